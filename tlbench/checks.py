@@ -1,0 +1,88 @@
+"""What can be wrong with a config whose types are right."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tlbench.config import Config, Task
+from tlbench.errors import UserError
+from tlbench.metric_names import CLASSIFICATION, REGRESSION
+from tlbench.stage import Stage
+
+_CHOICES = {
+    "selection": ("dev", "held_out"),
+    "heads": ("per_task", "per_label_count"),
+    "loss": ("sum", "mean"),
+    "keep_weights": ("needed", "all", "none"),
+    "sampling.name": ("size", "uniform", "temperature"),
+    "sampling.batches": ("heterogeneous", "homogeneous", "fixed_counts"),
+    "optim.schedule": ("linear", "cosine", "constant"),
+}
+_POSITIVE = (
+    "batch_size", "micro_batch_size", "eval_batch_size", "eval_every", "optim.lr",
+    "trainer.max_epochs", "trainer.max_steps", "trainer.early_stopping", "encoder.max_length",
+    "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "subsample_size.dev",
+    "optim.gradient_clip",
+)  # fmt: skip
+EPOCHS = ("total", "shortest", "longest", "target")
+
+
+def check_config(config: Config) -> None:
+    """Refuse values that no run can work with.
+
+    Raises:
+        UserError: naming the key to change.
+    """
+    for key, choices in _CHOICES.items():
+        _one_of(key, _value(config, key), choices)
+    for key in _POSITIVE:
+        value = _value(config, key)
+        if value is not None and not value > 0:
+            raise UserError(f"Change {key}: {value} is not more than 0.")
+    if not 0 <= config.optim.warmup <= 1:
+        raise UserError(f"Change optim.warmup: {config.optim.warmup} is not a fraction of steps.")
+    epoch = config.sampling.epoch
+    if not (isinstance(epoch, int) and epoch > 0):
+        _one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
+    if config.sampling.name == "temperature" and config.sampling.temperature is None:
+        raise UserError("Change sampling.temperature: sampling=temperature needs a number.")
+    check_task(config.target_task)
+
+
+def check_task(task: Task) -> None:
+    """Refuse a task whose metrics do not go with its labels."""
+    where = f"of task '{task.name}'"
+    known = CLASSIFICATION if task.labels else REGRESSION
+    for metric in [*task.metrics, *task.score]:
+        _one_of(f"metrics or score {where}", metric, known)
+    if not task.score or not set(task.score) <= set(task.metrics):
+        raise UserError(f"Change score {where}: name one or more of its metrics.")
+    if task.labels is None:
+        return
+    if len(set(task.labels)) < max(2, len(task.labels)):
+        raise UserError(f"Change labels {where}: give two or more different names, or null.")
+    values = task.source.values
+    if values is not None and len(values) != len(task.labels):
+        raise UserError(f"Change source.values {where}: give one for each of its labels.")
+    if "f1" in task.metrics and len(task.labels) != 2:
+        raise UserError(f"Change metrics {where}: f1 needs two labels; use macro_f1.")
+
+
+def check_stage(stage: Stage) -> None:
+    """Refuse a batch too small to mix the stage's tasks."""
+    c = stage.config
+    if c.sampling.batches != "homogeneous" and c.batch_size < len(stage.draws):
+        raise UserError(
+            f"Change batch_size: {c.batch_size} is less than the {len(stage.draws)} tasks that a "
+            f"batch mixes ({', '.join(stage.tasks)}); or set sampling.batches=homogeneous."
+        )
+
+
+def _value(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
+    if value not in (choices := tuple(choices)):
+        raise UserError(f"Change {key}: '{value}' is not one of {', '.join(choices)}.")

@@ -1,0 +1,248 @@
+"""Types of the configs, the derived group ``support_task``, and what a run was asked for.
+
+The YAML files under ``conf/`` hold the values; the dataclasses here hold the types and nothing
+else, so a misspelt key or a word where a number belongs is refused before anything runs.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlbench.errors import UserError
+
+_PACKAGE = Path(__file__).parent
+# A wheel carries conf/ inside the package, a checkout keeps it beside the package.
+CONF_DIR = next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if d.is_dir())
+
+# Keys that change where, how fast or under which name a run goes, never its result. Everything
+# else does change it: tests/test_config.py walks all keys and fails on one in neither set.
+NEUTRAL_KEYS = (
+    "study",
+    "micro_batch_size",
+    "eval_batch_size",
+    "keep_weights",
+    "store_dir",
+    "cache_dir",
+    "only_stage",
+    "num_workers",
+    "logger",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.progress_bar",
+)
+
+
+@dataclass
+class Source:
+    """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
+
+    format: str
+    path: str = "."
+    name: str | None = None
+    train: Any = None
+    dev: Any = None
+    more_dev: dict[str, Any] = field(default_factory=dict)
+    text: list[str] = field(default_factory=list)
+    label: str | None = None
+    values: list[str] | None = None
+    header: bool = True
+    seed: int = 0
+
+
+@dataclass
+class Task:
+    """A task definition; ``labels`` of None makes it a regression."""
+
+    name: str
+    labels: list[str] | None
+    score: list[str]
+    metrics: list[str]
+    source: Source
+
+
+@dataclass
+class Encoder:
+    name: str
+    revision: str | None
+    pretrained: bool
+    num_hidden_layers: int | None
+    max_length: int
+
+
+@dataclass
+class Strategy:
+    name: str
+    plan: str
+    supports: int
+    tasks: list[str]
+
+
+@dataclass
+class SubsampleSize:
+    target: Any
+    support: Any
+    dev: int | None
+    seed: int
+
+
+@dataclass
+class Sampling:
+    name: str
+    temperature: float | None
+    cap: int | None
+    batches: str
+    epoch: Any
+
+
+@dataclass
+class Optim:
+    lr: float
+    weight_decay: float
+    warmup: float
+    schedule: str
+    gradient_clip: float | None
+    optimizer: dict[str, Any]
+
+
+@dataclass
+class TrainerConfig:
+    max_epochs: int
+    max_steps: int | None
+    early_stopping: int | None
+    accelerator: str
+    devices: Any
+    precision: str
+    progress_bar: bool | None
+
+
+@dataclass
+class Config:
+    """The whole config of a job, checked."""
+
+    encoder: Encoder
+    strategy: Strategy
+    target_task: Task
+    support_task: Any  # a Task, or {"name": None}
+    subsample_size: SubsampleSize
+    suite: dict[str, Any]
+    sampling: Sampling
+    optim: Optim
+    trainer: TrainerConfig
+    logger: dict[str, Any]
+    seed: int
+    study: str
+    batch_size: int
+    micro_batch_size: int | None
+    eval_batch_size: int
+    eval_every: float
+    selection: str
+    heads: str
+    loss: str
+    keep_weights: str
+    store_dir: str
+    cache_dir: str
+    only_stage: str | None
+    num_workers: int
+
+
+def parse_config(cfg: DictConfig) -> Config:
+    """Check a composed config.
+
+    Raises:
+        UserError: on an unknown key, a value of the wrong type, or a mandatory value not given.
+    """
+    return cast(Config, checked(Config, cfg, ""))
+
+
+def checked(schema: type, node: Any, where: str) -> Any:
+    """An instance of the dataclass ``schema`` from a config node found at the key ``where``."""
+    try:
+        OmegaConf.resolve(node)
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+    except OmegaConfBaseException as error:
+        reason = str(error.msg or error).splitlines()[0]
+        key = ".".join(part for part in (where, error.full_key) if part)
+        raise UserError(f"Change {key or 'the config'}: {reason}") from error
+
+
+def asked(cfg: DictConfig) -> dict[str, Any]:
+    """What a run was asked for: the config less neutral keys and what its strategy ignores."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+    plain.pop("hydra", None)
+    for key in NEUTRAL_KEYS:
+        *parents, last = key.split(".")
+        node = plain
+        for parent in parents:
+            node = node[parent]
+        node.pop(last, None)
+    if plain["strategy"]["supports"] == 0:
+        del plain["support_task"]
+    return plain
+
+
+def content(cfg: DictConfig) -> str:
+    """A folder name made of what was asked, the same in every rerun."""
+    digest = hashlib.sha256(json.dumps(asked(cfg), sort_keys=True, default=str).encode())
+    support = cfg.support_task.name if cfg.strategy.supports else None
+    parts = [cfg.target_task.name, cfg.strategy.name, support, f"seed{cfg.seed}"]
+    words = [re.sub(r"\W+", "_", str(part)) for part in parts if part]
+    return "-".join([*words, digest.hexdigest()[:8]])
+
+
+def config_dirs() -> Iterator[Path]:
+    """Folders with configs: the user's ``--config-dir``, then our own."""
+    if HydraConfig.initialized():  # in a job; a cluster's job has not the command line
+        for source in HydraConfig.get().runtime.config_sources:
+            if source.schema == "file" and source.path:
+                yield Path(source.path)
+        return
+    for flag, value in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
+        if flag in ("--config-dir", "-cd"):
+            yield Path(value)
+        elif flag.startswith("--config-dir="):
+            yield Path(flag.partition("=")[2])
+    yield CONF_DIR
+
+
+def task_file(name: str) -> Path:
+    """The YAML file that defines a task.
+
+    Raises:
+        UserError: if no config folder has one.
+    """
+    for folder in config_dirs():
+        file = folder / "target_task" / f"{name}.yaml"
+        if file.is_file():
+            return file
+    raise UserError(f"Change strategy.tasks: there is no task '{name}' in any target_task folder.")
+
+
+def _study_name() -> str:
+    if not HydraConfig.initialized():
+        return "adhoc"
+    choice = HydraConfig.get().runtime.choices.get("experiment")
+    return re.sub(r"\W+", "_", str(choice)).strip("_") if choice else "adhoc"
+
+
+def register() -> None:
+    """Register the resolvers, and every target task as a support task too."""
+    OmegaConf.register_new_resolver("tlbench.content", lambda *, _root_: content(_root_))
+    OmegaConf.register_new_resolver("tlbench.study", _study_name)
+    store = ConfigStore.instance()
+    for folder in config_dirs():
+        for file in folder.glob("target_task/*.yaml"):
+            node = {"defaults": [{"/target_task@_here_": file.stem}]}
+            store.store(group="support_task", name=file.stem, node=node, provider="tlbench")
+
+
+register()

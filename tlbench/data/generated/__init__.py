@@ -1,0 +1,31 @@
+"""A GLUE-shaped suite made from a seed: nine tasks over one small grammar and lexicon."""
+
+import zlib
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from tlbench.data.generated import tasks
+
+VERSION = 1  # raise when rows change: it is a part of every generated row's digest
+
+TEXTS = {
+    "cola": 1, "sst2": 1, "mrpc": 2, "stsb": 2, "qqp": 2, "mnli": 2, "qnli": 2, "rte": 2, "wnli": 2,
+}  # fmt: skip
+
+
+def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield ``count`` rows of a split: ``text_a``, for pairs ``text_b``, and ``label``.
+
+    A text (or pair) belongs to train or to the dev splits by its checksum, so no dev row is ever
+    trained on, whatever the sizes. More rows with one seed begin with the fewer.
+    """
+    rng = Random(f"{task} {split} {seed}")
+    make = getattr(tasks, task)
+    made = 0
+    while made < count:
+        text_a, text_b, label = make(rng, split.removeprefix("dev_"))
+        in_dev = zlib.crc32(f"{text_a}\t{text_b}".encode()) % 8 == 0
+        if in_dev == (split != "train"):
+            made += 1
+            yield {"text_a": text_a, **({"text_b": text_b} if text_b else {}), "label": label}

@@ -1,0 +1,129 @@
+"""Sentences with a meaning: a quantifier, a subject, a predicate that may be negated.
+
+``every`` and ``some`` times plain and negated are all the forms there are (``no dogs run`` is
+``every`` with a negated predicate). Every subject is taken to exist. So whether one sentence
+entails or contradicts another is decided exactly by inclusion and disjointness of subjects and
+predicates, the fragment of natural logic of MacCartney and Manning (2009).
+"""
+
+from dataclasses import dataclass, replace
+from random import Random
+
+from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, related
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """``every`` or ``some`` (``adjective``) ``noun`` (not) ``verb`` (the ``obj``)."""
+
+    every: bool
+    adjective: str | None
+    noun: str
+    negated: bool
+    verb: str
+    obj: str | None
+
+
+def random_sentence(rng: Random, nouns: list[str]) -> Sentence:
+    """A sentence whose subject and object come from ``nouns``."""
+    transitive = rng.random() < 0.5
+    return Sentence(
+        every=rng.random() < 0.5,
+        adjective=rng.choice(list(KINDS["adjective"])) if rng.random() < 0.4 else None,
+        noun=rng.choice(nouns),
+        negated=rng.random() < 0.35,
+        verb=rng.choice(list(KINDS["transitive" if transitive else "verb"])),
+        obj=rng.choice(nouns) if transitive else None,
+    )
+
+
+def edit(rng: Random, s: Sentence) -> Sentence:
+    """One change of meaning: a related word, an adjective more or less, polarity, quantifier."""
+    what = rng.choice(["noun", "noun", "verb", "verb", "adjective", "negated", "every"])
+    if what == "noun":
+        return replace(s, noun=rng.choice(related(s.noun)))
+    if what == "verb":
+        others = related(s.verb)
+        return replace(s, verb=rng.choice(others)) if others else replace(s, negated=not s.negated)
+    if what == "adjective":
+        choices = related(s.adjective) if s.adjective else tuple(KINDS["adjective"])
+        removed = s.adjective is not None and rng.random() < 0.5
+        return replace(s, adjective=None if removed else rng.choice(choices))
+    if what == "negated":
+        return replace(s, negated=not s.negated)
+    return replace(s, every=not s.every)
+
+
+def entails(p: Sentence, h: Sentence) -> bool:
+    """Whether ``h`` is true wherever ``p`` is."""
+    if not _predicate_within(p, h) or (h.every and not p.every):
+        return False
+    if p.every:
+        return _subject_within(h, p) or (not h.every and _subject_within(p, h))
+    return _subject_within(p, h)
+
+
+def contradicts(p: Sentence, h: Sentence) -> bool:
+    """Whether ``p`` and ``h`` are nowhere both true."""
+    if not _predicates_disjoint(p, h):
+        return False
+    return (p.every and _subject_within(h, p)) or (h.every and _subject_within(p, h))
+
+
+def equivalent(a: Sentence, b: Sentence) -> bool:
+    """Whether the two say the same."""
+    return entails(a, b) and entails(b, a)
+
+
+def _subject_within(a: Sentence, b: Sentence) -> bool:
+    return below(a.noun, b.noun) and b.adjective in (None, a.adjective)
+
+
+def _predicate_within(a: Sentence, b: Sentence) -> bool:
+    if a.negated:
+        return b.negated and _verb_within(b, a)
+    return _verbs_disjoint(a, b) if b.negated else _verb_within(a, b)
+
+
+def _predicates_disjoint(a: Sentence, b: Sentence) -> bool:
+    return _predicate_within(a, replace(b, negated=not b.negated))
+
+
+def _verb_within(a: Sentence, b: Sentence) -> bool:
+    return a.obj == b.obj and below(a.verb, b.verb)
+
+
+def _verbs_disjoint(a: Sentence, b: Sentence) -> bool:
+    return a.obj == b.obj and disjoint(a.verb, b.verb)
+
+
+def word(rng: Random, meaning: str, inflected: bool) -> str:
+    """One of a meaning's words, in its base form or inflected."""
+    return rng.choice(MEANINGS[meaning].words)[inflected]
+
+
+def predicate(rng: Random, s: Sentence, plural: bool, negated: bool) -> str:
+    """The verb phrase in words."""
+    auxiliary = ("do not " if plural else "does not ") if negated else ""
+    verb = word(rng, s.verb, inflected=not plural and not negated)
+    return f"{auxiliary}{verb}" + (f" the {word(rng, s.obj, False)}" if s.obj else "")
+
+
+def noun_phrase(rng: Random, s: Sentence, plural: bool) -> str:
+    """The subject in words, without its determiner."""
+    adjective = word(rng, s.adjective, False) + " " if s.adjective else ""
+    return adjective + word(rng, s.noun, plural)
+
+
+def say(rng: Random, s: Sentence) -> str:
+    """The sentence in words: any of its synonyms, singular or plural, without a full stop."""
+    plural = rng.random() < 0.5
+    if s.every and s.negated and rng.random() < 0.7:
+        return f"no {noun_phrase(rng, s, plural)} {predicate(rng, s, plural, negated=False)}"
+    if s.every:
+        determiner = "all" if plural else rng.choice(["every", "each"])
+    else:
+        determiner = rng.choice(["some", "several"] if plural else ["some", "a"])
+    if determiner == "a" and (s.adjective or s.noun)[0] in "aeiou":
+        determiner = "some"
+    return f"{determiner} {noun_phrase(rng, s, plural)} {predicate(rng, s, plural, s.negated)}"

@@ -1,0 +1,171 @@
+"""Which rows make which batch: proportions, the length of an epoch, composition.
+
+Everything is a function of (seed, epoch): no state, so any step of any epoch can be made again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+Batch = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task in the batch
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def proportions(
+    rule: str, sizes: Ints, temperature: float | None = None, cap: int | None = None
+) -> Floats:
+    """The share of each task in the training instances; sums to 1.
+
+    ``size``: p ~ N; ``uniform``: p = 1/K; ``temperature``: p ~ min(N, cap)^(1/T)
+    (Raffel et al. 2020, section 3.5.2).
+    """
+    weights = {
+        "uniform": lambda: np.ones(len(sizes)),
+        "size": lambda: sizes.astype(np.float64),
+        "temperature": lambda: np.minimum(sizes, cap or np.inf) ** (1 / (temperature or 1)),
+    }[rule]()
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+def apportion(shares: Floats, total: int) -> Ints:
+    """Whole numbers in the given shares that sum to ``total`` (largest remainders)."""
+    exact = shares * total
+    counts = np.floor(exact + 1e-9).astype(np.int64)
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: total - counts.sum()]] += 1
+    return counts
+
+
+def fixed_counts(shares: Floats, batch_size: int) -> Ints:
+    """Rows of each task in every batch, as the paper's code has them.
+
+    floor(share x batch size), but at least one; what is left goes to the largest task, what
+    lacks is taken from whichever task has most.
+    """
+    counts = np.maximum(np.floor(shares * batch_size + 1e-9).astype(np.int64), 1)
+    counts[np.argmax(shares)] += max(0, batch_size - counts.sum())
+    while counts.sum() > batch_size:
+        counts[np.argmax(counts)] -= 1
+    return counts
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """Makes the batches of an epoch.
+
+    Attributes:
+        names: the tasks, which the order of rows depends on, not their place in the list.
+        sizes: how many rows each has.
+        epoch: ``total``, ``shortest``, ``longest``, ``target``, or a number of steps.
+        target: index of the task that ``epoch="target"`` means.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    shares: Floats
+    batches: str
+    epoch: Any
+    batch_size: int
+    seed: int
+    target: int = 0
+
+    def counts(self) -> Ints:
+        """Instances of each task in an epoch."""
+        if self.batches == "fixed_counts" and len(self.sizes) > 1:
+            return fixed_counts(self.shares, self.batch_size) * self.steps()
+        if isinstance(self.epoch, int) and self.batches == "homogeneous":
+            return apportion(self.shares, self.epoch) * self.batch_size
+        if isinstance(self.epoch, int):
+            return apportion(self.shares, self.epoch * self.batch_size)
+        return apportion(self.shares, self._instances())
+
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        if isinstance(self.epoch, int):
+            return self.epoch
+        if self.batches == "fixed_counts" and len(self.sizes) > 1:
+            return self._fixed_steps()
+        if self.batches == "homogeneous":
+            return int(sum(-(-n // self.batch_size) for n in self.counts()))
+        return -(-int(self.counts().sum()) // self.batch_size)
+
+    def _instances(self) -> int:
+        sizes = np.array(self.sizes)
+        # In floating point a size over its own share may fall just short of a whole number.
+        needed = sizes / self.shares + 1e-6
+        return int(
+            {
+                "total": sizes.sum(),
+                "shortest": needed.min(),
+                "longest": np.ceil(needed.max() - 1e-5),
+                "target": needed[self.target],
+            }[self.epoch]
+        )
+
+    def _fixed_steps(self) -> int:
+        sizes = np.array(self.sizes)
+        counts = fixed_counts(self.shares, self.batch_size)
+        return max(
+            1,
+            int(
+                {
+                    "total": -(-sizes.sum() // self.batch_size),
+                    "shortest": (sizes // counts).min(),
+                    "longest": (-(-sizes // counts)).max(),
+                    "target": -(-sizes // counts)[self.target],
+                }[self.epoch]
+            ),
+        )
+
+    def plan(self, epoch: int) -> list[Batch]:
+        """The batches of an epoch, ``steps()`` of them."""
+        rows = [self._rows(task, int(n), epoch) for task, n in enumerate(self.counts())]
+        if len(rows) == 1:
+            return self._heterogeneous(rows, epoch)
+        compose: dict[str, Callable[[list[Ints], int], list[Batch]]] = {
+            "heterogeneous": self._heterogeneous,
+            "homogeneous": self._homogeneous,
+            "fixed_counts": self._fixed,
+        }
+        return compose[self.batches](rows, epoch)
+
+    def _rng(self, epoch: int, *what: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch, *what])
+
+    def _rows(self, task: int, count: int, epoch: int) -> Ints:
+        """``count`` rows of a task: whole permutations of it, and the beginning of one more."""
+        size = self.sizes[task]
+        rng = self._rng(epoch, crc32(self.names[task].encode()))
+        passes = [rng.permutation(size) for _ in range(-(-count // size))]
+        return np.concatenate(passes)[:count] if passes else np.empty(0, np.int64)
+
+    def _heterogeneous(self, rows: list[Ints], epoch: int) -> list[Batch]:
+        owners = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+        if len(rows) > 1:
+            self._rng(epoch).shuffle(owners)
+        ends = np.arange(self.batch_size, len(owners), self.batch_size)
+        drawn = [np.bincount(part, minlength=len(rows)) for part in np.split(owners, ends)]
+        bounds = np.cumsum([np.zeros(len(rows), np.int64), *drawn], axis=0)
+        return [_batch(rows, low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+
+    def _homogeneous(self, rows: list[Ints], epoch: int) -> list[Batch]:
+        size = self.batch_size
+        made: list[Batch] = [
+            [(task, r[i : i + size])] for task, r in enumerate(rows) for i in range(0, len(r), size)
+        ]
+        return [made[i] for i in self._rng(epoch).permutation(len(made))]
+
+    def _fixed(self, rows: list[Ints], epoch: int) -> list[Batch]:
+        del epoch  # the rows are in its order already
+        counts = fixed_counts(self.shares, self.batch_size)
+        return [_batch(rows, counts * step, counts * (step + 1)) for step in range(self.steps())]
+
+
+def _batch(rows: list[Ints], low: Ints, high: Ints) -> Batch:
+    parts = [(task, r[a:b]) for task, (r, a, b) in enumerate(zip(rows, low, high, strict=True))]
+    return [(task, r) for task, r in parts if len(r)]

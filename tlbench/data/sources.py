@@ -1,0 +1,211 @@
+"""From a task's ``source`` to labelled rows, and to a digest of them.
+
+Whatever the format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns
+``text_a``, ``text_b`` (where there are two texts) and ``label`` (a class index or a number), made
+once per content under ``cache_dir``.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from datasets.exceptions import DatasetGenerationError
+
+from tlbench.config import Task
+from tlbench.data import generated
+from tlbench.data.readers import read_rows
+from tlbench.errors import UserError
+
+FILE_FORMATS = {"tsv": "tsv", "csv": "csv", "jsonl": "jsonl"}
+FORMATS = (*FILE_FORMATS, "hub", "generated")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one split, not read yet: ``key`` is a digest of what they are made of."""
+
+    task: Task
+    name: str
+    key: str
+    make: Callable[[], Iterable[Row]]
+
+    def load(self, cache_dir: str) -> Dataset:
+        """All rows, in the order of the source; read from ``cache_dir`` the second time."""
+        columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
+        features = Features({**columns, "label": Value("float64")})
+        try:
+            return Dataset.from_generator(
+                self.make,
+                features=features,
+                cache_dir=str(Path(cache_dir) / "rows"),
+                fingerprint=self.key,
+            )
+        except DatasetGenerationError as error:
+            if isinstance(error.__cause__, UserError):
+                raise error.__cause__ from None
+            raise
+
+
+def text_count(task: Task) -> int:
+    """How many texts a row has: one, or two."""
+    if task.source.format == "generated":
+        return generated.TEXTS[str(task.source.name)]
+    return len(task.source.text)
+
+
+def splits(task: Task) -> dict[str, Split]:
+    """``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``.
+
+    Raises:
+        UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
+    """
+    source = task.source
+    if source.format not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UserError(
+            f"Change source.format of task '{task.name}': '{source.format}' is not one of {known}."
+        )
+    if source.format != "generated" and text_count(task) not in (1, 2):
+        raise UserError(f"Change source.text of task '{task.name}': name one or two columns.")
+    origins = {"train": source.train, "dev": source.dev}
+    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
+    maker = {"hub": _hub_split, "generated": _generated_split}.get(source.format, _file_split)
+    return {name: maker(task, name, origin) for name, origin in origins.items()}
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _generated_split(task: Task, name: str, origin: Any) -> Split:
+    source = task.source
+    if source.name not in generated.TEXTS:
+        raise UserError(
+            f"Change source.name of task '{task.name}': the generated suite has no '{source.name}'."
+        )
+    if not isinstance(origin, int) or origin < 1:
+        raise UserError(
+            f"Change source.{name} of task '{task.name}': give a number of rows to make, not "
+            f"{origin}."
+        )
+    arguments = (source.name, name, origin, source.seed)
+    key = _digest("generated", generated.VERSION, *arguments)
+    return Split(task, name, key, lambda: generated.rows(*arguments))
+
+
+def _file_split(task: Task, name: str, origin: Any) -> Split:
+    source = task.source
+    file = Path(source.path) / str(origin or f"{name}.{source.format}")
+    try:
+        content = _file_digest(str(file), file.stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError(
+            f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
+            f"can't be read ({error.strerror})."
+        ) from error
+    spec = [source.format, source.text, source.label, source.values, source.header, task.labels]
+    return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
+
+
+@lru_cache(maxsize=None)
+def _file_digest(file: str, modified: int) -> str:
+    del modified  # only there so that an edited file is read again
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _file_rows(task: Task, file: Path) -> Iterator[Row]:
+    source = task.source
+    to_label = _labeller(task, source.values)
+    for line, row in read_rows(file, source.format, source.header):
+        yield _canonical(task, row, to_label, f"{file}, line {line}")
+
+
+def _canonical(
+    task: Task, row: Row, to_label: Callable[[Any, str], float], where: str
+) -> Row:
+    wanted = [*task.source.text, str(task.source.label)]
+    for column in wanted:
+        if row.get(column) is None:
+            have = ", ".join(row)
+            raise UserError(
+                f"Change source.text or source.label of task '{task.name}': {where} has no column "
+                f"'{column}' (it has {have})."
+            )
+    *texts, label = (row[column] for column in wanted)
+    named = {f"text_{ab}": str(text) for ab, text in zip("ab", texts, strict=False)}
+    return {**named, "label": to_label(label, where)}
+
+
+def _labeller(task: Task, values: list[str] | None) -> Callable[[Any, str], float]:
+    """From a raw label to a class index, or to a finite number where there are no classes."""
+    index = {str(value): float(i) for i, value in enumerate(values or task.labels or [])}
+
+    def to_class(raw: Any, where: str) -> float:
+        if str(raw) not in index:
+            known = ", ".join(index)
+            raise UserError(
+                f"Change labels (or source.values) of task '{task.name}': {where} has the label "
+                f"'{raw}', known are {known}."
+            )
+        return index[str(raw)]
+
+    def to_number(raw: Any, where: str) -> float:
+        try:
+            number = float(raw)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(
+                f"Change source.label of task '{task.name}': {where} has '{raw}' where a "
+                "regression needs a number."
+            )
+        return number
+
+    return to_class if task.labels else to_number
+
+
+def _hub_split(task: Task, name: str, origin: Any) -> Split:
+    source = task.source
+    dataset = _load_hub(task.name, source.path, source.name, str(origin))
+    label = dataset.features.get(str(source.label))
+    names = label.names if isinstance(label, ClassLabel) else None
+    to_label = _labeller(task, source.values)
+
+    def make() -> Iterator[Row]:
+        for i, row in enumerate(dataset):
+            if names and isinstance(row[source.label], int) and 0 <= row[source.label]:
+                row = {**row, source.label: names[row[source.label]]}
+            yield _canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
+
+    spec = [source.text, source.label, source.values, task.labels, names]
+    return Split(task, name, _digest(_content(dataset), *spec), make)
+
+
+@lru_cache(maxsize=None)
+def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
+    try:
+        return load_dataset(path, name, split=split)
+    except Exception as error:  # datasets has no common base for "not there"
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"Change suite (suite=glue_tsv and suite=generated need no download) or source.path of "
+            f"task '{task}': '{path}' {name or ''} {split} can't be loaded ({reason})."
+        ) from error
+
+
+def _content(dataset: Dataset) -> str:
+    sha = hashlib.sha256()
+    for batch in dataset.iter(batch_size=10_000):
+        sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
+    return sha.hexdigest()
+
+

@@ -1,0 +1,140 @@
+"""Where a job's curves go: Weights & Biases, CSV, TensorBoard.
+
+Each opens at the start of a job, gives the stages that train a Lightning logger, and is closed in
+every case, with the final score, trained or reused. Lightning is imported only if a stage trains.
+"""
+
+import logging
+import netrc
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlparse
+
+from hydra.utils import instantiate
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is called and filed under; ``tags`` are strategy, tasks and encoder."""
+
+    title: str
+    study: str
+    strategy: str
+    tags: tuple[str, ...]
+    config: dict[str, Any]
+    folder: Path
+
+
+class JobLog(Protocol):
+    """The three loggers' common face."""
+
+    def lightning(self) -> "Logger | None":
+        """The logger for a stage's Trainer."""
+
+    def finish(self, summary: dict[str, Any], failed: bool) -> None:
+        """Close it, with the final numbers."""
+
+
+def open_log(config: dict[str, Any], job: Job) -> JobLog:
+    """The logger of the config group ``logger``."""
+    if config.get("_target_") is None:
+        return NoLog()
+    opened: JobLog = instantiate(config, job=job, _recursive_=False)
+    return opened
+
+
+class NoLog:
+    """Logs nothing."""
+
+    def lightning(self) -> None:
+        return None
+
+    def finish(self, summary: dict[str, Any], failed: bool) -> None:
+        return None
+
+
+class WandbLog:
+    """One Weights & Biases run per job; offline where there is no login, never a prompt."""
+
+    def __init__(self, project: str, entity: str | None, save_dir: str, job: Job) -> None:
+        import wandb
+
+        mode = None if "WANDB_MODE" in os.environ else _mode()
+        Path(save_dir).mkdir(parents=True, exist_ok=True)
+        self.run = wandb.init(
+            project=project,
+            entity=entity,
+            dir=save_dir,
+            name=job.title,
+            group=job.study,
+            job_type=job.strategy,
+            tags=job.tags,
+            config=job.config,
+            mode=mode,  # type: ignore[arg-type]
+            settings=wandb.Settings(silent=mode == "offline"),
+        )
+
+    def lightning(self) -> "Logger":
+        from pytorch_lightning.loggers import WandbLogger
+
+        return WandbLogger(experiment=self.run, log_model=False)
+
+    def finish(self, summary: dict[str, Any], failed: bool) -> None:
+        self.run.summary.update(summary)
+        self.run.finish(exit_code=int(failed))
+
+
+def _mode() -> str:
+    """``online`` if there is a login: an API key in the environment or in the netrc file."""
+    import wandb
+
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return "online"
+    host = urlparse(wandb.setup().settings.base_url).hostname or ""
+    file = os.environ.get("NETRC") or next(
+        (str(f) for f in (Path.home() / ".netrc", Path.home() / "_netrc") if f.is_file()), None
+    )
+    try:
+        return "online" if file and netrc.netrc(file).authenticators(host) else "offline"
+    except (OSError, netrc.NetrcParseError) as error:
+        log.warning("W&B is offline: %s can't be read (%s).", file, error)
+        return "offline"
+
+
+class CsvLog:
+    """``metrics.csv`` in the job's folder."""
+
+    def __init__(self, job: Job) -> None:
+        self.folder = job.folder
+        self._logger: Logger | None = None
+
+    def _make(self) -> "Logger":
+        from pytorch_lightning.loggers import CSVLogger
+
+        return CSVLogger(self.folder, name="", version="")
+
+    def lightning(self) -> "Logger":
+        self._logger = self._logger or self._make()
+        return self._logger
+
+    def finish(self, summary: dict[str, Any], failed: bool) -> None:
+        if self._logger is not None:
+            numbers = {k: v for k, v in summary.items() if isinstance(v, int | float)}
+            self._logger.log_metrics(numbers)
+            self._logger.finalize("failed" if failed else "success")
+
+
+class TensorboardLog(CsvLog):
+    """TensorBoard event files in the job's folder (pip install tensorboard)."""
+
+    def _make(self) -> "Logger":
+        from pytorch_lightning.loggers import TensorBoardLogger
+
+        return TensorBoardLogger(self.folder, name="", version="")

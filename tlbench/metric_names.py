@@ -1,0 +1,4 @@
+"""The metrics that a task may name; ``tlbench.model.metrics`` computes them."""
+
+CLASSIFICATION = ("accuracy", "f1", "macro_f1", "matthews")
+REGRESSION = ("pearson", "spearman", "mse")

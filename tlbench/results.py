@@ -1,0 +1,116 @@
+"""The result record: one flat JSON file per experiment, all that reports read."""
+
+import json
+import math
+import os
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tlbench.errors import UserError
+
+SCHEMA = 1
+FILE = "result.json"
+_PACKAGES = ("torch", "pytorch-lightning", "transformers", "datasets", "torchmetrics", "hydra-core")
+
+
+@dataclass
+class ResultRecord:
+    """What one experiment found.
+
+    Attributes:
+        status: ``done`` or ``failed``; a failed one has an ``error`` and no score.
+        score: the target's primary metric on dev, a fraction; None where it is not defined.
+        majority_score: the same of always predicting the most frequent label of train.
+        train_rows: by task, the rows trained on (less than drawn under selection=held_out).
+        steps, instances: trained for this score, in whatever job.
+        steps_reused, instances_reused: those of them that were in the store already.
+        seconds: this job's wall time; training_seconds: of all stages, reused or not.
+    """
+
+    study: str
+    strategy: str
+    target_task: str
+    support_tasks: list[str]
+    encoder: str
+    seed: int
+    status: str = "done"
+    score: float | None = None
+    majority_score: float | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    train_rows: dict[str, int] = field(default_factory=dict)
+    dev_rows: int = 0
+    steps: int = 0
+    instances: int = 0
+    steps_reused: int = 0
+    instances_reused: int = 0
+    seconds: float = 0.0
+    training_seconds: float = 0.0
+    device: str = ""
+    stage_keys: list[str] = field(default_factory=list)
+    git_revision: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    schema: int = SCHEMA
+
+    def write(self, folder: Path) -> None:
+        """Write ``result.json``; a reader sees the old one or the new one, never a part."""
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{FILE}.{os.getpid()}"
+        draft.write_text(json.dumps(jsonable(asdict(self)), indent=1) + "\n", "utf-8")
+        draft.replace(folder / FILE)
+
+
+def jsonable(value: Any) -> Any:
+    """The same with None for every number that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def read(file: Path) -> ResultRecord:
+    """Read a record.
+
+    Raises:
+        UserError: if the file is no record, or one of another schema.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        if found.get("schema") != SCHEMA:
+            raise UserError(f"{file} is not a result record of schema {SCHEMA}; remove it.")
+        known = {f.name for f in fields(ResultRecord)}
+        return ResultRecord(**{key: value for key, value in found.items() if key in known})
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{file} is not a result record ({error}); remove it.") from error
+
+
+def collect(folders: Iterable[Path]) -> Iterator[ResultRecord]:
+    """Every record below the folders, in the order of their paths."""
+    for folder in folders:
+        for file in sorted(folder.rglob(FILE)):
+            yield read(file)
+
+
+def git_revision() -> str | None:
+    """The commit of the checkout that this package runs from, ``-dirty`` if changed; else None."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        ran = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ran.stdout.strip() or None
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of what numbers depend on."""
+    return {name: version(name) for name in ("tlbench", *_PACKAGES)}

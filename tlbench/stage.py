@@ -1,0 +1,116 @@
+"""A stage: one training run, and the key that says which runs are the same run.
+
+The key hashes what changes a stage's result and nothing else, so that a stage that several
+experiments, sweeps or jobs need is trained once.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tlbench.config import Config, Task
+
+RECIPE_VERSION = 1  # raise when training code changes numbers
+
+
+@dataclass(frozen=True)
+class TaskDraw:
+    """A task with the rows of it that a stage uses.
+
+    Attributes:
+        digests: of the source rows of every split.
+        rows: how many rows the source has in every split.
+        count: how many training rows are drawn, ``rows["train"]`` for all.
+        dev_count: for every dev split how many rows are evaluated.
+    """
+
+    task: Task
+    digests: dict[str, str]
+    rows: dict[str, int]
+    count: int
+    dev_count: dict[str, int]
+    draw_seed: int
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    def ingredients(self) -> dict[str, Any]:
+        drawn = {"train": self.count, **self.dev_count}
+        whole = drawn == self.rows
+        return {
+            "name": self.name,
+            "labels": self.task.labels,
+            "score": self.task.score,
+            "metrics": self.task.metrics,
+            "digests": self.digests,
+            "drawn": drawn,
+            "draw_seed": None if whole else self.draw_seed,
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tasks trained together, from a fresh encoder or from another stage's best weights.
+
+    Attributes:
+        draws: the tasks, sorted by name.
+        start: the stage whose best weights (for its one task) this one starts from.
+        target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
+    """
+
+    config: Config
+    draws: tuple[TaskDraw, ...]
+    start: "Stage | None" = None
+    target: str | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(draw.name for draw in self.draws)
+
+    @property
+    def title(self) -> str:
+        """What a person reads: ``rte``, ``rte<-mnli`` or ``mnli+rte``."""
+        return "+".join(self.tasks) + (f"<-{self.start.title}" if self.start else "")
+
+    @property
+    def may_start_another(self) -> bool:
+        """Whether STILTs may start from it: it is a task alone, from a fresh encoder."""
+        return self.start is None and len(self.draws) == 1
+
+    def ingredients(self) -> dict[str, Any]:
+        """All that the key hashes, as plain data."""
+        c = self.config
+        mixed = len(self.draws) > 1
+        found = {
+            "recipe": RECIPE_VERSION,
+            "encoder": vars(c.encoder),
+            "start": self.start.key if self.start else None,
+            "tasks": [draw.ingredients() for draw in self.draws],
+            "optim": vars(c.optim),
+            "batch_size": c.batch_size,
+            "max_epochs": c.trainer.max_epochs,
+            "max_steps": c.trainer.max_steps,
+            "early_stopping": c.trainer.early_stopping,
+            "precision": c.trainer.precision,
+            "eval_every": c.eval_every,
+            "selection": c.selection,
+            "seed": c.seed,
+        }
+        if mixed or self.start:
+            found["heads"] = c.heads
+        if mixed:
+            found |= {"sampling": vars(c.sampling), "loss": c.loss, "target": self.target}
+        return found
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits."""
+        text = json.dumps(self.ingredients(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def needed(self) -> list["Stage"]:
+        """This stage and those before it, first things first."""
+        return [*(self.start.needed() if self.start else []), self]

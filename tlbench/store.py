@@ -1,0 +1,166 @@
+"""The store: finished stages on disk, each in a folder named by its key, complete or absent.
+
+A stage is written in a work folder beside and renamed into place. Whoever trains a stage holds a
+claim on it: a file that a heartbeat keeps fresh. A claim only saves double work; should two
+processes train one stage all the same, the second to finish discards its copy.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tlbench.errors import UserError
+
+SCHEMA = 1
+HEARTBEAT = 5.0  # seconds
+STALE_AFTER = 60.0  # seconds without a heartbeat
+
+
+class Store:
+    """A folder of finished stages.
+
+    Raises:
+        UserError: if the folder can't be written.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._work = self.root / ".work"
+        try:
+            self._work.mkdir(parents=True, exist_ok=True)
+            probe = self._work / f".probe-{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"Change store_dir: {self.root} can't be written ({error.strerror})."
+            ) from error
+
+    def folder(self, key: str) -> Path:
+        return self.root / key
+
+    def find(self, key: str, weights_of: str | None = None) -> dict[str, Any] | None:
+        """The ``stage.json`` of a finished stage; None if it is not there.
+
+        Args:
+            weights_of: count a stage that has not kept this task's best weights as not there.
+        """
+        file = self.folder(key) / "stage.json"
+        try:
+            found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"Remove {self.folder(key)} or change store_dir: its stage.json can't be read "
+                f"({error})."
+            ) from error
+        return found if weights_of is None or weights_of in found["weights"] else None
+
+    def weights(self, key: str, task: str) -> Path:
+        """The folder of a task's best weights in a finished stage."""
+        return self.folder(key) / "weights" / task
+
+    @contextmanager
+    def work_folder(self, key: str) -> Iterator[Path]:
+        """A folder to train in; removed at the end, unless it was committed."""
+        folder = self._work / f"{key}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, key: str, work: Path, found: dict[str, Any]) -> None:
+        """Write ``stage.json`` with checksums into ``work`` and rename it into place."""
+        files = sorted(path for path in work.rglob("*") if path.is_file())
+        sums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
+        manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
+        (work / "stage.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        target = self.folder(key)
+        have = self.find(key)
+        if have is not None and set(found["weights"]) <= set(have["weights"]):
+            return  # another process was first
+        if target.exists():  # it lacks the weights that this copy has
+            target.rename(self._work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
+        try:
+            work.rename(target)
+        except OSError:
+            if self.find(key) is None:
+                raise
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[None]:
+        """Hold the claim on a stage, waiting while another process holds a fresh one."""
+        file = self._work / f"{key}.claim"
+        while not _take(file):
+            time.sleep(0.2)
+        stop = threading.Event()
+        heart = threading.Thread(target=_beat, args=(file, stop), daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            heart.join()
+            file.unlink(missing_ok=True)
+
+    def stages(self) -> Iterator[dict[str, Any]]:
+        """The ``stage.json`` of every finished stage, by key."""
+        for folder in sorted(self.root.glob("*/stage.json")):
+            found = self.find(folder.parent.name)
+            if found is not None:
+                yield found
+
+    def damage(self, key: str) -> list[str]:
+        """What is wrong with a finished stage: missing or changed files; empty if nothing."""
+        found = self.find(key) or {"files": {}}
+        wrong = []
+        for name, expected in found["files"].items():
+            file = self.folder(key) / name
+            if not file.is_file():
+                wrong.append(f"{name} is missing")
+            elif checksum(file) != expected:
+                wrong.append(f"{name} has changed")
+        return wrong
+
+
+def _take(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        try:
+            if time.time() - file.stat().st_mtime > STALE_AFTER:
+                # Renaming succeeds for one process only, so one claim is removed once.
+                dead = file.with_suffix(f".{uuid.uuid4().hex[:8]}.stale")
+                file.rename(dead)
+                dead.unlink()
+        except FileNotFoundError:
+            return False  # released, or removed by another process, in between
+        return False
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(f"{socket.gethostname()} {os.getpid()}\n")
+    return True
+
+
+def _beat(file: Path, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT):
+        try:
+            os.utime(file)
+        except OSError:
+            return  # the claim was taken for stale: whoever took it trains the same stage
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""What a person reads at the end: a table of one result, or of a multirun's."""
+
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from tlbench import results
+from tlbench.results import ResultRecord
+
+
+def points(value: float | None, signed: bool = False) -> str:
+    """A fraction in points, ``61.2``; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+
+
+def print_record(record: ResultRecord, folder: Path) -> None:
+    """Print one result and where its record is."""
+    table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}")
+    for column in ("score", "majority", *record.metrics, "steps", "instances", "of them reused"):
+        table.add_column(column, justify="right")
+    table.add_row(
+        points(record.score),
+        points(record.majority_score),
+        *(points(value) for value in record.metrics.values()),
+        str(record.steps),
+        str(record.instances),
+        str(record.instances_reused),
+    )
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"record: {folder / results.FILE}", markup=False, highlight=False)
+
+
+def study_table(records: Iterable[ResultRecord]) -> Table:
+    """Mean and standard deviation over seeds, and the gain over ``single`` with its error.
+
+    The gain is the mean of the differences between results with one seed; its error is their
+    standard error.
+    """
+    cells: dict[tuple[str, ...], dict[int, ResultRecord]] = defaultdict(dict)
+    for record in records:
+        if record.score is not None:
+            supports = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks)
+            cells[record.target_task, record.strategy, supports][record.seed] = record
+    table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
+    for name in ("target", "strategy", "support"):
+        table.add_column(name)
+    for name in ("seeds", "score", "gain over single", "majority", "instances"):
+        table.add_column(name, justify="right")
+    for (target, strategy, support), by_seed in sorted(cells.items(), key=_order):
+        found = list(by_seed.values())
+        table.add_row(
+            target,
+            strategy,
+            support or "-",
+            str(len(found)),
+            _spread([r.score for r in found if r.score is not None]),
+            "-" if strategy == "single" else _gain(by_seed, cells.get((target, "single", ""), {})),
+            points(found[0].majority_score),
+            str(found[0].instances),
+        )
+    return table
+
+
+def _order(item: tuple[tuple[str, ...], Any]) -> tuple[str, ...]:
+    (target, strategy, support), _ = item
+    return (target, "" if strategy == "single" else strategy, support)
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return points(values[0])
+    return f"{points(statistics.mean(values))} ± {points(statistics.stdev(values))}"
+
+
+def _gain(these: dict[int, ResultRecord], singles: dict[int, ResultRecord]) -> str:
+    gains = [
+        (these[seed].score or 0) - (singles[seed].score or 0) for seed in these if seed in singles
+    ]
+    if len(gains) < 2:
+        return points(gains[0], signed=True) if gains else "-"
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    return f"{points(statistics.mean(gains), signed=True)} ± {points(error)}"
+
+
+class StudyTable(Callback):
+    """Hydra's callback that prints the table of a multirun at its end."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self.began = time.time()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        # A second of grace: file systems round the times that they keep.
+        files = [f for f in folder.rglob(results.FILE) if f.stat().st_mtime >= self.began - 1]
+        records = [results.read(file) for file in sorted(files)]
+        failed = [record for record in records if record.status == "failed"]
+        console = Console(soft_wrap=True)
+        if len(failed) < len(records):
+            console.print(study_table(r for r in records if r.status == "done"))
+        for record in failed:
+            console.print(
+                f"failed: {record.strategy} {record.target_task} s{record.seed}: {record.error}",
+                markup=False, highlight=False,
+            )  # fmt: skip
+        console.print(f"records: {folder}", markup=False, highlight=False)
