@@ -1,17 +1,30 @@
 """The command ``tlbench``: compose a config with Hydra and run its job."""
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
+from tlbench.choices import check_choices
 from tlbench.config import CONF_DIR
+from tlbench.errors import UserError
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
-def main(cfg: DictConfig) -> float | None:
-    """Run one job; the target's score, for sweepers that optimise it."""
+def _job(cfg: DictConfig) -> float | None:
     from tlbench.job import run_job  # composing, --help and completion do without it
 
     return run_job(cfg)
+
+
+def main() -> None:
+    """Run the command line; one sentence and exit code 1 for what the user can change."""
+    try:
+        check_choices(sys.argv[1:])
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    _job()
 
 
 if __name__ == "__main__":

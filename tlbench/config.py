@@ -16,7 +16,11 @@ from typing import Any, cast
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from tlbench.errors import UserError
 
@@ -170,7 +174,8 @@ def checked(schema: type, node: Any, where: str) -> Any:
         OmegaConf.resolve(node)
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
     except OmegaConfBaseException as error:
-        reason = str(error.msg or error).splitlines()[0]
+        missing = isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError)
+        reason = "give it a value." if missing else str(error.msg or error).splitlines()[0]
         key = ".".join(part for part in (where, error.full_key) if part)
         raise UserError(f"Change {key or 'the config'}: {reason}") from error
 
@@ -185,7 +190,7 @@ def asked(cfg: DictConfig) -> dict[str, Any]:
         for parent in parents:
             node = node[parent]
         node.pop(last, None)
-    if plain["strategy"]["supports"] == 0:
+    if not plain["strategy"].get("supports"):
         del plain["support_task"]
     return plain
 
@@ -193,9 +198,9 @@ def asked(cfg: DictConfig) -> dict[str, Any]:
 def content(cfg: DictConfig) -> str:
     """A folder name made of what was asked, the same in every rerun."""
     digest = hashlib.sha256(json.dumps(asked(cfg), sort_keys=True, default=str).encode())
-    support = cfg.support_task.name if cfg.strategy.supports else None
-    parts = [cfg.target_task.name, cfg.strategy.name, support, f"seed{cfg.seed}"]
-    words = [re.sub(r"\W+", "_", str(part)) for part in parts if part]
+    keys = ["target_task.name", "strategy.name", "support_task.name"]
+    parts = [OmegaConf.select(cfg, key) for key in keys[: 3 if cfg.strategy.get("supports") else 2]]
+    words = [re.sub(r"\W+", "_", str(part)) for part in [*parts, f"seed{cfg.seed}"] if part]
     return "-".join([*words, digest.hexdigest()[:8]])
 
 
@@ -227,17 +232,19 @@ def task_file(name: str) -> Path:
     raise UserError(f"Change strategy.tasks: there is no task '{name}' in any target_task folder.")
 
 
-def _study_name() -> str:
-    if not HydraConfig.initialized():
-        return "adhoc"
-    choice = HydraConfig.get().runtime.choices.get("experiment")
+def _study(root: DictConfig) -> str:
+    """The chosen experiment's name; a job's own config is without the node that holds it."""
+    key = "hydra.runtime.choices.experiment"
+    choice = OmegaConf.select(root, key)
+    if choice is None and HydraConfig.initialized():
+        choice = HydraConfig.get().runtime.choices.get("experiment")
     return re.sub(r"\W+", "_", str(choice)).strip("_") if choice else "adhoc"
 
 
 def register() -> None:
     """Register the resolvers, and every target task as a support task too."""
     OmegaConf.register_new_resolver("tlbench.content", lambda *, _root_: content(_root_))
-    OmegaConf.register_new_resolver("tlbench.study", _study_name)
+    OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
     store = ConfigStore.instance()
     for folder in config_dirs():
         for file in folder.glob("target_task/*.yaml"):

@@ -1,15 +1,17 @@
 """One Hydra job: an experiment (or one stage of it) from its config to its record."""
 
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import datasets
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench import loggers, results
+from tlbench import loggers, progress, results
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, build
 from tlbench.results import ResultRecord
@@ -28,15 +30,22 @@ def run_job(cfg: DictConfig) -> float | None:
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    in_sweep = hydra.mode == RunMode.MULTIRUN
     try:
-        return _run(cfg, folder, in_sweep=hydra.mode == RunMode.MULTIRUN)
+        return _run(cfg, folder, in_sweep)
     except BaseException as error:
         _record_failure(cfg, folder, error)
+        if isinstance(error, UserError) and not in_sweep:
+            # Hydra would print the overrides before the sentence.
+            print(error, file=sys.stderr)
+            sys.exit(1)
         raise
 
 
 def _run(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
     began = time.time()
+    if not progress.wanted(cfg.trainer.progress_bar):
+        datasets.disable_progress_bars()
     experiment = build(cfg, in_sweep)
     plan = experiment.plan()
     store = Store(experiment.config.store_dir)
@@ -56,7 +65,7 @@ def _run(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
         summary = _summary(record)
     finally:
         opened.finish(summary, failed=not summary)
-    print_record(record, folder)
+    print_record(record, folder, in_sweep)
     return record.score
 
 
@@ -183,7 +192,7 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
 def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     if not isinstance(error, UserError):
-        log.debug("failed", exc_info=error)
+        log.error("%s failed", cfg.strategy.name, exc_info=error)
     if (folder / results.FILE).exists() and results.read(folder / results.FILE).status == "done":
         return  # what was finished stays
     support = cfg.support_task.name if cfg.strategy.supports else None

@@ -46,7 +46,8 @@ def open_log(config: dict[str, Any], job: Job) -> JobLog:
     """The logger of the config group ``logger``."""
     if config.get("_target_") is None:
         return NoLog()
-    opened: JobLog = instantiate(config, job=job, _recursive_=False)
+    # In two steps: instantiate would turn the job's own config into a DictConfig.
+    opened: JobLog = instantiate({**config, "_partial_": True})(job=job)
     return opened
 
 

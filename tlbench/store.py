@@ -34,10 +34,10 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self._work = self.root / ".work"
+        self.work = self.root / ".work"
         try:
-            self._work.mkdir(parents=True, exist_ok=True)
-            probe = self._work / f".probe-{uuid.uuid4().hex}"
+            self.work.mkdir(parents=True, exist_ok=True)
+            probe = self.work / f".probe-{uuid.uuid4().hex}"
             probe.touch()
             probe.unlink()
         except OSError as error:
@@ -73,7 +73,7 @@ class Store:
     @contextmanager
     def work_folder(self, key: str) -> Iterator[Path]:
         """A folder to train in; removed at the end, unless it was committed."""
-        folder = self._work / f"{key}-{uuid.uuid4().hex[:8]}"
+        folder = self.work / f"{key}-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
         try:
             yield folder
@@ -85,13 +85,13 @@ class Store:
         files = sorted(path for path in work.rglob("*") if path.is_file())
         sums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
         manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
-        (work / "stage.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+        _replace_json(work / "stage.json", manifest)
         target = self.folder(key)
         have = self.find(key)
         if have is not None and set(found["weights"]) <= set(have["weights"]):
             return  # another process was first
         if target.exists():  # it lacks the weights that this copy has
-            target.rename(self._work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
+            target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
         try:
             work.rename(target)
         except OSError:
@@ -101,7 +101,7 @@ class Store:
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
         """Hold the claim on a stage, waiting while another process holds a fresh one."""
-        file = self._work / f"{key}.claim"
+        file = self.work / f"{key}.claim"
         while not _take(file):
             time.sleep(0.2)
         stop = threading.Event()
@@ -114,16 +114,34 @@ class Store:
             heart.join()
             file.unlink(missing_ok=True)
 
+    def keys(self) -> list[str]:
+        """The keys of all finished stages."""
+        return sorted(file.parent.name for file in self.root.glob("*/stage.json"))
+
     def stages(self) -> Iterator[dict[str, Any]]:
         """The ``stage.json`` of every finished stage, by key."""
-        for folder in sorted(self.root.glob("*/stage.json")):
-            found = self.find(folder.parent.name)
+        for key in self.keys():
+            found = self.find(key)
             if found is not None:
                 yield found
 
+    def drop_weights(self, key: str) -> None:
+        """Remove a stage's weights; its scores and predictions stay."""
+        found = self.find(key)
+        if found is None:
+            return
+        found["weights"] = []
+        found["files"] = {k: v for k, v in found["files"].items() if not k.startswith("weights/")}
+        # The list first: should this be cut off, unlisted files do no harm.
+        _replace_json(self.folder(key) / "stage.json", found)
+        shutil.rmtree(self.folder(key) / "weights", ignore_errors=True)
+
     def damage(self, key: str) -> list[str]:
         """What is wrong with a finished stage: missing or changed files; empty if nothing."""
-        found = self.find(key) or {"files": {}}
+        try:
+            found = self.find(key) or {"files": {}}
+        except UserError as error:
+            return [str(error)]
         wrong = []
         for name, expected in found["files"].items():
             file = self.folder(key) / name
@@ -132,6 +150,12 @@ class Store:
             elif checksum(file) != expected:
                 wrong.append(f"{name} has changed")
         return wrong
+
+
+def _replace_json(file: Path, content: dict[str, Any]) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(content, indent=1), "utf-8")
+    draft.replace(file)
 
 
 def _take(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,9 +25,16 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
-def print_record(record: ResultRecord, folder: Path) -> None:
-    """Print one result and where its record is."""
-    table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}")
+def print_record(record: ResultRecord, folder: Path, in_sweep: bool) -> None:
+    """Print one result: a table, or in a sweep a line, and where its record is."""
+    if in_sweep:
+        say(
+            f"  {record.target_task} {points(record.score)} (majority "
+            f"{points(record.majority_score)}), {record.instances} instances, "
+            f"{record.instances_reused} of them reused"
+        )
+        return
+    table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}, in points")
     for column in ("score", "majority", *record.metrics, "steps", "instances", "of them reused"):
         table.add_column(column, justify="right")
     table.add_row(
@@ -37,9 +45,18 @@ def print_record(record: ResultRecord, folder: Path) -> None:
         str(record.instances),
         str(record.instances_reused),
     )
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(f"record: {folder / results.FILE}", markup=False, highlight=False)
+    console().print(table)
+    say(f"record: {folder / results.FILE}")
+
+
+def console() -> Console:
+    """Standard output; where that is no terminal, wide enough for every table."""
+    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console().print(line, markup=False, highlight=False)
 
 
 def study_table(records: Iterable[ResultRecord]) -> Table:
@@ -109,12 +126,8 @@ class StudyTable(Callback):
         files = [f for f in folder.rglob(results.FILE) if f.stat().st_mtime >= self.began - 1]
         records = [results.read(file) for file in sorted(files)]
         failed = [record for record in records if record.status == "failed"]
-        console = Console(soft_wrap=True)
         if len(failed) < len(records):
-            console.print(study_table(r for r in records if r.status == "done"))
+            console().print(study_table(r for r in records if r.status == "done"))
         for record in failed:
-            console.print(
-                f"failed: {record.strategy} {record.target_task} s{record.seed}: {record.error}",
-                markup=False, highlight=False,
-            )  # fmt: skip
-        console.print(f"records: {folder}", markup=False, highlight=False)
+            say(f"failed: {record.strategy} {record.target_task} s{record.seed}: {record.error}")
+        say(f"records: {folder}")

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -15,7 +14,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
+from transformers.utils.logging import disable_progress_bar
 
+from tlbench import progress
 from tlbench.config import Task
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.model import metrics
@@ -25,6 +26,11 @@ from tlbench.model.multitask import MultiTaskModel
 from tlbench.stage import Stage
 
 log = logging.getLogger(__name__)
+
+# Their notes on hardware and products; what matters is in our own lines and in the record.
+for name in ("pytorch_lightning", "lightning_fabric"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+disable_progress_bar()
 
 
 @dataclass
@@ -141,8 +147,12 @@ def train_stage(
     best = BestPerTask(stage, folder, data.tokenizer, weights_needed)
     trainer = _trainer(stage, role, int(total), logger, best)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*sampler has shuffling enabled.*")
+        for message in (
+            ".*does not have many workers.*",  # num_workers is the user's choice
+            ".*smaller than the logging interval.*",
+            ".*LeafSpec.*",  # Lightning's own use of torch
+        ):
+            warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, datamodule=data)
     for task in tasks:
         _write_predictions(folder, task, best.best[task.name])
@@ -161,7 +171,7 @@ def _trainer(
     stage: Stage, role: str, total: int, logger: Logger | None, best: BestPerTask
 ) -> pl.Trainer:
     t = stage.config.trainer
-    bar = TQDMProgressBar() if _wants_bar(t.progress_bar) else None
+    bar = TQDMProgressBar() if progress.wanted(t.progress_bar) else None
     return pl.Trainer(
         max_epochs=t.max_epochs,
         max_steps=total,
@@ -174,14 +184,10 @@ def _trainer(
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=max(1, min(10, total // 10)),
         deterministic="warn",
         use_distributed_sampler=False,
     )
-
-
-def _wants_bar(asked: bool | None) -> bool:
-    return sys.stderr.isatty() if asked is None else asked
 
 
 def _device_name(trainer: pl.Trainer) -> str:

@@ -1,0 +1,118 @@
+"""The command ``tlbench-store``: list, verify and prune the finished stages."""
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tlbench.errors import UserError
+from tlbench.store import Store
+
+DAY = 86400.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 if all is well, 1 if damage was found or the store is not there."""
+    options = _parser().parse_args(arguments)
+    try:
+        if not Path(options.store).is_dir():
+            raise UserError(f"Change --store: {options.store} is not there.")
+        store = Store(options.store)
+        code: int = options.run(store, options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tlbench-store", description=__doc__)
+    parser.add_argument("--store", default="multirun/.store", help="the store_dir of your runs")
+    commands = parser.add_subparsers(required=True)
+    ls = commands.add_parser("ls", help="list the finished stages")
+    ls.set_defaults(run=_ls)
+    verify = commands.add_parser("verify", help="compare every file with its checksum")
+    verify.set_defaults(run=_verify)
+    prune = commands.add_parser("prune", help="remove abandoned work, and what the options name")
+    prune.add_argument("--damaged", action="store_true", help="stages that verify complains of")
+    prune.add_argument("--older-than", type=float, metavar="DAYS", help="stages finished before")
+    prune.add_argument("--weights", action="store_true", help="weights, not scores")
+    prune.add_argument("--dry-run", action="store_true", help="say it, do not do it")
+    prune.set_defaults(run=_prune)
+    return parser
+
+
+def _ls(store: Store, options: argparse.Namespace) -> int:
+    table = Table(title=f"Finished stages in {store.root}")
+    for column in ("key", "stage", "seed", "scores", "steps", "weights of", "MB"):
+        table.add_column(column)
+    for found in store.stages():
+        scores = [f"{name} {_points(task)}" for name, task in found["tasks"].items()]
+        table.add_row(
+            found["key"],
+            found["title"],
+            str(found["ingredients"]["seed"]),
+            ", ".join(scores),
+            str(found["steps"]),
+            ", ".join(found["weights"]) or "-",
+            f"{_megabytes(store.folder(found['key'])):.1f}",
+        )
+    Console(soft_wrap=True).print(table)
+    return 0
+
+
+def _points(task: dict[str, Any]) -> str:
+    return "-" if task["score"] is None else f"{100 * task['score']:.1f}"
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
+def _verify(store: Store, options: argparse.Namespace) -> int:
+    count = damaged = 0
+    for key in store.keys():
+        count += 1
+        wrong = store.damage(key)
+        damaged += bool(wrong)
+        for line in wrong:
+            print(f"{store.folder(key)}: {line}")
+    print(f"{count} stages, {damaged} damaged")
+    return int(damaged > 0)
+
+
+def _prune(store: Store, options: argparse.Namespace) -> int:
+    say = "would remove" if options.dry_run else "removed"
+    for folder in _doomed(store, options):
+        print(f"{say} {folder}")
+        if not options.dry_run:
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    if options.weights:
+        for key in store.keys():
+            if (store.folder(key) / "weights").exists():
+                print(f"{say} {store.folder(key) / 'weights'}")
+                if not options.dry_run:
+                    store.drop_weights(key)
+    return 0
+
+
+def _doomed(store: Store, options: argparse.Namespace) -> list[Path]:
+    """Work that nobody has touched for a day, and the stages that the options name."""
+    now = time.time()
+    found = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
+    for key in store.keys():
+        folder = store.folder(key)
+        age = (now - (folder / "stage.json").stat().st_mtime) / DAY
+        old = options.older_than is not None and age > options.older_than
+        if old or (options.damaged and store.damage(key)):
+            found.append(folder)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
