@@ -171,11 +171,13 @@ def parse_config(cfg: DictConfig) -> Config:
 def checked(schema: type, node: Any, where: str) -> Any:
     """An instance of the dataclass ``schema`` from a config node found at the key ``where``."""
     try:
-        OmegaConf.resolve(node)
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
+        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
-        missing = isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError)
-        reason = "give it a value." if missing else str(error.msg or error).splitlines()[0]
+        reason = str(error.msg or error).splitlines()[0]
+        if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
+            missing = reason.rsplit(": ", 1)[-1]
+            raise UserError(f"Change {missing}: give it a value.") from error
         key = ".".join(part for part in (where, error.full_key) if part)
         raise UserError(f"Change {key or 'the config'}: {reason}") from error
 

@@ -32,7 +32,7 @@ def run_job(cfg: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     try:
-        return _run(cfg, folder, in_sweep)
+        return run_experiment(cfg, folder, in_sweep)
     except BaseException as error:
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
@@ -42,7 +42,15 @@ def run_job(cfg: DictConfig) -> float | None:
         raise
 
 
-def _run(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
+def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
+    """Plan, train what is missing in the store, and write the record into ``folder``.
+
+    Returns:
+        The target's score; None if ``only_stage`` asked for a stage alone, or if not defined.
+
+    Raises:
+        UserError: for what a user can get wrong, before any training.
+    """
     began = time.time()
     if not progress.wanted(cfg.trainer.progress_bar):
         datasets.disable_progress_bars()

@@ -192,8 +192,11 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
 
 @lru_cache(maxsize=None)
 def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
+    # datasets caches a local folder under its last name: two folders, or one that was edited,
+    # would be taken for the same. Streaming reads it as it is.
+    local = Path(path).is_dir()
     try:
-        return load_dataset(path, name, split=split)
+        return load_dataset(path, name, split=split, streaming=local)
     except Exception as error:  # datasets has no common base for "not there"
         reason = str(error).splitlines()[0]
         raise UserError(

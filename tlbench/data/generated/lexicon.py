@@ -7,6 +7,7 @@ slash. Two meanings of a kind stand in one of four relations: the same, one belo
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 NOUNS = """
 animal: animal, creature
@@ -81,7 +82,7 @@ pull: pull, drag
 OPPOSITES = [
     ("big", "small"), ("old", "young"), ("fast", "slow"), ("red", "blue"), ("red", "green"),
     ("blue", "green"), ("move", "rest"), ("like", "dislike"), ("follow", "avoid"),
-    ("push", "pull"), ("animal", "person"), ("animal", "machine"), ("person", "machine"),
+    ("push", "pull"),
 ]  # fmt: skip
 
 POSITIVE = ["good", "great", "wonderful", "charming", "brilliant", "funny", "moving", "superb"]
@@ -141,6 +142,7 @@ KINDS = {
 }
 MEANINGS = {name: meaning for kind in KINDS.values() for name, meaning in kind.items()}
 _OPPOSED = {frozenset(pair) for pair in OPPOSITES}
+_ROOTS = [set(pair) for pair in combinations(("animal", "person", "machine"), 2)]
 
 
 @cache
@@ -163,20 +165,23 @@ def disjoint(a: str, b: str) -> bool:
         for other in ancestors(b):
             parent = MEANINGS[one].parent
             sisters = one != other and parent is not None and parent == MEANINGS[other].parent
-            if sisters or frozenset((one, other)) in _OPPOSED:
+            if sisters or frozenset((one, other)) in _OPPOSED or {one, other} in _ROOTS:
                 return True
     return False
 
 
 @cache
 def related(name: str) -> tuple[str, ...]:
-    """Other meanings that a minimal edit goes to: parents, children, sisters, opposites."""
+    """Other meanings that a small edit goes to: parent, children, sisters, opposites."""
     kind = next(kind for kind in KINDS.values() if name in kind)
+    parent = kind[name].parent
     return tuple(
         other
-        for other in kind
-        if other != name and (below(name, other) or below(other, name) or disjoint(name, other))
-    )
+        for other, meaning in kind.items()
+        if other != name
+        and (other == parent or meaning.parent == name or (parent and meaning.parent == parent)
+             or frozenset((name, other)) in _OPPOSED)
+    )  # fmt: skip
 
 
 def vocabulary() -> list[str]:

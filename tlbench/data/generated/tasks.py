@@ -124,15 +124,17 @@ def judge(p: Sentence, h: Sentence) -> Literal[0, 1, 2]:
 def _pair(rng: Random, nouns: list[str], *labels: int) -> tuple[Sentence, Sentence]:
     """A premise and a hypothesis one or two edits apart whose label is one of ``labels``.
 
-    Which of the two is the premise is a coin's toss, so neither shows by itself what it is.
+    Which of the two is the premise is a coin's toss, and the hypothesis' form is drawn before the
+    label is looked at, so the hypothesis alone says little of the label.
     """
+    form = rng.random() < 0.5, rng.random() < 0.35
     while True:
         a = random_sentence(rng, nouns)
         b = edit(rng, a)
         if rng.random() < 0.3:
             b = edit(rng, b)
         p, h = (a, b) if rng.random() < 0.5 else (b, a)
-        if p != h and judge(p, h) in labels:
+        if p != h and (h.every, h.negated) == form and judge(p, h) in labels:
             return p, h
 
 

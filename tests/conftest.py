@@ -1,0 +1,83 @@
+"""What the tests share: composed configs, small experiments, the folder of real GLUE files."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: its threads only fight over 2 cores
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import hydra
+import pytest
+from omegaconf import DictConfig
+
+from tlbench.config import CONF_DIR
+from tlbench.job import run_experiment
+from tlbench.results import ResultRecord, read
+
+datasets.disable_progress_bars()
+
+Compose = Callable[..., DictConfig]
+Run = Callable[..., ResultRecord]
+
+
+def compose_config(*overrides: str) -> DictConfig:
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return hydra.compose("config", overrides=list(overrides))
+
+
+@pytest.fixture
+def compose(tmp_path: Path, cache: Path) -> Compose:
+    """Compose a config that trains for four steps on little data, in folders of this test."""
+
+    def make(*overrides: str) -> DictConfig:
+        places = [f"store_dir={tmp_path / 'store'}", f"cache_dir={cache}"]
+        return compose_config("debug=fast", *places, *overrides)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows and tokens, made once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def run(compose: Compose, tmp_path: Path) -> Run:
+    """Run an experiment in this process; its record as read from disk."""
+
+    def go(*overrides: str, in_sweep: bool = False) -> ResultRecord:
+        folder = tmp_path / "job"
+        run_experiment(compose(*overrides), folder, in_sweep)
+        return read(folder / "result.json")
+
+    return go
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python -m tlbench`` (or another module) in an empty folder, as a user would."""
+
+    def go(*arguments: str, module: str = "tlbench") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def glue_dir() -> Path:
+    """The real GLUE files; see the README for where they come from."""
+    default = Path(__file__).parents[2] / "shared" / "glue"
+    folder = Path(os.environ.get("TLBENCH_GLUE_DIR", default)).resolve()
+    if not (folder / "RTE" / "train.tsv").is_file():
+        pytest.skip(f"no GLUE files in {folder}: set TLBENCH_GLUE_DIR")
+    return folder

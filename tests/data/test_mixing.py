@@ -1,0 +1,156 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlbench.data.mixing import Batch, Mixer, apportion, fixed_counts, proportions
+
+# cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli
+GLUE = np.array([8551, 67349, 3668, 5749, 363846, 392702, 104743, 2490, 635])
+RTE, MNLI, WNLI = 2490, 392702, 635
+
+
+@pytest.mark.parametrize(
+    ("rule", "temperature", "cap", "golden"),
+    [
+        ("size", None, None,
+         [.009004, .070914, .003862, .006053, .383103, .413487, .110287, .002622, .000669]),
+        ("uniform", None, None, [1 / 9] * 9),
+        ("temperature", 2.0, None,
+         [.043681, .122589, .028609, .035816, .284934, .296017, .152879, .023571, .011903]),
+        ("temperature", 5.0, None,
+         [.086412, .130568, .072955, .079816, .18296, .185774, .142625, .067517, .051372]),
+        ("temperature", 1.0, 65536,
+         [.03019, .231382, .01295, .020297, .231382, .231382, .231382, .008791, .002242]),
+    ],
+)  # fmt: skip
+def test_proportions_of_glue(
+    rule: str, temperature: float | None, cap: int | None, golden: list[float]
+) -> None:
+    assert proportions(rule, GLUE, temperature, cap) == pytest.approx(golden, abs=6e-7)
+
+
+def mixer(sizes: tuple[int, ...], **changes: Any) -> Mixer:
+    rule = changes.pop("rule", "size")
+    shares = proportions(rule, np.array(sizes), 2.0)
+    settings = {
+        "names": tuple(f"task{i}" for i in range(len(sizes))), "sizes": sizes, "shares": shares,
+        "batches": "heterogeneous", "epoch": "total", "batch_size": 32, "seed": 0,
+    }  # fmt: skip
+    return Mixer(**{**settings, **changes})
+
+
+@pytest.mark.parametrize(
+    ("rule", "sizes", "counts", "steps"),
+    [
+        ("uniform", (RTE, MNLI), [64, 64], 38),
+        ("size", (RTE, MNLI), [1, 127], 2490),
+        ("size", (WNLI, MNLI), [1, 127], 635),
+    ],
+)
+def test_the_papers_fixed_counts(
+    rule: str, sizes: tuple[int, ...], counts: list[int], steps: int
+) -> None:
+    shares = proportions(rule, np.array(sizes))
+    assert fixed_counts(shares, 128).tolist() == counts
+    made = mixer(sizes, rule=rule, batches="fixed_counts", epoch="shortest", batch_size=128)
+    assert made.steps() == steps
+    first, *_, last = made.plan(0)
+    assert [len(rows) for _, rows in first] == [len(rows) for _, rows in last] == counts
+
+
+def flat(batches: list[Batch]) -> list[tuple[int, int]]:
+    return [(task, int(row)) for batch in batches for task, rows in batch for row in rows]
+
+
+def test_the_matched_budget_takes_every_row_once() -> None:
+    made = mixer((100, 37, 512))
+    rows = flat(made.plan(0))
+    assert len(rows) == len(set(rows)) == 100 + 37 + 512
+    assert made.steps() == 21
+
+
+@pytest.mark.parametrize(
+    ("epoch", "counts"),
+    [("total", [70, 70]), ("shortest", [40, 40]), ("longest", [100, 100]), ("target", [100, 100]),
+     (3, [48, 48])],
+)  # fmt: skip
+def test_the_length_of_an_epoch_under_uniform(epoch: Any, counts: list[int]) -> None:
+    made = mixer((40, 100), rule="uniform", epoch=epoch, target=1)
+    assert made.counts().tolist() == counts
+
+
+@pytest.mark.parametrize("epoch", ["shortest", "longest", "target"])
+def test_under_size_every_measure_is_all_rows(epoch: str) -> None:
+    for sizes in [(RTE, MNLI), (3, 7), (635, 2490, 8551)]:
+        assert mixer(sizes, epoch=epoch).counts().tolist() == list(sizes)
+
+
+cases = st.fixed_dictionaries(
+    {
+        "rule": st.sampled_from(["size", "uniform", "temperature"]),
+        "batches": st.sampled_from(["heterogeneous", "homogeneous", "fixed_counts"]),
+        "epoch": st.sampled_from(["total", "shortest", "longest", "target", 1, 7]),
+        "batch_size": st.integers(4, 40),
+        "seed": st.integers(0, 99),
+    }
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=4).map(tuple), cases, st.integers(0, 3))
+def test_exactly_as_many_batches_as_announced(
+    sizes: tuple[int, ...], case: dict[str, Any], epoch: int
+) -> None:
+    if len(sizes) == 1:
+        case = {**case, "epoch": "total"}
+    made = mixer(sizes, **case)
+    batches = made.plan(epoch)
+    assert len(batches) == made.steps()
+    assert np.bincount([t for t, _ in flat(batches)], minlength=len(sizes)).tolist() == (
+        made.counts().tolist()
+    )
+    for batch in batches:
+        assert 1 <= sum(len(rows) for _, rows in batch) <= case["batch_size"]
+        assert [task for task, _ in batch] == sorted({task for task, _ in batch})
+        for task, rows in batch:
+            assert 0 <= rows.min() <= rows.max() < sizes[task]
+    if case["batches"] == "homogeneous":
+        assert all(len(batch) == 1 for batch in batches)
+    assert flat(mixer(sizes, **case).plan(epoch)) == flat(batches)
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = [flat(mixer((50, 60), seed=seed).plan(epoch)) for seed in (0, 1) for epoch in (0, 1)]
+    assert all(a != b for i, a in enumerate(orders) for b in orders[:i])
+
+
+def test_a_tasks_order_does_not_depend_on_the_others() -> None:
+    alone = [row for _, row in flat(mixer((50,), names=("b",)).plan(0))]
+    both = mixer((70, 50), names=("a", "b"), batches="homogeneous").plan(0)
+    rows = {row for task, row in flat(both) if task == 1}
+    assert rows == set(alone)
+    first_of_b = mixer((70, 50), names=("a", "b"))._rows(1, 50, 0)
+    assert first_of_b.tolist() == alone
+
+
+def test_heterogeneous_batches_are_mixed() -> None:
+    batches = mixer((320, 320)).plan(0)
+    assert sum(len(batch) == 2 for batch in batches) > 15
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=9), st.integers(0, 5000))
+def test_apportion_is_exact_and_fair(weights: list[float], total: int) -> None:
+    shares = np.array(weights) / sum(weights)
+    counts = apportion(shares, total)
+    assert counts.sum() == total
+    assert (abs(counts - shares * total) <= 1 + 1e-6).all()
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=9), st.integers(9, 256))
+def test_fixed_counts_fill_the_batch_with_every_task(sizes: list[int], batch_size: int) -> None:
+    counts = fixed_counts(proportions("size", np.array(sizes)), batch_size)
+    assert counts.sum() == batch_size
+    assert counts.min() >= 1

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from tests.conftest import Compose
+from tlbench.config import Source, Task, parse_config
+from tlbench.data.sources import splits
+from tlbench.errors import UserError
+
+ROWS = [("one", "two", "yes"), ("three", "four", "no"), ("five", "six", "yes")]
+
+
+def task(labels: list[str] | None = ["no", "yes"], **source: Any) -> Task:  # noqa: B006
+    settings = {"text": ["a", "b"], "label": "y", **source}
+    return Task("mine", labels, ["accuracy"], ["accuracy"], Source(**settings))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    frame = pd.DataFrame(ROWS, columns=["a", "b", "y"])
+    for name in ("train", "dev"):
+        frame.to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        frame.to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("file_format", ["tsv", "csv", "jsonl"])
+def test_local_files_of_every_format(files: Path, cache: Path, file_format: str) -> None:
+    found = splits(task(format=file_format, path=str(files)))
+    rows = found["train"].load(str(cache))
+    assert rows["text_a"][:] == ["one", "three", "five"]
+    assert rows["text_b"][:] == ["two", "four", "six"]
+    assert rows["label"][:] == [1.0, 0.0, 1.0]
+
+
+def test_one_text_and_a_number_as_label(tmp_path: Path, cache: Path) -> None:
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.tsv").write_text("a\ty\nhello\t2.5\n")
+    found = splits(task(None, format="tsv", path=str(tmp_path), text=["a"]))
+    rows = found["dev"].load(str(cache))
+    assert rows.column_names == ["text_a", "label"]
+    assert rows[0] == {"text_a": "hello", "label": 2.5}
+
+
+def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) -> None:
+    definition = task(format="tsv", path=str(files))
+    before = splits(definition)["train"].key
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "renamed.tsv").write_bytes((files / "train.tsv").read_bytes())
+    (other / "dev.tsv").write_bytes((files / "dev.tsv").read_bytes())
+    moved = splits(task(format="tsv", path=str(other), train="renamed.tsv"))
+    assert moved["train"].key == before
+    swapped = splits(task(format="tsv", path=str(files), text=["b", "a"]))
+    assert swapped["train"].key != before
+    with (files / "train.tsv").open("a") as opened:
+        opened.write("more\trows\tno\n")
+    assert splits(definition)["train"].key != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": "xml"}, "'xml' is not one of tsv, csv, jsonl, hub, generated"),
+        ({"text": []}, "name one or two columns"),
+        ({"text": ["a", "c"]}, "line 2 has no column 'c' .it has a, b, y."),
+        ({"values": ["nope", "yes"]}, "line 3 has the label 'no', known are nope, yes"),
+        ({"labels": None}, "line 2 has 'yes' where a regression needs a number"),
+        ({"train": "x.tsv"}, "x.tsv can't be read"),
+        ({"format": "hub"}, "can't be loaded"),
+        ({"format": "generated", "name": "x"}, "the generated suite has no 'x'"),
+        ({"format": "generated", "name": "rte", "train": 0}, "give a number of rows to make"),
+    ],
+)
+def test_a_wrong_source_is_one_sentence(
+    files: Path, cache: Path, changes: dict[str, Any], said: str
+) -> None:
+    labels = changes.pop("labels", ["no", "yes"])
+    definition = task(labels, **{"format": "tsv", "path": str(files), **changes})
+    with pytest.raises(UserError, match=said) as raised:
+        splits(definition)["train"].load(str(cache))
+    assert str(raised.value).startswith("Change ")
+
+
+def hub_folder(folder: Path) -> Path:
+    """A folder laid out as nyu-mll/glue is: Parquet files and a README that names configs."""
+    pair = {"sentence1": Value("string"), "sentence2": Value("string"), "idx": Value("int32")}
+    names = ["entailment", "not_entailment"]
+    columns = {"sentence1": ["p", "q", "r"], "sentence2": ["s", "t", "u"], "idx": [0, 1, 2]}
+    (folder / "rte").mkdir(parents=True)
+    configs = []
+    for split in ("train", "validation"):
+        features = Features({**pair, "label": ClassLabel(names=names)})
+        rows = Dataset.from_dict({**columns, "label": [0, 1, 0]}, features=features)
+        rows.to_parquet(folder / "rte" / f"{split}-00000-of-00001.parquet")
+        configs.append({"split": split, "path": f"rte/{split}-*"})
+    card = json.dumps({"configs": [{"config_name": "rte", "data_files": configs}]})
+    (folder / "README.md").write_text(f"---\n{card}\n---\n")
+    return folder
+
+
+def test_the_hubs_layout_from_a_local_folder(
+    compose: Compose, tmp_path: Path, cache: Path
+) -> None:
+    root = hub_folder(tmp_path / "glue")
+    definition = parse_config(compose("suite=glue", f"suite.root={root}")).target_task
+    rows = splits(definition)["dev"].load(str(cache))
+    assert rows["text_a"][:] == ["p", "q", "r"]
+    assert rows["label"][:] == [0.0, 1.0, 0.0]
+    definition.labels = ["not_entailment", "entailment"]  # by name, not by number
+    assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
+
+
+def test_unlabelled_hub_rows_are_refused(tmp_path: Path, cache: Path, compose: Compose) -> None:
+    root = hub_folder(tmp_path / "glue")
+    file = root / "rte" / "train-00000-of-00001.parquet"
+    rows = Dataset.from_parquet(str(file), cache_dir=str(tmp_path / "hf"))
+    rows.map(lambda row: {"label": -1}).to_parquet(file)
+    definition = parse_config(compose("suite=glue", f"suite.root={root}")).target_task
+    with pytest.raises(UserError, match="row 0 has the label '-1'"):
+        splits(definition)["train"].load(str(cache))

@@ -1,0 +1,154 @@
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from tests.conftest import Compose, compose_config
+from tlbench import config
+from tlbench.config import CONF_DIR, NEUTRAL_KEYS, content, parse_config
+from tlbench.errors import UserError
+from tlbench.experiment import build
+
+YAMLS = sorted(CONF_DIR.rglob("*.yaml"))
+
+# Another value for every key that changes a result. A new key in conf/ must come either here or
+# into NEUTRAL_KEYS, or test_every_key_is_sorted fails.
+CHANGED = {
+    "encoder.name": "other", "encoder.revision": "v2", "encoder.pretrained": True,
+    "encoder.num_hidden_layers": 1, "encoder.max_length": 32,
+    "target_task.labels": ["yes", "no"], "target_task.score": ["f1"],
+    "target_task.metrics": ["accuracy", "f1", "matthews"],
+    "subsample_size.target": 65, "subsample_size.support": 65, "subsample_size.dev": 65,
+    "subsample_size.seed": 1, "suite.seed": 1, "suite.sources.rte.train": 801,
+    "sampling.name": "uniform", "sampling.temperature": 3.0, "sampling.cap": 10,
+    "sampling.batches": "homogeneous", "sampling.epoch": "shortest",
+    "optim.lr": 1.0, "optim.weight_decay": 0.5, "optim.warmup": 0.5, "optim.schedule": "cosine",
+    "optim.gradient_clip": 2.0, "optim.optimizer._target_": "torch.optim.SGD",
+    "trainer.max_epochs": 9, "trainer.max_steps": 5, "trainer.early_stopping": 1,
+    "trainer.precision": "bf16-mixed", "seed": 1, "batch_size": 17, "eval_every": 0.25,
+    "selection": "held_out", "heads": "per_label_count", "loss": "mean",
+}  # fmt: skip
+
+# Names and choices of which the keys above hold what they mean.
+CHOICES = (
+    "strategy", "suite.name", "suite.root", "suite.sources", "target_task.name",
+    "target_task.source", "support_task",
+)  # fmt: skip
+
+
+def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
+    found = []
+    for key in cfg:
+        node = OmegaConf.select(cfg, str(key)) if not OmegaConf.is_missing(cfg, key) else None
+        name = f"{prefix}{key}"
+        found += leaves(node, f"{name}.") if isinstance(node, DictConfig) and node else [name]
+    return found
+
+
+def within(key: str, groups: tuple[str, ...]) -> bool:
+    return any(key == group or key.startswith(f"{group}.") for group in groups)
+
+
+def test_every_key_is_sorted(compose: Compose) -> None:
+    for key in leaves(compose()):
+        kinds = [key in CHANGED, within(key, NEUTRAL_KEYS), within(key, CHOICES)]
+        if key == "suite.sources.rte.train" or key == "suite.seed":
+            kinds = [True]
+        assert sum(kinds) == 1, f"sort the new key {key}"
+
+
+MTL = ("strategy=mtl", "support_task=mnli", "target_task.metrics=[accuracy,f1]")
+
+
+@pytest.mark.parametrize("key", CHANGED)
+def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, key: str) -> None:
+    cfg = compose(*MTL)
+    before, folder = build(cfg).plan()[-1].key, content(cfg)
+    OmegaConf.update(cfg, key, CHANGED[key])
+    assert build(cfg).plan()[-1].key != before
+    assert content(cfg) != folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("study", "other"), ("micro_batch_size", 3), ("eval_batch_size", 3),
+        ("keep_weights", "all"), ("only_stage", "abc"), ("num_workers", 1),
+        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", 2),
+        ("trainer.progress_bar", True), ("store_dir", None), ("cache_dir", None),
+    ],
+)  # fmt: skip
+def test_neutral_keys_change_neither(
+    compose: Compose, tmp_path: Path, key: str, value: object
+) -> None:
+    assert key in NEUTRAL_KEYS
+    cfg = compose(*MTL)
+    before, folder = build(cfg).plan()[-1].key, content(cfg)
+    OmegaConf.update(cfg, key, str(tmp_path / "elsewhere") if value is None else value)
+    assert build(cfg).plan()[-1].key == before
+    assert content(cfg) == folder
+
+
+def test_every_yaml_opens_with_how_to_launch_it() -> None:
+    for file in YAMLS:
+        lines = file.read_text().splitlines()
+        first = lines[1] if lines[0].startswith("# @package") else lines[0]
+        assert re.match(r"# tlbench ", first), file
+        group = file.parent.relative_to(CONF_DIR).as_posix()
+        if group != ".":
+            assert f"{group}={file.stem}" in first or group == "trainer", file
+
+
+@pytest.mark.parametrize("file", YAMLS, ids=lambda f: str(f.relative_to(CONF_DIR)))
+def test_every_option_composes_and_is_checked(file: Path) -> None:
+    group = file.parent.relative_to(CONF_DIR).as_posix()
+    chosen = [] if group == "." or group.startswith("hydra") else [f"{group}={file.stem}"]
+    cfg = compose_config("suite.root=somewhere", *chosen)
+    assert parse_config(cfg).batch_size > 0
+
+
+def test_every_task_is_a_support_task_too() -> None:
+    for file in CONF_DIR.glob("target_task/*.yaml"):
+        cfg = compose_config(f"support_task={file.stem}", f"target_task={file.stem}")
+        assert cfg.support_task == cfg.target_task
+        assert cfg.target_task.name == file.stem
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("optim.lr=fast", "Change optim.lr: "),
+        ("+target_task.metrc=f1", "Change target_task.metrc: "),
+        ("suite=glue_tsv", "Change suite.root: give it a value."),
+        ("seed=x", "Change seed: "),
+    ],
+)
+def test_wrong_types_and_keys_are_named(override: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        parse_config(compose_config(override))
+
+
+def test_content_is_readable_and_ignores_what_single_ignores(compose: Compose) -> None:
+    alone = content(compose("support_task=none"))
+    assert alone.startswith("rte-single-seed0-")
+    assert content(compose("support_task=mnli")) == alone
+    assert content(compose(*MTL)).startswith("rte-mtl-mnli-seed0-")
+
+
+def test_content_can_not_leave_its_folder(compose: Compose) -> None:
+    cfg = compose()
+    cfg.target_task.name = "../../etc/x"
+    assert "/" not in content(cfg)
+
+
+def test_a_user_folder_is_found_before_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "target_task").mkdir()
+    (tmp_path / "target_task" / "mine.yaml").touch()
+    monkeypatch.setattr(config.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    assert config.task_file("mine") == tmp_path / "target_task" / "mine.yaml"
+    assert config.task_file("rte").parent == CONF_DIR / "target_task"
+    with pytest.raises(UserError, match="no task 'other'"):
+        config.task_file("other")
