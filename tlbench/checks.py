@@ -1,5 +1,6 @@
 """What can be wrong with a config whose types are right."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from tlbench.metric_names import CLASSIFICATION, REGRESSION
 from tlbench.stage import Stage
 
 _CHOICES = {
+    "strategy.supports": ("none", "one", "all"),
     "selection": ("dev", "held_out"),
     "heads": ("per_task", "per_label_count"),
     "loss": ("sum", "mean"),
@@ -49,8 +51,10 @@ def check_config(config: Config) -> None:
 
 
 def check_task(task: Task) -> None:
-    """Refuse a task whose metrics do not go with its labels."""
+    """Refuse a name that no folder can have, and metrics that do not go with the labels."""
     where = f"of task '{task.name}'"
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]{0,63}", task.name):  # it names folders and modules
+        raise UserError(f"Change name {where}: use up to 64 letters, digits, '_' and '-'.")
     known = CLASSIFICATION if task.labels else REGRESSION
     for metric in [*task.metrics, *task.score]:
         _one_of(f"metrics or score {where}", metric, known)

@@ -87,7 +87,7 @@ class Encoder:
 class Strategy:
     name: str
     plan: str
-    supports: int
+    supports: str
     tasks: list[str]
 
 
@@ -192,16 +192,21 @@ def asked(cfg: DictConfig) -> dict[str, Any]:
         for parent in parents:
             node = node[parent]
         node.pop(last, None)
-    if not plain["strategy"].get("supports"):
+    supports = plain["strategy"].get("supports")
+    if supports != "one":
         del plain["support_task"]
+    if supports != "all":
+        plain["strategy"].pop("tasks", None)
     return plain
 
 
 def content(cfg: DictConfig) -> str:
     """A folder name made of what was asked, the same in every rerun."""
     digest = hashlib.sha256(json.dumps(asked(cfg), sort_keys=True, default=str).encode())
-    keys = ["target_task.name", "strategy.name", "support_task.name"]
-    parts = [OmegaConf.select(cfg, key) for key in keys[: 3 if cfg.strategy.get("supports") else 2]]
+    keys = ["target_task.name", "strategy.name"]
+    if cfg.strategy.get("supports") == "one":
+        keys.append("support_task.name")
+    parts = [OmegaConf.select(cfg, key) for key in keys]
     words = [re.sub(r"\W+", "_", str(part)) for part in [*parts, f"seed{cfg.seed}"] if part]
     return "-".join([*words, digest.hexdigest()[:8]])
 

@@ -43,8 +43,7 @@ class Experiment:
     def title(self) -> str:
         """What a person reads: ``stilts rte<-mnli s0``."""
         c = self.config
-        names = "+".join(draw.name for draw in self.supports) if c.strategy.supports else ""
-        arrow = f"<-{names}" if names else ""
+        arrow = f"<-{self.supports[0].name}" if c.strategy.supports == "one" else ""
         return f"{c.strategy.name} {self.target.name}{arrow} s{c.seed}"
 
 
@@ -63,7 +62,7 @@ def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
     support = _support_task(config, in_sweep)
     size = config.subsample_size
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
-    others = [support] if support else _other_tasks(cfg, config)
+    others = [support] if support else _all_tasks(cfg, config)
     supports = tuple(
         _draw(config, task, size.support, "subsample_size.support", target.count)
         for task in others
@@ -74,7 +73,7 @@ def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
 def _support_task(config: Config, in_sweep: bool) -> Task | None:
     name = config.support_task.get("name")
     strategy = config.strategy
-    if strategy.supports == 0:
+    if strategy.supports != "one":
         if name and not in_sweep:
             raise UserError(
                 f"Change support_task to none: strategy={strategy.name} uses no support task."
@@ -91,7 +90,10 @@ def _support_task(config: Config, in_sweep: bool) -> Task | None:
     return task
 
 
-def _other_tasks(cfg: DictConfig, config: Config) -> list[Task]:
+def _all_tasks(cfg: DictConfig, config: Config) -> list[Task]:
+    """The tasks of ``mtl_all`` but the target."""
+    if config.strategy.supports != "all":
+        return []
     names = sorted({*config.strategy.tasks} - {config.target_task.name})
     return [_defined(cfg, name) for name in names]
 

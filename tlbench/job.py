@@ -203,7 +203,7 @@ def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None
         log.error("%s failed", cfg.strategy.name, exc_info=error)
     if (folder / results.FILE).exists() and results.read(folder / results.FILE).status == "done":
         return  # what was finished stays
-    support = cfg.support_task.name if cfg.strategy.supports else None
+    support = cfg.support_task.name if cfg.strategy.supports == "one" else None
     ResultRecord(
         study=cfg.study,
         strategy=cfg.strategy.name,

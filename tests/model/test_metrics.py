@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
+
+from tlbench.config import Source, Task
+from tlbench.metric_names import CLASSIFICATION, REGRESSION
+from tlbench.model.metrics import compute, majority_score, predict
+
+
+def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = ()) -> Task:
+    names = None if labels is None else [f"c{i}" for i in range(labels)]
+    return Task("t", names, list(score or metrics[:1]), list(metrics), Source("generated"))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 4), st.integers(2, 200), st.integers(0, 10**6))
+def test_classification_metrics_are_scikit_learns(classes: int, rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predictions, labels = rng.integers(classes, size=(2, rows))
+    names = [name for name in CLASSIFICATION if name != "f1" or classes == 2]
+    found = compute(
+        task(classes, tuple(names)), torch.tensor(predictions), torch.tensor(labels).float()
+    )
+    expected = {
+        "accuracy": accuracy_score(labels, predictions),
+        "f1": f1_score(labels, predictions, zero_division=0) if classes == 2 else None,
+        "macro_f1": f1_score(labels, predictions, average="macro", zero_division=0),
+        "matthews": matthews_corrcoef(labels, predictions),
+    }
+    for name in names:
+        assert found[name] == pytest.approx(expected[name], abs=1e-6), name
+
+
+@settings(deadline=None)
+@given(st.integers(10, 300), st.integers(0, 10**6))
+def test_regression_metrics_are_scipys(rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    predictions, labels = rng.normal(2, 3, rows), rng.integers(6, size=rows).astype(float)
+    labels[:2] = 0, 5
+    found = compute(task(None, REGRESSION), torch.tensor(predictions), torch.tensor(labels))
+    assert found["pearson"] == pytest.approx(pearsonr(predictions, labels).statistic, abs=1e-6)
+    assert found["spearman"] == pytest.approx(spearmanr(predictions, labels).statistic, abs=1e-6)
+    assert found["mse"] == pytest.approx(mean_squared_error(labels, predictions), rel=1e-6)
+
+
+def test_the_score_is_the_mean_of_those_named() -> None:
+    predictions, labels = torch.tensor([1, 1, 0, 1]), torch.tensor([1.0, 0.0, 0.0, 1.0])
+    found = compute(
+        task(2, ("accuracy", "f1", "matthews"), ("accuracy", "f1")), predictions, labels
+    )
+    assert found["score"] == pytest.approx((0.75 + 0.8) / 2)
+
+
+def test_a_correlation_with_a_constant_is_not_a_number() -> None:
+    constant = torch.full((5,), 2.5)
+    found = compute(task(None, ("spearman", "pearson")), constant, torch.arange(5.0))
+    assert math.isnan(found["spearman"])
+    assert math.isnan(found["pearson"])
+    assert math.isnan(found["score"])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_matthews_of_a_constant_prediction_is_0(classes: int) -> None:
+    found = compute(task(classes, ("matthews",)), torch.ones(4).long(), torch.arange(4) % classes)
+    assert found["matthews"] == 0.0
+
+
+def test_majority_score() -> None:
+    train = torch.tensor([1.0, 1.0, 0.0])
+    assert majority_score(task(2, ("accuracy",)), train, torch.tensor([1.0, 0.0, 0.0, 0.0])) == 0.25
+    assert math.isnan(majority_score(task(None, ("spearman",)), train, torch.arange(4.0)))
+
+
+def test_predictions_from_logits() -> None:
+    logits = torch.tensor([[0.1, 0.9], [2.0, -1.0]])
+    assert predict(task(2, ("accuracy",)), logits).tolist() == [1, 0]
+    assert predict(task(None, ("mse",)), logits[:, :1]).tolist() == pytest.approx([0.1, 2.0])

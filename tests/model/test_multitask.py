@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tlbench.config import Encoder, Source, Task
+from tlbench.model.encoder import load_encoder
+from tlbench.model.multitask import Batch, MultiTaskModel, head_name, row_losses, row_weights
+
+TASKS = [
+    Task(name, labels, ["accuracy"], ["accuracy"], Source("generated"))
+    for name, labels in [("a", ["x", "y"]), ("b", ["p", "q", "r"]), ("c", None), ("d", ["n", "m"])]
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> MultiTaskModel:
+    torch.manual_seed(0)
+    encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
+    return MultiTaskModel(encoder, TASKS, "per_task").eval()
+
+
+def batch(counts: tuple[int, ...] = (3, 4, 2, 0), loss: str = "sum") -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 300, (sum(counts), 7), generator=generator)
+    labels = torch.tensor([0, 1, 1, 0, 1, 2, 2, 3.5, 0.5][: sum(counts)])
+    return Batch(
+        {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
+        labels, counts, row_weights(counts, loss), torch.arange(sum(counts)),
+    )  # fmt: skip
+
+
+def test_the_loss_is_the_sum_of_the_tasks_means(model: MultiTaskModel) -> None:
+    b = batch()
+    a_logits, b_logits, c_logits, _ = model(b.inputs, b.counts)
+    expected = (
+        F.cross_entropy(a_logits, b.labels[:3].long())
+        + F.cross_entropy(b_logits, b.labels[3:7].long())
+        + F.mse_loss(c_logits[:, 0], b.labels[7:])
+    )
+    assert torch.allclose(model.loss(b), expected)
+
+
+def test_or_the_mean_over_instances(model: MultiTaskModel) -> None:
+    b = batch(loss="mean")
+    logits = model(b.inputs, b.counts)
+    parts = zip(TASKS, logits, b.labels.split(list(b.counts)), strict=True)
+    expected = torch.cat([row_losses(*part) for part in parts]).mean()
+    assert torch.allclose(model.loss(b), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 9, 100, None])
+@pytest.mark.parametrize("loss", ["sum", "mean"])
+def test_micro_batches_give_the_same_loss_and_gradient(
+    model: MultiTaskModel, rows: int | None, loss: str
+) -> None:
+    b = batch(loss=loss)
+    model.zero_grad()
+    whole = model.loss(b)
+    whole.backward()
+    gradient = model.encoder.embeddings.word_embeddings.weight.grad.clone()
+    model.zero_grad()
+    parts = list(b.micro_batches(rows))
+    assert all(len(part.labels) <= (rows or 9) for part in parts)
+    total = sum(model.loss(part) for part in parts)
+    total.backward()
+    assert torch.allclose(total, whole, atol=1e-6)
+    assert torch.allclose(
+        model.encoder.embeddings.word_embeddings.weight.grad, gradient, atol=1e-6
+    )
+
+
+def test_a_mixed_batch_is_one_encoder_forward(model: MultiTaskModel) -> None:
+    calls = []
+    handle = model.encoder.register_forward_hook(lambda *_: calls.append(1))
+    model.loss(batch())
+    handle.remove()
+    assert len(calls) == 1
+
+
+def test_mixed_logits_are_those_of_each_task_alone(model: MultiTaskModel) -> None:
+    b = batch()
+    together = model(b.inputs, b.counts)
+    start = 0
+    for at, count in enumerate(b.counts):
+        alone = [count if i == at else 0 for i in range(4)]
+        inputs = {name: value[start : start + count] for name, value in b.inputs.items()}
+        if count:
+            assert torch.allclose(model(inputs, alone)[at], together[at], atol=1e-6)
+        start += count
+
+
+def test_heads_per_label_count_are_shared() -> None:
+    names = [head_name(task, "per_label_count") for task in TASKS]
+    assert names == ["labels_2", "labels_3", "labels_1", "labels_2"]
+    encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
+    assert sorted(MultiTaskModel(encoder, TASKS, "per_label_count").heads) == [
+        "head_labels_1", "head_labels_2", "head_labels_3",
+    ]  # fmt: skip
+    assert len(MultiTaskModel(encoder, TASKS, "per_task").heads) == 4
+
+
+def test_a_task_may_be_called_like_an_attribute_of_a_module() -> None:
+    encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
+    odd = Task("type", None, ["mse"], ["mse"], Source("generated"))
+    assert MultiTaskModel(encoder, [odd], "per_task").head_names == ["type"]
+
+
+def test_saved_heads_are_taken_over_by_name(model: MultiTaskModel, tmp_path: Path) -> None:
+    model.save_heads(tmp_path / "heads.safetensors")
+    other = MultiTaskModel(model.encoder, TASKS[:1], "per_task")
+    assert other.load_heads(tmp_path / "heads.safetensors") == ["head_a"]
+    features = torch.randn(2, 128)
+    assert torch.equal(
+        other.eval().heads["head_a"](features), model.heads["head_a"](features)
+    )
+    renamed = MultiTaskModel(model.encoder, TASKS[:1], "per_label_count")
+    assert renamed.load_heads(tmp_path / "heads.safetensors") == []

@@ -1,0 +1,67 @@
+import re
+
+import pytest
+
+from tests.conftest import Compose
+from tlbench.checks import check_task
+from tlbench.config import Source, Task
+from tlbench.errors import UserError
+from tlbench.experiment import build
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("loss=max", "Change loss: 'max' is not one of sum, mean."),
+        ("selection=test", "Change selection: 'test' is not one of dev, held_out."),
+        ("heads=one", "Change heads: "),
+        ("keep_weights=some", "Change keep_weights: "),
+        ("sampling.batches=random", "Change sampling.batches: "),
+        ("sampling.name=magic", "Change sampling.name: "),
+        ("sampling.epoch=half", "Change sampling.epoch: "),
+        ("sampling.epoch=0", "Change sampling.epoch: "),
+        ("optim.schedule=step", "Change optim.schedule: "),
+        ("optim.warmup=2", "Change optim.warmup: "),
+        ("optim.lr=0", "Change optim.lr: 0.0 is not more than 0."),
+        ("batch_size=-1", "Change batch_size: "),
+        ("eval_every=0", "Change eval_every: "),
+        ("micro_batch_size=0", "Change micro_batch_size: "),
+        ("trainer.max_steps=0", "Change trainer.max_steps: "),
+        ("sampling.name=temperature sampling.temperature=null", "Change sampling.temperature: "),
+    ],
+)
+def test_a_wrong_value_is_named(compose: Compose, override: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        build(compose(*override.split()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "../x"}, "Change name of task '../x'"),
+        ({"name": "a.b"}, "Change name"),
+        ({"labels": ["a"]}, "Change labels"),
+        ({"labels": ["a", "a"]}, "Change labels"),
+        ({"metrics": ["pearson"]}, "'pearson' is not one of accuracy"),
+        ({"labels": None}, "'accuracy' is not one of pearson"),
+        ({"score": ["f1"]}, "Change score"),
+        ({"score": []}, "Change score"),
+        ({"labels": ["a", "b", "c"], "metrics": ["accuracy", "f1"]}, "use macro_f1"),
+        ({"source": Source("tsv", values=["0"])}, "Change source.values"),
+    ],
+)
+def test_a_wrong_task_is_named(changes: dict[str, object], said: str) -> None:
+    right = {"name": "mine", "labels": ["a", "b"], "score": ["accuracy"],
+             "metrics": ["accuracy"], "source": Source("tsv")}  # fmt: skip
+    check_task(Task(**right))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=re.escape(said)):
+        check_task(Task(**{**right, **changes}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("batches", ["heterogeneous", "fixed_counts"])
+def test_a_batch_too_small_to_mix(compose: Compose, batches: str) -> None:
+    mtl_all = ("strategy=mtl_all", "strategy.tasks=[rte,mrpc,cola]", "batch_size=2")
+    with pytest.raises(UserError, match="Change batch_size: 2 is less than the 3 tasks"):
+        build(compose(*mtl_all, f"sampling.batches={batches}")).plan()
+    assert build(compose(*mtl_all, "sampling.batches=homogeneous")).plan()
+    assert build(compose(*mtl_all, "strategy=single")).plan()
