@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from tlbench import config
+from tlbench.choices import check_choices, options
+from tlbench.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["target_task=nope"], "Change target_task: there is no 'nope'; there are cola, "),
+        (["support_task=nope"], "Change support_task: there is no 'nope'; there are .*none"),
+        (["-m", "target_task=rte,nope"], "there is no 'nope'"),
+        (["-m", "target_task=choice(rte,nope)"], "there is no 'nope'"),
+        (["support_task=null"], "there is no 'null'"),
+        (["subsample_size=100"], "there is no '100'; there are full, half"),
+        (["experiment=[paper,nope]"], "there is no 'nope'"),
+    ],
+)
+def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_choices(words)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["target_task=rte", "target_task=rte,mnli", "target_task=glob(*)", "target_task='rte'",
+     "subsample_size={target: 5}", "~experiment", "+x=1", "optim.lr=1", "seed=range(3)",
+     "hydra/launcher=joblib", "experiment=[paper]", "target_task=rte.yaml"],
+)  # fmt: skip
+def test_everything_else_is_hydras(word: str) -> None:
+    check_choices(["-m", "--config-dir", "x", word])
+
+
+def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "target_task").mkdir()
+    (tmp_path / "target_task" / "mine.yaml").touch()
+    monkeypatch.setattr(config.sys, "argv", ["tlbench", f"--config-dir={tmp_path}"])
+    assert {"mine", "rte"} <= set(options("target_task"))
+    assert {"mine", "rte", "none"} <= set(options("support_task"))
+    assert options("optim.lr") == []

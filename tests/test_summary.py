@@ -1,0 +1,82 @@
+import math
+import os
+import statistics
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from tests.test_results import record
+from tlbench.results import ResultRecord
+from tlbench.summary import StudyTable, points, study_table
+
+SINGLE = [0.50, 0.52, 0.54]
+STILTS = [0.60, 0.61, 0.68]
+
+
+def study() -> list[ResultRecord]:
+    singles = [record(seed=i, score=score, majority_score=0.5) for i, score in enumerate(SINGLE)]
+    stilts = [
+        record(seed=i, score=score, strategy="stilts", support_tasks=["mnli"], majority_score=0.5)
+        for i, score in enumerate(STILTS)
+    ]
+    return [*stilts, *singles]
+
+
+def shown(records: list[ResultRecord]) -> list[list[str]]:
+    table = study_table(records)
+    columns = [list(column.cells) for column in table.columns]
+    return [[str(cell) for cell in row] for row in zip(*columns, strict=True)]
+
+
+def test_means_spreads_and_paired_gains() -> None:
+    single, stilts = shown(study())
+    spread = statistics.stdev(SINGLE)
+    assert single[:5] == ["rte", "single", "-", "3", f"52.0 ± {100 * spread:.1f}"]
+    gains = [b - a for a, b in zip(SINGLE, STILTS, strict=True)]
+    error = statistics.stdev(gains) / math.sqrt(3)
+    assert stilts[1:3] == ["stilts", "mnli"]
+    assert stilts[5] == f"{100 * statistics.mean(gains):+.1f} ± {100 * error:.1f}"
+
+
+def test_one_seed_has_no_spread_and_no_single_no_gain() -> None:
+    one = shown([r for r in study() if r.seed == 0])
+    assert [row[4:6] for row in one] == [["50.0", "-"], ["60.0", "+10.0"]]
+    (alone,) = shown([r for r in study() if r.seed == 0 and r.strategy == "stilts"])
+    assert alone[5] == "-"
+
+
+def test_only_common_seeds_are_compared() -> None:
+    records = [r for r in study() if not (r.strategy == "single" and r.seed == 2)]
+    assert shown(records)[1][5].startswith("+9.5 ± ")
+
+
+def test_a_score_that_is_not_defined_is_left_out() -> None:
+    assert shown([record(score=None), record(seed=1, score=0.5)])[0][3] == "1"
+    assert points(None) == points(math.nan) == "-"
+
+
+def test_the_callback_prints_this_sweeps_records_and_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(strategy="stilts", support_tasks=["old"]).write(tmp_path / "old")
+    os.utime(tmp_path / "old" / "result.json", (0, 0))
+    callback = StudyTable()
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
+    callback.on_multirun_start(config)
+    for i, r in enumerate(study()):
+        r.write(tmp_path / str(i))
+    record(seed=7, status="failed", score=None, error="Change [this].").write(tmp_path / "7")
+    callback.on_multirun_end(config)
+    printed = capsys.readouterr().out
+    assert "60.0" not in printed.split("stilts")[0]
+    assert "+11.0" in printed
+    assert "old" not in printed.replace(str(tmp_path), "")
+    assert "failed: single rte s7: Change [this]." in printed
+
+
+def test_tables_fit_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(width=120, record=True)
+    console.print(study_table(study()))
+    assert "…" not in console.export_text()

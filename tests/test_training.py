@@ -1,0 +1,266 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from tests.conftest import Compose, Run
+from tlbench.experiment import build
+from tlbench.job import run_experiment
+from tlbench.results import read
+from tlbench.stage import Stage
+from tlbench.training import eval_steps, train_stage
+
+TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+
+
+def trained(cfg: Any, folder: Path) -> dict[str, Any]:
+    (stage,) = build(cfg).plan()
+    return train(stage, folder)
+
+
+def train(stage: Stage, folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    return train_stage(stage, "target", folder, None, None)
+
+
+def expected_metrics(predictions: list[float], labels: list[float]) -> dict[str, float]:
+    if any(label != int(label) for label in labels):
+        return {
+            "pearson": pearsonr(predictions, labels).statistic,
+            "spearman": spearmanr(predictions, labels).statistic,
+        }
+    found = {"accuracy": accuracy_score(labels, predictions)}
+    if set(labels) <= {0.0, 1.0}:
+        found["f1"] = f1_score(labels, predictions, zero_division=0)
+    return found | {"matthews": matthews_corrcoef(labels, predictions)}
+
+
+@pytest.mark.parametrize("strategy", ["single", "mtl_all"])
+def test_logged_metrics_are_scikit_learns_on_the_saved_predictions(
+    compose: Compose, tmp_path: Path, strategy: str
+) -> None:
+    for task in TASKS if strategy == "single" else ["rte"]:
+        every = f"strategy.tasks=[{','.join(TASKS)}]"
+        cfg = compose(f"strategy={strategy}", f"target_task={task}", every, "optim.lr=1e-3")
+        found = trained(cfg, tmp_path / task)
+        for name, entry in found["tasks"].items():
+            rows = pq.read_table(tmp_path / task / "predictions" / f"{name}.parquet").to_pandas()
+            for split, of_split in rows.groupby("split"):
+                suffix = str(split).removeprefix("dev")
+                expected = expected_metrics(
+                    of_split["prediction"].tolist(), of_split["label"].tolist()
+                )
+                for metric in {m.split("_")[0] for m in entry["metrics"]} & set(expected):
+                    assert entry["metrics"][metric + suffix] == pytest.approx(
+                        expected[metric], abs=1e-6, nan_ok=True
+                    ), (name, split, metric)
+                assert of_split["row"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("strategy=mtl_all", "strategy.tasks=[rte,stsb,mnli]", "sampling=uniform"),
+        ("strategy=mtl_all", "strategy.tasks=[rte,cola]", "sampling.batches=homogeneous"),
+    ],
+)
+def test_two_runs_with_one_seed_are_the_same(
+    compose: Compose, tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    cfg = compose("keep_weights=all", "optim.lr=1e-3", *overrides)
+    one, two = trained(cfg, tmp_path / "1"), trained(cfg, tmp_path / "2")
+    assert one["history"] == two["history"]
+    for file in (tmp_path / "1").rglob("*.safetensors"):
+        ours, theirs = load_file(file), load_file(tmp_path / "2" / file.relative_to(tmp_path / "1"))
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    other = trained(compose("keep_weights=all", "optim.lr=1e-3", *overrides, "seed=1"),
+                    tmp_path / "3")  # fmt: skip
+    assert other["history"] != one["history"]
+
+
+def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) -> None:
+    # Without dropout: its masks depend on how rows are grouped.
+    cfg = compose("strategy=mtl_all", "strategy.tasks=[rte,mnli]", "batch_size=128",
+                  "subsample_size={target:128,support:128}", "optim.lr=1e-3")  # fmt: skip
+    cfg.encoder.name = str(without_dropout(tmp_path / "encoder"))
+    (stage,) = build(cfg).plan()
+    whole = train(stage, tmp_path / "whole")
+    cfg.micro_batch_size = 16
+    (micro,) = build(cfg).plan()
+    assert micro.key == stage.key
+    parts = train(micro, tmp_path / "parts")
+    for a, b in zip(whole["history"], parts["history"], strict=True):
+        for task in stage.tasks:
+            assert a["tasks"][task]["dev"]["score"] == pytest.approx(
+                b["tasks"][task]["dev"]["score"], abs=0.02
+            )
+
+
+def without_dropout(folder: Path) -> Path:
+    from tlbench.model.encoder import locate
+
+    source = Path(locate("package:tlbench/assets/tiny"))
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("total", "per_epoch", "every", "steps"),
+    [
+        (78, 39, 0.5, [20, 39, 58, 78]),
+        (76, 38, 0.5, [19, 38, 57, 76]),
+        (30, 10, 1.0, [10, 20, 30]),
+        (25, 10, 1.0, [10, 20, 25]),
+        (30, 10, 2.0, [20, 30]),
+        (4, 1, 0.5, [1, 2, 3, 4]),
+        (5, 100, 0.5, [5]),
+    ],
+)
+def test_when_to_evaluate(total: int, per_epoch: int, every: float, steps: list[int]) -> None:
+    assert sorted(eval_steps(total, per_epoch, every)) == steps
+
+
+def test_evaluations_come_when_announced(compose: Compose, tmp_path: Path) -> None:
+    # 64 rows in batches of 16 are 4 steps an epoch; 3 epochs.
+    cfg = compose("trainer.max_steps=null", "trainer.max_epochs=3")
+    found = trained(cfg, tmp_path / "stage")
+    assert [entry["step"] for entry in found["history"]] == [2, 4, 6, 8, 10, 12]
+    assert (found["steps"], found["instances"]) == (12, 192)
+
+
+def test_the_best_evaluation_is_reported_and_its_weights_kept(
+    compose: Compose, tmp_path: Path
+) -> None:
+    cfg = compose("trainer.max_steps=24", "trainer.max_epochs=6", "optim.lr=2e-3",
+                  "target_task=sst2")  # fmt: skip
+    found = trained(cfg, tmp_path / "stage")
+    scores = [entry["tasks"]["sst2"]["dev"]["score"] for entry in found["history"]]
+    best = found["tasks"]["sst2"]
+    assert best["score"] == max(scores)
+    assert best["step"] == found["history"][scores.index(max(scores))]["step"]
+    assert found["weights"] == ["sst2"]
+    names = {file.name for file in (tmp_path / "stage" / "weights" / "sst2").iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "heads.safetensors"} <= names
+
+
+def test_held_out_rows_select_and_dev_only_reports(compose: Compose, tmp_path: Path) -> None:
+    cfg = compose("selection=held_out", "trainer.max_steps=12", "trainer.max_epochs=4",
+                  "optim.lr=2e-3", "subsample_size.target=100", "target_task=sst2")  # fmt: skip
+    found = trained(cfg, tmp_path / "stage")
+    best = found["tasks"]["sst2"]
+    held = [entry["tasks"]["sst2"]["held_out"]["score"] for entry in found["history"]]
+    dev = {entry["step"]: entry["tasks"]["sst2"]["dev"]["score"] for entry in found["history"]}
+    assert best["selected_by"] == max(held)
+    assert best["score"] == dev[best["step"]]
+    assert best["train_rows"] == 90
+    rows = pq.read_table(tmp_path / "stage" / "predictions" / "sst2.parquet").to_pandas()
+    assert rows.groupby("split").size().to_dict() == {"dev": 64, "held_out": 10}
+
+
+def test_early_stopping(compose: Compose, tmp_path: Path) -> None:
+    # A learning rate that changes nothing: the first evaluation stays the best.
+    cfg = compose("trainer.max_steps=null", "trainer.max_epochs=50", "optim.lr=1e-12",
+                  "trainer.early_stopping=3")  # fmt: skip
+    found = trained(cfg, tmp_path / "stage")
+    assert len(found["history"]) == 4
+
+
+def test_stilts_starts_from_the_supports_best_weights(run: Run, tmp_path: Path) -> None:
+    # The target stage learns nothing, so its encoder is the one it started from.
+    overrides = ("strategy=stilts", "support_task=sst2", "keep_weights=all", "optim.lr=1e-3")
+    first, second = run(*overrides).stage_keys
+    store = tmp_path / "store"
+    started = load_file(store / first / "weights" / "sst2" / "model.safetensors")
+    frozen = run(*overrides, "optim.lr=1e-15").stage_keys
+    begun = load_file(store / frozen[0] / "weights" / "sst2" / "model.safetensors")
+    ended = load_file(store / frozen[1] / "weights" / "rte" / "model.safetensors")
+    assert all(torch.allclose(value, begun[name], atol=1e-9) for name, value in ended.items())
+    assert not all(torch.equal(value, started[name]) for name, value in begun.items())
+    assert second != frozen[1]
+
+
+@pytest.mark.parametrize(("heads", "carried"), [("per_label_count", True), ("per_task", False)])
+def test_only_shared_heads_are_carried_over(
+    run: Run, tmp_path: Path, heads: str, carried: bool
+) -> None:
+    record = run("strategy=stilts", "support_task=sst2", "keep_weights=all", "optim.lr=1e-15",
+                 f"heads={heads}", "seed=3")  # fmt: skip
+    first, second = (
+        load_file(tmp_path / "store" / key / "weights" / task / "heads.safetensors")
+        for key, task in zip(record.stage_keys, ("sst2", "rte"), strict=True)
+    )
+    names = {"per_label_count": ("labels_2", "labels_2"), "per_task": ("sst2", "rte")}[heads]
+    ours, theirs = (f"head_{name}.dense.weight" for name in names)
+    same_as_fresh = torch.allclose(first[ours], second[theirs], atol=1e-9)
+    # Without a carried head both are fresh, but drawn after different numbers of draws.
+    assert same_as_fresh == carried
+
+
+@pytest.mark.parametrize("keep", ["needed", "all", "none"])
+def test_keep_weights(run: Run, tmp_path: Path, keep: str) -> None:
+    single, pair = run(f"keep_weights={keep}"), run(
+        f"keep_weights={keep}", "strategy=mtl", "support_task=mnli"
+    )
+    kept = [
+        sorted(path.name for path in (tmp_path / "store" / key / "weights").glob("*"))
+        for key in (single.stage_keys[0], pair.stage_keys[0])
+    ]
+    assert kept == {"needed": [["rte"], []], "all": [["rte"], ["mnli", "rte"]], "none": [[], []]}[
+        keep
+    ]
+
+
+def test_weights_that_were_not_kept_are_trained_again_when_needed(
+    compose: Compose, tmp_path: Path
+) -> None:
+    alone = compose("target_task=mnli", "keep_weights=none")
+    run_experiment(alone, tmp_path / "alone", in_sweep=False)
+    chain = compose("strategy=stilts", "support_task=mnli", "keep_weights=none")
+    run_experiment(chain, tmp_path / "chain", in_sweep=False)
+    record = read(tmp_path / "chain" / "result.json")
+    assert record.instances_reused == 0
+    assert read(tmp_path / "alone" / "result.json").stage_keys == record.stage_keys[:1]
+
+
+def test_schedules(compose: Compose, tmp_path: Path) -> None:
+    from tlbench.model.module import MultiTaskModule
+
+    rates = {}
+    for schedule in ("linear", "cosine", "constant"):
+        config = build(compose(f"optim.schedule={schedule}", "optim.warmup=0.2")).config
+        module = MultiTaskModule(torch.nn.Identity(), config, [], "target", 10, frozenset())  # type: ignore[arg-type]
+        rates[schedule] = [module._rate(step) for step in (0, 1, 2, 6, 10)]
+    assert rates["linear"] == [0, 0.5, 1, 0.5, 0]
+    assert rates["cosine"] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert rates["constant"] == [0, 0.5, 1, 1, 1]
+
+
+def test_weight_decay_spares_biases_and_norms(compose: Compose, tmp_path: Path) -> None:
+    from tlbench.config import Encoder
+    from tlbench.model.encoder import load_encoder
+    from tlbench.model.module import MultiTaskModule
+    from tlbench.model.multitask import MultiTaskModel
+
+    config = build(compose()).config
+    encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
+    model = MultiTaskModel(encoder, [config.target_task], "per_task")
+    module = MultiTaskModule(model, config, [], "target", 10, frozenset())
+    optimizer = module.configure_optimizers()["optimizer"]
+    decayed, plain = optimizer.param_groups
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
+    assert {p.ndim for p in decayed["params"]} == {2}
+    assert {p.ndim for p in plain["params"]} == {1}
+    assert math.isclose(optimizer.defaults["lr"], config.optim.lr)
