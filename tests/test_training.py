@@ -211,16 +211,17 @@ def test_only_shared_heads_are_carried_over(
 
 @pytest.mark.parametrize("keep", ["needed", "all", "none"])
 def test_keep_weights(run: Run, tmp_path: Path, keep: str) -> None:
-    single, pair = run(f"keep_weights={keep}"), run(
-        f"keep_weights={keep}", "strategy=mtl", "support_task=mnli"
+    single, pair = (
+        run(f"keep_weights={keep}"),
+        run(f"keep_weights={keep}", "strategy=mtl", "support_task=mnli"),
     )
     kept = [
         sorted(path.name for path in (tmp_path / "store" / key / "weights").glob("*"))
         for key in (single.stage_keys[0], pair.stage_keys[0])
     ]
-    assert kept == {"needed": [["rte"], []], "all": [["rte"], ["mnli", "rte"]], "none": [[], []]}[
-        keep
-    ]
+    assert (
+        kept == {"needed": [["rte"], []], "all": [["rte"], ["mnli", "rte"]], "none": [[], []]}[keep]
+    )
 
 
 def test_weights_that_were_not_kept_are_trained_again_when_needed(

@@ -76,6 +76,8 @@ class Task:
 
 @dataclass
 class Encoder:
+    """The group ``encoder``."""
+
     name: str
     revision: str | None
     pretrained: bool
@@ -85,6 +87,8 @@ class Encoder:
 
 @dataclass
 class Strategy:
+    """The group ``strategy``; ``supports`` is ``none``, ``one`` or ``all`` of ``tasks``."""
+
     name: str
     plan: str
     supports: str
@@ -93,6 +97,8 @@ class Strategy:
 
 @dataclass
 class SubsampleSize:
+    """The group ``subsample_size``; see ``tlbench.data.sizes.count_rows``."""
+
     target: Any
     support: Any
     dev: int | None
@@ -101,6 +107,8 @@ class SubsampleSize:
 
 @dataclass
 class Sampling:
+    """The group ``sampling``; see ``tlbench.data.mixing``."""
+
     name: str
     temperature: float | None
     cap: int | None
@@ -110,6 +118,8 @@ class Sampling:
 
 @dataclass
 class Optim:
+    """The group ``optim``."""
+
     lr: float
     weight_decay: float
     warmup: float
@@ -120,6 +130,8 @@ class Optim:
 
 @dataclass
 class TrainerConfig:
+    """The group ``trainer``."""
+
     max_epochs: int
     max_steps: int | None
     early_stopping: int | None

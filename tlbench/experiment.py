@@ -64,8 +64,7 @@ def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
     others = [support] if support else _all_tasks(cfg, config)
     supports = tuple(
-        _draw(config, task, size.support, "subsample_size.support", target.count)
-        for task in others
+        _draw(config, task, size.support, "subsample_size.support", target.count) for task in others
     )
     return Experiment(config, target, supports)
 
@@ -107,9 +106,7 @@ def _defined(cfg: DictConfig, name: str) -> Task:
     return task
 
 
-def _draw(
-    config: Config, task: Task, size: Any, key: str, target: int | None = None
-) -> TaskDraw:
+def _draw(config: Config, task: Task, size: Any, key: str, target: int | None = None) -> TaskDraw:
     found = splits(task)
     rows = {name: _row_count(split, config.cache_dir) for name, split in found.items()}
     most = config.subsample_size.dev

@@ -98,12 +98,15 @@ def _mode() -> str:
 
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return "online"
-    host = urlparse(wandb.setup().settings.base_url).hostname or ""
+    hosts = [urlparse(wandb.setup().settings.base_url).netloc]
+    if "WANDB_BASE_URL" not in os.environ:
+        hosts.append("api.wandb.ai")  # the public server's older name, which logins still have
     file = os.environ.get("NETRC") or next(
         (str(f) for f in (Path.home() / ".netrc", Path.home() / "_netrc") if f.is_file()), None
     )
     try:
-        return "online" if file and netrc.netrc(file).authenticators(host) else "offline"
+        logins = netrc.netrc(file) if file else None
+        return "online" if logins and any(map(logins.authenticators, hosts)) else "offline"
     except (OSError, netrc.NetrcParseError) as error:
         log.warning("W&B is offline: %s can't be read (%s).", file, error)
         return "offline"

@@ -114,13 +114,13 @@ class Store:
             heart.join()
             file.unlink(missing_ok=True)
 
-    def keys(self) -> list[str]:
+    def finished(self) -> list[str]:
         """The keys of all finished stages."""
         return sorted(file.parent.name for file in self.root.glob("*/stage.json"))
 
     def stages(self) -> Iterator[dict[str, Any]]:
         """The ``stage.json`` of every finished stage, by key."""
-        for key in self.keys():
+        for key in self.finished():
             found = self.find(key)
             if found is not None:
                 yield found

@@ -76,7 +76,7 @@ def _megabytes(folder: Path) -> float:
 
 def _verify(store: Store, options: argparse.Namespace) -> int:
     count = damaged = 0
-    for key in store.keys():
+    for key in store.finished():
         count += 1
         wrong = store.damage(key)
         damaged += bool(wrong)
@@ -93,7 +93,7 @@ def _prune(store: Store, options: argparse.Namespace) -> int:
         if not options.dry_run:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     if options.weights:
-        for key in store.keys():
+        for key in store.finished():
             if (store.folder(key) / "weights").exists():
                 print(f"{say} {store.folder(key) / 'weights'}")
                 if not options.dry_run:
@@ -105,7 +105,7 @@ def _doomed(store: Store, options: argparse.Namespace) -> list[Path]:
     """Work that nobody has touched for a day, and the stages that the options name."""
     now = time.time()
     found = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
-    for key in store.keys():
+    for key in store.finished():
         folder = store.folder(key)
         age = (now - (folder / "stage.json").stat().st_mtime) / DAY
         old = options.older_than is not None and age > options.older_than

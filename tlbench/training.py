@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 # Their notes on hardware and products; what matters is in our own lines and in the record.
 for name in ("pytorch_lightning", "lightning_fabric"):
     logging.getLogger(name).setLevel(logging.WARNING)
-disable_progress_bar()
+disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 @dataclass

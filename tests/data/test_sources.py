@@ -104,9 +104,7 @@ def hub_folder(folder: Path) -> Path:
     return folder
 
 
-def test_the_hubs_layout_from_a_local_folder(
-    compose: Compose, tmp_path: Path, cache: Path
-) -> None:
+def test_the_hubs_layout_from_a_local_folder(compose: Compose, tmp_path: Path, cache: Path) -> None:
     root = hub_folder(tmp_path / "glue")
     definition = parse_config(compose("suite=glue", f"suite.root={root}")).target_task
     rows = splits(definition)["dev"].load(str(cache))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, mse_loss
 
 from tlbench.config import Encoder, Source, Task
 from tlbench.model.encoder import load_encoder
@@ -35,9 +35,9 @@ def test_the_loss_is_the_sum_of_the_tasks_means(model: MultiTaskModel) -> None:
     b = batch()
     a_logits, b_logits, c_logits, _ = model(b.inputs, b.counts)
     expected = (
-        F.cross_entropy(a_logits, b.labels[:3].long())
-        + F.cross_entropy(b_logits, b.labels[3:7].long())
-        + F.mse_loss(c_logits[:, 0], b.labels[7:])
+        cross_entropy(a_logits, b.labels[:3].long())
+        + cross_entropy(b_logits, b.labels[3:7].long())
+        + mse_loss(c_logits[:, 0], b.labels[7:])
     )
     assert torch.allclose(model.loss(b), expected)
 
@@ -66,9 +66,7 @@ def test_micro_batches_give_the_same_loss_and_gradient(
     total = sum(model.loss(part) for part in parts)
     total.backward()
     assert torch.allclose(total, whole, atol=1e-6)
-    assert torch.allclose(
-        model.encoder.embeddings.word_embeddings.weight.grad, gradient, atol=1e-6
-    )
+    assert torch.allclose(model.encoder.embeddings.word_embeddings.weight.grad, gradient, atol=1e-6)
 
 
 def test_a_mixed_batch_is_one_encoder_forward(model: MultiTaskModel) -> None:
@@ -112,8 +110,6 @@ def test_saved_heads_are_taken_over_by_name(model: MultiTaskModel, tmp_path: Pat
     other = MultiTaskModel(model.encoder, TASKS[:1], "per_task")
     assert other.load_heads(tmp_path / "heads.safetensors") == ["head_a"]
     features = torch.randn(2, 128)
-    assert torch.equal(
-        other.eval().heads["head_a"](features), model.heads["head_a"](features)
-    )
+    assert torch.equal(other.eval().heads["head_a"](features), model.heads["head_a"](features))
     renamed = MultiTaskModel(model.encoder, TASKS[:1], "per_label_count")
     assert renamed.load_heads(tmp_path / "heads.safetensors") == []

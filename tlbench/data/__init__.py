@@ -1,0 +1,1 @@
+"""From a task's source to mixed batches: rows, sizes, tokens, mixing."""

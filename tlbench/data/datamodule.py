@@ -106,9 +106,7 @@ class MultiTaskDataModule(LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         return [
-            self._loader(
-                MixedRows(self, [rows]), _by_length(rows, self.config.eval_batch_size)
-            )
+            self._loader(MixedRows(self, [rows]), _by_length(rows, self.config.eval_batch_size))
             for rows in self.evaluated
         ]
 
@@ -131,9 +129,7 @@ class MultiTaskDataModule(LightningDataModule):
         columns = {name: [row for part in parts for row in part[name]] for name in names}
         longest = max(len(row) for row in columns["input_ids"])
         inputs = {
-            name: torch.tensor(
-                [row + [fill.get(name, 0)] * (longest - len(row)) for row in column]
-            )
+            name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
             for name, column in columns.items()
         }
         labels = torch.tensor([label for part in parts for label in part["label"]])

@@ -5,6 +5,7 @@ Everything is a function of (seed, epoch): no state, so any step of any epoch ca
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
@@ -24,12 +25,13 @@ def proportions(
     ``size``: p ~ N; ``uniform``: p = 1/K; ``temperature``: p ~ min(N, cap)^(1/T)
     (Raffel et al. 2020, section 3.5.2).
     """
-    weights = {
+    weights: dict[str, Callable[[], Floats]] = {
         "uniform": lambda: np.ones(len(sizes)),
         "size": lambda: sizes.astype(np.float64),
         "temperature": lambda: np.minimum(sizes, cap or np.inf) ** (1 / (temperature or 1)),
-    }[rule]()
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    }
+    found = weights[rule]()
+    return np.asarray(found / found.sum(), dtype=np.float64)
 
 
 def apportion(shares: Floats, total: int) -> Ints:
@@ -151,7 +153,7 @@ class Mixer:
         ends = np.arange(self.batch_size, len(owners), self.batch_size)
         drawn = [np.bincount(part, minlength=len(rows)) for part in np.split(owners, ends)]
         bounds = np.cumsum([np.zeros(len(rows), np.int64), *drawn], axis=0)
-        return [_batch(rows, low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [_batch(rows, low, high) for low, high in pairwise(bounds)]
 
     def _homogeneous(self, rows: list[Ints], epoch: int) -> list[Batch]:
         size = self.batch_size

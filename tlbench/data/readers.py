@@ -21,10 +21,11 @@ def read_rows(file: Path, file_format: str, header: bool = True) -> Iterator[Num
             JSON, or is not UTF-8; and if the file has no rows at all.
     """
     reader = {"tsv": _split_tsv, "csv": _split_csv, "jsonl": _json_lines}[file_format]
-    count = 0
+    empty = True
     try:
         with file.open(encoding="utf-8-sig", newline="\n" if file_format == "tsv" else "") as lines:
-            for count, numbered in enumerate(reader(file, lines, header), start=1):
+            for numbered in reader(file, lines, header):
+                empty = False
                 yield numbered
     except OSError as error:
         raise UserError(
@@ -32,7 +33,7 @@ def read_rows(file: Path, file_format: str, header: bool = True) -> Iterator[Num
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"Change the task's source: {file} is not UTF-8 text ({error}).") from error
-    if count == 0:
+    if empty:
         raise UserError(f"Change the task's source: {file} has no rows.")
 
 

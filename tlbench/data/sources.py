@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +115,10 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
     return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _file_digest(file: str, modified: int) -> str:
     del modified  # only there so that an edited file is read again
-    with open(file, "rb") as opened:
+    with Path(file).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
@@ -129,9 +129,7 @@ def _file_rows(task: Task, file: Path) -> Iterator[Row]:
         yield _canonical(task, row, to_label, f"{file}, line {line}")
 
 
-def _canonical(
-    task: Task, row: Row, to_label: Callable[[Any, str], float], where: str
-) -> Row:
+def _canonical(task: Task, row: Row, to_label: Callable[[Any, str], float], where: str) -> Row:
     wanted = [*task.source.text, str(task.source.label)]
     for column in wanted:
         if row.get(column) is None:
@@ -182,7 +180,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
 
     def make() -> Iterator[Row]:
         for i, row in enumerate(dataset):
-            if names and isinstance(row[source.label], int) and 0 <= row[source.label]:
+            if names and isinstance(row[source.label], int) and row[source.label] >= 0:
                 row = {**row, source.label: names[row[source.label]]}
             yield _canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
 
@@ -190,7 +188,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
     return Split(task, name, _digest(_content(dataset), *spec), make)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
     # datasets caches a local folder under its last name: two folders, or one that was edited,
     # would be taken for the same. Streaming reads it as it is.
@@ -210,5 +208,3 @@ def _content(dataset: Dataset) -> str:
     for batch in dataset.iter(batch_size=10_000):
         sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
     return sha.hexdigest()
-
-

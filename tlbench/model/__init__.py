@@ -1,0 +1,1 @@
+"""The shared encoder, its heads, their training step and metrics."""

@@ -57,6 +57,7 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
     config.num_hidden_layers = layers or have
     if getattr(config, "layer_types", None):  # ModernBERT: which layers attend globally
         config.layer_types = config.layer_types[: config.num_hidden_layers]
+    model: PreTrainedModel
     if start is not None:
         model = AutoModel.from_pretrained(start, dtype=torch.float32)
     elif encoder.pretrained:
@@ -64,8 +65,9 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
             AutoModel, encoder.name, encoder.revision, config=config, dtype=torch.float32
         )
     else:
-        model = AutoModel.from_config(config, dtype=torch.float32)
-    return model.train()
+        model = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    model.train()
+    return model
 
 
 def _from_files(auto: Any, name: str, revision: str | None, **options: Any) -> Any:
@@ -84,9 +86,9 @@ class Head(nn.Module):
 
     def __init__(self, config: Any, outputs: int) -> None:
         super().__init__()
-        dropout = getattr(config, "classifier_dropout", None)
-        self.dropout = nn.Dropout(getattr(config, "hidden_dropout_prob", 0.1) if dropout is None
-                                  else dropout)
+        dropout = getattr(config, "hidden_dropout_prob", 0.1)
+        own = getattr(config, "classifier_dropout", None)
+        self.dropout = nn.Dropout(dropout if own is None else own)
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
         self.output = nn.Linear(config.hidden_size, outputs)
         for layer in (self.dense, self.output):

@@ -42,7 +42,7 @@ def compute(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]
 
 def _classification(classes: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     def matthews(predictions: Tensor, labels: Tensor) -> Tensor:
-        if len(predictions.unique()) == 1 or len(labels.unique()) == 1:
+        if _constant(predictions) or _constant(labels):
             return torch.tensor(0.0)  # the limit, as scikit-learn has it
         if classes == 2:
             return binary_matthews_corrcoef(predictions, labels)
@@ -56,12 +56,16 @@ def _classification(classes: int) -> dict[str, Callable[[Tensor, Tensor], Tensor
     }
 
 
+def _constant(values: Tensor) -> bool:
+    return bool((values == values[0]).all())
+
+
 def _regression() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     def unless_constant(
         function: Callable[[Tensor, Tensor], Tensor],
     ) -> Callable[[Tensor, Tensor], Tensor]:
         def checked(predictions: Tensor, labels: Tensor) -> Tensor:
-            if len(predictions.unique()) == 1 or len(labels.unique()) == 1:
+            if _constant(predictions) or _constant(labels):
                 return torch.tensor(math.nan)
             return function(predictions, labels)
 

@@ -81,7 +81,9 @@ class MultiTaskModule(LightningModule):
             total += loss.detach()
         optimizer.step()  # type: ignore[union-attr]
         optimizer.zero_grad()  # type: ignore[union-attr]
-        self.lr_schedulers().step()  # type: ignore[union-attr, call-arg]
+        schedule = self.lr_schedulers()
+        self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
+        schedule.step()  # type: ignore[union-attr]
         self.instances += len(batch.labels)
         self.log(f"{self.role}/loss", total, prog_bar=True)
 
@@ -102,18 +104,20 @@ class MultiTaskModule(LightningModule):
         self._seen[dataloader_idx].append((batch.ids, batch.labels, logits))
 
     def on_validation_epoch_end(self) -> None:
-        self.evaluations = [self._evaluate(*both) for both in zip(self.evaluated, self._seen)]
+        self.evaluations = [
+            self._evaluate(*both) for both in zip(self.evaluated, self._seen, strict=True)
+        ]
         self._seen = []
         logged = {
             f"{self.role}/{rows.task.name}/{rows.split}/{metric}": value
-            for rows, evaluation in zip(self.evaluated, self.evaluations)
+            for rows, evaluation in zip(self.evaluated, self.evaluations, strict=True)
             for metric, value in evaluation.found.items()
             if not math.isnan(value)
         }
         self.log_dict(logged)
 
     def _evaluate(self, rows: Rows, seen: list[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:
-        ids, labels, logits = (torch.cat(parts).cpu() for parts in zip(*seen))
+        ids, labels, logits = (torch.cat(parts).cpu() for parts in zip(*seen, strict=True))
         order = ids.argsort()
         ids, labels, logits = ids[order], labels[order], logits[order]
         found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
@@ -121,7 +125,8 @@ class MultiTaskModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optim = self.config.optim
-        plain, decayed = [], []
+        plain: list[torch.nn.Parameter] = []
+        decayed: list[torch.nn.Parameter] = []
         for parameter in self.parameters():
             # Biases and normalisation weights are vectors; a decay would only shift them.
             (plain if parameter.ndim < 2 else decayed).append(parameter)

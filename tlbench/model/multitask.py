@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel
 
 from tlbench.config import Task
@@ -76,7 +76,7 @@ class MultiTaskModel(nn.Module):
     def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""
         features = self.encoder(**inputs).last_hidden_state[:, 0]
-        parts = features.split(list(counts))
+        parts = torch.split(features, list(counts))
         return [
             self.heads[f"head_{name}"](part)
             for name, part in zip(self.head_names, parts, strict=True)
@@ -85,7 +85,7 @@ class MultiTaskModel(nn.Module):
     def loss(self, batch: Batch) -> Tensor:
         """The batch's loss: weighted rows of cross-entropy, or squared error in a regression."""
         logits = self(batch.inputs, batch.counts)
-        labels = batch.labels.split(list(batch.counts))
+        labels = torch.split(batch.labels, list(batch.counts))
         rows = [row_losses(*both) for both in zip(self.tasks, logits, labels, strict=True)]
         return (torch.cat(rows) * batch.weights).sum()
 
@@ -109,8 +109,8 @@ def row_losses(task: Task, logits: Tensor, labels: Tensor) -> Tensor:
     """The loss of every row, (rows,), in float32."""
     logits = logits.float()
     if task.labels is None:
-        return F.mse_loss(logits[:, 0], labels, reduction="none")
-    return F.cross_entropy(logits, labels.long(), reduction="none")
+        return mse_loss(logits[:, 0], labels, reduction="none")
+    return cross_entropy(logits, labels.long(), reduction="none")
 
 
 def row_weights(counts: Sequence[int], loss: str) -> Tensor:

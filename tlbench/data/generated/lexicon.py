@@ -99,10 +99,10 @@ REASONS = {
     "watch": (["curious", "bored"], ["famous", "loud"]),
 }
 
-FUNCTION_WORDS = (
-    "every each all some several a no the does do not and but because it is which "
-    "why very really hardly never quite . ?"
-).split()
+FUNCTION_WORDS = [
+    "every", "each", "all", "some", "several", "a", "no", "the", "does", "do", "not", "and", "but",
+    "because", "it", "is", "which", "why", "very", "really", "hardly", "never", "quite", ".", "?",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ from typing import Literal
 
 from tlbench.data.generated import grammar
 from tlbench.data.generated.grammar import Sentence, edit, entails, random_sentence, say
-from tlbench.data.generated.lexicon import KINDS, NEGATIVE, POSITIVE, REASONS, WORKS, below, disjoint
+from tlbench.data.generated.lexicon import (
+    KINDS,
+    NEGATIVE,
+    POSITIVE,
+    REASONS,
+    WORKS,
+    below,
+    disjoint,
+)
 
 Example = tuple[str, str | None, float]
 
@@ -54,7 +62,8 @@ def _opinion(rng: Random, positive: bool) -> str:
     turned = rng.random() < 0.35
     word = rng.choice(POSITIVE if positive != turned else NEGATIVE)
     degree = rng.choice(["", "", "very ", "really ", "quite "])
-    return f"the {rng.choice(WORKS)} is {rng.choice(['not', 'hardly', 'never']) + ' ' if turned else ''}{degree}{word}"
+    negation = f"{rng.choice(['not', 'hardly', 'never'])} " if turned else ""
+    return f"the {rng.choice(WORKS)} is {negation}{degree}{word}"
 
 
 def mrpc(rng: Random, genre: str) -> Example:
@@ -162,14 +171,15 @@ def qnli(rng: Random, genre: str) -> Example:
         p, q = _pair(rng, NOUNS["all"], 0, 1, 2)
         q = replace(q, every=False)
         if entails(p, q) == answered:
-            asked = f"{grammar.noun_phrase(rng, q, False)} {grammar.predicate(rng, q, False, q.negated)}"
+            subject = grammar.noun_phrase(rng, q, plural=False)
+            asked = f"{subject} {grammar.predicate(rng, q, plural=False, negated=q.negated)}"
             return f"which {asked} ?", f"{say(rng, p)} .", float(not answered)
 
 
 def wnli(rng: Random, genre: str) -> Example:
     """Coreference (51% wrong): who ``it`` is follows from what was done."""
     verb = rng.choice(list(REASONS))
-    a, b = rng.sample([noun for noun in NOUNS["all"] if not KINDS["noun"][noun].parent is None], 2)
+    a, b = rng.sample([noun for noun in NOUNS["all"] if KINDS["noun"][noun].parent is not None], 2)
     actor, patient = grammar.word(rng, a, False), grammar.word(rng, b, False)
     of_actor = rng.random() < 0.5
     reason = rng.choice(REASONS[verb][0 if of_actor else 1])

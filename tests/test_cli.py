@@ -1,0 +1,117 @@
+"""The command line as a user types it: real processes in an empty folder."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tlbench.results import read
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+FAST = ("debug=fast",)
+
+
+def test_a_single_run_prints_a_table_and_leaves_a_record(command: Command, tmp_path: Path) -> None:
+    ran = command(*FAST, "target_task=cola")
+    assert ran.returncode == 0, ran.stderr
+    assert "single cola seed 0" in ran.stdout
+    (file,) = (tmp_path / "multirun" / "adhoc").glob("cola-single-seed0-*/result.json")
+    assert read(file).status == "done"
+    assert {path.name for path in tmp_path.iterdir()} == {"multirun"}
+    log = (file.parent / "tlbench.log").read_text()
+    assert "target: training cola" in log
+    again = command(*FAST, "target_task=cola")
+    assert "is in the store" in again.stderr
+    assert len(list((tmp_path / "multirun" / "adhoc").iterdir())) == 1
+
+
+def test_a_multirun_prints_one_table(command: Command, tmp_path: Path) -> None:
+    sweep = ("-m", *FAST, "strategy=single,stilts,mtl", "support_task=mnli", "seed=0,1")
+    ran = command(*sweep)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("gain over single") == 1
+    records = [read(file) for file in (tmp_path / "multirun").rglob("result.json")]
+    assert len(records) == 6
+    assert {record.strategy for record in records} == {"single", "stilts", "mtl"}
+
+
+def test_an_experiment_names_its_study(command: Command, tmp_path: Path) -> None:
+    ran = command("experiment=quickstart", "debug=fast", "seed=0", "support_task=sst2")
+    assert ran.returncode == 0, ran.stderr
+    files = list((tmp_path / "multirun" / "quickstart").glob("*/result.json"))
+    assert len(files) == 3
+    assert {read(file).study for file in files} == {"quickstart"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["target_task=nope"], "Change target_task: there is no 'nope'"),
+        (["strategy=mtl"], "Add support_task=<task>: strategy=mtl needs one"),
+        (["optim.lr=fast"], "Change optim.lr: "),
+        (["encoder.name=no/such"], "Change encoder (encoder=minilm"),
+        (["suite=glue_tsv"], "Change suite.root: give it a value."),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_1(
+    command: Command, arguments: list[str], said: str
+) -> None:
+    ran = command(*FAST, *arguments)
+    assert ran.returncode == 1
+    last = ran.stderr.strip().splitlines()[-1]
+    assert last.startswith(said)
+    assert "Traceback" not in ran.stderr + ran.stdout
+
+
+def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path) -> None:
+    ran = command("-m", *FAST, "subsample_size.target=64,100000", "seed=0,1")
+    assert ran.returncode == 1
+    assert "Change subsample_size.target: 100000 asks for" in ran.stderr
+    records = [read(file) for file in (tmp_path / "multirun").rglob("result.json")]
+    assert sorted(record.status for record in records) == ["done"] * 2 + ["failed"] * 2
+
+
+def test_a_failure_takes_no_finished_record_away(command: Command, tmp_path: Path) -> None:
+    assert command(*FAST).returncode == 0
+    (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
+    before = file.read_text()
+    assert command(*FAST, "store_dir=/dev/null/store").returncode == 1
+    assert file.read_text() == before
+
+
+def test_users_tasks_from_a_folder(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "my_conf" / "target_task"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "name: mine\nlabels: [bad, good]\nscore: [macro_f1]\nmetrics: [macro_f1, accuracy]\n"
+        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
+    )
+    (tmp_path / "data").mkdir()
+    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
+    for split in ("train", "dev"):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "data" / f"{split}.jsonl").write_text(lines)
+    mine = ("--config-dir", "my_conf", *FAST)
+    sizes = ("subsample_size.target=null", "subsample_size.support=null")
+    as_target = command(*mine, *sizes, "target_task=mine")
+    assert as_target.returncode == 0, as_target.stderr
+    assert "macro_f1" in as_target.stdout
+    as_support = command(*mine, *sizes, "support_task=mine", "strategy=stilts")
+    assert as_support.returncode == 0, as_support.stderr
+
+
+def test_help_config_and_planning_do_without_torch(command: Command) -> None:
+    probe = (
+        "import sys; sys.argv = ['tlbench', *{arguments!r}]\n"
+        "from tlbench.__main__ import main\n"
+        "try: main()\n"
+        "finally: assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    for arguments in (["--help"], ["--cfg", "job"], ["debug=fast", "strategy=mtl"]):
+        code = probe.format(arguments=arguments)
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert "torch was imported" not in ran.stderr
+        assert ran.returncode == ("strategy=mtl" in arguments), ran.stderr

@@ -1,0 +1,135 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Compose, Run
+from tlbench.errors import UserError
+from tlbench.experiment import build
+from tlbench.job import run_experiment
+from tlbench.store import Store
+from tlbench.training import train_stage
+
+TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of the stages that were trained, in order."""
+    titles = []
+
+    def watched(stage: Any, *arguments: Any) -> Any:
+        titles.append(stage.title)
+        return train_stage(stage, *arguments)
+
+    monkeypatch.setattr("tlbench.training.train_stage", watched)
+    return titles
+
+
+def test_stilts_after_single_of_its_support_trains_one_stage(run: Run, trained: list[str]) -> None:
+    alone = run("target_task=mnli")
+    chain = run("strategy=stilts", "support_task=mnli")
+    assert trained == ["mnli", "rte<-mnli"]
+    assert chain.stage_keys[0] == alone.stage_keys[0]
+    assert (chain.steps, chain.steps_reused) == (8, 4)
+    assert (chain.instances, chain.instances_reused) == (128, 64)
+
+
+def test_a_pair_serves_both_directions(run: Run, trained: list[str]) -> None:
+    one = run("strategy=mtl", "support_task=mnli")
+    other = run("strategy=mtl", "target_task=mnli", "support_task=rte")
+    assert trained == ["mnli+rte"]
+    assert one.stage_keys == other.stage_keys
+    assert (one.target_task, other.target_task) == ("rte", "mnli")
+    assert set(other.metrics) == {"accuracy", "accuracy_mismatched"}
+
+
+def test_the_same_again_trains_nothing_and_says_the_same(run: Run, trained: list[str]) -> None:
+    first, second = (
+        run("strategy=mtl", "support_task=mnli"),
+        run("strategy=mtl", "support_task=mnli"),
+    )
+    assert trained == ["mnli+rte"]
+    assert second.score == first.score
+    assert (first.instances_reused, second.instances_reused) == (0, first.instances)
+
+
+def test_a_chain_without_its_first_stages_weights_is_still_there(
+    run: Run, trained: list[str], tmp_path: Path
+) -> None:
+    first = run("strategy=stilts", "support_task=mnli")
+    Store(tmp_path / "store").drop_weights(first.stage_keys[0])
+    again = run("strategy=stilts", "support_task=mnli")
+    assert len(trained) == 2
+    assert (again.steps, again.instances) == (first.steps, first.instances)
+
+
+@pytest.mark.parametrize("strategy", ["single", "stilts", "mtl", "mtl_all"])
+@pytest.mark.parametrize("task", TASKS)
+def test_all_nine_tasks_under_all_four_strategies(run: Run, task: str, strategy: str) -> None:
+    support = [f"support_task={'rte' if task != 'rte' else 'mrpc'}"]
+    record = run(
+        f"target_task={task}", f"strategy={strategy}", f"strategy.tasks=[{','.join(TASKS)}]",
+        *(support if strategy in ("stilts", "mtl") else []),
+        "trainer.max_steps=2", "subsample_size={target:32,support:32,dev:32}",
+    )  # fmt: skip
+    assert record.status == "done"
+    assert record.train_rows[task] == 32
+    assert len(record.train_rows) == {"single": 1, "stilts": 2, "mtl": 2, "mtl_all": 9}[strategy]
+
+
+def test_the_record(run: Run, tmp_path: Path) -> None:
+    record = run("strategy=stilts", "support_task=mnli", "seed=4")
+    assert (record.strategy, record.target_task, record.support_tasks) == (
+        "stilts",
+        "rte",
+        ["mnli"],
+    )
+    assert (record.seed, record.study, record.encoder, record.device) == (4, "adhoc", "tiny", "cpu")
+    assert record.train_rows == {"mnli": 64, "rte": 64}
+    assert record.dev_rows == 64
+    assert record.score == record.metrics["accuracy"]
+    assert 0 < record.majority_score < 1
+    assert record.config["target_task"]["source"]["name"] == "rte"
+    assert record.seconds > 0
+    assert record.versions["torch"]
+    manifest = Store(tmp_path / "store").find(record.stage_keys[1])
+    assert manifest is not None
+    assert manifest["ingredients"]["start"] == record.stage_keys[0]
+
+
+def test_only_stage_trains_just_that(compose: Compose, tmp_path: Path, trained: list[str]) -> None:
+    cfg = compose("strategy=stilts", "support_task=mnli")
+    cfg.only_stage = build(cfg).plan()[0].key
+    assert run_experiment(cfg, tmp_path / "job", in_sweep=False) is None
+    assert trained == ["mnli"]
+    assert not (tmp_path / "job" / "result.json").exists()
+    cfg.only_stage = "0" * 16
+    with pytest.raises(UserError, match=r"Change only_stage: .* not in the plan"):
+        run_experiment(cfg, tmp_path / "job", in_sweep=False)
+
+
+def test_an_unwritable_store_is_named_before_training(
+    compose: Compose, tmp_path: Path, trained: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Change store_dir"):
+        run_experiment(
+            compose(f"store_dir={tmp_path / 'file' / 'x'}"), tmp_path / "job", in_sweep=False
+        )
+    assert trained == []
+
+
+def test_a_stage_that_fails_leaves_no_part_of_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(stage: Any, role: str, folder: Path, *_: Any) -> None:
+        (folder / "half").touch()
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("tlbench.training.train_stage", fail)
+    with pytest.raises(RuntimeError, match="no memory"):
+        run()
+    store = Store(tmp_path / "store")
+    assert store.finished() == []
+    assert list(store.work.iterdir()) == []

@@ -1,0 +1,140 @@
+import csv
+import json
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+
+from tests.conftest import Run
+from tlbench import loggers
+from tlbench.results import read
+
+Records = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def wandb_run(run: Run, tmp_path: Path) -> Callable[..., Records]:
+    """Run an experiment with an offline W&B run; what W&B's own reader finds in it, by type."""
+
+    def go(*overrides: str) -> Records:
+        folder = tmp_path / "wb"
+        shutil.rmtree(folder, ignore_errors=True)
+        run("logger=wandb", f"logger.save_dir={folder}", *overrides)
+        (offline,) = folder.glob("wandb/offline-run-*")
+        command = ["wandb", "leet", "inspect", "--json", str(offline)]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found: Records = defaultdict(list)
+        for record in map(json.loads, printed.splitlines()):
+            found[record["type"]].append(record[record["type"]])
+        return found
+
+    return go
+
+
+STILTS = ("strategy=stilts", "support_task=mnli", "optim.lr=1e-4")
+
+
+def summary(found: Records) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for update in found["summary"]:
+        merged |= update.get("update", {})
+    return merged
+
+
+def test_a_wandb_run_holds_config_names_curves_and_the_score(
+    wandb_run: Callable[..., Records], tmp_path: Path
+) -> None:
+    found = wandb_run(*STILTS)
+    (about,) = found["run"]
+    assert about["run_group"] == "adhoc"
+    assert about["job_type"] == "stilts"
+    assert about["display_name"] == "stilts rte<-mnli s0"
+    assert set(about["tags"]) == {"stilts", "rte", "mnli", "tiny"}
+    config = about["config"]["update"]
+    assert config["target_task"]["source"]["name"] == "rte"  # resolved
+    assert config["optim"]["lr"] == 1e-4
+    assert "git_revision" in config
+    logged = {name for row in found["history"] for name in row["item"]}
+    for curve in ("support/loss", "support/lr", "support/mnli/dev/accuracy", "target/loss",
+                  "support/mnli/dev_mismatched/accuracy", "target/rte/dev/accuracy"):  # fmt: skip
+        assert curve in logged, curve
+    record = read(tmp_path / "job" / "result.json")
+    assert summary(found)["score"] == pytest.approx(record.score)
+    assert summary(found)["target/final/accuracy"] == pytest.approx(record.metrics["accuracy"])
+    assert found["exit"] == [{"exit_code": 0, "runtime": found["exit"][0].get("runtime")}]
+
+
+def test_a_reused_score_is_in_the_summary_too(wandb_run: Callable[..., Records]) -> None:
+    trained, reused = wandb_run(*STILTS), wandb_run(*STILTS)
+    assert reused["history"] == []
+    assert summary(reused)["score"] == summary(trained)["score"]
+    assert summary(reused)["instances_reused"] == summary(trained)["instances"]
+
+
+def test_a_failed_run_is_closed_as_failed(
+    wandb_run: Callable[..., Records], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("cut off")
+
+    monkeypatch.setattr("tlbench.training.train_stage", fail)
+    with pytest.raises(RuntimeError, match="cut off"):
+        wandb_run(*STILTS)
+    assert wandb.run is None
+    (offline,) = (tmp_path / "wb").glob("wandb/offline-run-*")
+    command = ["wandb", "leet", "inspect", "--summary", "--json", str(offline)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed)["exit_code"] == 1
+
+
+def test_one_run_per_job_in_one_process(run: Run, tmp_path: Path) -> None:
+    for seed in range(2):
+        run("logger=wandb", f"logger.save_dir={tmp_path / 'wb'}", f"seed={seed}")
+    assert len(list((tmp_path / "wb").glob("wandb/offline-run-*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("login", "mode"),
+    [
+        ({}, "offline"),
+        ({"WANDB_API_KEY": "x" * 40}, "online"),
+        ({"NETRC": "machine api.wandb.ai login user password secret"}, "online"),
+        ({"NETRC": "machine example.org login user password secret"}, "offline"),
+        ({"NETRC": "not a netrc file"}, "offline"),
+    ],
+)
+def test_offline_where_there_is_no_login(
+    login: dict[str, str], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "NETRC", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in login.items():
+        if name == "NETRC":
+            (tmp_path / "netrc").write_text(value)
+            value = str(tmp_path / "netrc")
+        monkeypatch.setenv(name, value)
+    assert loggers._mode() == mode
+
+
+def test_csv(run: Run, tmp_path: Path) -> None:
+    record = run("logger=csv", *STILTS)
+    with (tmp_path / "job" / "metrics.csv").open() as opened:
+        rows = list(csv.DictReader(opened))
+    assert any(row["support/mnli/dev/accuracy"] for row in rows)
+    assert float(rows[-1]["score"]) == pytest.approx(record.score)
+
+
+def test_tensorboard(run: Run, tmp_path: Path) -> None:
+    run("logger=tensorboard", *STILTS)
+    assert list((tmp_path / "job").glob("events.out.tfevents.*"))
+
+
+def test_none(run: Run, tmp_path: Path) -> None:
+    run("logger=none")
+    assert [file.name for file in (tmp_path / "job").iterdir()] == ["result.json"]
