@@ -1,0 +1,63 @@
+"""Every command of the README is one that works."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import compose_config
+from tlbench.choices import check_choices
+from tlbench.config import CONF_DIR, parse_config
+from tlbench.store_cli import _parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+
+
+def words(line: str) -> list[str]:
+    return shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench ")])
+def test_an_everyday_command_composes(line: str) -> None:
+    arguments = words(line)[1:]
+    check_choices(arguments)
+    overrides = [a for a in arguments if "=" in a and "," not in a and "range" not in a]
+    assert parse_config(compose_config(*overrides)).batch_size > 0
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-store")])
+def test_a_store_command_is_understood(line: str) -> None:
+    assert _parser().parse_args(words(line)[1:]).run
+
+
+def test_the_two_commands_use_what_is_there() -> None:
+    first, second = [c for c in COMMANDS if c.startswith("python3 -m venv")]
+    assert "experiment=quickstart" in first
+    assert second.endswith("pytest")
+    assert (ROOT / "constraints.txt").is_file()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "dev" in extras["optional-dependencies"]
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("group", ["encoder", "suite", "sampling", "logger"])
+def test_every_option_is_in_the_readme(group: str) -> None:
+    for file in (CONF_DIR / group).glob("*.yaml"):
+        assert f"`{file.stem}" in README, f"{group}={file.stem}"
+
+
+def test_every_dependency_is_pinned_in_the_constraints() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[\[<>=]", requirement)[0].lower() for requirement in wanted}
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").open()}
+    assert names - {"tlbench"} <= pinned
