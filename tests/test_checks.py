@@ -27,6 +27,13 @@ from tlbench.experiment import build
         ("eval_every=0", "Change eval_every: "),
         ("micro_batch_size=0", "Change micro_batch_size: "),
         ("trainer.max_steps=0", "Change trainer.max_steps: "),
+        ("trainer.precision=foo", "Change trainer.precision: 'foo' is not one of 32-true, "),
+        ("trainer.devices=2", "Change trainer.devices: "),
+        ("seed=-1", "Change seed: -1 is less than 0."),
+        ("subsample_size.seed=-1", "Change subsample_size.seed: "),
+        ("num_workers=-1", "Change num_workers: "),
+        ("optim.weight_decay=-1", "Change optim.weight_decay: "),
+        ("sampling.epoch=true", "Change sampling.epoch: "),
         ("sampling.name=temperature sampling.temperature=null", "Change sampling.temperature: "),
     ],
 )
@@ -56,6 +63,12 @@ def test_a_wrong_task_is_named(changes: dict[str, object], said: str) -> None:
     check_task(Task(**right))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=re.escape(said)):
         check_task(Task(**{**right, **changes}))  # type: ignore[arg-type]
+
+
+def test_a_draw_too_small_to_hold_rows_out(compose: Compose) -> None:
+    held = ("selection=held_out", "subsample_size.target=9")
+    with pytest.raises(UserError, match="held_out takes one row in 10 and task 'rte' has 9"):
+        build(compose(*held)).plan()
 
 
 @pytest.mark.parametrize("batches", ["heterogeneous", "fixed_counts"])

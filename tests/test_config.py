@@ -1,4 +1,5 @@
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tests.conftest import Compose, compose_config
 from tlbench import config
-from tlbench.config import CONF_DIR, NEUTRAL_KEYS, content, parse_config
+from tlbench.config import CONF_DIR, NEUTRAL_KEYS, Source, content, parse_config
 from tlbench.errors import UserError
 from tlbench.experiment import build
 
@@ -21,7 +22,7 @@ CHANGED = {
     "target_task.metrics": ["accuracy", "f1", "matthews"],
     "subsample_size.target": 65, "subsample_size.support": 65, "subsample_size.dev": 65,
     "subsample_size.seed": 1, "suite.seed": 1, "suite.sources.rte.train": 801,
-    "sampling.name": "uniform", "sampling.temperature": 3.0, "sampling.cap": 10,
+    "sampling.name": "size", "sampling.temperature": 3.0, "sampling.cap": 10,
     "sampling.batches": "homogeneous", "sampling.epoch": "shortest",
     "optim.lr": 1.0, "optim.weight_decay": 0.5, "optim.warmup": 0.5, "optim.schedule": "cosine",
     "optim.gradient_clip": 2.0, "optim.optimizer._target_": "torch.optim.SGD",
@@ -32,8 +33,9 @@ CHANGED = {
 
 # Names and choices of which the keys above hold what they mean.
 CHOICES = (
-    "strategy", "suite.name", "suite.root", "suite.sources", "target_task.name",
-    "target_task.source", "support_task",
+    "strategy.name", "strategy.plan", "strategy.supports", "strategy.tasks", "suite.name",
+    "suite.root", "target_task.name", "support_task.name",
+    *(f"source.{field.name}" for field in fields(Source)),
 )  # fmt: skip
 
 
@@ -46,19 +48,20 @@ def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
     return found
 
 
-def within(key: str, groups: tuple[str, ...]) -> bool:
-    return any(key == group or key.startswith(f"{group}.") for group in groups)
-
-
 def test_every_key_is_sorted(compose: Compose) -> None:
     for key in leaves(compose()):
-        kinds = [key in CHANGED, within(key, NEUTRAL_KEYS), within(key, CHOICES)]
-        if key == "suite.sources.rte.train" or key == "suite.seed":
-            kinds = [True]
+        pattern = re.sub(r"^(suite\.sources\.\w+|target_task\.source)", "source", key)
+        neutral = any(f"{key}.".startswith(f"{group}.") for group in NEUTRAL_KEYS)
+        kinds = [pattern in CHANGED, neutral, pattern in CHOICES]
         assert sum(kinds) == 1, f"sort the new key {key}"
 
 
-MTL = ("strategy=mtl", "support_task=mnli", "target_task.metrics=[accuracy,f1]")
+MTL = (
+    "strategy=mtl",
+    "support_task=mnli",
+    "sampling=temperature",
+    "target_task.metrics=[accuracy,f1]",
+)
 
 
 @pytest.mark.parametrize("key", CHANGED)
@@ -75,7 +78,7 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     [
         ("study", "other"), ("micro_batch_size", 3), ("eval_batch_size", 3),
         ("keep_weights", "all"), ("only_stage", "abc"), ("num_workers", 1),
-        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", 2),
+        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", "1"),
         ("trainer.progress_bar", True), ("store_dir", None), ("cache_dir", None),
     ],
 )  # fmt: skip
@@ -106,6 +109,32 @@ def test_every_option_composes_and_is_checked(file: Path) -> None:
     chosen = [] if group == "." or group.startswith("hydra") else [f"{group}={file.stem}"]
     cfg = compose_config("suite.root=somewhere", *chosen)
     assert parse_config(cfg).batch_size > 0
+
+
+def test_the_papers_protocol() -> None:
+    cfg = compose_config("experiment=paper", "strategy=mtl", "support_task=mnli")
+    assert cfg.encoder.name == "distilroberta-base"
+    assert cfg.encoder.max_length == 128
+    assert (cfg.batch_size, cfg.micro_batch_size) == (128, None)
+    assert cfg.trainer.max_epochs == 10
+    assert (cfg.trainer.max_steps, cfg.trainer.early_stopping) == (None, None)
+    assert cfg.trainer.precision == "16-mixed"
+    assert cfg.optim == compose_config("optim=paper").optim == {
+        "lr": 2e-5, "weight_decay": 0.0, "warmup": 0.0, "schedule": "linear",
+        "gradient_clip": 1.0, "optimizer": {"_target_": "torch.optim.AdamW"},
+    }  # fmt: skip
+    assert (cfg.sampling.name, cfg.sampling.batches) == ("uniform", "fixed_counts")
+    assert cfg.sampling.epoch == "shortest"
+    assert (cfg.heads, cfg.loss) == ("per_label_count", "sum")
+    assert (cfg.eval_every, cfg.selection) == (0.5, "dev")
+    scores = {
+        name: list(compose_config(f"target_task={name}").target_task.score)
+        for name in ("cola", "mrpc", "qqp", "stsb", "mnli", "rte")
+    }
+    assert scores == {
+        "cola": ["matthews"], "mrpc": ["accuracy", "f1"], "qqp": ["accuracy", "f1"],
+        "stsb": ["spearman"], "mnli": ["accuracy"], "rte": ["accuracy"],
+    }  # fmt: skip
 
 
 def test_every_task_is_a_support_task_too() -> None:

@@ -7,6 +7,7 @@ from tests.conftest import Compose, Run
 from tlbench.errors import UserError
 from tlbench.experiment import build
 from tlbench.job import run_experiment
+from tlbench.results import read
 from tlbench.store import Store
 from tlbench.training import train_stage
 
@@ -44,14 +45,28 @@ def test_a_pair_serves_both_directions(run: Run, trained: list[str]) -> None:
     assert set(other.metrics) == {"accuracy", "accuracy_mismatched"}
 
 
-def test_the_same_again_trains_nothing_and_says_the_same(run: Run, trained: list[str]) -> None:
-    first, second = (
-        run("strategy=mtl", "support_task=mnli"),
-        run("strategy=mtl", "support_task=mnli"),
-    )
+def test_the_same_again_trains_nothing_and_keeps_its_record(run: Run, trained: list[str]) -> None:
+    first, second = (run("strategy=mtl", "support_task=mnli") for _ in range(2))
     assert trained == ["mnli+rte"]
-    assert second.score == first.score
-    assert (first.instances_reused, second.instances_reused) == (0, first.instances)
+    assert second == first
+
+
+def test_a_stage_from_elsewhere_is_said_to_be_reused(
+    compose: Compose, tmp_path: Path, trained: list[str]
+) -> None:
+    for folder in ("one", "other"):
+        run_experiment(
+            compose("strategy=mtl", "support_task=mnli"), tmp_path / folder, in_sweep=False
+        )
+    one, other = (read(tmp_path / folder / "result.json") for folder in ("one", "other"))
+    assert trained == ["mnli+rte"]
+    assert other.score == one.score
+    assert (one.instances_reused, other.instances_reused) == (0, one.instances)
+
+
+def test_rows_trained_on_under_held_out(run: Run) -> None:
+    record = run("strategy=stilts", "support_task=mnli", "selection=held_out")
+    assert record.train_rows == {"mnli": 58, "rte": 58}
 
 
 def test_a_chain_without_its_first_stages_weights_is_still_there(

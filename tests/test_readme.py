@@ -59,5 +59,7 @@ def test_every_dependency_is_pinned_in_the_constraints() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     names = {re.split(r"[\[<>=]", requirement)[0].lower() for requirement in wanted}
-    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").open()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").open()
+    }
     assert names - {"tlbench"} <= pinned

@@ -79,6 +79,15 @@ def test_the_draws_seed_matters_only_to_a_draw(plan: Plan) -> None:
     ]  # fmt: skip
     assert keys(plan(*whole)) == keys(plan(*whole, "subsample_size.seed=5"))
     assert keys(plan()) != keys(plan("subsample_size.seed=5"))
+    held = (*whole, "selection=held_out")
+    assert keys(plan(*held)) != keys(plan(*held, "subsample_size.seed=5"))
+
+
+def test_a_temperature_matters_only_to_its_rule(plan: Plan) -> None:
+    mtl = ("strategy=mtl", "support_task=mnli")
+    for changes, same in ((["sampling=uniform"], True), (["sampling=temperature"], False)):
+        other = [*changes, "sampling.temperature=7", "sampling.cap=9"]
+        assert (keys(plan(*mtl, *changes)) == keys(plan(*mtl, *other))) == same
 
 
 def test_the_grid_of_nine_tasks_is_118_stages_a_seed(plan: Plan) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from rich.console import Console
 
 from tests.test_results import record
 from tlbench.results import ResultRecord
-from tlbench.summary import StudyTable, points, study_table
+from tlbench.summary import StudyTable, console, points, study_table, varying
 
 SINGLE = [0.50, 0.52, 0.54]
 STILTS = [0.60, 0.61, 0.68]
@@ -57,6 +56,22 @@ def test_a_score_that_is_not_defined_is_left_out() -> None:
     assert points(None) == points(math.nan) == "-"
 
 
+def test_what_else_varies_is_a_column_and_is_not_mixed() -> None:
+    def at(size: int, **changes: object) -> ResultRecord:
+        config = {"subsample_size": {"target": size}, "store_dir": str(size), "seed": size}
+        return record(config=config, **changes)
+
+    records = [at(100, score=0.5), at(200, score=0.6),
+               at(200, score=0.65, strategy="stilts", support_tasks=["mnli"])]  # fmt: skip
+    assert varying(records) == ["subsample_size.target"]
+    assert [row[:6] for row in shown(records)] == [
+        ["rte", "single", "-", "100", "1", "50.0"],
+        ["rte", "single", "-", "200", "1", "60.0"],
+        ["rte", "stilts", "mnli", "200", "1", "65.0"],
+    ]
+    assert shown(records)[2][6] == "+5.0"
+
+
 def test_the_callback_prints_this_sweeps_records_and_failures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +91,8 @@ def test_the_callback_prints_this_sweeps_records_and_failures(
     assert "failed: single rte s7: Change [this]." in printed
 
 
-def test_tables_fit_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    console = Console(width=120, record=True)
-    console.print(study_table(study()))
-    assert "…" not in console.export_text()
+def test_tables_fit_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    console().print(study_table(study()))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert "gain over single" in printed

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tlbench.config import Config, Task
+from tlbench.data.sizes import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.metric_names import CLASSIFICATION, REGRESSION
 from tlbench.stage import Stage
@@ -18,6 +19,7 @@ _CHOICES = {
     "sampling.name": ("size", "uniform", "temperature"),
     "sampling.batches": ("heterogeneous", "homogeneous", "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
+    "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
 _POSITIVE = (
     "batch_size", "micro_batch_size", "eval_batch_size", "eval_every", "optim.lr",
@@ -25,6 +27,7 @@ _POSITIVE = (
     "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "subsample_size.dev",
     "optim.gradient_clip",
 )  # fmt: skip
+_NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
 EPOCHS = ("total", "shortest", "longest", "target")
 
 
@@ -40,13 +43,18 @@ def check_config(config: Config) -> None:
         value = _value(config, key)
         if value is not None and not value > 0:
             raise UserError(f"Change {key}: {value} is not more than 0.")
+    for key in _NOT_NEGATIVE:
+        if _value(config, key) < 0:
+            raise UserError(f"Change {key}: {_value(config, key)} is less than 0.")
     if not 0 <= config.optim.warmup <= 1:
         raise UserError(f"Change optim.warmup: {config.optim.warmup} is not a fraction of steps.")
     epoch = config.sampling.epoch
-    if not (isinstance(epoch, int) and epoch > 0):
+    if not (isinstance(epoch, int) and not isinstance(epoch, bool) and epoch > 0):
         _one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
     if config.sampling.name == "temperature" and config.sampling.temperature is None:
         raise UserError("Change sampling.temperature: sampling=temperature needs a number.")
+    if config.trainer.devices not in (1, "1"):
+        raise UserError("Change trainer.devices: a stage trains on one device, 1.")
     check_task(config.target_task)
 
 
@@ -72,8 +80,14 @@ def check_task(task: Task) -> None:
 
 
 def check_stage(stage: Stage) -> None:
-    """Refuse a batch too small to mix the stage's tasks."""
+    """Refuse a batch too small to mix the stage's tasks, and a draw too small to hold rows out."""
     c = stage.config
+    for draw in stage.draws:
+        if c.selection == "held_out" and draw.count < HELD_OUT:
+            raise UserError(
+                f"Change selection, or subsample_size: held_out takes one row in {HELD_OUT} and "
+                f"task '{draw.name}' has {draw.count}."
+            )
     if c.sampling.batches != "homogeneous" and c.batch_size < len(stage.draws):
         raise UserError(
             f"Change batch_size: {c.batch_size} is less than the {len(stage.draws)} tasks that a "

@@ -22,6 +22,8 @@ def check_choices(arguments: Sequence[str]) -> None:
         overrides = OverridesParser.create().parse_overrides(words)
     except OverrideParseException:
         return  # Hydra says what it can't read
+    if any(override.key_or_group == "hydra.searchpath" for override in overrides):
+        return  # there may be options that only Hydra finds
     for override in overrides:
         group = override.key_or_group
         known = options(group)

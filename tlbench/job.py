@@ -56,19 +56,20 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         datasets.disable_progress_bars()
     experiment = build(cfg, in_sweep)
     plan = experiment.plan()
-    store = Store(experiment.config.store_dir)
     wanted = _wanted(plan, experiment.config.only_stage)
+    store = Store(experiment.config.store_dir)
     log.info("%s", experiment.title)
     job = _describe(experiment, cfg, folder)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        trained = _train_missing(wanted, store, opened, final=plan[-1])
+        found, trained = _ensure(wanted, store, opened, final=plan[-1])
         if experiment.config.only_stage:
             summary = {"stage": wanted.key}
             return None
-        record = _record(experiment, plan, store, trained, job.config)
+        record = make_record(experiment, plan, found, trained, job.config)
         record.seconds = round(time.time() - began, 2)
+        record = _with_first_costs(record, folder)
         record.write(folder)
         summary = _summary(record)
     finally:
@@ -88,59 +89,72 @@ def _wanted(plan: list[Stage], only: str | None) -> Stage:
     raise UserError(f"Change only_stage: '{only}' is not in the plan, which has {keys}.")
 
 
-def _train_missing(wanted: Stage, store: Store, opened: loggers.JobLog, final: Stage) -> set[str]:
-    """Train ``wanted``, and before it what it starts from, unless they are there."""
+def _ensure(
+    wanted: Stage, store: Store, opened: loggers.JobLog, final: Stage
+) -> tuple[dict[str, Any], set[str]]:
+    """The ``stage.json`` of ``wanted``, and the keys of the stages trained to have it."""
     trained: set[str] = set()
 
-    def ensure(stage: Stage, weights_of: str | None) -> None:
-        if store.find(stage.key, weights_of):
+    def ensure(stage: Stage, weights_of: str | None) -> dict[str, Any]:
+        found = store.find(stage.key, weights_of)
+        if found:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
-            return
-        if stage.start:
-            ensure(stage.start, stage.start.tasks[0])
+            return found
+        before = ensure(stage.start, stage.start.tasks[0]) if stage.start else None
         with store.claim(stage.key):
-            if store.find(stage.key, weights_of) is None:  # nobody trained it in the meantime
+            found = store.find(stage.key, weights_of)
+            if found is None:  # nobody trained it in the meantime
                 role = "target" if stage is final else "support"
-                _train(stage, role, store, opened, weights_of)
+                found = _train(stage, role, store, opened, before, bool(weights_of))
                 trained.add(stage.key)
+        return found
 
-    ensure(wanted, None)
-    return trained
+    return ensure(wanted, None), trained
 
 
 def _train(
-    stage: Stage, role: str, store: Store, opened: loggers.JobLog, weights_of: str | None
-) -> None:
+    stage: Stage,
+    role: str,
+    store: Store,
+    opened: loggers.JobLog,
+    before: dict[str, Any] | None,
+    weights_needed: bool,
+) -> dict[str, Any]:
     # Here and not above: with everything in the store a job does without torch.
     from tlbench.training import train_stage
 
     log.info("  %s: training %s (%s)", role, stage.title, stage.key)
     start = store.weights(stage.start.key, stage.start.tasks[0]) if stage.start else None
-    before = store.find(stage.start.key) if stage.start else None
     with store.work_folder(stage.key) as work:
-        found = train_stage(stage, role, work, start, opened.lightning(), bool(weights_of))
-        costs = ("steps", "instances", "seconds")
-        found["before"] = {name: before[name] if before else 0 for name in costs}
+        found = train_stage(stage, role, work, start, opened.lightning(), weights_needed)
+        found["before"] = {name: before[name] if before else 0 for name in _COSTS}
+        found["before"]["train_rows"] = _train_rows(before) if before else {}
         found["ingredients"] = stage.ingredients()
         found["title"] = stage.title
         found["versions"] = results.package_versions()
-        store.commit(stage.key, work, results.jsonable(found))
+        return store.commit(stage.key, work, results.jsonable(found))
+
+
+_COSTS = ("steps", "instances", "seconds")
+
+
+def _train_rows(found: dict[str, Any]) -> dict[str, int]:
+    return {name: task["train_rows"] for name, task in found["tasks"].items()}
 
 
 def _describe(experiment: Experiment, cfg: DictConfig, folder: Path) -> loggers.Job:
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    config["git_revision"] = results.git_revision()
     c = experiment.config
     supports = [draw.name for draw in experiment.supports]
-    tags = (c.strategy.name, experiment.target.name, *supports, _encoder_name(experiment))
+    tags = (c.strategy.name, experiment.target.name, *supports, _short(c.encoder.name))
     return loggers.Job(
         experiment.title, c.study, c.strategy.name, tuple(dict.fromkeys(tags)), config, folder
     )
 
 
-def _encoder_name(experiment: Experiment) -> str:
-    """The encoder in a word: the last part of its name that is one."""
-    parts = experiment.config.encoder.name.removeprefix("package:").rstrip("/").split("/")
+def _short(encoder: str) -> str:
+    """An encoder's name in a word: its last part that says something."""
+    parts = encoder.removeprefix("package:").rstrip("/").split("/")
     return parts[0] if parts[-1] == "model" else parts[-1]
 
 
@@ -151,38 +165,55 @@ def _base_record(experiment: Experiment) -> ResultRecord:
         strategy=c.strategy.name,
         target_task=experiment.target.name,
         support_tasks=[draw.name for draw in experiment.supports],
-        encoder=_encoder_name(experiment),
+        encoder=_short(c.encoder.name),
         seed=c.seed,
     )
 
 
-def _record(
-    experiment: Experiment, plan: list[Stage], store: Store, trained: set[str], config: Any
+def make_record(
+    experiment: Experiment,
+    plan: list[Stage],
+    found: dict[str, Any],
+    trained: set[str],
+    config: dict[str, Any],
 ) -> ResultRecord:
+    """The record of an experiment from its last stage's ``stage.json``.
+
+    Args:
+        trained: the keys of the stages that this job trained; the others are reused.
+        config: the resolved config of the job.
+    """
     final = plan[-1]
-    found = store.find(final.key)
-    assert found is not None, "the plan's last stage was just ensured"
     mine, before = found["tasks"][experiment.target.name], found["before"]
     record = _base_record(experiment)
     record.score, record.majority_score = mine["score"], mine["majority_score"]
     record.metrics = mine["metrics"]
-    rows = {draw.name: draw.count for stage in plan for draw in stage.draws}
-    record.train_rows = rows | {name: t["train_rows"] for name, t in found["tasks"].items()}
+    record.train_rows = before["train_rows"] | _train_rows(found)
     record.dev_rows = experiment.target.dev_count["dev"]
     record.steps = found["steps"] + before["steps"]
     record.instances = found["instances"] + before["instances"]
     record.training_seconds = round(found["seconds"] + before["seconds"], 2)
-    reused_own = final.key not in trained
-    reused_before = final.start is not None and final.start.key not in trained
-    for name in ("steps", "instances"):
-        reused = reused_own * found[name] + reused_before * before[name]
-        setattr(record, f"{name}_reused", reused)
+    own = final.key in trained
+    own_before = final.start is not None and final.start.key in trained
+    record.steps_reused = record.steps - own * found["steps"] - own_before * before["steps"]
+    record.instances_reused = (
+        record.instances - own * found["instances"] - own_before * before["instances"]
+    )
     record.device = found["device"]
     record.stage_keys = [stage.key for stage in plan]
-    record.git_revision = config.pop("git_revision")
+    record.git_revision = results.git_revision()
     record.versions = found["versions"]
     record.config = config
     return record
+
+
+def _with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
+    """The record, or where all was reused the one that says what its first job trained."""
+    file = folder / results.FILE
+    if record.instances_reused < record.instances or not file.exists():
+        return record
+    known = results.read(file)
+    return known if known.status == "done" and known.stage_keys == record.stage_keys else record
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
@@ -198,19 +229,28 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
 
 
 def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:
+    """Leave a failed record, unless there is a finished one; never hide the failure itself."""
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     if not isinstance(error, UserError):
-        log.error("%s failed", cfg.strategy.name, exc_info=error)
-    if (folder / results.FILE).exists() and results.read(folder / results.FILE).status == "done":
-        return  # what was finished stays
-    support = cfg.support_task.name if cfg.strategy.supports == "one" else None
-    ResultRecord(
-        study=cfg.study,
-        strategy=cfg.strategy.name,
-        target_task=cfg.target_task.name,
-        support_tasks=[support] if support else [],
-        encoder=cfg.encoder.name,
-        seed=cfg.seed,
+        log.error("failed", exc_info=error)
+
+    def asked(key: str, default: Any = "?") -> Any:
+        return OmegaConf.select(cfg, key, throw_on_missing=False) or default
+
+    one = asked("strategy.supports") == "one"
+    failed = ResultRecord(
+        study=asked("study"),
+        strategy=asked("strategy.name"),
+        target_task=asked("target_task.name"),
+        support_tasks=[asked("support_task.name")] if one else [],
+        encoder=_short(asked("encoder.name")),
+        seed=asked("seed", 0),
         status="failed",
         error=said,
-    ).write(folder)
+    )
+    try:
+        file = folder / results.FILE
+        if not (file.exists() and results.read(file).status == "done"):
+            failed.write(folder)
+    except (UserError, OSError) as second:
+        log.error("The failure could not be recorded: %s", second)

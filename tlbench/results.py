@@ -101,14 +101,21 @@ def collect(folders: Iterable[Path]) -> Iterator[ResultRecord]:
 
 def git_revision() -> str | None:
     """The commit of the checkout that this package runs from, ``-dirty`` if changed; else None."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        ran = subprocess.run(  # noqa: S603 - a fixed command
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    # An environment may lie inside somebody else's repository: that one's commit says nothing.
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
-    return ran.stdout.strip() or None
+    return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        ran = subprocess.run(  # noqa: S603 - fixed commands
+            ["git", *arguments],  # noqa: S607
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return ran.stdout.strip()
 
 
 def package_versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tlbench.config import Config, Task
 
+KEY_LENGTH = 16
 RECIPE_VERSION = 1  # raise when training code changes numbers
 
 
@@ -37,9 +38,10 @@ class TaskDraw:
     def name(self) -> str:
         return self.task.name
 
-    def ingredients(self) -> dict[str, Any]:
+    def ingredients(self, held_out: bool) -> dict[str, Any]:
+        """What a stage's key hashes of it; the seed only where it chooses any rows."""
         drawn = {"train": self.count, **self.dev_count}
-        whole = drawn == self.rows
+        whole = drawn == self.rows and not held_out
         return {
             "name": self.name,
             "labels": self.task.labels,
@@ -88,7 +90,7 @@ class Stage:
             "recipe": RECIPE_VERSION,
             "encoder": vars(c.encoder),
             "start": self.start.key if self.start else None,
-            "tasks": [draw.ingredients() for draw in self.draws],
+            "tasks": [draw.ingredients(c.selection == "held_out") for draw in self.draws],
             "optim": vars(c.optim),
             "batch_size": c.batch_size,
             "max_epochs": c.trainer.max_epochs,
@@ -102,14 +104,17 @@ class Stage:
         if mixed or self.start:
             found["heads"] = c.heads
         if mixed:
-            found |= {"sampling": vars(c.sampling), "loss": c.loss, "target": self.target}
+            sampling = vars(c.sampling).copy()
+            if c.sampling.name != "temperature":
+                del sampling["temperature"], sampling["cap"]
+            found |= {"sampling": sampling, "loss": c.loss, "target": self.target}
         return found
 
     @cached_property
     def key(self) -> str:
         """16 hexadecimal digits."""
         text = json.dumps(self.ingredients(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
     def needed(self) -> list["Stage"]:
         """This stage and those before it, first things first."""

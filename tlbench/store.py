@@ -7,6 +7,7 @@ processes train one stage all the same, the second to finish discards its copy.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SCHEMA = 1
 HEARTBEAT = 5.0  # seconds
@@ -80,8 +83,15 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def commit(self, key: str, work: Path, found: dict[str, Any]) -> None:
-        """Write ``stage.json`` with checksums into ``work`` and rename it into place."""
+    def commit(self, key: str, work: Path, found: dict[str, Any]) -> dict[str, Any]:
+        """Write ``stage.json`` with checksums into ``work`` and rename it into place.
+
+        Returns:
+            What is in the store now: this copy, or that of a process that was first.
+        """
+        for task in found["weights"]:
+            if not (work / "weights" / task).is_dir():
+                raise FileNotFoundError(f"{work}: the weights of {task} are gone")
         files = sorted(path for path in work.rglob("*") if path.is_file())
         sums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
         manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
@@ -89,21 +99,27 @@ class Store:
         target = self.folder(key)
         have = self.find(key)
         if have is not None and set(found["weights"]) <= set(have["weights"]):
-            return  # another process was first
+            return have  # another process was first
         if target.exists():  # it lacks the weights that this copy has
             target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
         try:
             work.rename(target)
         except OSError:
-            if self.find(key) is None:
+            first = self.find(key)
+            if first is None:
                 raise
+            return first
+        return manifest
 
     @contextmanager
     def claim(self, key: str) -> Iterator[None]:
         """Hold the claim on a stage, waiting while another process holds a fresh one."""
         file = self.work / f"{key}.claim"
-        while not _take(file):
-            time.sleep(0.2)
+        mine = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}\n"
+        if not _take(file, mine):
+            log.info("  waiting for %s, which another process trains (%s)", key, file)
+            while not _take(file, mine):
+                time.sleep(0.2)
         stop = threading.Event()
         heart = threading.Thread(target=_beat, args=(file, stop), daemon=True)
         heart.start()
@@ -112,7 +128,13 @@ class Store:
         finally:
             stop.set()
             heart.join()
-            file.unlink(missing_ok=True)
+            if _holder(file) == mine:
+                file.unlink(missing_ok=True)
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether a process that is alive holds the claim on a stage."""
+        file = self.work / f"{key}.claim"
+        return file.exists() and not _stale(file)
 
     def finished(self) -> list[str]:
         """The keys of all finished stages."""
@@ -158,30 +180,48 @@ def _replace_json(file: Path, content: dict[str, Any]) -> None:
     draft.replace(file)
 
 
-def _take(file: Path) -> bool:
+def _take(file: Path, mine: str) -> bool:
+    """Create the claim file, if there is none; remove one whose holder is dead."""
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
-        try:
-            if time.time() - file.stat().st_mtime > STALE_AFTER:
-                # Renaming succeeds for one process only, so one claim is removed once.
-                dead = file.with_suffix(f".{uuid.uuid4().hex[:8]}.stale")
-                file.rename(dead)
-                dead.unlink()
-        except FileNotFoundError:
-            return False  # released, or removed by another process, in between
+        if _stale(file):
+            # Two waiters may both come here, and the second remove a claim that is alive again:
+            # then a stage is trained twice, which costs time and nothing else.
+            file.unlink(missing_ok=True)
         return False
     with os.fdopen(descriptor, "w") as opened:
-        opened.write(f"{socket.gethostname()} {os.getpid()}\n")
+        opened.write(mine)
     return True
+
+
+def _stale(file: Path) -> bool:
+    """Whether a claim has missed its heartbeats, by the clock of the store's file system."""
+    probe = file.with_suffix(f".{uuid.uuid4().hex[:8]}.now")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - file.stat().st_mtime > STALE_AFTER
+    except FileNotFoundError:
+        return False  # released in between
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _holder(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def _beat(file: Path, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT):
         try:
             os.utime(file)
-        except OSError:
-            return  # the claim was taken for stale: whoever took it trains the same stage
+        except FileNotFoundError:
+            return  # taken for stale: whoever took it trains the same stage
+        except OSError as error:
+            log.warning("The claim %s could not be kept fresh (%s).", file, error)
 
 
 def checksum(file: Path) -> str:

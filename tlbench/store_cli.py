@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench.errors import UserError
+from tlbench.stage import KEY_LENGTH
 from tlbench.store import Store
 
 DAY = 86400.0
@@ -104,7 +105,8 @@ def _prune(store: Store, options: argparse.Namespace) -> int:
 def _doomed(store: Store, options: argparse.Namespace) -> list[Path]:
     """Work that nobody has touched for a day, and the stages that the options name."""
     now = time.time()
-    found = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
+    old_work = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
+    found = [path for path in old_work if not store.is_claimed(path.name[:KEY_LENGTH])]
     for key in store.finished():
         folder = store.folder(key)
         age = (now - (folder / "stage.json").stat().st_mtime) / DAY

@@ -23,10 +23,9 @@ def stilts(experiment: "Experiment") -> Stage:
 
 
 def mtl(experiment: "Experiment") -> Stage:
-    """Train on target and support together; the pair is unordered, so one stage serves both."""
-    return experiment.stage([experiment.target, *experiment.supports])
+    """Train on the target and its support, or all of ``strategy.tasks``, together.
 
-
-def mtl_all(experiment: "Experiment") -> Stage:
-    """Train on all of ``strategy.tasks`` and the target together; one stage for all targets."""
+    The tasks are unordered, so a pair is one stage for both directions, and all tasks together
+    are one for all targets.
+    """
     return experiment.stage([experiment.target, *experiment.supports])

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
+from tlbench.config import NEUTRAL_KEYS
 from tlbench.results import ResultRecord
 
 
@@ -63,36 +64,65 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     """Mean and standard deviation over seeds, and the gain over ``single`` with its error.
 
     The gain is the mean of the differences between results with one seed; its error is their
-    standard error.
+    standard error. What else varies, as sizes or sampling, has a column of its own, and only
+    results that agree in it are compared.
     """
-    cells: dict[tuple[str, ...], dict[int, ResultRecord]] = defaultdict(dict)
-    for record in records:
-        if record.score is not None:
-            supports = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks)
-            cells[record.target_task, record.strategy, supports][record.seed] = record
+    found = [record for record in records if record.score is not None]
+    varied = varying(found)
+    cells: dict[Cell, dict[int, ResultRecord]] = defaultdict(dict)
+    for record in found:
+        cells[_cell(record, varied)][record.seed] = record
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
-    for name in ("target", "strategy", "support"):
+    for name in ("target", "strategy", "support", *varied):
         table.add_column(name)
     for name in ("seeds", "score", "gain over single", "majority", "instances"):
         table.add_column(name, justify="right")
-    for (target, strategy, support), by_seed in sorted(cells.items(), key=_order):
-        found = list(by_seed.values())
-        table.add_row(
-            target,
-            strategy,
-            support or "-",
-            str(len(found)),
-            _spread([r.score for r in found if r.score is not None]),
-            "-" if strategy == "single" else _gain(by_seed, cells.get((target, "single", ""), {})),
-            points(found[0].majority_score),
-            str(found[0].instances),
-        )
+    for cell in sorted(cells, key=lambda c: (c[3], c[0], c[1] != "single", c)):
+        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells))
     return table
 
 
-def _order(item: tuple[tuple[str, ...], Any]) -> tuple[str, ...]:
-    (target, strategy, support), _ = item
-    return (target, "" if strategy == "single" else strategy, support)
+Cell = tuple[str, str, str, tuple[str, ...]]  # target, strategy, support, what else varies
+_IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS)
+
+
+def varying(records: Sequence[ResultRecord]) -> list[str]:
+    """The config keys in which records differ, tasks, strategies, seeds and neutral keys aside."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for key, value in _flat(record.config):
+            values[key].add(str(value))
+    return [
+        key
+        for key, found in values.items()
+        if len(found) > 1 and not any(f"{key}.".startswith(f"{known}.") for known in _IN_THE_CELL)
+    ]
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
+    support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
+    config = dict(_flat(record.config))
+    values = tuple(str(config.get(key, "-")) for key in varied)
+    return record.target_task, record.strategy, support, values
+
+
+def _numbers(cell: Cell, cells: dict[Cell, dict[int, ResultRecord]]) -> Iterator[str]:
+    target, strategy, _, varied = cell
+    found = list(cells[cell].values())
+    yield str(len(found))
+    yield _spread([r.score for r in found if r.score is not None])
+    singles = cells.get((target, "single", "-", varied), {})
+    yield "-" if strategy == "single" else _gain(cells[cell], singles)
+    yield points(found[0].majority_score)
+    yield str(found[0].instances)
 
 
 def _spread(values: Sequence[float]) -> str:

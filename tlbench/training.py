@@ -78,11 +78,19 @@ class BestPerTask(pl.Callback):
             score = -math.inf if math.isnan(score) else score
             self.best[task] = Best(score, trainer.global_step, by_task[task])
             if self.keeps_weights:
-                save_weights(pl_module.model, self.tokenizer, self.folder / "weights" / task)
+                self._save(pl_module.model, task)
         self._in_vain = 0 if improved else self._in_vain + 1
         if self.patience and self._in_vain >= self.patience:
             trainer.should_stop = True
         self._say(trainer, pl_module)
+
+    def _save(self, model: MultiTaskModel, name: str) -> None:
+        """Encoder and tokenizer as ``save_pretrained`` writes them, and ``heads.safetensors``."""
+        folder = self.folder / "weights" / name
+        model.encoder.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        (task,) = (task for task in model.tasks if task.name == name)
+        model.save_head(task, folder / "heads.safetensors")
 
     def _improves(self, task: str, splits: dict[str, Evaluation]) -> bool:
         best = self.best[task]
@@ -97,13 +105,6 @@ class BestPerTask(pl.Callback):
             "  %s step %d/%d  %s",
             module.role, trainer.global_step, module.total_steps, "  ".join(scores),
         )  # fmt: skip
-
-
-def save_weights(model: MultiTaskModel, tokenizer: Any, folder: Path) -> None:
-    """Encoder and tokenizer as ``save_pretrained`` writes them, and ``heads.safetensors``."""
-    model.encoder.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    model.save_heads(folder / "heads.safetensors")
 
 
 def eval_steps(total: int, per_epoch: int, every: float) -> frozenset[int]:
@@ -138,8 +139,8 @@ def train_stage(
     data.setup()
     tasks = [draw.task for draw in stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
-    if start is not None:
-        model.load_heads(start / "heads.safetensors")
+    if start is not None and stage.start is not None:
+        model.load_head(stage.start.draws[0].task, start / "heads.safetensors")
     per_epoch = data.mixer.steps()
     total = min(config.trainer.max_epochs * per_epoch, config.trainer.max_steps or math.inf)
     steps = eval_steps(int(total), per_epoch, config.eval_every)

@@ -50,6 +50,13 @@ def test_a_quote_in_a_tsv_is_a_character(tmp_path: Path) -> None:
     assert rows(tmp_path / "x.tsv", "tsv") == [('says "hi', '""'), ("next", '"row')]
 
 
+def test_blank_lines_of_csv_and_jsonl_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n\n3,4\n\n")
+    (tmp_path / "x.jsonl").write_text('{"a": 1, "b": 2}\n\n')
+    assert rows(tmp_path / "x.csv", "csv") == [("1", "2"), ("3", "4")]
+    assert rows(tmp_path / "x.jsonl", "jsonl") == [(1, 2)]
+
+
 def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_text("p\t1\nq\t0\n")
     found = list(read_rows(tmp_path / "x.tsv", "tsv", header=False))

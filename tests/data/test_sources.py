@@ -114,6 +114,21 @@ def test_the_hubs_layout_from_a_local_folder(compose: Compose, tmp_path: Path, c
     assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
 
 
+def test_an_empty_cell_is_not_a_missing_column(tmp_path: Path, cache: Path) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.jsonl").write_text('{"a": "x", "b": null, "y": "no"}\n')
+    definition = task(format="jsonl", path=str(tmp_path))
+    with pytest.raises(UserError, match="line 1 has nothing in column 'b'"):
+        splits(definition)["train"].load(str(cache))
+
+
+def test_a_local_folder_of_plain_files_as_a_hub_dataset(files: Path, cache: Path) -> None:
+    (files / "data").mkdir()
+    (files / "train.csv").rename(files / "data" / "train.csv")
+    definition = task(format="hub", path=str(files / "data"), train="train", dev="train")
+    assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
+
+
 def test_unlabelled_hub_rows_are_refused(tmp_path: Path, cache: Path, compose: Compose) -> None:
     root = hub_folder(tmp_path / "glue")
     file = root / "rte" / "train-00000-of-00001.parquet"

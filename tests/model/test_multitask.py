@@ -105,11 +105,16 @@ def test_a_task_may_be_called_like_an_attribute_of_a_module() -> None:
     assert MultiTaskModel(encoder, [odd], "per_task").head_names == ["type"]
 
 
-def test_saved_heads_are_taken_over_by_name(model: MultiTaskModel, tmp_path: Path) -> None:
-    model.save_heads(tmp_path / "heads.safetensors")
-    other = MultiTaskModel(model.encoder, TASKS[:1], "per_task")
-    assert other.load_heads(tmp_path / "heads.safetensors") == ["head_a"]
+@pytest.mark.parametrize("sharing", ["per_task", "per_label_count"])
+def test_a_saved_head_serves_both_settings(
+    model: MultiTaskModel, tmp_path: Path, sharing: str
+) -> None:
+    a, b, _, d = TASKS
+    model.save_head(a, tmp_path / "heads.safetensors")
+    # d has as many labels as a: it has the same head only where heads go by label count.
+    other = MultiTaskModel(model.encoder, [d, b], sharing).eval()
+    taken = other.load_head(a, tmp_path / "heads.safetensors")
+    assert taken == (sharing == "per_label_count")
     features = torch.randn(2, 128)
-    assert torch.equal(other.eval().heads["head_a"](features), model.heads["head_a"](features))
-    renamed = MultiTaskModel(model.encoder, TASKS[:1], "per_label_count")
-    assert renamed.load_heads(tmp_path / "heads.safetensors") == []
+    head = other.heads[f"head_{head_name(d, sharing)}"]
+    assert torch.equal(head(features), model.heads["head_a"](features)) == taken

@@ -1,6 +1,7 @@
 """The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,8 +185,11 @@ def _by_length(rows: Rows, batch_size: int) -> list[mixing.Batch]:
 def tokenise(rows: Dataset, tokenizer: Any, max_length: int) -> Dataset:
     """``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, made once per content."""
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
-    backend = tokenizer.backend_tokenizer.to_str()
-    identity = f"{rows._fingerprint} {backend} {max_length} {tokenizer.model_input_names}"
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # The settings of the last call are in there too; they are not what the tokenizer is.
+    backend |= {"truncation": None, "padding": None}
+    names = tokenizer.model_input_names
+    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
     return rows.map(
         lambda batch: tokenizer(
             *(batch[name] for name in texts), truncation=True, max_length=max_length

@@ -64,7 +64,8 @@ def _split_csv(file: Path, lines: Any, header: bool) -> Iterator[Numbered]:
     def rows() -> Iterator[tuple[int, list[str]]]:
         try:
             for cells in reader:
-                yield reader.line_num, cells
+                if cells:  # a blank line is no row
+                    yield reader.line_num, cells
         except csv.Error as error:
             raise UserError(
                 f"Change the task's source: {file}, line {reader.line_num} is not CSV ({error})."
@@ -76,6 +77,8 @@ def _split_csv(file: Path, lines: Any, header: bool) -> Iterator[Numbered]:
 def _json_lines(file: Path, lines: Any, header: bool) -> Iterator[Numbered]:
     del header  # every JSON row carries its own names
     for n, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
         except ValueError as error:

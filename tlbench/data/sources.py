@@ -22,8 +22,7 @@ from tlbench.data import generated
 from tlbench.data.readers import read_rows
 from tlbench.errors import UserError
 
-FILE_FORMATS = {"tsv": "tsv", "csv": "csv", "jsonl": "jsonl"}
-FORMATS = (*FILE_FORMATS, "hub", "generated")
+FORMATS = ("tsv", "csv", "jsonl", "hub", "generated")
 
 Row = dict[str, Any]
 
@@ -132,7 +131,11 @@ def _file_rows(task: Task, file: Path) -> Iterator[Row]:
 def _canonical(task: Task, row: Row, to_label: Callable[[Any, str], float], where: str) -> Row:
     wanted = [*task.source.text, str(task.source.label)]
     for column in wanted:
-        if row.get(column) is None:
+        if column in row and row[column] is None:
+            raise UserError(
+                f"Change the rows of task '{task.name}': {where} has nothing in column '{column}'."
+            )
+        if column not in row:
             have = ", ".join(row)
             raise UserError(
                 f"Change source.text or source.label of task '{task.name}': {where} has no column "
@@ -174,7 +177,7 @@ def _labeller(task: Task, values: list[str] | None) -> Callable[[Any, str], floa
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
     source = task.source
     dataset = _load_hub(task.name, source.path, source.name, str(origin))
-    label = dataset.features.get(str(source.label))
+    label = (dataset.features or {}).get(str(source.label))
     names = label.names if isinstance(label, ClassLabel) else None
     to_label = _labeller(task, source.values)
 

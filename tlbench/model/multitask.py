@@ -65,6 +65,7 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.tasks = tuple(tasks)
+        self.sharing = heads
         self.head_names = [head_name(task, heads) for task in tasks]
         outputs = {n: len(t.labels or [None]) for n, t in zip(self.head_names, tasks, strict=True)}
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
@@ -89,20 +90,21 @@ class MultiTaskModel(nn.Module):
         rows = [row_losses(*both) for both in zip(self.tasks, logits, labels, strict=True)]
         return (torch.cat(rows) * batch.weights).sum()
 
-    def save_heads(self, file: Path) -> None:
-        """Write the heads' weights as safetensors."""
-        save_file({k: v.detach().cpu() for k, v in self.heads.state_dict().items()}, file)
+    def save_head(self, task: Task, file: Path) -> None:
+        """Write the head of a task as safetensors, under names that say nothing of ``heads``.
 
-    def load_heads(self, file: Path) -> list[str]:
-        """Take over the saved heads that this model has too; the names of those taken."""
-        saved = load_file(file)
-        taken = []
-        for name, head in self.heads.items():
-            mine = {k: v for k, v in saved.items() if k.startswith(f"{name}.")}
-            if mine:
-                head.load_state_dict({k.removeprefix(f"{name}."): v for k, v in mine.items()})
-                taken.append(name)
-        return taken
+        A task alone is one stage whatever ``heads`` is set, so its file must serve both settings.
+        """
+        state = self.heads[f"head_{head_name(task, self.sharing)}"].state_dict()
+        save_file({name: value.detach().cpu() for name, value in state.items()}, file)
+
+    def load_head(self, task: Task, file: Path) -> bool:
+        """Take over the saved head of ``task``, if a task here shares it; whether one does."""
+        name = head_name(task, self.sharing)
+        if name not in self.head_names:
+            return False
+        self.heads[f"head_{name}"].load_state_dict(load_file(file))
+        return True
 
 
 def row_losses(task: Task, logits: Tensor, labels: Tensor) -> Tensor:
