@@ -95,7 +95,8 @@ def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) ->
     # Without dropout, whose masks depend on how rows are grouped; SGD shows the gradients' scale.
     cfg = compose("strategy=mtl_all", "strategy.tasks=[rte,mnli]", "batch_size=128",
                   "subsample_size={target:128,support:192}", "optim.lr=1e-2", "keep_weights=all",
-                  "optim.optimizer._target_=torch.optim.SGD", "optim.gradient_clip=null")  # fmt: skip
+                  "optim.optimizer._target_=torch.optim.SGD",
+                  "optim.gradient_clip=null")  # fmt: skip
     cfg.encoder.name = str(without_dropout(tmp_path / "encoder"))
     (stage,) = build(cfg).plan()
     train(stage, tmp_path / "whole")

@@ -213,7 +213,11 @@ def _with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
     if record.instances_reused < record.instances or not file.exists():
         return record
     known = results.read(file)
-    return known if known.status == "done" and known.stage_keys == record.stage_keys else record
+    same = all(
+        getattr(known, name) == getattr(record, name)
+        for name in ("status", "strategy", "target_task", "stage_keys")
+    )
+    return known if same else record
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
