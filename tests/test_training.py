@@ -14,8 +14,9 @@ from tests.conftest import Compose, Run
 from tlbench.experiment import build
 from tlbench.job import run_experiment
 from tlbench.results import read
+from tlbench.schedule import eval_steps
 from tlbench.stage import Stage
-from tlbench.training import eval_steps, train_stage
+from tlbench.training import train_stage
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
 

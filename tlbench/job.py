@@ -3,21 +3,22 @@
 import logging
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import datasets
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from tlbench import loggers, progress, results
+from tlbench import loggers, progress, recording, results
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, build
 from tlbench.results import ResultRecord
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.summary import print_record
+from tlbench.sweep import dry_run
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,23 @@ def run_job(cfg: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     try:
+        if not in_sweep and hydra.sweeper.get("dry_run"):
+            dry_run.print_run(build(cfg))
+            return None
         return run_experiment(cfg, folder, in_sweep)
     except BaseException as error:
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
-            # Hydra would print the overrides before the sentence.
-            print(error, file=sys.stderr)
-            sys.exit(1)
+            sys.exit(1)  # the sentence is in the log; Hydra would print it again
+        if in_sweep and _is_exit(error):
+            # An exit would end the launcher, and with it the jobs that wait for their turn.
+            raise RuntimeError(f"the job called sys.exit({error})") from error
         raise
+
+
+def _is_exit(error: BaseException) -> bool:
+    """Whether a job ended itself; Lightning's answers to Ctrl-C and SIGTERM are exits too."""
+    return type(error) is SystemExit and not isinstance(error.__context__, KeyboardInterrupt)
 
 
 def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
@@ -52,22 +62,22 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         UserError: for what a user can get wrong, before any training.
     """
     began = time.time()
-    if not progress.wanted(cfg.trainer.progress_bar):
-        datasets.disable_progress_bars()
+    progress.show_or_hide(cfg.trainer.progress_bar)
     experiment = build(cfg, in_sweep)
     plan = experiment.plan()
     store = Store(experiment.config.store_dir)
     wanted = _wanted(plan, experiment.config.only_stage)
     log.info("%s", experiment.title)
-    job = _describe(experiment, cfg, folder)
+    job = _describe(experiment, folder)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        trained = _train_missing(wanted, store, opened, final=plan[-1])
-        if experiment.config.only_stage:
+        alone = experiment.config.only_stage is not None
+        trained = _train_missing(wanted, alone, store, opened, final=plan[-1])
+        if alone:
             summary = {"stage": wanted.key}
             return None
-        record = _record(experiment, plan, store, trained, job.config)
+        record = recording.done(experiment, plan, store, trained)
         record.seconds = round(time.time() - began, 2)
         record.write(folder)
         summary = _summary(record)
@@ -88,8 +98,14 @@ def _wanted(plan: list[Stage], only: str | None) -> Stage:
     raise UserError(f"Change only_stage: '{only}' is not in the plan, which has {keys}.")
 
 
-def _train_missing(wanted: Stage, store: Store, opened: loggers.JobLog, final: Stage) -> set[str]:
-    """Train ``wanted``, and before it what it starts from, unless they are there."""
+def _train_missing(
+    wanted: Stage, alone: bool, store: Store, opened: loggers.JobLog, final: Stage
+) -> set[str]:
+    """Train ``wanted``, and before it what it starts from, unless they are there.
+
+    Args:
+        alone: it is trained for others to start from, so its weights are needed.
+    """
     trained: set[str] = set()
 
     def ensure(stage: Stage, weights_of: str | None) -> None:
@@ -104,7 +120,7 @@ def _train_missing(wanted: Stage, store: Store, opened: loggers.JobLog, final: S
                 _train(stage, role, store, opened, weights_of)
                 trained.add(stage.key)
 
-    ensure(wanted, None)
+    ensure(wanted, wanted.tasks[0] if alone and wanted.may_start_another else None)
     return trained
 
 
@@ -127,62 +143,14 @@ def _train(
         store.commit(stage.key, work, results.jsonable(found))
 
 
-def _describe(experiment: Experiment, cfg: DictConfig, folder: Path) -> loggers.Job:
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
-    config["git_revision"] = results.git_revision()
+def _describe(experiment: Experiment, folder: Path) -> loggers.Job:
     c = experiment.config
+    config = {**asdict(c), "git_revision": results.git_revision()}
     supports = [draw.name for draw in experiment.supports]
-    tags = (c.strategy.name, experiment.target.name, *supports, _encoder_name(experiment))
+    tags = (c.strategy.name, experiment.target.name, *supports, recording.short(c.encoder.name))
     return loggers.Job(
         experiment.title, c.study, c.strategy.name, tuple(dict.fromkeys(tags)), config, folder
     )
-
-
-def _encoder_name(experiment: Experiment) -> str:
-    """The encoder in a word: the last part of its name that is one."""
-    parts = experiment.config.encoder.name.removeprefix("package:").rstrip("/").split("/")
-    return parts[0] if parts[-1] == "model" else parts[-1]
-
-
-def _base_record(experiment: Experiment) -> ResultRecord:
-    c = experiment.config
-    return ResultRecord(
-        study=c.study,
-        strategy=c.strategy.name,
-        target_task=experiment.target.name,
-        support_tasks=[draw.name for draw in experiment.supports],
-        encoder=_encoder_name(experiment),
-        seed=c.seed,
-    )
-
-
-def _record(
-    experiment: Experiment, plan: list[Stage], store: Store, trained: set[str], config: Any
-) -> ResultRecord:
-    final = plan[-1]
-    found = store.find(final.key)
-    assert found is not None, "the plan's last stage was just ensured"
-    mine, before = found["tasks"][experiment.target.name], found["before"]
-    record = _base_record(experiment)
-    record.score, record.majority_score = mine["score"], mine["majority_score"]
-    record.metrics = mine["metrics"]
-    rows = {draw.name: draw.count for stage in plan for draw in stage.draws}
-    record.train_rows = rows | {name: t["train_rows"] for name, t in found["tasks"].items()}
-    record.dev_rows = experiment.target.dev_count["dev"]
-    record.steps = found["steps"] + before["steps"]
-    record.instances = found["instances"] + before["instances"]
-    record.training_seconds = round(found["seconds"] + before["seconds"], 2)
-    reused_own = final.key not in trained
-    reused_before = final.start is not None and final.start.key not in trained
-    for name in ("steps", "instances"):
-        reused = reused_own * found[name] + reused_before * before[name]
-        setattr(record, f"{name}_reused", reused)
-    record.device = found["device"]
-    record.stage_keys = [stage.key for stage in plan]
-    record.git_revision = config.pop("git_revision")
-    record.versions = found["versions"]
-    record.config = config
-    return record
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
@@ -199,18 +167,6 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
 
 def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    if not isinstance(error, UserError):
-        log.error("%s failed", cfg.strategy.name, exc_info=error)
-    if (folder / results.FILE).exists() and results.read(folder / results.FILE).status == "done":
-        return  # what was finished stays
-    support = cfg.support_task.name if cfg.strategy.supports == "one" else None
-    ResultRecord(
-        study=cfg.study,
-        strategy=cfg.strategy.name,
-        target_task=cfg.target_task.name,
-        support_tasks=[support] if support else [],
-        encoder=cfg.encoder.name,
-        seed=cfg.seed,
-        status="failed",
-        error=said,
-    ).write(folder)
+    shown = None if isinstance(error, UserError) else error  # its sentence says all
+    log.error("%s", said if shown is None else f"{cfg.strategy.name} failed", exc_info=shown)
+    recording.write_failure(cfg, said, folder)
