@@ -211,6 +211,8 @@ def asked(plain: dict[str, Any]) -> dict[str, Any]:
     supports = found["strategy"].get("supports")
     if supports != "one":
         del found["support_task"]
+    if supports == "none":
+        del found["subsample_size"]["support"]
     if supports != "all":
         found["strategy"].pop("tasks", None)
     return found
