@@ -74,7 +74,7 @@ class StagedSweeper(BasicSweeper):
         dry_run.print_plan(planned)
         if self.dry_run:
             return
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        OmegaConf.save(self.master, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
         outcome.report(outcome.run(planned, launch), folder)
 

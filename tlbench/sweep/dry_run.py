@@ -60,13 +60,15 @@ def _short_reasons(plan: Plan) -> dict[str, int]:
 
 def _say_work(stages: Iterable[Stage]) -> None:
     schedules = [Schedule.planned(stage) for stage in stages]
+    if not schedules:
+        return
     trained = sum(schedule.trained_rows for schedule in schedules)
     evaluated = sum(schedule.evaluated_rows for schedule in schedules)
     say(f"at most {trained:,} rows to train and {evaluated:,} to evaluate")
     seconds = _seconds(schedules)
     if seconds is None:
         say("time: not known before the store has a finished stage of the same encoder")
-    elif schedules:
+    else:
         say(f"time: about {timedelta(seconds=round(seconds))} if one job runs at a time")
 
 

@@ -99,7 +99,11 @@ class Plan:
 
 
 def make_plan(combinations: Iterable[Combination], folder: Path) -> Plan:
-    """Plan a sweep whose records belong below ``folder``."""
+    """Plan a sweep whose records belong below ``folder``.
+
+    Raises:
+        UserError: if no combination is possible, or a value has a wrong type.
+    """
     plan = Plan()
     found: set[str] = set()
     for combination in combinations:
@@ -112,6 +116,8 @@ def make_plan(combinations: Iterable[Combination], folder: Path) -> Plan:
         else:
             found.add(name)
             plan.experiments.append(_planned(combination, folder / name))
+    if plan.impossible and not plan.experiments:
+        raise UserError(next(iter(plan.impossible)))
     plan.reused = [planned for planned in plan.experiments if planned.is_done]
     plan.waves = _Needs(folder).waves(plan.todo)
     return plan
