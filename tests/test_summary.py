@@ -1,15 +1,12 @@
 import math
-import os
 import statistics
-from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from tests.test_results import record
 from tlbench.results import ResultRecord
-from tlbench.summary import StudyTable, points, study_table
+from tlbench.summary import points, study_table
 
 SINGLE = [0.50, 0.52, 0.54]
 STILTS = [0.60, 0.61, 0.68]
@@ -55,25 +52,6 @@ def test_only_common_seeds_are_compared() -> None:
 def test_a_score_that_is_not_defined_is_left_out() -> None:
     assert shown([record(score=None), record(seed=1, score=0.5)])[0][3] == "1"
     assert points(None) == points(math.nan) == "-"
-
-
-def test_the_callback_prints_this_sweeps_records_and_failures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    record(strategy="stilts", support_tasks=["old"]).write(tmp_path / "old")
-    os.utime(tmp_path / "old" / "result.json", (0, 0))
-    callback = StudyTable()
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    callback.on_multirun_start(config)
-    for i, r in enumerate(study()):
-        r.write(tmp_path / str(i))
-    record(seed=7, status="failed", score=None, error="Change [this].").write(tmp_path / "7")
-    callback.on_multirun_end(config)
-    printed = capsys.readouterr().out
-    assert "60.0" not in printed.split("stilts")[0]
-    assert "+11.0" in printed
-    assert "old" not in printed.replace(str(tmp_path), "")
-    assert "failed: single rte s7: Change [this]." in printed
 
 
 def test_tables_fit_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
