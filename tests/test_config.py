@@ -7,9 +7,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from tests.conftest import Compose, compose_config
 from tlbench import config
-from tlbench.config import CONF_DIR, NEUTRAL_KEYS, Source, content, parse_config
+from tlbench.config import CONF_DIR, NEUTRAL_KEYS, Source, parse_config, unresolved
 from tlbench.errors import UserError
 from tlbench.experiment import build
+
+
+def content(cfg: DictConfig) -> str:
+    return config.content(unresolved(cfg))
+
 
 YAMLS = sorted(CONF_DIR.rglob("*.yaml"))
 

@@ -1,14 +1,11 @@
 import math
-import os
 import statistics
-from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from tests.test_results import record
 from tlbench.results import ResultRecord
-from tlbench.summary import StudyTable, console, points, study_table, varying
+from tlbench.summary import console, points, study_table, varying
 
 SINGLE = [0.50, 0.52, 0.54]
 STILTS = [0.60, 0.61, 0.68]
@@ -70,25 +67,6 @@ def test_what_else_varies_is_a_column_and_is_not_mixed() -> None:
         ["rte", "stilts", "mnli", "200", "1", "65.0"],
     ]
     assert shown(records)[2][6] == "+5.0"
-
-
-def test_the_callback_prints_this_sweeps_records_and_failures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    record(strategy="stilts", support_tasks=["old"]).write(tmp_path / "old")
-    os.utime(tmp_path / "old" / "result.json", (0, 0))
-    callback = StudyTable()
-    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}})
-    callback.on_multirun_start(config)
-    for i, r in enumerate(study()):
-        r.write(tmp_path / str(i))
-    record(seed=7, status="failed", score=None, error="Change [this].").write(tmp_path / "7")
-    callback.on_multirun_end(config)
-    printed = capsys.readouterr().out
-    assert "60.0" not in printed.split("stilts")[0]
-    assert "+11.0" in printed
-    assert "old" not in printed.replace(str(tmp_path), "")
-    assert "failed: single rte s7: Change [this]." in printed
 
 
 def test_tables_fit_a_log(capsys: pytest.CaptureFixture[str]) -> None:

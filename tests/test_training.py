@@ -19,8 +19,9 @@ from tlbench.model.encoder import load_encoder, locate
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
 from tlbench.results import read
+from tlbench.schedule import eval_steps
 from tlbench.stage import Stage
-from tlbench.training import eval_steps, train_stage
+from tlbench.training import train_stage
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
 

@@ -194,33 +194,47 @@ def checked(schema: type, node: Any, where: str) -> Any:
         raise UserError(f"Change {key or 'the config'}: {reason}") from error
 
 
-def asked(cfg: DictConfig) -> dict[str, Any]:
+def unresolved(cfg: DictConfig) -> dict[str, Any]:
+    """A composed config as plain data, its interpolations as they are written."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+
+
+def asked(plain: dict[str, Any]) -> dict[str, Any]:
     """What a run was asked for: the config less neutral keys and what its strategy ignores."""
-    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
-    plain.pop("hydra", None)
+    found = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
     for key in NEUTRAL_KEYS:
         *parents, last = key.split(".")
-        node = plain
+        node = found
         for parent in parents:
             node = node[parent]
         node.pop(last, None)
-    supports = plain["strategy"].get("supports")
+    supports = found["strategy"].get("supports")
     if supports != "one":
-        del plain["support_task"]
+        del found["support_task"]
+    if supports == "none":
+        del found["subsample_size"]["support"]
     if supports != "all":
-        plain["strategy"].pop("tasks", None)
-    return plain
+        found["strategy"].pop("tasks", None)
+    return found
 
 
-def content(cfg: DictConfig) -> str:
+def content(plain: dict[str, Any]) -> str:
     """A folder name made of what was asked, the same in every rerun."""
-    digest = hashlib.sha256(json.dumps(asked(cfg), sort_keys=True, default=str).encode())
-    keys = ["target_task.name", "strategy.name"]
-    if cfg.strategy.get("supports") == "one":
-        keys.append("support_task.name")
-    parts = [OmegaConf.select(cfg, key) for key in keys]
-    words = [re.sub(r"\W+", "_", str(part)) for part in [*parts, f"seed{cfg.seed}"] if part]
-    return "-".join([*words, digest.hexdigest()[:8]])
+    digest = hashlib.sha256(json.dumps(asked(plain), sort_keys=True, default=str).encode())
+    parts = [plain["target_task"]["name"], plain["strategy"]["name"]]
+    if plain["strategy"].get("supports") == "one":
+        parts.append(plain["support_task"]["name"])
+    words = [re.sub(r"\W+", "_", str(part)) for part in parts if part]
+    return "-".join([*words, f"seed{plain['seed']}", digest.hexdigest()[:8]])
+
+
+def stage_folder(key: str) -> str:
+    """The folder name of a job that trains one stage alone."""
+    return f"stages/{key}"
+
+
+def _job_folder(root: DictConfig) -> str:
+    return stage_folder(root.only_stage) if root.only_stage else content(unresolved(root))
 
 
 def config_dirs() -> Iterator[Path]:
@@ -262,7 +276,7 @@ def _study(root: DictConfig) -> str:
 
 def register() -> None:
     """Register the resolvers, and every target task as a support task too."""
-    OmegaConf.register_new_resolver("tlbench.content", lambda *, _root_: content(_root_))
+    OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
     OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
     store = ConfigStore.instance()
     for folder in config_dirs():

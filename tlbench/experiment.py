@@ -1,7 +1,9 @@
 """From a config to an experiment, from an experiment to its stages and its result record."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hydra.utils import get_method
@@ -48,7 +50,12 @@ class Experiment:
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
-    """Check a composed config and count the rows of its tasks.
+    """Check a composed config and count the rows of its tasks; see ``from_config``."""
+    return from_config(parse_config(cfg), in_sweep)
+
+
+def from_config(config: Config, in_sweep: bool = False) -> Experiment:
+    """The experiment of a config whose types are right.
 
     Args:
         in_sweep: a sweep gives ``single`` and ``mtl_all`` a support task as it gives the others
@@ -57,51 +64,60 @@ def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
     Raises:
         UserError: for whatever a user can get wrong in a config or in the data.
     """
-    config = parse_config(cfg)
     checks.check_config(config)
-    support = _support_task(config, in_sweep)
+    if config.support_task.get("name") and config.strategy.supports != "one" and not in_sweep:
+        raise UserError(
+            f"Change support_task to none: strategy={config.strategy.name} uses no support task."
+        )
+    if reason := impossible(config):
+        raise UserError(reason)
     size = config.subsample_size
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
-    others = [support] if support else _all_tasks(cfg, config)
     supports = tuple(
-        _draw(config, task, size.support, "subsample_size.support", target.count) for task in others
+        _draw(config, task, size.support, "subsample_size.support", target.count)
+        for task in _support_tasks(config)
     )
     return Experiment(config, target, supports)
 
 
-def _support_task(config: Config, in_sweep: bool) -> Task | None:
-    name = config.support_task.get("name")
-    strategy = config.strategy
+def impossible(config: Config) -> str | None:
+    """Why strategy, target and support can't go together; None if they can."""
+    name, strategy = config.support_task.get("name"), config.strategy
     if strategy.supports != "one":
-        if name and not in_sweep:
-            raise UserError(
-                f"Change support_task to none: strategy={strategy.name} uses no support task."
-            )
         return None
     if not name:
-        raise UserError(
-            f"Add support_task=<task>: strategy={strategy.name} needs one (or strategy=single)."
-        )
+        return f"Add support_task=<task>: strategy={strategy.name} needs one (or strategy=single)."
     if name == config.target_task.name:
-        raise UserError(f"Change support_task: '{name}' is the target task already.")
-    task: Task = checked(Task, OmegaConf.create(config.support_task), "support_task")
-    checks.check_task(task)
-    return task
+        return f"Change support_task: '{name}' is the target task already."
+    return None
 
 
-def _all_tasks(cfg: DictConfig, config: Config) -> list[Task]:
-    """The tasks of ``mtl_all`` but the target."""
-    if config.strategy.supports != "all":
-        return []
-    names = sorted({*config.strategy.tasks} - {config.target_task.name})
-    return [_defined(cfg, name) for name in names]
+def _support_tasks(config: Config) -> list[Task]:
+    strategy = config.strategy
+    if strategy.supports == "one":
+        return [_task(json.dumps(config.support_task), "support_task")]
+    if strategy.supports == "all":
+        names = sorted({*strategy.tasks} - {config.target_task.name})
+        return [_defined(name, config.suite) for name in names]
+    return []
 
 
-def _defined(cfg: DictConfig, name: str) -> Task:
+def _defined(name: str, suite: dict[str, Any]) -> Task:
     """The definition of a task that is neither target nor support, from its file."""
-    node = OmegaConf.load(task_file(name))
-    root = OmegaConf.create({"suite": cfg.suite, "task": node})
-    task: Task = checked(Task, root.task, f"target_task ({name})")
+    definition = task_file(name).read_text("utf-8")
+    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+
+
+# The next two are remembered because a large sweep asks thousands of times for the same tasks.
+@cache
+def _resolved(definition: str, suite: str) -> str:
+    root = OmegaConf.create({"suite": json.loads(suite), "task": OmegaConf.create(definition)})
+    return json.dumps(OmegaConf.to_container(root.task, resolve=True))
+
+
+@cache
+def _task(definition: str, where: str) -> Task:
+    task: Task = checked(Task, OmegaConf.create(json.loads(definition)), where)
     checks.check_task(task)
     return task
 

@@ -3,21 +3,22 @@
 import logging
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import datasets
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from tlbench import loggers, progress, results
+from tlbench import loggers, progress, recording, results
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, build
 from tlbench.results import ResultRecord
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.summary import print_record
+from tlbench.sweep import dry_run
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,23 @@ def run_job(cfg: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     try:
+        if not in_sweep and hydra.sweeper.get("dry_run"):
+            dry_run.print_run(build(cfg))
+            return None
         return run_experiment(cfg, folder, in_sweep)
     except BaseException as error:
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
-            # Hydra would print the overrides before the sentence.
-            print(error, file=sys.stderr)
-            sys.exit(1)
+            sys.exit(1)  # the sentence is in the log; Hydra would print it again
+        if in_sweep and _is_exit(error):
+            # An exit would end the launcher, and with it the jobs that wait for their turn.
+            raise RuntimeError(f"the job called sys.exit({error})") from error
         raise
+
+
+def _is_exit(error: BaseException) -> bool:
+    """Whether a job ended itself; Lightning's answers to Ctrl-C and SIGTERM are exits too."""
+    return type(error) is SystemExit and not isinstance(error.__context__, KeyboardInterrupt)
 
 
 def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
@@ -52,24 +62,24 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         UserError: for what a user can get wrong, before any training.
     """
     began = time.time()
-    if not progress.wanted(cfg.trainer.progress_bar):
-        datasets.disable_progress_bars()
+    progress.show_or_hide(cfg.trainer.progress_bar)
     experiment = build(cfg, in_sweep)
     plan = experiment.plan()
     wanted = _wanted(plan, experiment.config.only_stage)
     store = Store(experiment.config.store_dir)
     log.info("%s", experiment.title)
-    job = _describe(experiment, cfg, folder)
+    job = _describe(experiment, folder)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        found, trained = _ensure(wanted, store, opened, final=plan[-1])
-        if experiment.config.only_stage:
+        alone = experiment.config.only_stage is not None
+        found, trained = _ensure(wanted, alone, store, opened, final=plan[-1])
+        if alone:
             summary = {"stage": wanted.key}
             return None
-        record = make_record(experiment, plan, found, trained, job.config)
+        record = recording.done(experiment, plan, found, trained)
         record.seconds = round(time.time() - began, 2)
-        record = _with_first_costs(record, folder)
+        record = recording.with_first_costs(record, folder)
         record.write(folder)
         summary = _summary(record)
     finally:
@@ -90,9 +100,13 @@ def _wanted(plan: list[Stage], only: str | None) -> Stage:
 
 
 def _ensure(
-    wanted: Stage, store: Store, opened: loggers.JobLog, final: Stage
+    wanted: Stage, alone: bool, store: Store, opened: loggers.JobLog, final: Stage
 ) -> tuple[dict[str, Any], set[str]]:
-    """The ``stage.json`` of ``wanted``, and the keys of the stages trained to have it."""
+    """The ``stage.json`` of ``wanted``, and the keys of the stages trained to have it.
+
+    Args:
+        alone: it is trained for others to start from, so its weights are needed.
+    """
     trained: set[str] = set()
 
     def ensure(stage: Stage, weights_of: str | None) -> dict[str, Any]:
@@ -109,7 +123,8 @@ def _ensure(
                 trained.add(stage.key)
         return found
 
-    return ensure(wanted, None), trained
+    weights_of = wanted.tasks[0] if alone and wanted.may_start_another else None
+    return ensure(wanted, weights_of), trained
 
 
 def _train(
@@ -128,7 +143,7 @@ def _train(
     with store.work_folder(stage.key) as work:
         found = train_stage(stage, role, work, start, opened.lightning(), weights_needed)
         found["before"] = {name: before[name] if before else 0 for name in _COSTS}
-        found["before"]["train_rows"] = _train_rows(before) if before else {}
+        found["before"]["train_rows"] = recording.train_rows(before) if before else {}
         found["ingredients"] = stage.ingredients()
         found["title"] = stage.title
         found["versions"] = results.package_versions()
@@ -138,86 +153,14 @@ def _train(
 _COSTS = ("steps", "instances", "seconds")
 
 
-def _train_rows(found: dict[str, Any]) -> dict[str, int]:
-    return {name: task["train_rows"] for name, task in found["tasks"].items()}
-
-
-def _describe(experiment: Experiment, cfg: DictConfig, folder: Path) -> loggers.Job:
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
+def _describe(experiment: Experiment, folder: Path) -> loggers.Job:
     c = experiment.config
+    config = {**asdict(c), "git_revision": results.git_revision()}
     supports = [draw.name for draw in experiment.supports]
-    tags = (c.strategy.name, experiment.target.name, *supports, _short(c.encoder.name))
+    tags = (c.strategy.name, experiment.target.name, *supports, recording.short(c.encoder.name))
     return loggers.Job(
         experiment.title, c.study, c.strategy.name, tuple(dict.fromkeys(tags)), config, folder
     )
-
-
-def _short(encoder: str) -> str:
-    """An encoder's name in a word: its last part that says something."""
-    parts = encoder.removeprefix("package:").rstrip("/").split("/")
-    return parts[0] if parts[-1] == "model" else parts[-1]
-
-
-def _base_record(experiment: Experiment) -> ResultRecord:
-    c = experiment.config
-    return ResultRecord(
-        study=c.study,
-        strategy=c.strategy.name,
-        target_task=experiment.target.name,
-        support_tasks=[draw.name for draw in experiment.supports],
-        encoder=_short(c.encoder.name),
-        seed=c.seed,
-    )
-
-
-def make_record(
-    experiment: Experiment,
-    plan: list[Stage],
-    found: dict[str, Any],
-    trained: set[str],
-    config: dict[str, Any],
-) -> ResultRecord:
-    """The record of an experiment from its last stage's ``stage.json``.
-
-    Args:
-        trained: the keys of the stages that this job trained; the others are reused.
-        config: the resolved config of the job.
-    """
-    final = plan[-1]
-    mine, before = found["tasks"][experiment.target.name], found["before"]
-    record = _base_record(experiment)
-    record.score, record.majority_score = mine["score"], mine["majority_score"]
-    record.metrics = mine["metrics"]
-    record.train_rows = before["train_rows"] | _train_rows(found)
-    record.dev_rows = experiment.target.dev_count["dev"]
-    record.steps = found["steps"] + before["steps"]
-    record.instances = found["instances"] + before["instances"]
-    record.training_seconds = round(found["seconds"] + before["seconds"], 2)
-    own = final.key in trained
-    own_before = final.start is not None and final.start.key in trained
-    record.steps_reused = record.steps - own * found["steps"] - own_before * before["steps"]
-    record.instances_reused = (
-        record.instances - own * found["instances"] - own_before * before["instances"]
-    )
-    record.device = found["device"]
-    record.stage_keys = [stage.key for stage in plan]
-    record.git_revision = results.git_revision()
-    record.versions = found["versions"]
-    record.config = config
-    return record
-
-
-def _with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
-    """The record, or where all was reused the one that says what its first job trained."""
-    file = folder / results.FILE
-    if record.instances_reused < record.instances or not file.exists():
-        return record
-    known = results.read(file)
-    same = all(
-        getattr(known, name) == getattr(record, name)
-        for name in ("status", "strategy", "target_task", "stage_keys")
-    )
-    return known if same else record
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
@@ -235,26 +178,6 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
 def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:
     """Leave a failed record, unless there is a finished one; never hide the failure itself."""
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    if not isinstance(error, UserError):
-        log.error("failed", exc_info=error)
-
-    def asked(key: str, default: Any = "?") -> Any:
-        return OmegaConf.select(cfg, key, throw_on_missing=False) or default
-
-    one = asked("strategy.supports") == "one"
-    failed = ResultRecord(
-        study=asked("study"),
-        strategy=asked("strategy.name"),
-        target_task=asked("target_task.name"),
-        support_tasks=[asked("support_task.name")] if one else [],
-        encoder=_short(asked("encoder.name")),
-        seed=asked("seed", 0),
-        status="failed",
-        error=said,
-    )
-    try:
-        file = folder / results.FILE
-        if not (file.exists() and results.read(file).status == "done"):
-            failed.write(folder)
-    except (UserError, OSError) as second:
-        log.error("The failure could not be recorded: %s", second)
+    shown = None if isinstance(error, UserError) else error  # its sentence says all
+    log.error("%s", said if shown is None else "The job failed:", exc_info=shown)
+    recording.write_failure(cfg, said, folder)

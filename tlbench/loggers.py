@@ -14,8 +14,6 @@ from urllib.parse import urlparse
 
 from hydra.utils import instantiate
 
-from tlbench import results
-
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
@@ -79,7 +77,7 @@ class WandbLog:
             group=job.study,
             job_type=job.strategy,
             tags=job.tags,
-            config={**job.config, "git_revision": results.git_revision()},
+            config=job.config,
             mode=mode,  # type: ignore[arg-type]
             settings=wandb.Settings(silent=mode == "offline"),
         )

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tlbench.errors import UserError
 
 SCHEMA = 1
 FILE = "result.json"
+FAILED_STAGE = "failed.json"  # of a job that trains a stage alone: it has no experiment to record
 _PACKAGES = ("torch", "pytorch-lightning", "transformers", "datasets", "torchmetrics", "hydra-core")
 
 
@@ -57,12 +59,12 @@ class ResultRecord:
     error: str | None = None
     schema: int = SCHEMA
 
-    def write(self, folder: Path) -> None:
-        """Write ``result.json``; a reader sees the old one or the new one, never a part."""
+    def write(self, folder: Path, name: str = FILE) -> None:
+        """Write the record; a reader sees the old one or the new one, never a part."""
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{FILE}.{os.getpid()}"
+        draft = folder / f".{name}.{os.getpid()}"
         draft.write_text(json.dumps(jsonable(asdict(self)), indent=1) + "\n", "utf-8")
-        draft.replace(folder / FILE)
+        draft.replace(folder / name)
 
 
 def jsonable(value: Any) -> Any:
@@ -99,6 +101,7 @@ def collect(folders: Iterable[Path]) -> Iterator[ResultRecord]:
             yield read(file)
 
 
+@cache
 def git_revision() -> str | None:
     """The commit of the checkout that this package runs from, ``-dirty`` if changed; else None."""
     # An environment may lie inside somebody else's repository: that one's commit says nothing.

@@ -3,14 +3,11 @@
 import math
 import statistics
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
@@ -139,25 +136,3 @@ def _gain(these: dict[int, ResultRecord], singles: dict[int, ResultRecord]) -> s
         return points(gains[0], signed=True) if gains else "-"
     error = statistics.stdev(gains) / math.sqrt(len(gains))
     return f"{points(statistics.mean(gains), signed=True)} ± {points(error)}"
-
-
-class StudyTable(Callback):
-    """Hydra's callback that prints the table of a multirun at its end."""
-
-    def __init__(self) -> None:
-        self.began = time.time()
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self.began = time.time()
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
-        # A second of grace: file systems round the times that they keep.
-        files = [f for f in folder.rglob(results.FILE) if f.stat().st_mtime >= self.began - 1]
-        records = [results.read(file) for file in sorted(files)]
-        failed = [record for record in records if record.status == "failed"]
-        if len(failed) < len(records):
-            console().print(study_table(r for r in records if r.status == "done"))
-        for record in failed:
-            say(f"failed: {record.strategy} {record.target_task} s{record.seed}: {record.error}")
-        say(f"records: {folder}")

@@ -107,13 +107,6 @@ class BestPerTask(pl.Callback):
         )  # fmt: skip
 
 
-def eval_steps(total: int, per_epoch: int, every: float) -> frozenset[int]:
-    """After which optimizer steps to evaluate: every so many epochs, and after the last."""
-    count = math.ceil(total / (every * per_epoch))
-    due = (max(1, round(i * every * per_epoch)) for i in range(1, count + 1))
-    return frozenset([*(step for step in due if step < total), total])
-
-
 def train_stage(
     stage: Stage,
     role: str,
@@ -141,12 +134,10 @@ def train_stage(
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     if start is not None and stage.start is not None:
         model.load_head(stage.start.draws[0].task, start / "heads.safetensors")
-    per_epoch = data.mixer.steps()
-    total = min(config.trainer.max_epochs * per_epoch, config.trainer.max_steps or math.inf)
-    steps = eval_steps(int(total), per_epoch, config.eval_every)
-    module = MultiTaskModule(model, config, data.evaluated, role, int(total), steps)
+    total = data.schedule.steps
+    module = MultiTaskModule(model, config, data.evaluated, role, total, data.schedule.evaluations)
     best = BestPerTask(stage, folder, data.tokenizer, weights_needed)
-    trainer = _trainer(stage, role, int(total), logger, best)
+    trainer = _trainer(stage, role, total, logger, best)
     with warnings.catch_warnings():
         for message in (
             ".*does not have many workers.*",  # num_workers is the user's choice

@@ -21,6 +21,7 @@ from tlbench.data.sizes import draw, hold_out
 from tlbench.data.sources import splits
 from tlbench.model.encoder import load_tokenizer
 from tlbench.model.multitask import Batch, row_weights
+from tlbench.schedule import Schedule
 from tlbench.stage import Stage, TaskDraw
 
 Ints = NDArray[np.int64]
@@ -42,6 +43,7 @@ class MultiTaskDataModule(LightningDataModule):
     After ``setup`` the attributes are there:
         train: one ``Rows`` per task.
         evaluated: the ``Rows`` of every evaluation loader, in the order of the loaders.
+        schedule: steps, evaluations and the mixer.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -60,7 +62,7 @@ class MultiTaskDataModule(LightningDataModule):
             train, *evaluated = self._rows_of(task_draw)
             self.train.append(train)
             self.evaluated += evaluated
-        self.mixer = self._mixer()
+        self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
 
     def _rows_of(self, task_draw: TaskDraw) -> Iterator[Rows]:
         seed = task_draw.draw_seed
@@ -82,28 +84,8 @@ class MultiTaskDataModule(LightningDataModule):
     def _max_length(self) -> int:
         return self.config.encoder.max_length
 
-    def _mixer(self) -> mixing.Mixer:
-        sampling, names = self.config.sampling, self.stage.tasks
-        sizes = tuple(len(rows.used) for rows in self.train)
-        alone = len(names) == 1
-        return mixing.Mixer(
-            names=names,
-            sizes=sizes,
-            shares=mixing.proportions(
-                "size" if alone else sampling.name,
-                np.array(sizes),
-                sampling.temperature,
-                sampling.cap,
-            ),
-            batches="heterogeneous" if alone else sampling.batches,
-            epoch="total" if alone else sampling.epoch,
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
-            target=names.index(self.stage.target) if self.stage.target else 0,
-        )
-
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(MixedRows(self, self.train), MixedBatches(self.mixer))
+        return self._loader(MixedRows(self, self.train), MixedBatches(self.schedule.mixer))
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         return [

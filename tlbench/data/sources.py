@@ -176,7 +176,8 @@ def _labeller(task: Task, values: list[str] | None) -> Callable[[Any, str], floa
 
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
     source = task.source
-    dataset = _load_hub(task.name, source.path, source.name, str(origin))
+    where = (task.name, source.path, source.name, str(origin))
+    dataset = _load_hub(*where)
     label = (dataset.features or {}).get(str(source.label))
     names = label.names if isinstance(label, ClassLabel) else None
     to_label = _labeller(task, source.values)
@@ -188,7 +189,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
             yield _canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
 
     spec = [source.text, source.label, source.values, task.labels, names]
-    return Split(task, name, _digest(_content(dataset), *spec), make)
+    return Split(task, name, _digest(_hub_content(*where), *spec), make)
 
 
 @cache
@@ -206,8 +207,9 @@ def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
         ) from error
 
 
-def _content(dataset: Dataset) -> str:
+@cache  # reading all rows takes seconds, and a sweep asks for every experiment
+def _hub_content(task: str, path: str, name: str | None, split: str) -> str:
     sha = hashlib.sha256()
-    for batch in dataset.iter(batch_size=10_000):
+    for batch in _load_hub(task, path, name, split).iter(batch_size=10_000):
         sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
     return sha.hexdigest()

@@ -1,0 +1,69 @@
+import random
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+
+from tests.sweep.conftest import MakeSweeper
+from tlbench.config import parse_config, unresolved
+from tlbench.errors import UserError
+from tlbench.sweep.compose import Combination, Composer, combine
+
+GRID = ("target_task=glob(*)", "support_task=glob(*,exclude=none)", "strategy=glob(*)",
+        "seed=range(31)")  # fmt: skip
+
+
+def combinations(make_sweeper: MakeSweeper, *arguments: str) -> list[Combination]:
+    sweeper, config, overrides = make_sweeper(*arguments)
+    loader = sweeper.context.config_loader
+    return list(combine(sweeper._axes(overrides, loader), Composer(loader, config)))
+
+
+def check(make_sweeper: MakeSweeper, some: list[Combination], *arguments: str) -> None:
+    """Compare with what Hydra composes for a job."""
+    sweeper, master, _ = make_sweeper(*arguments)
+    for combination in some:
+        cfg = sweeper.context.config_loader.load_sweep_config(master, list(combination.overrides))
+        HydraConfig.instance().set_config(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        assert combination.plain == unresolved(cfg), combination.overrides
+        assert combination.config == parse_config(cfg), combination.overrides
+
+
+def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSweeper) -> None:
+    found = combinations(make_sweeper, *GRID)
+    assert len(found) == 10_044
+    check(make_sweeper, random.Random(0).sample(found, 50), *GRID)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        ("suite.seed=0,1", "target_task=rte,cola"),  # the tasks' sources follow the suite
+        ("suite.seed='${seed}'", "seed=0,1", "target_task=rte,cola"),
+        ("subsample_size=full,half", "subsample_size.target=10,20"),  # one key, two axes
+        ("sampling={cap: 1},{temperature: 2.0}", "sampling.cap=5", "seed=1,2"),
+        ("experiment=quickstart,paper", "target_task=rte,cola", "encoder=tiny,minilm"),
+    ],
+)
+def test_axes_that_change_each_others_keys(make_sweeper: MakeSweeper, axes: list[str]) -> None:
+    found = combinations(make_sweeper, *axes)
+    assert len(found) > 1
+    check(make_sweeper, found, *axes)
+
+
+def test_a_wrong_key_or_value_ends_the_sweep_in_one_sentence(
+    make_sweeper: MakeSweeper,
+) -> None:
+    with pytest.raises(UserError, match=r"Change strategy\.more"):
+        combinations(make_sweeper, "+strategy.more=1,2")
+    with pytest.raises(UserError, match=r"Change optim\.lr: "):
+        combinations(make_sweeper, "optim.lr=1e-4,fast")
+
+
+def test_a_value_on_the_command_line_replaces_a_grids_axis(make_sweeper: MakeSweeper) -> None:
+    assert len(combinations(make_sweeper, "experiment=smoke")) == 72
+    found = combinations(make_sweeper, "experiment=smoke", "seed=7", "strategy=single")
+    assert len(found) == 9
+    assert {c.config.seed for c in found} == {7}

@@ -1,0 +1,77 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sweep.conftest import MakeSweeper
+from tlbench.sweep.compose import Composer, combine
+from tlbench.sweep.plan import Plan, make_plan
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture
+def plan(make_sweeper: MakeSweeper, tmp_path: Path) -> MakePlan:
+    def go(*arguments: str) -> Plan:
+        sweeper, config, overrides = make_sweeper(*arguments)
+        loader = sweeper.context.config_loader
+        axes = sweeper._axes(overrides, loader)
+        return make_plan(combine(axes, Composer(loader, config)), tmp_path / "sweep")
+
+    return go
+
+
+def titles(plan: Plan) -> list[list[str]]:
+    return [[job.stage.title for job in wave] for wave in plan.waves]
+
+
+def test_impossible_and_duplicate_combinations_are_dropped(plan: MakePlan) -> None:
+    tasks = "rte,mrpc"
+    found = plan("strategy=single,stilts,mtl", f"target_task={tasks}", f"support_task={tasks}")
+    assert found.combinations == 12
+    assert sum(found.impossible.values()) == 4
+    assert found.duplicates == 2
+    assert len(found.experiments) == 6
+    assert len(found.stages) == 5  # a pair is one stage for both directions
+
+
+def test_equal_values_are_duplicates(plan: MakePlan) -> None:
+    assert plan("seed=1,1,2").duplicates == 1
+
+
+def test_what_others_start_from_is_trained_in_an_earlier_wave(plan: MakePlan) -> None:
+    found = plan("strategy=stilts,single,mtl", "target_task=rte,mrpc", "support_task=mrpc")
+    assert titles(found) == [["mrpc", "rte", "mrpc+rte"], ["rte<-mrpc"]]
+
+
+def test_an_experiment_trains_the_stage_that_it_ends_with(
+    plan: MakePlan,
+) -> None:
+    found = plan("strategy=stilts,single", "support_task=mrpc")
+    jobs = {job.stage.title: job for job in found.jobs}
+    key = jobs["mrpc"].stage.key
+    assert jobs["mrpc"].overrides[-1] == f"only_stage='{key}'"
+    assert jobs["mrpc"].folder.as_posix().endswith(f"stages/{key}")
+    assert jobs["rte"].folder.name.startswith("rte-single-seed0-")
+    assert jobs["rte<-mrpc"].folder.name.startswith("rte-stilts-mrpc-seed0-")
+
+
+def test_a_job_keeps_the_weights_that_an_experiment_would_drop(
+    plan: MakePlan,
+) -> None:
+    grid = ("strategy=stilts,single", "target_task=mrpc,rte", "support_task=mrpc")
+    (kept,) = (job for job in plan(*grid).jobs if job.stage.title == "mrpc")
+    (dropped,) = (job for job in plan(*grid, "keep_weights=none").jobs if job.stage.title == "mrpc")
+    assert kept.folder.parent.name == "sweep"
+    assert dropped.folder.parent.name == "stages"
+
+
+def test_the_papers_grid(plan: MakePlan) -> None:
+    every = "strategy.tasks=[cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte,wnli]"
+    found = plan("experiment=paper_grid", every, "seed=42,1")
+    assert found.combinations == 2 * 324
+    assert sum(found.impossible.values()) == 2 * 18
+    assert found.duplicates == 2 * 144
+    assert len(found.experiments) == 2 * 162
+    assert len(found.stages) == 2 * 118
+    assert [len(wave) for wave in found.waves] == [2 * 46, 2 * 72]

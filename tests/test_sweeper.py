@@ -1,0 +1,135 @@
+"""The staged sweeper as a user meets it: real command lines, their launchers, their folders."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tlbench.results import ResultRecord, read
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+FAST = ("-m", "debug=fast")
+GRID = (*FAST, "strategy=single,stilts,mtl", "target_task=rte,mrpc", "support_task=rte,mrpc")
+VARYING = ("seconds", "training_seconds", "steps_reused", "instances_reused")
+
+
+def records(folder: Path) -> dict[str, ResultRecord]:
+    return {file.parent.name: read(file) for file in folder.glob("multirun/*/*/result.json")}
+
+
+def lasting(folder: Path) -> dict[str, dict[str, Any]]:
+    """What must be the same however the jobs were run."""
+    found = {name: dict(vars(record)) for name, record in records(folder).items()}
+    for record in found.values():
+        for name in VARYING:
+            del record[name]
+    return found
+
+
+def test_a_grid_by_each_launcher(command: Command, tmp_path: Path) -> None:
+    ran = command(*GRID)
+    assert ran.returncode == 0, ran.stderr
+    assert "12 combinations: 4 impossible (support task = target task); 2 duplicate" in ran.stdout
+    assert "5 stages: 0 reused, 5 to train in 2 waves of 3, 2" in ran.stdout
+    basic = lasting(tmp_path)
+    assert len(basic) == 6
+    (tmp_path / "multirun").rename(tmp_path / "basic")
+    ran = command(*GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert ran.returncode == 0, ran.stderr
+    assert lasting(tmp_path) == basic
+
+
+def test_one_broken_task_fails_what_needs_it_until_it_is_mended(
+    command: Command, tmp_path: Path
+) -> None:
+    tasks = tmp_path / "my_conf" / "target_task"
+    tasks.mkdir(parents=True)
+    (tmp_path / "rows.jsonl").write_text('{"text": "a film", "verdict": "good"}\n' * 64)
+    definition = (
+        "name: mine\nlabels: [bad, good]\nscore: [accuracy]\nmetrics: [accuracy]\n"
+        "source: {format: jsonl, path: ., train: rows.jsonl, dev: rows.jsonl, text: [COLUMN], "
+        "label: verdict}\n"
+    )
+    (tasks / "mine.yaml").write_text(definition.replace("COLUMN", "txt"))
+    grid = ("--config-dir", "my_conf", *FAST, "strategy=single,stilts", "target_task=rte,mrpc",
+            "support_task=mine")  # fmt: skip
+    ran = command(*grid)
+    assert ran.returncode == 1
+    assert "2 experiments failed" in ran.stderr
+    assert "failed: stilts rte<-mine s0: Change source.text" in ran.stdout
+    states = sorted(record.status for record in records(tmp_path).values())
+    assert states == ["done", "done", "failed", "failed"]
+    (tasks / "mine.yaml").write_text(definition.replace("COLUMN", "text"))
+    ran = command(*grid)
+    assert ran.returncode == 0, ran.stderr
+    assert "4 experiments: 2 with a record already" in ran.stdout
+    assert ran.stderr.count(": training ") == 3  # mine, and what starts from it
+    assert "failed: " not in ran.stdout
+
+
+def test_a_failed_job_has_its_traceback_in_its_own_log(command: Command, tmp_path: Path) -> None:
+    ran = command(*FAST, "seed=0,1", "trainer.accelerator=nope")
+    assert ran.returncode == 1
+    for folder in records(tmp_path):
+        log = (tmp_path / "multirun" / "adhoc" / folder / "tlbench.log").read_text()
+        assert "Traceback" in log
+        assert f"{folder}/tlbench.log" in ran.stdout.replace("\n", "")
+
+
+def test_editing_conf_after_the_launch_changes_no_job(command: Command, tmp_path: Path) -> None:
+    optim = tmp_path / "my_conf" / "optim"
+    optim.mkdir(parents=True)
+    text = "defaults: [adamw]\nlr: 0.5\n"
+    (optim / "mine.yaml").write_text(text)
+    arguments = ("--config-dir", "my_conf", *FAST, "optim=mine", "seed=range(4)")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "tlbench", *arguments], cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not list(tmp_path.glob("multirun/.store/.work/*.claim")) and started.poll() is None:
+        time.sleep(0.05)
+    (optim / "mine.yaml").write_text(text.replace("0.5", "0.25"))
+    _, said = started.communicate(timeout=120)
+    assert started.returncode == 0, said
+    assert {record.config["optim"]["lr"] for record in records(tmp_path).values()} == {0.5}
+    assert len(records(tmp_path)) == 4
+
+
+def test_a_dry_run_prints_the_plan_and_trains_nothing(command: Command, tmp_path: Path) -> None:
+    dry = "hydra.sweeper.dry_run=true"
+    ran = command(*GRID, dry)
+    assert ran.returncode == 0, ran.stderr
+    assert "5 stages: 0 reused, 5 to train" in ran.stdout
+    assert "at most 320 rows to train and 640 to evaluate" in ran.stdout
+    assert "time: not known before" in ran.stdout
+    alone = ("debug=fast", "strategy=stilts", "support_task=mrpc")
+    ran = command(*alone, dry)
+    assert "stilts rte<-mrpc s0: 2 stages" in ran.stdout
+    assert list((tmp_path / "multirun").rglob("result.json")) == []
+    assert list((tmp_path / "multirun" / ".store").glob("*/stage.json")) == []
+    assert command(*alone).returncode == 0
+    ran = command(*GRID, dry)
+    assert "5 stages: 2 reused, 3 to train" in ran.stdout
+    assert "time: about 0:00:" in ran.stdout
+
+
+def test_a_killed_worker_fails_alone(command: Command, tmp_path: Path) -> None:
+    """joblib's launcher ends with its worker; the sweep goes on."""
+    (tmp_path / "killer.py").write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "from tlbench.strategies import single\n"
+        "def kill(experiment):\n"
+        "    if experiment.config.seed == 1 and 'loky' in open('/proc/self/cmdline').read():\n"
+        "        while not list(pathlib.Path('multirun').rglob('result.json')):\n"
+        "            time.sleep(0.1)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return single(experiment)\n"
+    )
+    ran = command(*FAST, "strategy.plan=killer.kill", "seed=0,1", "hydra/launcher=joblib",
+                  "hydra.launcher.n_jobs=2")  # fmt: skip
+    assert ran.returncode == 1
+    assert "it left no record (" in ran.stdout
+    states = {record.seed: record.status for record in records(tmp_path).values()}
+    assert states == {0: "done", 1: "failed"}

@@ -1,0 +1,119 @@
+"""Makes result records from finished stages; a job does it, and a sweep for what needs no job."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from tlbench import results
+from tlbench.config import Config
+from tlbench.errors import UserError
+from tlbench.experiment import Experiment
+from tlbench.results import ResultRecord
+from tlbench.stage import Stage
+
+log = logging.getLogger(__name__)
+
+
+def done(
+    experiment: Experiment,
+    plan: Sequence[Stage],
+    found: dict[str, Any],
+    trained: Collection[str] = (),
+) -> ResultRecord:
+    """The record of an experiment whose last stage is finished.
+
+    Args:
+        found: the last stage's ``stage.json``.
+        trained: the keys of the stages that were trained just now, for it; others are reused.
+    """
+    final, c = plan[-1], experiment.config
+    mine, before = found["tasks"][experiment.target.name], found["before"]
+    own = final.key in trained
+    own_before = final.start is not None and final.start.key in trained
+    total = {name: found[name] + before[name] for name in ("steps", "instances", "seconds")}
+    new = {name: own * found[name] + own_before * before[name] for name in ("steps", "instances")}
+    return ResultRecord(
+        study=c.study,
+        strategy=c.strategy.name,
+        target_task=experiment.target.name,
+        support_tasks=[draw.name for draw in experiment.supports],
+        encoder=short(c.encoder.name),
+        seed=c.seed,
+        score=mine["score"],
+        majority_score=mine["majority_score"],
+        metrics=mine["metrics"],
+        train_rows=before["train_rows"] | train_rows(found),
+        dev_rows=experiment.target.dev_count["dev"],
+        steps=total["steps"],
+        instances=total["instances"],
+        steps_reused=total["steps"] - new["steps"],
+        instances_reused=total["instances"] - new["instances"],
+        training_seconds=round(total["seconds"], 2),
+        device=found["device"],
+        stage_keys=[stage.key for stage in plan],
+        git_revision=results.git_revision(),
+        versions=found["versions"],
+        config=asdict(c),
+    )
+
+
+def train_rows(found: dict[str, Any]) -> dict[str, int]:
+    """By task, the rows that a finished stage trained on."""
+    return {name: task["train_rows"] for name, task in found["tasks"].items()}
+
+
+def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
+    """The record, or where all was reused the one that says what its first job trained."""
+    file = folder / results.FILE
+    if record.instances_reused < record.instances or not file.exists():
+        return record
+    known = results.read(file)
+    same = all(
+        getattr(known, name) == getattr(record, name)
+        for name in ("status", "strategy", "target_task", "stage_keys")
+    )
+    return known if same else record
+
+
+def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> None:
+    """Leave a failed record in a job's folder, unless there is a finished one.
+
+    Never hides the failure itself by one of its own.
+
+    Args:
+        config: composed and maybe not checked, since that may be what failed.
+    """
+    cfg = config if isinstance(config, DictConfig) else OmegaConf.create(asdict(config))
+
+    def asked(key: str, default: Any = "?") -> Any:
+        found = OmegaConf.select(cfg, key, throw_on_missing=False)
+        return default if found is None else found
+
+    one = asked("strategy.supports") == "one"
+    record = ResultRecord(
+        study=asked("study"),
+        strategy=asked("strategy.name"),
+        target_task=asked("target_task.name"),
+        support_tasks=[asked("support_task.name")] if one else [],
+        encoder=short(asked("encoder.name")),
+        seed=asked("seed", 0),
+        status="failed",
+        error=reason,
+    )
+    file = folder / results.FILE
+    try:
+        if not (file.exists() and results.read(file).status == "done"):
+            alone = asked("only_stage", None)
+            record.write(folder, results.FAILED_STAGE if alone else results.FILE)
+    except (UserError, OSError) as second:
+        log.error("The failure could not be recorded: %s", second)
+
+
+def short(encoder: str) -> str:
+    """The encoder in a word: the last part of its name that is one."""
+    parts = encoder.removeprefix("package:").rstrip("/").split("/")
+    return parts[0] if parts[-1] == "model" else parts[-1]

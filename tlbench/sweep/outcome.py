@@ -1,0 +1,165 @@
+"""Runs a plan wave by wave; what is on disk afterwards says what became of it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.table import Table
+
+from tlbench import recording, results
+from tlbench.errors import UserError
+from tlbench.results import ResultRecord
+from tlbench.store import Store
+from tlbench.summary import console, say, study_table
+from tlbench.sweep.plan import Job, Plan, Planned
+
+log = logging.getLogger(__name__)
+
+Launch = Callable[[list[list[str]]], object]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job or an experiment has failed, and the log to look into."""
+
+    reason: str
+    log: Path | None
+
+
+@dataclass
+class Outcome:
+    """What became of the experiments of a plan; ``done`` had no record before."""
+
+    done: list[Planned] = field(default_factory=list)
+    reused: list[Planned] = field(default_factory=list)
+    failed: list[tuple[Planned, Failure]] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[ResultRecord]:
+        """The records of all that have a result."""
+        return [results.read(p.folder / results.FILE) for p in [*self.reused, *self.done]]
+
+
+def run(plan: Plan, launch: Launch) -> Outcome:
+    """Train what the plan lacks and see that every experiment has a record.
+
+    Args:
+        launch: runs jobs, each given by its overrides; what it raises or returns says little,
+            since launchers differ in what they do about a job that fails or is killed.
+    """
+    failures: dict[str, Failure] = {}
+    for planned in plan.todo:
+        _forget_failure(planned.folder / results.FILE)
+    _write_records(plan.todo)
+    for number, wave in enumerate(plan.waves, 1):
+        ready = [job for job in wave if _start_is_there(job)]
+        log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
+        failures |= _run_wave(ready, launch)
+        _write_records(plan.todo)
+    outcome = Outcome(reused=plan.reused)
+    for planned in plan.todo:
+        if planned.is_done:
+            outcome.done.append(planned)
+        else:
+            failure = _failure(planned, failures)
+            recording.write_failure(planned.config, failure.reason, planned.folder)
+            outcome.failed.append((planned, failure))
+    return outcome
+
+
+def _run_wave(jobs: Sequence[Job], launch: Launch) -> dict[str, Failure]:
+    """Run jobs; the failures by the key of the stage. A launcher that fails gets one more try."""
+    for job in jobs:
+        _forget_failure(job.folder / results.FAILED_STAGE)
+    left, broke = list(jobs), ""
+    for _ in range(2):
+        broke = _launch(left, launch)
+        left = [job for job in left if not _is_trained(job) and _said(job) is None]
+        if not (broke and left):
+            break
+        log.warning("The launcher failed (%s); %d jobs are launched again.", broke, len(left))
+    lost = f"it left no record ({broke or 'it was killed, or never ran'})"
+    return {
+        job.stage.key: Failure(_said(job) or lost, job.log) for job in jobs if not _is_trained(job)
+    }
+
+
+def _launch(jobs: Sequence[Job], launch: Launch) -> str:
+    """Launch jobs; what the launcher says if it fails. Ctrl-C and SIGTERM end the sweep."""
+    if jobs:
+        try:
+            launch([list(job.overrides) for job in jobs])
+        except Exception as error:  # launchers raise their own kinds, or the first job's
+            log.debug("launcher", exc_info=error)
+            return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    return ""
+
+
+def _forget_failure(file: Path) -> None:
+    """Remove the record of an earlier failure, so that one found later is of this run."""
+    if file.exists() and results.read(file).status == "failed":
+        file.unlink()
+
+
+def _said(job: Job) -> str | None:
+    """The error that a failed job has left in its folder."""
+    for name in (results.FILE, results.FAILED_STAGE):
+        file = job.folder / name
+        if file.exists() and (record := results.read(file)).status == "failed":
+            return record.error
+    return None
+
+
+def _is_trained(job: Job) -> bool:
+    return Store(job.stage.config.store_dir).find(job.stage.key, job.weights_of) is not None
+
+
+def _start_is_there(job: Job) -> bool:
+    start = job.stage.start
+    if start is None:
+        return True
+    return Store(start.config.store_dir).find(start.key, start.tasks[0]) is not None
+
+
+def _write_records(todo: Sequence[Planned]) -> None:
+    """Record every experiment whose last stage is in the store, unless its job did."""
+    for planned in todo:
+        if planned.experiment is None or planned.is_done:
+            continue
+        found = Store(planned.config.store_dir).find(planned.stages[-1].key)
+        if found:
+            recording.done(planned.experiment, planned.stages, found).write(planned.folder)
+
+
+def _failure(planned: Planned, failures: dict[str, Failure]) -> Failure:
+    if planned.error:
+        return Failure(planned.error, None)
+    for stage in planned.stages:
+        if failure := failures.get(stage.key):
+            own = failure.log is not None and failure.log.parent == planned.folder
+            reason = failure.reason if own else f"stage {stage.title} failed: {failure.reason}"
+            return Failure(reason, failure.log)
+    return Failure("none of its jobs ran", None)
+
+
+def report(outcome: Outcome, folder: Path) -> None:
+    """Print what became of the experiments, and the study's table.
+
+    Raises:
+        UserError: if one has failed; the command then ends with exit code 1.
+    """
+    if outcome.records:
+        console().print(study_table(outcome.records))
+    table = Table(title="Experiments of this sweep")
+    for name in ("done", "reused", "failed"):
+        table.add_column(name, justify="right")
+    table.add_row(*(str(len(c)) for c in (outcome.done, outcome.reused, outcome.failed)))
+    console().print(table)
+    for planned, failure in outcome.failed:
+        where = f" (log: {failure.log})" if failure.log else ""
+        say(f"failed: {planned.title}: {failure.reason}{where}")
+    say(f"records: {folder}")
+    if outcome.failed:
+        count = len(outcome.failed)
+        raise UserError(f"{count} experiments failed; the same command again runs only those.")
