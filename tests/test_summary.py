@@ -54,6 +54,19 @@ def test_a_score_that_is_not_defined_is_left_out() -> None:
     assert points(None) == points(math.nan) == "-"
 
 
+def test_results_that_differ_in_more_than_seeds_are_not_averaged() -> None:
+    sizes = [
+        record(
+            score=score, config={"seed": 0, "store_dir": str(n), "subsample_size": {"target": n}}
+        )
+        for n, score in ((10, 0.5), (20, 0.6))
+    ]
+    assert [row[3:6] for row in shown(sizes)] == [
+        ["subsample_size.target=10", "1", "50.0"],
+        ["subsample_size.target=20", "1", "60.0"],
+    ]
+
+
 def test_tables_fit_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(width=120, record=True)
     console.print(study_table(study()))

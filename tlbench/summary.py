@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
+from tlbench.config import NEUTRAL_KEYS
 from tlbench.results import ResultRecord
 
 
@@ -60,36 +61,63 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     """Mean and standard deviation over seeds, and the gain over ``single`` with its error.
 
     The gain is the mean of the differences between results with one seed; its error is their
-    standard error.
+    standard error. Where more varies than tasks, strategy and seed, a column says what.
     """
     cells: dict[tuple[str, ...], dict[int, ResultRecord]] = defaultdict(dict)
-    for record in records:
-        if record.score is not None:
-            supports = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks)
-            cells[record.target_task, record.strategy, supports][record.seed] = record
+    scored = [record for record in records if record.score is not None]
+    for record, more in zip(scored, _what_else_varies(scored), strict=True):
+        supports = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks)
+        cells[record.target_task, record.strategy, supports, more][record.seed] = record
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
-    for name in ("target", "strategy", "support"):
+    with_more = any(more for *_, more in cells)
+    for name in ("target", "strategy", "support", *(["with"] if with_more else [])):
         table.add_column(name)
     for name in ("seeds", "score", "gain over single", "majority", "instances"):
         table.add_column(name, justify="right")
-    for (target, strategy, support), by_seed in sorted(cells.items(), key=_order):
+    for (target, strategy, support, more), by_seed in sorted(cells.items(), key=_order):
         found = list(by_seed.values())
+        singles = cells.get((target, "single", "", more), {})
         table.add_row(
             target,
             strategy,
             support or "-",
+            *([more] if with_more else []),
             str(len(found)),
             _spread([r.score for r in found if r.score is not None]),
-            "-" if strategy == "single" else _gain(by_seed, cells.get((target, "single", ""), {})),
+            "-" if strategy == "single" else _gain(by_seed, singles),
             points(found[0].majority_score),
             str(found[0].instances),
         )
     return table
 
 
+def _what_else_varies(records: Sequence[ResultRecord]) -> list[str]:
+    """For each record the values of what differs between them beside tasks, strategy and seed."""
+    known = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS)
+    flat = [_leaves(record.config) for record in records]
+    values: dict[str, set[str]] = defaultdict(set)
+    for leaves in flat:
+        for key, value in leaves.items():
+            values[key].add(value)
+    varying = [
+        key
+        for key, found in values.items()
+        if len(found) > 1 and not any(f"{key}.".startswith(f"{part}.") for part in known)
+    ]
+    return [" ".join(f"{key}={leaves.get(key)}" for key in varying) for leaves in flat]
+
+
+def _leaves(node: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in node.items():
+        nested = isinstance(value, dict)
+        found |= _leaves(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": str(value)}
+    return found
+
+
 def _order(item: tuple[tuple[str, ...], Any]) -> tuple[str, ...]:
-    (target, strategy, support), _ = item
-    return (target, "" if strategy == "single" else strategy, support)
+    (target, strategy, support, more), _ = item
+    return (target, "" if strategy == "single" else strategy, support, more)
 
 
 def _spread(values: Sequence[float]) -> str:
