@@ -69,7 +69,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_1(
 def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path) -> None:
     ran = command("-m", *FAST, "subsample_size.target=64,100000", "seed=0,1")
     assert ran.returncode == 1
-    assert "Change subsample_size.target: 100000 asks for" in ran.stderr
+    assert "Change subsample_size.target: 100000 asks for" in ran.stdout
     records = [read(file) for file in (tmp_path / "multirun").rglob("result.json")]
     assert sorted(record.status for record in records) == ["done"] * 2 + ["failed"] * 2
 

@@ -24,7 +24,11 @@ def main() -> None:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
-    _job()
+    try:
+        _job()
+    except KeyboardInterrupt:
+        print("Interrupted; the same command again does what is missing.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def run_job(cfg: DictConfig) -> float | None:
     """Run the experiment of a composed config; its target's score.
 
     A failure is left in the job's folder too, as a record and in the job's log, because a
-    launcher may keep neither.
+    launcher may keep neither. An interrupt is no failure: the same command goes on where it was.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -38,18 +38,15 @@ def run_job(cfg: DictConfig) -> float | None:
             return None
         return run_experiment(cfg, folder, in_sweep)
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
             sys.exit(1)  # the sentence is in the log; Hydra would print it again
-        if in_sweep and _is_exit(error):
+        if in_sweep and type(error) is SystemExit:  # not Lightning's kind that answers SIGTERM
             # An exit would end the launcher, and with it the jobs that wait for their turn.
             raise RuntimeError(f"the job called sys.exit({error})") from error
         raise
-
-
-def _is_exit(error: BaseException) -> bool:
-    """Whether a job ended itself; Lightning's answers to Ctrl-C and SIGTERM are exits too."""
-    return type(error) is SystemExit and not isinstance(error.__context__, KeyboardInterrupt)
 
 
 def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:

@@ -75,11 +75,12 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     for name in ("seeds", "score", "gain over single", "majority", "instances"):
         table.add_column(name, justify="right")
     for cell in sorted(cells, key=lambda c: (c[3], c[0], c[1] != "single", c)):
-        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells))
+        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied))
     return table
 
 
 Cell = tuple[str, str, str, tuple[str, ...]]  # target, strategy, support, what else varies
+_NOT_SINGLE = ("sampling.", "loss", "heads", "subsample_size.support")  # a task alone has none
 _IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS)
 
 
@@ -106,17 +107,25 @@ def _flat(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = dict(_flat(record.config))
-    values = tuple(str(config.get(key, "-")) for key in varied)
+    config = {key: str(value) for key, value in _flat(record.config)}
+    if record.strategy == "single":
+        config = {key: value for key, value in config.items() if not key.startswith(_NOT_SINGLE)}
+    values = tuple(config.get(key, "-") for key in varied)
     return record.target_task, record.strategy, support, values
 
 
-def _numbers(cell: Cell, cells: dict[Cell, dict[int, ResultRecord]]) -> Iterator[str]:
-    target, strategy, _, varied = cell
+def _numbers(
+    cell: Cell, cells: dict[Cell, dict[int, ResultRecord]], varied: Sequence[str]
+) -> Iterator[str]:
+    target, strategy, _, values = cell
     found = list(cells[cell].values())
+    alone = [
+        "-" if key.startswith(_NOT_SINGLE) else value
+        for key, value in zip(varied, values, strict=True)
+    ]
     yield str(len(found))
     yield _spread([r.score for r in found if r.score is not None])
-    singles = cells.get((target, "single", "-", varied), {})
+    singles = cells.get((target, "single", "-", tuple(alone)), {})
     yield "-" if strategy == "single" else _gain(cells[cell], singles)
     yield points(found[0].majority_score)
     yield str(found[0].instances)

@@ -3,6 +3,7 @@
 Hydra imports every plugin at each start, so what is heavy is imported when a sweep begins.
 """
 
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -55,6 +56,15 @@ class StagedSweeper(BasicSweeper):
         self.master = config
 
     def sweep(self, arguments: list[str]) -> None:
+        from tlbench.errors import UserError
+
+        try:
+            self.conduct(arguments)
+        except UserError as error:
+            print(error, file=sys.stderr)  # Hydra would add how to see a stack trace
+            sys.exit(1)
+
+    def conduct(self, arguments: list[str]) -> None:
         """Run the sweep, or print what it would do.
 
         Raises:

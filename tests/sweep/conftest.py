@@ -68,7 +68,7 @@ def sweep(make_sweeper: MakeSweeper, tmp_path: Path) -> Sweep:
 
     def go(*arguments: str) -> dict[str, ResultRecord]:
         sweeper, _, overrides = make_sweeper("hydra.mode=MULTIRUN", *arguments)
-        sweeper.sweep(overrides)
+        sweeper.conduct(overrides)
         return found(tmp_path)
 
     return go

@@ -104,6 +104,7 @@ def test_an_exit_is_a_failure_and_ctrl_c_the_end(
     trained.errors["mrpc"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         sweep(*PAIR)
+    assert "single mrpc s0" not in found(tmp_path)
 
 
 def test_after_a_launcher_error_what_has_no_record_is_launched_once_more(

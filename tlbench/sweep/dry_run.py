@@ -9,7 +9,7 @@ from tlbench.schedule import Schedule
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.summary import say
-from tlbench.sweep.plan import Plan
+from tlbench.sweep.plan import Plan, store_of
 
 _EVALUATION = 1 / 3  # of the work on a row: a forward pass, where training has a backward one too
 
@@ -37,7 +37,7 @@ def print_plan(plan: Plan) -> None:
 
 def print_run(experiment: Experiment) -> None:
     """Print the stages of a single run and which of them are in the store."""
-    store = Store(experiment.config.store_dir)
+    store = store_of(experiment.config)
     stages = experiment.plan()
     missing = [] if store.find(stages[-1].key) else [s for s in stages if not store.find(s.key)]
     say(f"{experiment.title}: {len(stages)} stages")
@@ -79,7 +79,7 @@ def _seconds(schedules: list[Schedule]) -> float | None:
     for schedule in schedules:
         config = schedule.stage.config
         if config.store_dir not in speeds:
-            speeds[config.store_dir] = _speeds(Store(config.store_dir))
+            speeds[config.store_dir] = _speeds(store_of(config))
         speed = speeds[config.store_dir].get(repr(vars(config.encoder)))
         if speed is None:
             return None

@@ -13,7 +13,10 @@ _SCHEME = "file://"
 
 
 def freeze(loader: ConfigLoader, folder: Path) -> ConfigLoaderImpl:
-    """A loader of copies of the config folders, which are made in ``folder/.conf``."""
+    """A loader of copies of the config folders, which are made in ``folder/.conf``.
+
+    Folders that ``hydra.searchpath`` adds are not copied: Hydra reads that key at every compose.
+    """
     frozen = ConfigSearchPathImpl()
     for element in loader.get_search_path().get_path():
         path = element.path

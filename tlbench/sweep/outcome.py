@@ -10,9 +10,8 @@ from rich.table import Table
 from tlbench import recording, results
 from tlbench.errors import UserError
 from tlbench.results import ResultRecord
-from tlbench.store import Store
 from tlbench.summary import console, say, study_table
-from tlbench.sweep.plan import Job, Plan, Planned
+from tlbench.sweep.plan import Job, Plan, Planned, store_of
 
 log = logging.getLogger(__name__)
 
@@ -112,14 +111,14 @@ def _said(job: Job) -> str | None:
 
 
 def _is_trained(job: Job) -> bool:
-    return Store(job.stage.config.store_dir).find(job.stage.key, job.weights_of) is not None
+    return store_of(job.stage.config).find(job.stage.key, job.weights_of) is not None
 
 
 def _start_is_there(job: Job) -> bool:
     start = job.stage.start
     if start is None:
         return True
-    return Store(start.config.store_dir).find(start.key, start.tasks[0]) is not None
+    return store_of(start.config).find(start.key, start.tasks[0]) is not None
 
 
 def _write_records(todo: Sequence[Planned]) -> None:
@@ -127,7 +126,7 @@ def _write_records(todo: Sequence[Planned]) -> None:
     for planned in todo:
         if planned.experiment is None or planned.is_done:
             continue
-        found = Store(planned.config.store_dir).find(planned.stages[-1].key)
+        found = store_of(planned.config).find(planned.stages[-1].key)
         if found:
             recording.done(planned.experiment, planned.stages, found).write(planned.folder)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tlbench import results
@@ -12,6 +13,14 @@ from tlbench.experiment import Experiment, from_config, impossible
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.sweep.compose import Combination
+
+
+def store_of(config: Config) -> Store:
+    """The store of an experiment, opened once for all: opening one tries whether it can write."""
+    return _open(config.store_dir)
+
+
+_open = cache(Store)
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,6 @@ class _Needs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stores: dict[str, Store] = {}
         self.found: dict[tuple[str, str | None], bool] = {}
         self.missing: dict[str, tuple[int, Stage, str | None, Planned]] = {}
 
@@ -166,9 +174,7 @@ class _Needs:
     def _is_there(self, stage: Stage, weights_of: str | None) -> bool:
         key = stage.key, weights_of
         if key not in self.found:
-            root = stage.config.store_dir
-            store = self.stores.setdefault(root, Store(root))
-            self.found[key] = store.find(*key) is not None
+            self.found[key] = store_of(stage.config).find(*key) is not None
         return self.found[key]
 
     def _job(
