@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tlbench.config import Config, Task
+from tlbench.data.mixing import ONE_TASK_A_BATCH
 from tlbench.data.sizes import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.metric_names import CLASSIFICATION, REGRESSION
@@ -17,7 +18,7 @@ _CHOICES = {
     "loss": ("sum", "mean"),
     "keep_weights": ("needed", "all", "none"),
     "sampling.name": ("size", "uniform", "temperature"),
-    "sampling.batches": ("heterogeneous", "homogeneous", "fixed_counts"),
+    "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
     "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
@@ -88,7 +89,7 @@ def check_stage(stage: Stage) -> None:
                 f"Change selection, or subsample_size: held_out takes one row in {HELD_OUT} and "
                 f"task '{draw.name}' has {draw.count}."
             )
-    if c.sampling.batches != "homogeneous" and c.batch_size < len(stage.draws):
+    if c.sampling.batches not in ONE_TASK_A_BATCH and c.batch_size < len(stage.draws):
         raise UserError(
             f"Change batch_size: {c.batch_size} is less than the {len(stage.draws)} tasks that a "
             f"batch mixes ({', '.join(stage.tasks)}); or set sampling.batches=homogeneous."

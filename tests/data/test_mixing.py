@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.data.mixing import Batch, Mixer, apportion, fixed_counts, proportions
+from tlbench.data.mixing import (
+    ONE_TASK_A_BATCH,
+    Batch,
+    Mixer,
+    apportion,
+    fixed_counts,
+    proportions,
+)
 
 # cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli
 GLUE = np.array([8551, 67349, 3668, 5749, 363846, 392702, 104743, 2490, 635])
@@ -91,7 +98,7 @@ def test_under_size_every_measure_is_all_rows(epoch: str) -> None:
 cases = st.fixed_dictionaries(
     {
         "rule": st.sampled_from(["size", "uniform", "temperature"]),
-        "batches": st.sampled_from(["heterogeneous", "homogeneous", "fixed_counts"]),
+        "batches": st.sampled_from(["heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"]),
         "epoch": st.sampled_from(["total", "shortest", "longest", "target", 1, 7]),
         "batch_size": st.integers(4, 40),
         "seed": st.integers(0, 99),
@@ -117,7 +124,7 @@ def test_exactly_as_many_batches_as_announced(
         assert [task for task, _ in batch] == sorted({task for task, _ in batch})
         for task, rows in batch:
             assert 0 <= rows.min() <= rows.max() < sizes[task]
-    if case["batches"] == "homogeneous":
+    if case["batches"] in ONE_TASK_A_BATCH:
         assert all(len(batch) == 1 for batch in batches)
     assert flat(mixer(sizes, **case).plan(epoch)) == flat(batches)
 
@@ -134,6 +141,17 @@ def test_a_tasks_order_does_not_depend_on_the_others() -> None:
     assert rows == set(alone)
     first_of_b = mixer((70, 50), names=("a", "b"))._rows(1, 50, 0)
     assert first_of_b.tolist() == alone
+
+
+def test_a_partition_is_one_task_after_another() -> None:
+    orders = set()
+    for epoch in range(8):
+        batches = mixer((100, 40, 70), batches="partition").plan(epoch)
+        tasks = [task for ((task, _),) in batches]
+        order = tuple(dict.fromkeys(tasks))
+        assert tasks == [task for task in order for _ in range(tasks.count(task))]
+        orders.add(order)
+    assert len(orders) > 1  # drawn anew for every epoch
 
 
 def test_heterogeneous_batches_are_mixed() -> None:

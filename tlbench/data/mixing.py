@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Batch = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task in the batch
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ONE_TASK_A_BATCH = ("homogeneous", "partition")
 
 
 def proportions(
@@ -80,7 +81,7 @@ class Mixer:
         """Instances of each task in an epoch."""
         if self.batches == "fixed_counts" and len(self.sizes) > 1:
             return fixed_counts(self.shares, self.batch_size) * self.steps()
-        if isinstance(self.epoch, int) and self.batches == "homogeneous":
+        if isinstance(self.epoch, int) and self.batches in ONE_TASK_A_BATCH:
             return apportion(self.shares, self.epoch) * self.batch_size
         if isinstance(self.epoch, int):
             return apportion(self.shares, self.epoch * self.batch_size)
@@ -92,7 +93,7 @@ class Mixer:
             return self.epoch
         if self.batches == "fixed_counts" and len(self.sizes) > 1:
             return self._fixed_steps()
-        if self.batches == "homogeneous":
+        if self.batches in ONE_TASK_A_BATCH:
             return int(sum(-(-n // self.batch_size) for n in self.counts()))
         return -(-int(self.counts().sum()) // self.batch_size)
 
@@ -132,6 +133,7 @@ class Mixer:
         compose: dict[str, Callable[[list[Ints], int], list[Batch]]] = {
             "heterogeneous": self._heterogeneous,
             "homogeneous": self._homogeneous,
+            "partition": self._partition,
             "fixed_counts": self._fixed,
         }
         return compose[self.batches](rows, epoch)
@@ -156,11 +158,19 @@ class Mixer:
         return [_batch(rows, low, high) for low, high in pairwise(bounds)]
 
     def _homogeneous(self, rows: list[Ints], epoch: int) -> list[Batch]:
-        size = self.batch_size
-        made: list[Batch] = [
-            [(task, r[i : i + size])] for task, r in enumerate(rows) for i in range(0, len(r), size)
-        ]
+        made = [batch for of_task in self._by_task(rows) for batch in of_task]
         return [made[i] for i in self._rng(epoch).permutation(len(made))]
+
+    def _partition(self, rows: list[Ints], epoch: int) -> list[Batch]:
+        made = self._by_task(rows)
+        return [batch for task in self._rng(epoch).permutation(len(made)) for batch in made[task]]
+
+    def _by_task(self, rows: list[Ints]) -> list[list[Batch]]:
+        size = self.batch_size
+        return [
+            [[(task, r[i : i + size])] for i in range(0, len(r), size)]
+            for task, r in enumerate(rows)
+        ]
 
     def _fixed(self, rows: list[Ints], epoch: int) -> list[Batch]:
         del epoch  # the rows are in its order already
