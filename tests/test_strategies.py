@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
@@ -90,17 +91,15 @@ def test_a_temperature_matters_only_to_its_rule(plan: Plan) -> None:
         assert (keys(plan(*mtl, *changes)) == keys(plan(*mtl, *other))) == same
 
 
-def test_the_grid_of_nine_tasks_is_118_stages_a_seed(plan: Plan) -> None:
+def test_the_grid_of_nine_tasks_is_118_stages_a_seed(compose: Compose) -> None:
     names = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
-    asked = [("strategy=single",), ("strategy=mtl_all", f"strategy.tasks=[{','.join(names)}]")]
+    tasks = {name: compose(f"target_task={name}").target_task for name in names}
+    every = f"strategy.tasks=[{','.join(names)}]"
     found: set[str] = set()
-    for target in names:
-        pairs = [
-            (f"strategy={strategy}", f"support_task={support}")
-            for strategy in ("stilts", "mtl")
-            for support in names
-            if support != target
-        ]
-        for overrides in [*asked, *pairs]:
-            found |= set(keys(plan(f"target_task={target}", *overrides)))
+    for strategy in ("single", "stilts", "mtl", "mtl_all"):
+        cfg = compose(f"strategy={strategy}", every)
+        for target, support in product(names, names):
+            cfg.target_task, cfg.support_task = tasks[target], tasks[support]
+            if target != support:
+                found |= set(keys(build(cfg, in_sweep=True).plan()))
     assert len(found) == 9 + 72 + 36 + 1
