@@ -16,11 +16,15 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
+from huggingface_hub.utils.logging import set_verbosity_error
 
 from tlbench.config import Task
 from tlbench.data import generated
 from tlbench.data.readers import read_rows
 from tlbench.errors import UserError
+
+# A hub out of reach is told once, in a sentence of ours, not at each of its retries.
+set_verbosity_error()  # type: ignore[no-untyped-call]
 
 FORMATS = ("tsv", "csv", "jsonl", "hub", "generated")
 
