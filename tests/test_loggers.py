@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import wandb
 
-from tests.conftest import Run
+from tests.conftest import Compose, Run
 from tlbench import loggers
+from tlbench.experiment import build
+from tlbench.job import run_experiment
 from tlbench.results import read
 
 Records = dict[str, list[dict[str, Any]]]
@@ -74,6 +76,19 @@ def test_a_reused_score_is_in_the_summary_too(wandb_run: Callable[..., Records])
     assert reused["history"] == []
     assert summary(reused)["score"] == summary(trained)["score"]
     assert summary(reused)["instances"] == summary(trained)["instances"]
+
+
+def test_a_stage_trained_alone_is_called_so(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = []
+    monkeypatch.setattr(loggers, "open_log", lambda _, job: jobs.append(job) or loggers.NoLog())
+    cfg = compose(*STILTS)
+    cfg.only_stage = build(cfg).plan()[0].key
+    run_experiment(cfg, tmp_path / "job", in_sweep=True)
+    (job,) = jobs
+    assert (job.title, job.kind) == ("stage mnli s0", "stage")
+    assert job.tags == ("stage", "mnli", "tiny")
 
 
 def test_a_failed_run_is_closed_as_failed(

@@ -64,12 +64,12 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     plan = experiment.plan()
     wanted = _wanted(plan, experiment.config.only_stage)
     store = Store(experiment.config.store_dir)
-    log.info("%s", experiment.title)
-    job = _describe(experiment, folder)
+    alone = experiment.config.only_stage is not None
+    job = _describe(experiment, folder, wanted if alone else None)
+    log.info("%s", job.title)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        alone = experiment.config.only_stage is not None
         found, trained = _ensure(wanted, alone, store, opened, final=plan[-1])
         if alone:
             summary = {"stage": wanted.key}
@@ -150,14 +150,17 @@ def _train(
 _COSTS = ("steps", "instances", "seconds")
 
 
-def _describe(experiment: Experiment, folder: Path) -> loggers.Job:
+def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.Job:
+    """What a logger calls the job: the experiment, or the stage that it trains alone."""
     c = experiment.config
     config = {**asdict(c), "git_revision": results.git_revision()}
-    supports = [draw.name for draw in experiment.supports]
-    tags = (c.strategy.name, experiment.target.name, *supports, recording.short(c.encoder.name))
-    return loggers.Job(
-        experiment.title, c.study, c.strategy.name, tuple(dict.fromkeys(tags)), config, folder
-    )
+    if alone:
+        kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
+    else:
+        kind, title = c.strategy.name, experiment.title
+        tasks = [draw.name for draw in (experiment.target, *experiment.supports)]
+    tags = dict.fromkeys([kind, *tasks, recording.short(c.encoder.name)])
+    return loggers.Job(title, c.study, kind, tuple(tags), config, folder)
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:

@@ -22,11 +22,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What a run is called and filed under; ``tags`` are strategy, tasks and encoder."""
+    """What a run is called and filed under.
+
+    Attributes:
+        kind: the strategy, or ``stage`` for a job that trains a stage alone.
+        tags: kind, tasks and encoder.
+    """
 
     title: str
     study: str
-    strategy: str
+    kind: str
     tags: tuple[str, ...]
     config: dict[str, Any]
     folder: Path
@@ -75,7 +80,7 @@ class WandbLog:
             dir=save_dir,
             name=job.title,
             group=job.study,
-            job_type=job.strategy,
+            job_type=job.kind,
             tags=job.tags,
             config=job.config,
             mode=mode,  # type: ignore[arg-type]
