@@ -69,6 +69,9 @@ def test_a_draw_too_small_to_hold_rows_out(compose: Compose) -> None:
     held = ("selection=held_out", "subsample_size.target=9")
     with pytest.raises(UserError, match="held_out takes one row in 10 and task 'rte' has 9"):
         build(compose(*held)).plan()
+    chain = ("strategy=stilts", "support_task=mnli", "subsample_size.support=5")
+    with pytest.raises(UserError, match="task 'mnli' has 5"):  # the first stage, not only the last
+        build(compose(*chain, held[0])).plan()
 
 
 @pytest.mark.parametrize("batches", ["heterogeneous", "fixed_counts"])

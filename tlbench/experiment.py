@@ -38,8 +38,10 @@ class Experiment:
             final: Stage = get_method(strategy.plan)(self)
         except ImportError as error:
             raise UserError(f"Change strategy.plan: {strategy.plan} can't be imported.") from error
-        checks.check_stage(final)
-        return final.needed()
+        stages = final.needed()
+        for stage in stages:
+            checks.check_stage(stage)
+        return stages
 
     @property
     def title(self) -> str:

@@ -66,8 +66,9 @@ class MultiTaskDataModule(LightningDataModule):
 
     def _rows_of(self, task_draw: TaskDraw) -> Iterator[Rows]:
         seed = task_draw.draw_seed
+        length = self.config.encoder.max_length
         tokens = {
-            name: tokenise(split.load(self.config.cache_dir), self.tokenizer, self._max_length)
+            name: tokenise(split.load(self.config.cache_dir), self.tokenizer, length)
             for name, split in splits(task_draw.task).items()
         }
         drawn = draw(task_draw.count, task_draw.rows["train"], seed)
@@ -79,10 +80,6 @@ class MultiTaskDataModule(LightningDataModule):
         for name, count in task_draw.dev_count.items():
             used = np.sort(draw(count, task_draw.rows[name], seed))
             yield Rows(task_draw.task, name, tokens[name], used)
-
-    @property
-    def _max_length(self) -> int:
-        return self.config.encoder.max_length
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return self._loader(MixedRows(self, self.train), MixedBatches(self.schedule.mixer))
