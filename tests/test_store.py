@@ -1,12 +1,8 @@
-import os
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tlbench import store as module
 from tlbench.errors import UserError
 from tlbench.store import Store
 
@@ -97,38 +93,3 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="Change store_dir: "):
         Store(tmp_path / "file" / "store")
-
-
-def test_a_claim_makes_others_wait(store: Store) -> None:
-    order = []
-
-    def second() -> None:
-        with Store(store.root).claim(KEY):
-            order.append("second")
-
-    with store.claim(KEY):
-        waiting = threading.Thread(target=second)
-        waiting.start()
-        time.sleep(0.5)
-        order.append("first")
-    waiting.join(timeout=10)
-    assert order == ["first", "second"]
-    assert list(store.work.iterdir()) == []
-
-
-def test_the_claim_of_a_dead_process_goes_stale(store: Store) -> None:
-    dead = store.work / f"{KEY}.claim"
-    dead.write_text("host 1\n")
-    long_ago = time.time() - module.STALE_AFTER - 1
-    os.utime(dead, (long_ago, long_ago))
-    with store.claim(KEY):
-        assert dead.read_text().split()[1] == str(os.getpid())
-
-
-def test_a_heartbeat_keeps_a_claim_fresh(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEARTBEAT", 0.05)
-    with store.claim(KEY):
-        file = store.work / f"{KEY}.claim"
-        os.utime(file, (0, 0))
-        time.sleep(0.5)
-        assert time.time() - file.stat().st_mtime < 5

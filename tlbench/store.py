@@ -1,31 +1,24 @@
 """The store: finished stages on disk, each in a folder named by its key, complete or absent.
 
 A stage is written in a work folder beside and renamed into place. Whoever trains a stage holds a
-claim on it: a file that a heartbeat keeps fresh. A claim only saves double work; should two
-processes train one stage all the same, the second to finish discards its copy.
+claim on it. A claim only saves double work; should two processes train one stage all the same, the
+second to finish discards its copy.
 """
 
 import hashlib
 import json
-import logging
-import os
 import shutil
-import socket
-import threading
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tlbench import claims
 from tlbench.errors import UserError
 
-log = logging.getLogger(__name__)
-
 SCHEMA = 1
-HEARTBEAT = 5.0  # seconds
-STALE_AFTER = 60.0  # seconds without a heartbeat
+CHECKPOINT = "last.ckpt"  # in the folder of a stage that is not finished
 
 
 class Store:
@@ -75,13 +68,29 @@ class Store:
 
     @contextmanager
     def work_folder(self, key: str) -> Iterator[Path]:
-        """A folder to train in; removed at the end, unless it was committed."""
+        """A folder to train in: one that an interrupted process has left, or a new one.
+
+        For the holder of the stage's claim. Removed at the end, unless it was committed or holds a
+        checkpoint to go on from.
+        """
         folder = self.work / f"{key}-{uuid.uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        if not self._take_over(key, folder):
+            folder.mkdir(parents=True)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not (folder / CHECKPOINT).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_over(self, key: str, folder: Path) -> bool:
+        """Rename the folder with the latest checkpoint, so that nobody else writes into it."""
+        left = sorted(
+            self.work.glob(f"{key}-*/{CHECKPOINT}"), key=lambda file: file.stat().st_mtime
+        )
+        if not left:
+            return False
+        left[-1].parent.rename(folder)
+        return True
 
     def commit(self, key: str, work: Path, found: dict[str, Any]) -> dict[str, Any]:
         """Write ``stage.json`` with checksums into ``work`` and rename it into place.
@@ -111,30 +120,16 @@ class Store:
             return first
         return manifest
 
-    @contextmanager
-    def claim(self, key: str) -> Iterator[None]:
+    def claim(self, key: str) -> AbstractContextManager[None]:
         """Hold the claim on a stage, waiting while another process holds a fresh one."""
-        file = self.work / f"{key}.claim"
-        mine = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}\n"
-        if not _take(file, mine):
-            log.info("  waiting for %s, which another process trains (%s)", key, file)
-            while not _take(file, mine):
-                time.sleep(0.2)
-        stop = threading.Event()
-        heart = threading.Thread(target=_beat, args=(file, stop), daemon=True)
-        heart.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            heart.join()
-            if _holder(file) == mine:
-                file.unlink(missing_ok=True)
+        return claims.hold(self._claim(key), key)
 
     def is_claimed(self, key: str) -> bool:
         """Whether a process that is alive holds the claim on a stage."""
-        file = self.work / f"{key}.claim"
-        return file.exists() and not _stale(file)
+        return claims.is_held(self._claim(key))
+
+    def _claim(self, key: str) -> Path:
+        return self.work / f"{key}.claim"
 
     def finished(self) -> list[str]:
         """The keys of all finished stages."""
@@ -178,50 +173,6 @@ def _replace_json(file: Path, content: dict[str, Any]) -> None:
     draft = file.with_suffix(".draft")
     draft.write_text(json.dumps(content, indent=1), "utf-8")
     draft.replace(file)
-
-
-def _take(file: Path, mine: str) -> bool:
-    """Create the claim file, if there is none; remove one whose holder is dead."""
-    try:
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-    except FileExistsError:
-        if _stale(file):
-            # Two waiters may both come here, and the second remove a claim that is alive again:
-            # then a stage is trained twice, which costs time and nothing else.
-            file.unlink(missing_ok=True)
-        return False
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(mine)
-    return True
-
-
-def _stale(file: Path) -> bool:
-    """Whether a claim has missed its heartbeats, by the clock of the store's file system."""
-    probe = file.with_suffix(f".{uuid.uuid4().hex[:8]}.now")
-    try:
-        probe.touch()
-        return probe.stat().st_mtime - file.stat().st_mtime > STALE_AFTER
-    except FileNotFoundError:
-        return False  # released in between
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-def _holder(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except FileNotFoundError:
-        return ""
-
-
-def _beat(file: Path, stop: threading.Event) -> None:
-    while not stop.wait(HEARTBEAT):
-        try:
-            os.utime(file)
-        except FileNotFoundError:
-            return  # taken for stale: whoever took it trains the same stage
-        except OSError as error:
-            log.warning("The claim %s could not be kept fresh (%s).", file, error)
 
 
 def checksum(file: Path) -> str:
