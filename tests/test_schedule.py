@@ -12,6 +12,7 @@ from tlbench.store import Store
         (),
         ("trainer.max_steps=null", "trainer.max_epochs=2", "subsample_size.target=50"),
         ("strategy=mtl", "support_task=mnli", "trainer.max_steps=7"),
+        ("strategy=mtl", "support_task=mnli", "trainer.max_steps=20", "sampling=annealed"),
         ("selection=held_out", "trainer.max_steps=6", "eval_every=1"),
     ],
 )

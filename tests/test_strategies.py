@@ -68,6 +68,16 @@ def test_the_target_matters_only_where_an_epoch_is_measured_by_it(plan: Plan) ->
     assert keys(one) != keys(other)
 
 
+def test_dynamic_sampling_needs_the_score_of_every_task_alone(plan: Plan) -> None:
+    pair = ("strategy=mtl", "target_task=rte", "support_task=mnli")
+    *alone, joint = plan(*pair, "sampling=dynamic")
+    assert [stage.title for stage in [*alone, joint]] == ["mnli", "rte", "mnli+rte"]
+    assert keys(alone) == [*keys(plan("target_task=mnli")), *keys(plan("target_task=rte"))]
+    assert [stage.title for stage in plan(*pair, "sampling=annealed")] == ["mnli+rte"]
+    same = plan("strategy=stilts", *pair[1:], "sampling=dynamic")
+    assert keys(same) == keys(plan("strategy=stilts", *pair[1:]))
+
+
 def test_how_a_size_is_written_changes_nothing(plan: Plan) -> None:
     mtl = ("strategy=mtl", "support_task=mnli", "subsample_size.target=100")
     same = [keys(plan(*mtl, f"subsample_size.support={size}")) for size in ("2x", 200, "0.0125")]

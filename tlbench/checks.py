@@ -6,6 +6,7 @@ from typing import Any
 
 from tlbench.config import Config, Task
 from tlbench.data.mixing import ONE_TASK_A_BATCH
+from tlbench.data.proportions import MODES, RULES
 from tlbench.data.sizes import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.metric_names import CLASSIFICATION, REGRESSION
@@ -17,15 +18,17 @@ _CHOICES = {
     "heads": ("per_task", "per_label_count"),
     "loss": ("sum", "mean"),
     "keep_weights": ("needed", "all", "none"),
-    "sampling.name": ("size", "uniform", "temperature"),
+    "sampling.name": tuple(RULES),
     "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
     "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
 _POSITIVE = (
     "batch_size", "micro_batch_size", "eval_batch_size", "eval_every", "optim.lr",
-    "trainer.max_epochs", "trainer.max_steps", "trainer.early_stopping", "encoder.max_length",
-    "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "subsample_size.dev",
+    "trainer.max_epochs", "trainer.checkpoint_minutes", "trainer.checkpoint_steps",
+    "trainer.max_steps", "trainer.early_stopping", "encoder.max_length",
+    "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "sampling.floor",
+    "subsample_size.dev",
     "optim.gradient_clip",
 )  # fmt: skip
 _NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
@@ -52,11 +55,23 @@ def check_config(config: Config) -> None:
     epoch = config.sampling.epoch
     if not (isinstance(epoch, int) and not isinstance(epoch, bool) and epoch > 0):
         _one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
-    if config.sampling.name == "temperature" and config.sampling.temperature is None:
-        raise UserError("Change sampling.temperature: sampling=temperature needs a number.")
-    if config.trainer.devices not in (1, "1"):
-        raise UserError("Change trainer.devices: a stage trains on one device, 1.")
+    _check_rule(config)
+    devices = str(config.trainer.devices)
+    if devices != "auto" and not (devices.isdigit() and 0 < int(devices) <= config.batch_size):
+        raise UserError(
+            f"Change trainer.devices: '{devices}' is neither auto nor a number up to batch_size."
+        )
     check_task(config.target_task)
+
+
+def _check_rule(config: Config) -> None:
+    sampling = config.sampling
+    if sampling.name == "temperature" and sampling.temperature is None:
+        raise UserError("Change sampling.temperature: sampling=temperature needs a number.")
+    if sampling.name == "dynamic":
+        _one_of("sampling.mode", str(sampling.mode), MODES)
+        if sampling.mode != "softmax" and sampling.floor is None:
+            raise UserError(f"Change sampling.floor: sampling.mode={sampling.mode} needs a number.")
 
 
 def check_task(task: Task) -> None:

@@ -28,8 +28,11 @@ class Experiment:
     def stage(self, draws: Sequence[TaskDraw], start: Stage | None = None) -> Stage:
         """The stage that trains ``draws`` together under this experiment's config."""
         by_name = tuple(sorted(draws, key=lambda draw: draw.name))
-        measured = self.config.sampling.epoch == "target" and len(by_name) > 1
-        return Stage(self.config, by_name, start, self.target.name if measured else None)
+        sampling, mixed = self.config.sampling, len(by_name) > 1
+        target = self.target.name if mixed and sampling.epoch == "target" else None
+        dynamic = mixed and sampling.name == "dynamic"
+        scores = tuple(self.stage([draw]) for draw in by_name) if dynamic else ()
+        return Stage(self.config, by_name, start, target, scores)
 
     def plan(self) -> list[Stage]:
         """The stages to train, in order; the last one gives the target's score."""

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from tlbench.data.mixing import Mixer, proportions
+from tlbench.data.mixing import Mixer
+from tlbench.data.proportions import Floats, annealed, dynamic, proportions
 from tlbench.data.sizes import HELD_OUT
 from tlbench.stage import Stage
 
@@ -47,6 +48,23 @@ class Schedule:
             seed=self.stage.config.seed,
             target=names.index(self.stage.target) if self.stage.target else 0,
         )
+
+    def shares(self, epoch: int, alone: Floats, current: Floats | None) -> Floats | None:
+        """Each task's part of an epoch, where it is another than in the first; else None.
+
+        Args:
+            alone, current: the scores that the rule ``dynamic`` compares, (tasks,); ``current``
+                is None before the first evaluation.
+        """
+        sampling, sizes = self.stage.config.sampling, np.array(self.sizes)
+        if epoch == 0 or len(sizes) == 1:
+            return None
+        if sampling.name == "annealed":
+            return annealed(sizes, epoch, self.stage.config.trainer.max_epochs)
+        if sampling.name == "dynamic" and current is not None:
+            mode, floor = sampling.mode or "", sampling.floor or 0
+            return dynamic(mode, alone, current, sizes, sampling.temperature, floor)
+        return None
 
     @cached_property
     def steps(self) -> int:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from tlbench.config import Config, Task
+from tlbench.data.proportions import RULES
 
 KEY_LENGTH = 16
 RECIPE_VERSION = 1  # raise when training code changes numbers
@@ -61,12 +62,14 @@ class Stage:
         draws: the tasks, sorted by name.
         start: the stage whose best weights (for its one task) this one starts from.
         target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
+        scores: each task alone, whose scores ``sampling=dynamic`` compares with, else none.
     """
 
     config: Config
     draws: tuple[TaskDraw, ...]
     start: "Stage | None" = None
     target: str | None = None
+    scores: tuple["Stage", ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -104,10 +107,11 @@ class Stage:
         if mixed or self.start:
             found["heads"] = c.heads
         if mixed:
-            sampling = vars(c.sampling).copy()
-            if c.sampling.name != "temperature":
-                del sampling["temperature"], sampling["cap"]
+            read = ("name", "batches", "epoch", *RULES[c.sampling.name])
+            sampling = {name: getattr(c.sampling, name) for name in read}
             found |= {"sampling": sampling, "loss": c.loss, "target": self.target}
+        if self.scores:
+            found["scores"] = [stage.key for stage in self.scores]
         return found
 
     @cached_property
@@ -116,6 +120,13 @@ class Stage:
         text = json.dumps(self.ingredients(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
+    @property
+    def prerequisites(self) -> list[tuple["Stage", str | None]]:
+        """The stages to finish before, each with the task whose weights are needed from it."""
+        start = [(self.start, self.start.tasks[0])] if self.start else []
+        return [*start, *((stage, None) for stage in self.scores)]
+
     def needed(self) -> list["Stage"]:
         """This stage and those before it, first things first."""
-        return [*(self.start.needed() if self.start else []), self]
+        before = (stage for first, _ in self.prerequisites for stage in first.needed())
+        return [*{stage.key: stage for stage in before}.values(), self]

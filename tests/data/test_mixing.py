@@ -11,32 +11,10 @@ from tlbench.data.mixing import (
     Mixer,
     apportion,
     fixed_counts,
-    proportions,
 )
+from tlbench.data.proportions import proportions
 
-# cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli
-GLUE = np.array([8551, 67349, 3668, 5749, 363846, 392702, 104743, 2490, 635])
 RTE, MNLI, WNLI = 2490, 392702, 635
-
-
-@pytest.mark.parametrize(
-    ("rule", "temperature", "cap", "golden"),
-    [
-        ("size", None, None,
-         [.009004, .070914, .003862, .006053, .383103, .413487, .110287, .002622, .000669]),
-        ("uniform", None, None, [1 / 9] * 9),
-        ("temperature", 2.0, None,
-         [.043681, .122589, .028609, .035816, .284934, .296017, .152879, .023571, .011903]),
-        ("temperature", 5.0, None,
-         [.086412, .130568, .072955, .079816, .18296, .185774, .142625, .067517, .051372]),
-        ("temperature", 1.0, 65536,
-         [.03019, .231382, .01295, .020297, .231382, .231382, .231382, .008791, .002242]),
-    ],
-)  # fmt: skip
-def test_proportions_of_glue(
-    rule: str, temperature: float | None, cap: int | None, golden: list[float]
-) -> None:
-    assert proportions(rule, GLUE, temperature, cap) == pytest.approx(golden, abs=6e-7)
 
 
 def mixer(sizes: tuple[int, ...], **changes: Any) -> Mixer:
@@ -172,3 +150,20 @@ def test_fixed_counts_fill_the_batch_with_every_task(sizes: list[int], batch_siz
     counts = fixed_counts(proportions("size", np.array(sizes)), batch_size)
     assert counts.sum() == batch_size
     assert counts.min() >= 1
+
+
+@pytest.mark.parametrize("batches", ["heterogeneous", "homogeneous", "partition", "fixed_counts"])
+@pytest.mark.parametrize("epoch", ["total", "shortest", 9])
+def test_later_epochs_have_other_shares_and_the_length_of_the_first(
+    batches: str, epoch: Any
+) -> None:
+    made = mixer((100, 300), batches=batches, epoch=epoch)
+    shares = np.array([0.8, 0.2])
+    plan = made.plan(1, shares)
+    assert len(plan) == made.steps() == len(made.plan(0))
+    counts = made.counts(shares)
+    assert counts[0] > 2.5 * counts[1]
+    drawn = [sum(len(rows) for batch in plan for task, rows in batch if task == t) for t in (0, 1)]
+    assert drawn == counts.tolist()
+    if batches == "heterogeneous":
+        assert counts.sum() == made.counts().sum()

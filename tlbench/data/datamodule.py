@@ -1,54 +1,45 @@
 """The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
-from datasets import Dataset
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Sampler
-from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import DataLoader
 
-from tlbench.config import Task
 from tlbench.data import mixing
+from tlbench.data.loading import MixedBatches, MixedRows, Rows, by_length
 from tlbench.data.sizes import draw, hold_out
 from tlbench.data.sources import splits
+from tlbench.data.tokens import tokenise
 from tlbench.model.encoder import load_tokenizer
-from tlbench.model.multitask import Batch, row_weights
+from tlbench.model.multitask import Batch
 from tlbench.schedule import Schedule
 from tlbench.stage import Stage, TaskDraw
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Tokenised rows of one split of a task: all of them, and which are used."""
-
-    task: Task
-    split: str
-    tokens: Dataset
-    used: Ints
 
 
 class MultiTaskDataModule(LightningDataModule):
     """Mixed training batches and, per task and split, evaluation batches.
 
-    After ``setup`` the attributes are there:
-        train: one ``Rows`` per task.
-        evaluated: the ``Rows`` of every evaluation loader, in the order of the loaders.
-        schedule: steps, evaluations and the mixer.
+    Args:
+        alone: the score of every task alone, for ``sampling=dynamic``.
+
+    Attributes:
+        train: after ``setup`` one ``Rows`` per task.
+        evaluated: after ``setup`` the ``Rows`` of every evaluation loader, in their order.
+        schedule: after ``setup`` steps, evaluations and the mixer.
+        current: the score of every task at the latest evaluation; whoever evaluates sets it.
+        shares: of every epoch begun, each task's part.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, alone: Mapping[str, float] | None = None) -> None:
         super().__init__()
         self.stage = stage
+        self.alone = alone or {}
+        self.current: dict[str, float] = {}
+        self.shares: list[list[float]] = []
+        self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
         self.config = stage.config
         encoder = self.config.encoder
         self.tokenizer = load_tokenizer(encoder.name, encoder.revision)
@@ -82,15 +73,50 @@ class MultiTaskDataModule(LightningDataModule):
             yield Rows(task_draw.task, name, tokens[name], used)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(MixedRows(self, self.train), MixedBatches(self.schedule.mixer))
+        rank, ranks = self._rank()
+        rows = MixedRows(self.train, self.tokenizer, self.config.loss, rank, ranks)
+        batches = MixedBatches(self.batches, self.schedule.mixer.steps(), self.at[0])
+        return self._loader(rows, batches)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
+        rank, ranks = self._rank()
+        size = self.config.eval_batch_size
+        batches = [by_length(rows, size) for rows in self.evaluated]
+        # A rank without a batch of its own does another's again: all must evaluate together.
+        mine = [all_of_split[rank::ranks] or all_of_split[:1] for all_of_split in batches]
         return [
-            self._loader(MixedRows(self, [rows]), _by_length(rows, self.config.eval_batch_size))
-            for rows in self.evaluated
+            self._loader(MixedRows([rows], self.tokenizer, self.config.loss), part)
+            for rows, part in zip(self.evaluated, mine, strict=True)
         ]
 
-    def _loader(self, rows: "MixedRows", batches: Any) -> DataLoader[Batch]:
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def batches(self, epoch: int) -> list[mixing.Batch]:
+        """The batches of an epoch, without those done before the stage was interrupted in it."""
+        if epoch == len(self.shares):
+            self.shares.append(self._shares(epoch).tolist())
+        # The first epoch's are passed as None, for it may end with a smaller batch.
+        same = self.shares[epoch] == self.shares[0]
+        plan = self.schedule.mixer.plan(epoch, None if same else np.array(self.shares[epoch]))
+        return plan[self.at[1] if epoch == self.at[0] else 0 :]
+
+    def _shares(self, epoch: int) -> mixing.Floats:
+        names = self.stage.tasks
+        alone = np.array([self.alone.get(name, np.nan) for name in names])
+        current = np.array([self.current[name] for name in names]) if self.current else None
+        found = self.schedule.shares(epoch, alone, current)
+        return self.schedule.mixer.shares if found is None else found
+
+    def state_dict(self) -> dict[str, Any]:
+        assert self.trainer is not None
+        at = divmod(self.trainer.global_step, self.schedule.mixer.steps())
+        return {"current": self.current, "shares": self.shares, "at": at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        vars(self).update(state_dict)
+
+    def _loader(self, rows: MixedRows, batches: Any) -> DataLoader[Batch]:
         # A generator of its own: a loader that draws from the global one would change dropout.
         return DataLoader(
             rows,
@@ -100,81 +126,3 @@ class MultiTaskDataModule(LightningDataModule):
             persistent_workers=False,
             generator=torch.Generator().manual_seed(0),
         )
-
-    def collate(self, parts: Sequence[dict[str, list[Any]]], ids: Sequence[Ints]) -> Batch:
-        """Pad the tokens of several tasks' rows to one length and weigh their losses."""
-        counts = tuple(len(part["label"]) for part in parts)
-        names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
-        fill = {"input_ids": self.tokenizer.pad_token_id}
-        columns = {name: [row for part in parts for row in part[name]] for name in names}
-        longest = max(len(row) for row in columns["input_ids"])
-        inputs = {
-            name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
-            for name, column in columns.items()
-        }
-        labels = torch.tensor([label for part in parts for label in part["label"]])
-        return Batch(
-            inputs=inputs,
-            labels=labels.float(),
-            counts=counts,
-            weights=row_weights(counts, self.config.loss),
-            ids=torch.from_numpy(np.concatenate(ids)),
-        )
-
-
-class MixedRows(TorchDataset[Batch]):
-    """Indexed by a batch's plan: for every task in it, positions among its used rows."""
-
-    def __init__(self, module: MultiTaskDataModule, rows: list[Rows]) -> None:
-        self.module = module
-        self.rows = rows
-
-    def __getitem__(self, plan: mixing.Batch) -> Batch:
-        positions = dict(plan)
-        nothing = np.empty(0, np.int64)
-        ids = [r.used[positions.get(task, nothing)] for task, r in enumerate(self.rows)]
-        parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
-        return self.module.collate(parts, ids)
-
-
-class MixedBatches(Sampler[mixing.Batch]):
-    """The mixer's batches of the current epoch; Lightning calls ``set_epoch``."""
-
-    def __init__(self, mixer: mixing.Mixer) -> None:
-        self.mixer = mixer
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[mixing.Batch]:
-        return iter(self.mixer.plan(self.epoch))
-
-    def __len__(self) -> int:
-        return self.mixer.steps()
-
-
-def _by_length(rows: Rows, batch_size: int) -> list[mixing.Batch]:
-    """Batches of rows of like length, so that little is padding."""
-    lengths = pc.list_value_length(rows.tokens.data.column("input_ids")).to_numpy()
-    order = np.argsort(lengths[rows.used], kind="stable")
-    return [[(0, order[i : i + batch_size])] for i in range(0, len(order), batch_size)]
-
-
-def tokenise(rows: Dataset, tokenizer: Any, max_length: int) -> Dataset:
-    """``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, made once per content."""
-    texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
-    # The settings of the last call are in there too; they are not what the tokenizer is.
-    backend |= {"truncation": None, "padding": None}
-    names = tokenizer.model_input_names
-    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
-    return rows.map(
-        lambda batch: tokenizer(
-            *(batch[name] for name in texts), truncation=True, max_length=max_length
-        ),
-        batched=True,
-        remove_columns=texts,
-        new_fingerprint=hashlib.sha256(identity.encode()).hexdigest()[:32],
-        desc="Tokenising",
-    )

@@ -1,6 +1,7 @@
-"""Which rows make which batch: proportions, the length of an epoch, composition.
+"""Which rows make which batch: the length of an epoch, and the composition of its batches.
 
-Everything is a function of (seed, epoch): no state, so any step of any epoch can be made again.
+Everything is a function of (seed, epoch, shares): no state, so any step of any epoch can be made
+again.
 """
 
 from collections.abc import Callable
@@ -16,23 +17,6 @@ Batch = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 ONE_TASK_A_BATCH = ("homogeneous", "partition")
-
-
-def proportions(
-    rule: str, sizes: Ints, temperature: float | None = None, cap: int | None = None
-) -> Floats:
-    """The share of each task in the training instances; sums to 1.
-
-    ``size``: p ~ N; ``uniform``: p = 1/K; ``temperature``: p ~ min(N, cap)^(1/T)
-    (Raffel et al. 2020, section 3.5.2).
-    """
-    weights: dict[str, Callable[[], Floats]] = {
-        "uniform": lambda: np.ones(len(sizes)),
-        "size": lambda: sizes.astype(np.float64),
-        "temperature": lambda: np.minimum(sizes, cap or np.inf) ** (1 / (temperature or 1)),
-    }
-    found = weights[rule]()
-    return np.asarray(found / found.sum(), dtype=np.float64)
 
 
 def apportion(shares: Floats, total: int) -> Ints:
@@ -64,6 +48,7 @@ class Mixer:
     Attributes:
         names: the tasks, which the order of rows depends on, not their place in the list.
         sizes: how many rows each has.
+        shares: each task's part of the first epoch, which gives all epochs their length.
         epoch: ``total``, ``shortest``, ``longest``, ``target``, or a number of steps.
         target: index of the task that ``epoch="target"`` means.
     """
@@ -77,15 +62,21 @@ class Mixer:
     seed: int
     target: int = 0
 
-    def counts(self) -> Ints:
-        """Instances of each task in an epoch."""
+    def counts(self, shares: Floats | None = None) -> Ints:
+        """Instances of each task in an epoch.
+
+        Args:
+            shares: of a later epoch, which has as many batches as the first; None: the first's.
+        """
+        fixed_steps = isinstance(self.epoch, int) or shares is not None
+        shares = self.shares if shares is None else shares
         if self.batches == "fixed_counts" and len(self.sizes) > 1:
-            return fixed_counts(self.shares, self.batch_size) * self.steps()
-        if isinstance(self.epoch, int) and self.batches in ONE_TASK_A_BATCH:
-            return apportion(self.shares, self.epoch) * self.batch_size
+            return fixed_counts(shares, self.batch_size) * self.steps()
+        if fixed_steps and self.batches in ONE_TASK_A_BATCH:
+            return apportion(shares, self.steps()) * self.batch_size
         if isinstance(self.epoch, int):
-            return apportion(self.shares, self.epoch * self.batch_size)
-        return apportion(self.shares, self._instances())
+            return apportion(shares, self.epoch * self.batch_size)
+        return apportion(shares, self._instances())
 
     def steps(self) -> int:
         """Batches of an epoch."""
@@ -125,18 +116,19 @@ class Mixer:
             ),
         )
 
-    def plan(self, epoch: int) -> list[Batch]:
-        """The batches of an epoch, ``steps()`` of them."""
-        rows = [self._rows(task, int(n), epoch) for task, n in enumerate(self.counts())]
-        if len(rows) == 1:
-            return self._heterogeneous(rows, epoch)
+    def plan(self, epoch: int, shares: Floats | None = None) -> list[Batch]:
+        """The batches of an epoch, ``steps()`` of them; ``shares`` as in ``counts``."""
+        rows = [self._rows(task, int(n), epoch) for task, n in enumerate(self.counts(shares))]
+        if len(rows) > 1 and self.batches == "fixed_counts":
+            return self._fixed(
+                rows, fixed_counts(self.shares if shares is None else shares, self.batch_size)
+            )
         compose: dict[str, Callable[[list[Ints], int], list[Batch]]] = {
-            "heterogeneous": self._heterogeneous,
             "homogeneous": self._homogeneous,
             "partition": self._partition,
-            "fixed_counts": self._fixed,
         }
-        return compose[self.batches](rows, epoch)
+        alone = len(rows) == 1
+        return compose.get("" if alone else self.batches, self._heterogeneous)(rows, epoch)
 
     def _rng(self, epoch: int, *what: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch, *what])
@@ -172,9 +164,7 @@ class Mixer:
             for task, r in enumerate(rows)
         ]
 
-    def _fixed(self, rows: list[Ints], epoch: int) -> list[Batch]:
-        del epoch  # the rows are in its order already
-        counts = fixed_counts(self.shares, self.batch_size)
+    def _fixed(self, rows: list[Ints], counts: Ints) -> list[Batch]:
         return [_batch(rows, counts * step, counts * (step + 1)) for step in range(self.steps())]
 
 

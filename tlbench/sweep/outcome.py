@@ -52,7 +52,7 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         _forget_failure(planned.folder / results.FILE)
     _write_records(plan.todo)
     for number, wave in enumerate(plan.waves, 1):
-        ready = [job for job in wave if _start_is_there(job)]
+        ready = [job for job in wave if _can_start(job)]
         log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
         failures |= _run_wave(ready, launch)
         _write_records(plan.todo)
@@ -114,11 +114,9 @@ def _is_trained(job: Job) -> bool:
     return store_of(job.stage.config).find(job.stage.key, job.weights_of) is not None
 
 
-def _start_is_there(job: Job) -> bool:
-    start = job.stage.start
-    if start is None:
-        return True
-    return store_of(start.config).find(start.key, start.tasks[0]) is not None
+def _can_start(job: Job) -> bool:
+    store = store_of(job.stage.config)
+    return all(store.find(stage.key, task) for stage, task in job.stage.prerequisites)
 
 
 def _write_records(todo: Sequence[Planned]) -> None:

@@ -166,8 +166,8 @@ class _Needs:
             return 0
         depth, _, known, first = self.missing.get(stage.key, (0, stage, None, planned))
         if not depth:
-            start = stage.start
-            depth = 1 + (self._depth(start, start.tasks[0], planned) if start else 0)
+            before = (self._depth(*needed, planned) for needed in stage.prerequisites)
+            depth = 1 + max(before, default=0)
         self.missing[stage.key] = depth, stage, weights_of or known, first
         return depth
 

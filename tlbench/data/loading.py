@@ -1,0 +1,139 @@
+"""From planned batches to tensors: what the DataLoaders iterate over."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+from datasets import Dataset
+from numpy.typing import NDArray
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
+
+from tlbench.config import Task
+from tlbench.data import mixing
+from tlbench.model.multitask import Batch, row_weights
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Tokenised rows of one split of a task: all of them, and which are used."""
+
+    task: Task
+    split: str
+    tokens: Dataset
+    used: Ints
+
+
+class MixedRows(TorchDataset[Batch]):
+    """Indexed by a batch's plan: for every task in it, positions among its used rows.
+
+    Args:
+        loss: of the config, which gives each row its weight.
+        rank, ranks: which part of every batch to take, of how many.
+    """
+
+    def __init__(
+        self, rows: list[Rows], tokenizer: Any, loss: str, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self.rows = rows
+        self.tokenizer = tokenizer
+        self.loss = loss
+        self.rank = rank
+        self.ranks = ranks
+
+    def __getitem__(self, plan: mixing.Batch) -> Batch:
+        positions = dict(plan)
+        nothing = np.empty(0, np.int64)
+        ids = [r.used[positions.get(task, nothing)] for task, r in enumerate(self.rows)]
+        counts = [len(of_task) for of_task in ids]
+        weights = row_weights(counts, self.loss)
+        if self.ranks > 1:
+            ids, weights = rank_part(ids, weights, self.rank, self.ranks)
+        parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
+        return collate(self.tokenizer, parts, ids, weights)._replace(rows=sum(counts))
+
+
+def rank_part(
+    ids: Sequence[Ints], weights: torch.Tensor, rank: int, ranks: int
+) -> tuple[list[Ints], torch.Tensor]:
+    """A rank's rows of a batch: every ``ranks``-th, those of the tasks one after the other.
+
+    Args:
+        ids: by task, row numbers.
+        weights: of all the rows, in the loss of the whole batch.
+
+    Returns:
+        Its ``ids``, and their weights in a loss whose mean over the ranks is that of the batch. A
+        rank for which there is no row gets one of weight 0, for all must take part in a step.
+    """
+    owner = np.repeat(np.arange(len(ids)), [len(of_task) for of_task in ids])
+    mine = np.arange(len(owner))[rank::ranks]
+    scale = float(ranks)
+    if not len(mine):
+        mine, scale = np.array([0]), 0.0
+    rows = np.concatenate(ids)[mine]
+    parts = [rows[owner[mine] == task] for task in range(len(ids))]
+    return parts, weights[torch.from_numpy(mine)] * scale
+
+
+class MixedBatches(Sampler[mixing.Batch]):
+    """The mixed batches of the current epoch; Lightning calls ``set_epoch``.
+
+    Args:
+        plan: makes the batches of an epoch, or those of them that are left.
+        steps: how many an epoch has.
+        epoch: the first, which worker processes ask for before Lightning sets it.
+    """
+
+    def __init__(self, plan: Callable[[int], list[mixing.Batch]], steps: int, epoch: int) -> None:
+        self.plan = plan
+        self.steps = steps
+        self.epoch = epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[mixing.Batch]:
+        yield from self.plan(self.epoch)
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+def collate(
+    tokenizer: Any,
+    parts: Sequence[dict[str, list[Any]]],
+    ids: Sequence[Ints],
+    weights: torch.Tensor,
+) -> Batch:
+    """Pad the tokens of several tasks' rows to one length."""
+    counts = tuple(len(part["label"]) for part in parts)
+    names = [name for name in tokenizer.model_input_names if name in parts[0]]
+    fill = {"input_ids": tokenizer.pad_token_id}
+    columns = {name: [row for part in parts for row in part[name]] for name in names}
+    longest = max(len(row) for row in columns["input_ids"])
+    inputs = {
+        name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
+        for name, column in columns.items()
+    }
+    labels = torch.tensor([label for part in parts for label in part["label"]])
+    return Batch(
+        inputs=inputs,
+        labels=labels.float(),
+        counts=counts,
+        weights=weights,
+        ids=torch.from_numpy(np.concatenate(ids)),
+        rows=len(labels),
+    )
+
+
+def by_length(rows: Rows, batch_size: int) -> list[mixing.Batch]:
+    """Batches of rows of like length, so that little is padding."""
+    lengths = pc.list_value_length(rows.tokens.data.column("input_ids")).to_numpy()
+    order = np.argsort(lengths[rows.used], kind="stable")
+    return [[(0, order[i : i + batch_size])] for i in range(0, len(order), batch_size)]
