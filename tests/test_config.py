@@ -28,7 +28,8 @@ CHANGED = {
     "subsample_size.target": 65, "subsample_size.support": 65, "subsample_size.dev": 65,
     "subsample_size.seed": 1, "suite.seed": 1, "suite.sources.rte.train": 801,
     "sampling.name": "size", "sampling.temperature": 3.0, "sampling.cap": 10,
-    "sampling.batches": "homogeneous", "sampling.epoch": "shortest",
+    "sampling.mode": "gap_x_size", "sampling.floor": 0.1, "sampling.batches": "homogeneous",
+    "sampling.epoch": "shortest",
     "optim.lr": 1.0, "optim.weight_decay": 0.5, "optim.warmup": 0.5, "optim.schedule": "cosine",
     "optim.gradient_clip": 2.0, "optim.optimizer._target_": "torch.optim.SGD",
     "trainer.max_epochs": 9, "trainer.max_steps": 5, "trainer.early_stopping": 1,
@@ -71,7 +72,8 @@ MTL = (
 
 @pytest.mark.parametrize("key", CHANGED)
 def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, key: str) -> None:
-    cfg = compose(*MTL)
+    dynamic = ("sampling=dynamic", "sampling.mode=gap")
+    cfg = compose(*MTL, *(dynamic if key in ("sampling.mode", "sampling.floor") else ()))
     before, folder = build(cfg).plan()[-1].key, content(cfg)
     OmegaConf.update(cfg, key, CHANGED[key])
     assert build(cfg).plan()[-1].key != before
@@ -83,7 +85,8 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     [
         ("study", "other"), ("micro_batch_size", 3), ("eval_batch_size", 3),
         ("keep_weights", "all"), ("only_stage", "abc"), ("num_workers", 1),
-        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", "1"),
+        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", 2),
+        ("trainer.checkpoint_minutes", 1), ("trainer.checkpoint_steps", 1),
         ("trainer.progress_bar", True), ("store_dir", None), ("cache_dir", None),
     ],
 )  # fmt: skip

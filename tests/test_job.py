@@ -5,6 +5,7 @@ import pytest
 
 from tests.conftest import Compose, Run
 from tlbench.errors import UserError
+from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.job import run_experiment
 from tlbench.results import read
@@ -19,9 +20,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The titles of the stages that were trained, in order."""
     titles = []
 
-    def watched(stage: Any, *arguments: Any) -> Any:
-        titles.append(stage.title)
-        return train_stage(stage, *arguments)
+    def watched(run: StageRun, *arguments: Any) -> Any:
+        titles.append(run.stage.title)
+        return train_stage(run, *arguments)
 
     monkeypatch.setattr("tlbench.training.train_stage", watched)
     return titles
@@ -138,8 +139,8 @@ def test_an_unwritable_store_is_named_before_training(
 def test_a_stage_that_fails_leaves_no_part_of_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(stage: Any, role: str, folder: Path, *_: Any) -> None:
-        (folder / "half").touch()
+    def fail(run: StageRun, *_: Any) -> None:
+        (run.folder / "half").touch()
         raise RuntimeError("no memory")
 
     monkeypatch.setattr("tlbench.training.train_stage", fail)

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from tests.conftest import Compose, Run
 from tlbench.config import Encoder
 from tlbench.data.mixing import Batch, Mixer
+from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.job import run_experiment
 from tlbench.model.encoder import load_encoder, locate
@@ -33,7 +34,7 @@ def trained(cfg: Any, folder: Path) -> dict[str, Any]:
 
 def train(stage: Stage, folder: Path) -> dict[str, Any]:
     folder.mkdir()
-    return train_stage(stage, "target", folder, None, None)
+    return train_stage(StageRun(stage, "target", folder), None)
 
 
 def expected_metrics(predictions: list[float], labels: list[float]) -> dict[str, float]:
@@ -153,9 +154,9 @@ def test_every_epoch_has_an_order_of_its_own(
     epochs = []
     plan = Mixer.plan
 
-    def watched(mixer: Mixer, epoch: int) -> list[Batch]:
+    def watched(mixer: Mixer, epoch: int, shares: Any) -> list[Batch]:
         epochs.append(epoch)
-        return plan(mixer, epoch)
+        return plan(mixer, epoch, shares)
 
     monkeypatch.setattr(Mixer, "plan", watched)
     trained(compose("trainer.max_steps=null", "trainer.max_epochs=3"), tmp_path / "stage")

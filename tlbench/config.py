@@ -42,6 +42,8 @@ NEUTRAL_KEYS = (
     "logger",
     "trainer.accelerator",
     "trainer.devices",
+    "trainer.checkpoint_minutes",
+    "trainer.checkpoint_steps",
     "trainer.progress_bar",
 )
 
@@ -107,11 +109,13 @@ class SubsampleSize:
 
 @dataclass
 class Sampling:
-    """The group ``sampling``; see ``tlbench.data.mixing``."""
+    """The group ``sampling``; see ``tlbench.data.proportions`` and ``tlbench.data.mixing``."""
 
     name: str
     temperature: float | None
     cap: int | None
+    mode: str | None
+    floor: float | None
     batches: str
     epoch: Any
 
@@ -138,6 +142,8 @@ class TrainerConfig:
     accelerator: str
     devices: Any
     precision: str
+    checkpoint_minutes: float | None
+    checkpoint_steps: int | None
     progress_bar: bool | None
 
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 
 from tlbench import loggers, progress, recording, results
 from tlbench.errors import UserError
+from tlbench.execution import Execution
 from tlbench.experiment import Experiment, build
 from tlbench.results import ResultRecord
 from tlbench.stage import Stage
@@ -40,10 +42,13 @@ def run_job(cfg: DictConfig) -> float | None:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
+        if _is_told_to_stop(error):
+            log.warning("The job was told to stop; the same command again goes on where it was.")
+            raise
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
             sys.exit(1)  # the sentence is in the log; Hydra would print it again
-        if in_sweep and type(error) is SystemExit:  # not Lightning's kind that answers SIGTERM
+        if in_sweep and isinstance(error, SystemExit):
             # An exit would end the launcher, and with it the jobs that wait for their turn.
             raise RuntimeError(f"the job called sys.exit({error})") from error
         raise
@@ -65,16 +70,19 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     wanted = _wanted(plan, experiment.config.only_stage)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None
+    # A stage trained alone is trained for others to start from.
+    weights_of = wanted.tasks[0] if alone and wanted.may_start_another else None
     job = _describe(experiment, folder, wanted if alone else None)
     log.info("%s", job.title)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        found, trained = _ensure(wanted, alone, store, opened, final=plan[-1])
+        execution = Execution(store, opened, final=plan[-1])
+        found = execution.ensure(wanted, weights_of)
         if alone:
             summary = {"stage": wanted.key}
             return None
-        record = recording.done(experiment, plan, found, trained)
+        record = recording.done(experiment, plan, found, execution.trained)
         record.seconds = round(time.time() - began, 2)
         record = recording.with_first_costs(record, folder)
         record.write(folder)
@@ -83,6 +91,14 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         opened.finish(summary, failed=not summary)
     print_record(record, folder, in_sweep)
     return record.score
+
+
+def _is_told_to_stop(error: BaseException) -> bool:
+    """Whether an exit answers a signal: Lightning's kind SIGTERM, submitit's the time limit."""
+    if type(error) is SystemExit:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        return str(frame.f_globals.get("__name__")).startswith("submitit.")
+    return isinstance(error, SystemExit)
 
 
 def _wanted(plan: list[Stage], only: str | None) -> Stage:
@@ -94,60 +110,6 @@ def _wanted(plan: list[Stage], only: str | None) -> Stage:
             return stage
     keys = ", ".join(stage.key for stage in plan)
     raise UserError(f"Change only_stage: '{only}' is not in the plan, which has {keys}.")
-
-
-def _ensure(
-    wanted: Stage, alone: bool, store: Store, opened: loggers.JobLog, final: Stage
-) -> tuple[dict[str, Any], set[str]]:
-    """The ``stage.json`` of ``wanted``, and the keys of the stages trained to have it.
-
-    Args:
-        alone: it is trained for others to start from, so its weights are needed.
-    """
-    trained: set[str] = set()
-
-    def ensure(stage: Stage, weights_of: str | None) -> dict[str, Any]:
-        found = store.find(stage.key, weights_of)
-        if found:
-            log.info("  %s is in the store (%s)", stage.title, stage.key)
-            return found
-        before = ensure(stage.start, stage.start.tasks[0]) if stage.start else None
-        with store.claim(stage.key):
-            found = store.find(stage.key, weights_of)
-            if found is None:  # nobody trained it in the meantime
-                role = "target" if stage is final else "support"
-                found = _train(stage, role, store, opened, before, bool(weights_of))
-                trained.add(stage.key)
-        return found
-
-    weights_of = wanted.tasks[0] if alone and wanted.may_start_another else None
-    return ensure(wanted, weights_of), trained
-
-
-def _train(
-    stage: Stage,
-    role: str,
-    store: Store,
-    opened: loggers.JobLog,
-    before: dict[str, Any] | None,
-    weights_needed: bool,
-) -> dict[str, Any]:
-    # Here and not above: with everything in the store a job does without torch.
-    from tlbench.training import train_stage
-
-    log.info("  %s: training %s (%s)", role, stage.title, stage.key)
-    start = store.weights(stage.start.key, stage.start.tasks[0]) if stage.start else None
-    with store.work_folder(stage.key) as work:
-        found = train_stage(stage, role, work, start, opened.lightning(), weights_needed)
-        found["before"] = {name: before[name] if before else 0 for name in _COSTS}
-        found["before"]["train_rows"] = recording.train_rows(before) if before else {}
-        found["ingredients"] = stage.ingredients()
-        found["title"] = stage.title
-        found["versions"] = results.package_versions()
-        return store.commit(stage.key, work, results.jsonable(found))
-
-
-_COSTS = ("steps", "instances", "seconds")
 
 
 def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.Job:

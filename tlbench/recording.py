@@ -1,7 +1,7 @@
 """Makes result records from finished stages; a job does it, and a sweep for what needs no job."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from tlbench.stage import Stage
 
 log = logging.getLogger(__name__)
 
+COSTS = ("steps", "instances", "seconds")
+
 
 def done(
     experiment: Experiment,
@@ -31,11 +33,12 @@ def done(
         trained: the keys of the stages that were trained just now, for it; others are reused.
     """
     final, c = plan[-1], experiment.config
-    mine, before = found["tasks"][experiment.target.name], found["before"]
-    own = final.key in trained
-    own_before = final.start is not None and final.start.key in trained
-    total = {name: found[name] + before[name] for name in ("steps", "instances", "seconds")}
-    new = {name: own * found[name] + own_before * before[name] for name in ("steps", "instances")}
+    mine = found["tasks"][experiment.target.name]
+    stages = {**found["before"], final.key: cost(found)}
+    total = {name: sum(one[name] for one in stages.values()) for name in COSTS}
+    reused = {
+        name: sum(one[name] for key, one in stages.items() if key not in trained) for name in COSTS
+    }
     return ResultRecord(
         study=c.study,
         strategy=c.strategy.name,
@@ -46,12 +49,12 @@ def done(
         score=mine["score"],
         majority_score=mine["majority_score"],
         metrics=mine["metrics"],
-        train_rows=before["train_rows"] | train_rows(found),
+        train_rows={k: v for one in stages.values() for k, v in one["train_rows"].items()},
         dev_rows=experiment.target.dev_count["dev"],
         steps=total["steps"],
         instances=total["instances"],
-        steps_reused=total["steps"] - new["steps"],
-        instances_reused=total["instances"] - new["instances"],
+        steps_reused=reused["steps"],
+        instances_reused=reused["instances"],
         training_seconds=round(total["seconds"], 2),
         device=found["device"],
         stage_keys=[stage.key for stage in plan],
@@ -61,9 +64,16 @@ def done(
     )
 
 
-def train_rows(found: dict[str, Any]) -> dict[str, int]:
-    """By task, the rows that a finished stage trained on."""
-    return {name: task["train_rows"] for name, task in found["tasks"].items()}
+def cost(found: dict[str, Any]) -> dict[str, Any]:
+    """What a finished stage took: steps, instances, seconds, and by task the rows trained on."""
+    rows = {name: task["train_rows"] for name, task in found["tasks"].items()}
+    return {name: found[name] for name in COSTS} | {"train_rows": rows}
+
+
+def costs_before(stages: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """By key, what finished stages took, and those that they needed themselves."""
+    before = {key: one for found in stages.values() for key, one in found["before"].items()}
+    return before | {key: cost(found) for key, found in stages.items()}
 
 
 def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:

@@ -1,4 +1,7 @@
-"""Trains one stage with Lightning and writes what it found into a folder."""
+"""Trains one stage with Lightning and writes what it found into a folder.
+
+A stage that was interrupted and has left a checkpoint in the folder goes on from there.
+"""
 
 import logging
 import time
@@ -10,19 +13,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench import progress
+from tlbench import progress, ranks
 from tlbench.config import Task
 from tlbench.data.datamodule import MultiTaskDataModule
-from tlbench.model import metrics
+from tlbench.execution import StageRun
+from tlbench.model import metrics, resume
 from tlbench.model.best import Best, BestPerTask
 from tlbench.model.encoder import load_encoder
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
 from tlbench.stage import Stage
+from tlbench.store import CHECKPOINT
 
 # Their notes on hardware and products; what matters is in our own lines and in the record.
 for name in ("pytorch_lightning", "lightning_fabric"):
@@ -30,80 +36,111 @@ for name in ("pytorch_lightning", "lightning_fabric"):
 disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def train_stage(
-    stage: Stage,
-    role: str,
-    folder: Path,
-    start: Path | None,
-    logger: Logger | None,
-    weights_needed: bool = False,
-) -> dict[str, Any]:
-    """Train a stage; write predictions and wanted weights into ``folder``.
-
-    Args:
-        role: ``support`` or ``target``: the prefix of what is logged.
-        start: the folder of the weights to start from, for a stage with a start.
-        weights_needed: keep the best weights whatever ``keep_weights`` says.
+def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
+    """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
         What ``stage.json`` holds beside the stage's ingredients: scores, history, costs.
+
+    Raises:
+        UserError: if the devices that are asked for are not there.
     """
     began = time.time()
-    pl.seed_everything(stage.config.seed, workers=True, verbose=False)
-    data = MultiTaskDataModule(stage)
-    data.setup()
-    model = _model(stage, start)
-    total = data.schedule.steps
-    module = MultiTaskModule(
-        model, stage.config, data.evaluated, role, total, data.schedule.evaluations
-    )
-    best = BestPerTask(stage, folder, data.tokenizer, weights_needed)
-    trainer = _trainer(stage, total, logger, best)
-    _fit(trainer, module, data)
-    for task in model.tasks:
-        _write_predictions(folder, task, best.best[task.name])
+    devices = ranks.count_devices(run.stage.config.trainer)
+    data = MultiTaskDataModule(run.stage, run.alone)
+    data.setup()  # before there are other ranks, which then find the rows tokenised
+    checkpoint = resume.usable(run)
+    with ranks.others(devices, _train_as_other, run, devices, checkpoint):
+        trainer, module, best = _train(run, data, logger, devices, checkpoint)
+    if run.keeps_weights:
+        best.finish()
+    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    for task in module.model.tasks:
+        _write_predictions(run.folder, task, best.best[task.name])
     return {
-        "tasks": {task.name: _task_entry(data, task, best) for task in model.tasks},
+        "tasks": {task.name: _task_entry(data, task, best) for task in module.model.tasks},
         "history": best.history,
+        "shares": data.shares,
         "steps": trainer.global_step,
         "instances": module.instances,
-        "seconds": round(time.time() - began, 2),
+        "seconds": round(module.seconds + time.time() - began, 2),
         "device": _device_name(trainer),
-        "weights": list(stage.tasks) if best.keeps_weights else [],
+        "weights": list(run.stage.tasks) if run.keeps_weights else [],
     }
 
 
-def _model(stage: Stage, start: Path | None) -> MultiTaskModel:
-    config = stage.config
-    tasks = [draw.task for draw in stage.draws]
+def _train_as_other(run: StageRun, devices: int, checkpoint: Path | None) -> None:
+    """What the ranks beside the first do: train in step with it, and write nothing."""
+    _train(run, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+
+
+def _train(
+    run: StageRun,
+    data: MultiTaskDataModule,
+    logger: Logger | None,
+    devices: int,
+    checkpoint: Path | None,
+) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask]:
+    config = run.stage.config
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    data.setup()
+    schedule = data.schedule
+    module = MultiTaskModule(
+        _model(run), config, data.evaluated, run.role, schedule.steps, schedule.evaluations
+    )
+    best = BestPerTask(run, data.tokenizer)
+    t = config.trainer
+    last = resume.LastCheckpoint(
+        run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
+    )
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last])
+    _fit(trainer, module, data, checkpoint)
+    return trainer, module, best
+
+
+def _model(run: StageRun) -> MultiTaskModel:
+    config, start = run.stage.config, run.start
+    tasks = [draw.task for draw in run.stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
-    if start is not None and stage.start is not None:
-        model.load_head(stage.start.draws[0].task, start / "heads.safetensors")
+    if start is not None and run.stage.start is not None:
+        model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
     return model
 
 
-def _fit(trainer: pl.Trainer, module: MultiTaskModule, data: MultiTaskDataModule) -> None:
+def _fit(
+    trainer: pl.Trainer,
+    module: MultiTaskModule,
+    data: MultiTaskDataModule,
+    checkpoint: Path | None,
+) -> None:
     with warnings.catch_warnings():
         for message in (
             ".*does not have many workers.*",  # num_workers is the user's choice
             ".*smaller than the logging interval.*",
             ".*LeafSpec.*",  # Lightning's own use of torch
+            ".*dataloader is not resumable.*",  # its sampler skips what was done
+            ".*modules in eval mode.*",
         ):
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(module, datamodule=data)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
-def _trainer(stage: Stage, total: int, logger: Logger | None, best: BestPerTask) -> pl.Trainer:
+def _trainer(
+    stage: Stage, total: int, devices: int, logger: Logger | None, callbacks: list[pl.Callback]
+) -> pl.Trainer:
     t = stage.config.trainer
     bar = TQDMProgressBar() if progress.wanted(t.progress_bar) else None
     return pl.Trainer(
         max_epochs=t.max_epochs,
         max_steps=total,
         accelerator=t.accelerator,
-        devices=t.devices,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        # Ours alone say what the ranks are, and the cluster's launcher what is requeued.
+        plugins=[LightningEnvironment()],
         precision=t.precision,  # type: ignore[arg-type]
         logger=logger or False,
-        callbacks=[best, *([bar] if bar else [])],
+        callbacks=[*callbacks, *([bar] if bar else [])],
         enable_progress_bar=bar is not None,
         enable_checkpointing=False,
         enable_model_summary=False,

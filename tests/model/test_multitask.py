@@ -27,7 +27,7 @@ def batch(counts: tuple[int, ...] = (3, 4, 2, 0), loss: str = "sum") -> Batch:
     labels = torch.tensor([0, 1, 1, 0, 1, 2, 2, 3.5, 0.5][: sum(counts)])
     return Batch(
         {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
-        labels, counts, row_weights(counts, loss), torch.arange(sum(counts)),
+        labels, counts, row_weights(counts, loss), torch.arange(sum(counts)), sum(counts),
     )  # fmt: skip
 
 

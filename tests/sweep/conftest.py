@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 
 from hydra_plugins.tlbench_staged_sweeper import StagedSweeper
 from tlbench.config import CONF_DIR
+from tlbench.execution import StageRun
 from tlbench.job import run_job
 from tlbench.results import ResultRecord, read
-from tlbench.stage import Stage
 from tlbench.training import train_stage
 
 MakeSweeper = Callable[..., tuple[StagedSweeper, DictConfig, list[str]]]
@@ -102,8 +102,8 @@ class Trained:
         self.titles: list[str] = []
         self.errors: dict[str, BaseException] = {}
 
-    def __call__(self, stage: Stage, *arguments: Any) -> Any:
-        if error := self.errors.get(stage.title):
+    def __call__(self, run: StageRun, *arguments: Any) -> Any:
+        if error := self.errors.get(run.stage.title):
             raise error
-        self.titles.append(stage.title)
-        return train_stage(stage, *arguments)
+        self.titles.append(run.stage.title)
+        return train_stage(run, *arguments)

@@ -2,22 +2,23 @@
 
 import logging
 import math
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
+from tlbench.execution import StageRun
 from tlbench.model.module import Evaluation, MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
-from tlbench.stage import Stage
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Best:
-    """A task's best evaluation so far: at which step, and of each of its splits."""
+    """A task's best evaluation so far: after which step, and of each of its splits."""
 
     score: float = -math.inf
     step: int = 0
@@ -32,17 +33,17 @@ class BestPerTask(pl.Callback):
         history: every evaluation: step, and by task and split the metrics.
     """
 
-    def __init__(self, stage: Stage, folder: Path, tokenizer: Any, needed: bool) -> None:
-        self.best = {name: Best() for name in stage.tasks}
+    def __init__(self, run: StageRun, tokenizer: Any) -> None:
+        config = run.stage.config
+        self.best = {name: Best() for name in run.stage.tasks}
         self.history: list[dict[str, Any]] = []
-        self.folder = folder
+        self.folder = run.folder
         self.tokenizer = tokenizer
-        keep = stage.config.keep_weights
-        wanted = keep == "all" or (keep == "needed" and stage.may_start_another)
-        self.keeps_weights = wanted or needed
-        self.patience = stage.config.trainer.early_stopping
-        self.selecting = "held_out" if stage.config.selection == "held_out" else "dev"
+        self.keeps_weights = run.keeps_weights
+        self.patience = config.trainer.early_stopping
+        self.selecting = "held_out" if config.selection == "held_out" else "dev"
         self._in_vain = 0
+        self._in_checkpoint: set[Path] = set()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
@@ -53,22 +54,53 @@ class BestPerTask(pl.Callback):
             task: {name: e.found for name, e in splits.items()} for task, splits in by_task.items()
         }
         self.history.append({"step": trainer.global_step, "tasks": found})
+        trainer.datamodule.current = {  # type: ignore[attr-defined]
+            task: splits[self.selecting]["score"] for task, splits in found.items()
+        }
         improved = [task for task, splits in by_task.items() if self._improves(task, splits)]
         for task in improved:
             score = by_task[task][self.selecting].found["score"]
             # A first score that is not defined counts as the worst, so that there is a best.
             score = -math.inf if math.isnan(score) else score
             self.best[task] = Best(score, trainer.global_step, by_task[task])
-            if self.keeps_weights:
+            if self.keeps_weights and trainer.is_global_zero:
                 self._save(pl_module.model, task)
         self._in_vain = 0 if improved else self._in_vain + 1
         if self.patience and self._in_vain >= self.patience:
             trainer.should_stop = True
         self._say(trainer, pl_module)
 
+    def state_dict(self) -> dict[str, Any]:
+        self._in_checkpoint = {self._weights(name) for name in self.best}
+        best = {name: asdict(best) for name, best in self.best.items()}
+        return {"best": best, "history": self.history, "in_vain": self._in_vain}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, best in state_dict["best"].items():
+            splits = {split: Evaluation(**e) for split, e in best["splits"].items()}
+            self.best[name] = Best(best["score"], best["step"], splits)
+        self._in_checkpoint = {self._weights(name) for name in self.best}
+        self.history = state_dict["history"]
+        self._in_vain = state_dict["in_vain"]
+
+    def finish(self) -> None:
+        """Put the best weights where the store expects them: ``weights/<task>``."""
+        (self.folder / "weights").mkdir(exist_ok=True)
+        for name in self.best:
+            self._weights(name).rename(self.folder / "weights" / name)
+        shutil.rmtree(self.folder / "best", ignore_errors=True)
+
+    def _weights(self, name: str) -> Path:
+        """The folder of a task's best weights, of a step: a checkpoint may mean earlier ones."""
+        return weights_folder(self.folder, name, self.best[name].step)
+
     def _save(self, model: MultiTaskModel, name: str) -> None:
         """Encoder and tokenizer as ``save_pretrained`` writes them, and ``heads.safetensors``."""
-        folder = self.folder / "weights" / name
+        folder = self._weights(name)
+        wanted = {folder, *self._in_checkpoint, *map(self._weights, self.best)}
+        for old in folder.parent.glob("*"):
+            if old not in wanted:
+                shutil.rmtree(old)
         model.encoder.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         (task,) = (task for task in model.tasks if task.name == name)
@@ -87,3 +119,8 @@ class BestPerTask(pl.Callback):
             "  %s step %d/%d  %s",
             module.role, trainer.global_step, module.total_steps, "  ".join(scores),
         )  # fmt: skip
+
+
+def weights_folder(folder: Path, task: str, step: int) -> Path:
+    """Where in a work folder the weights that were best for a task after ``step`` steps are."""
+    return folder / "best" / f"{task}-{step}"

@@ -1,20 +1,25 @@
 """The LightningModule: one optimizer step a batch, and the scores of every task."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.utils import get_class
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from tlbench.config import Config
-from tlbench.data.datamodule import Rows
+from tlbench.data.loading import Rows
 from tlbench.errors import UserError
 from tlbench.model import metrics
 from tlbench.model.multitask import Batch, MultiTaskModel
+
+Seen = tuple[Tensor, Tensor, Tensor]  # of a batch: ids, labels, logits
 
 
 @dataclass
@@ -65,8 +70,10 @@ class MultiTaskModule(LightningModule):
         self.total_steps = total_steps
         self.eval_steps = eval_steps
         self.evaluations: list[Evaluation] = []
-        self._seen: list[list[tuple[Tensor, Tensor, Tensor]]] = []
+        self._seen: list[list[Seen]] = []
         self.instances = 0
+        self.seconds = 0.0  # trained before this process took over
+        self._began = time.monotonic()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         due = self.global_step + 1 in self.eval_steps
@@ -84,8 +91,26 @@ class MultiTaskModule(LightningModule):
         schedule = self.lr_schedulers()
         self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
         schedule.step()  # type: ignore[union-attr]
-        self.instances += len(batch.labels)
-        self.log(f"{self.role}/loss", total, prog_bar=True)
+        self.instances += batch.rows
+        self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
+        if batch_idx == 0 and len(self.model.tasks) > 1:
+            self._log_shares()
+
+    def _log_shares(self) -> None:
+        """Log what part of the epoch each task gets."""
+        shares = self.trainer.datamodule.shares[-1]  # type: ignore[attr-defined]
+        by_task = zip(self.model.tasks, shares, strict=True)
+        named = {f"{self.role}/{task.name}/share": share for task, share in by_task}
+        for logger in self.loggers:
+            logger.log_metrics(named, step=self.global_step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["instances"] = self.instances
+        checkpoint["seconds"] = self.seconds + time.monotonic() - self._began
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.instances = checkpoint["instances"]
+        self.seconds = checkpoint["seconds"]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Here and not after backward: by now 16-bit gradients have been unscaled.
@@ -104,8 +129,9 @@ class MultiTaskModule(LightningModule):
         self._seen[dataloader_idx].append((batch.ids, batch.labels, logits))
 
     def on_validation_epoch_end(self) -> None:
+        seen = self._of_all_ranks()
         self.evaluations = [
-            self._evaluate(*both) for both in zip(self.evaluated, self._seen, strict=True)
+            self._evaluate(*both) for both in zip(self.evaluated, seen, strict=True)
         ]
         self._seen = []
         logged = {
@@ -116,9 +142,19 @@ class MultiTaskModule(LightningModule):
         }
         self.log_dict(logged)
 
-    def _evaluate(self, rows: Rows, seen: list[tuple[Tensor, Tensor, Tensor]]) -> Evaluation:
-        ids, labels, logits = (torch.cat(parts).cpu() for parts in zip(*seen, strict=True))
-        order = ids.argsort()
+    def _of_all_ranks(self) -> list[list[Seen]]:
+        """By loader, what all the ranks have seen, on the CPU."""
+        mine = [[_on_cpu(batch) for batch in of_loader] for of_loader in self._seen]
+        if self.trainer.world_size == 1:
+            return mine
+        ranks: list[list[list[Seen]]] = [[]] * self.trainer.world_size
+        torch.distributed.all_gather_object(ranks, mine)
+        return [list(chain(*of_loader)) for of_loader in zip(*ranks, strict=True)]
+
+    def _evaluate(self, rows: Rows, seen: list[Seen]) -> Evaluation:
+        ids, labels, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        # Of several ranks two may have seen the same batch.
+        order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
         ids, labels, logits = ids[order], labels[order], logits[order]
         found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
         return Evaluation(found, ids, labels, logits)
@@ -154,3 +190,8 @@ class MultiTaskModule(LightningModule):
             "cosine": 0.5 * (1 + math.cos(math.pi * min(1.0, done))),
             "constant": 1.0,
         }[self.config.optim.schedule]
+
+
+def _on_cpu(batch: Seen) -> Seen:
+    ids, labels, logits = (tensor.cpu() for tensor in batch)
+    return ids, labels, logits

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
         counts: rows of each task, in the order of the tasks, (tasks,), on the CPU.
         weights: what each row's loss counts in the whole batch's loss, (rows,).
         ids: the rows' numbers in their split, (rows,).
+        rows: how many rows the batch has on all devices.
     """
 
     inputs: dict[str, Tensor]
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     counts: tuple[int, ...]
     weights: Tensor
     ids: Tensor
+    rows: int
 
     def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
         """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""
@@ -45,6 +47,7 @@ class Batch(NamedTuple):
                 tuple(counts),
                 self.weights[low:high],
                 self.ids[low:high],
+                self.rows,
             )
 
 

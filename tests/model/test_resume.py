@@ -1,0 +1,230 @@
+"""A stage that is cut off at any moment ends as if it had not been."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import Compose
+from tlbench.execution import StageRun
+from tlbench.experiment import build
+from tlbench.model.best import BestPerTask
+from tlbench.model.module import MultiTaskModule
+from tlbench.model.resume import LastCheckpoint
+from tlbench.stage import Stage
+from tlbench.store import CHECKPOINT
+from tlbench.training import train_stage
+
+PAIR = ("strategy=mtl", "target_task=rte", "support_task=mnli")
+# 7 steps an epoch and 3 epochs; evaluations in the middle and at the end of each.
+SIZES = ("subsample_size.target=45", "subsample_size.support=60", "subsample_size.dev=20")
+LENGTH = ("batch_size=16", "trainer.max_epochs=3", "trainer.max_steps=null", "optim.lr=1e-3")
+MIXES = {
+    "heterogeneous": (),
+    "homogeneous": ("sampling.batches=homogeneous", "sampling=uniform"),
+    "partition": ("sampling.batches=partition", "heads=per_label_count"),
+    "fixed_counts": ("sampling.batches=fixed_counts", "loss=mean"),
+    "annealed": ("sampling=annealed",),
+    "dynamic": ("sampling=dynamic", "sampling.mode=gap"),
+    "workers": ("num_workers=1", "sampling=dynamic"),
+}
+EVERY_STEP = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
+STEPS = range(1, 21) if EVERY_STEP else (1, 7, 12)
+
+
+class KilledError(Exception):
+    """Stands for what leaves no time to save anything."""
+
+
+@dataclass
+class Result:
+    found: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+    predictions: dict[str, Any]
+
+
+def stage_of(compose: Compose, mix: str) -> Stage:
+    return build(compose(*PAIR, *SIZES, *LENGTH, "keep_weights=all", *MIXES[mix])).plan()[-1]
+
+
+def train(stage: Stage, folder: Path) -> Result:
+    folder.mkdir(exist_ok=True)
+    alone = {"mnli": 0.9, "rte": 0.6}
+    found = train_stage(StageRun(stage, "target", folder, alone=alone), None)
+    files = sorted(folder.rglob("*.safetensors"))
+    tables = sorted(folder.rglob("*.parquet"))
+    assert len(files) == 4
+    assert len(tables) == 2
+    del found["seconds"]
+    return Result(
+        found,
+        {f"{file.parent.name} {k}": v for file in files for k, v in load_file(file).items()},
+        {file.name: pq.read_table(file).to_pydict() for file in tables},
+    )
+
+
+def assert_same(one: Result, other: Result) -> None:
+    assert one.found == other.found
+    assert one.predictions == other.predictions
+    assert one.weights.keys() == other.weights.keys()
+    for name, value in one.weights.items():
+        assert torch.equal(value, other.weights[name]), name
+
+
+def cut_off_at(
+    monkeypatch: pytest.MonkeyPatch, step: int, error: type[BaseException], hook: str, owner: type
+) -> None:
+    """Raise ``error`` in a hook, once, when ``step`` steps are done."""
+    original = getattr(owner, hook)
+    done: list[int] = []
+
+    def cut(self: Any, *arguments: Any) -> Any:
+        trainer = self.trainer if owner is MultiTaskModule else arguments[0]
+        if trainer.global_step == step and not done:
+            done.append(step)
+            raise error
+        return original(self, *arguments)
+
+    monkeypatch.setattr(owner, hook, cut)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Stage], Result]:
+    known: dict[str, Result] = {}
+
+    def get(stage: Stage) -> Result:
+        if stage.key not in known:
+            known[stage.key] = train(stage, tmp_path_factory.mktemp(stage.key) / "whole")
+        return known[stage.key]
+
+    return get
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_a_killed_stage_ends_as_if_it_had_not_been(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    mix: str,
+) -> None:
+    stage = stage_of(compose, mix)
+    whole = undisturbed(stage)
+    assert whole.found["steps"] >= 21
+    stage.config.trainer.checkpoint_steps = 1
+    for step in STEPS if mix != "workers" else (9,):
+        with monkeypatch.context() as patch:
+            cut_off_at(patch, step, KilledError, "on_train_batch_start", MultiTaskModule)
+            with pytest.raises(KilledError):
+                train(stage, tmp_path / str(step))
+        assert (tmp_path / str(step) / CHECKPOINT).exists()
+        assert_same(train(stage, tmp_path / str(step)), whole)
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("hook", "owner"),
+    [
+        ("training_step", MultiTaskModule),
+        ("on_train_batch_start", MultiTaskModule),
+        ("on_validation_end", BestPerTask),
+    ],
+)
+def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    error: type[BaseException],
+    hook: str,
+    owner: type,
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    whole = undisturbed(stage)
+    folder = tmp_path / "stage"
+    # In an evaluation it is the last one written: none in the middle of it could be gone on from.
+    in_evaluation = owner is BestPerTask
+    stage.config.trainer.checkpoint_steps = 3 if in_evaluation else None
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, error, hook, owner)
+        with pytest.raises(SystemExit):  # Lightning makes one of Ctrl-C
+            train(stage, folder)
+    steps = torch.load(folder / CHECKPOINT, weights_only=True)["global_step"]
+    assert steps == (6 if in_evaluation else 7)
+    assert_same(train(stage, folder), whole)
+
+
+def test_an_interrupt_while_weights_change_leaves_the_checkpoint_before(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    whole = undisturbed(stage)
+    stage.config.trainer.checkpoint_steps = 4
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 6, SystemExit, "on_before_optimizer_step", MultiTaskModule)
+        with pytest.raises(SystemExit):
+            train(stage, tmp_path / "stage")
+    assert torch.load(tmp_path / "stage" / CHECKPOINT, weights_only=True)["global_step"] == 4
+    assert_same(train(stage, tmp_path / "stage"), whole)
+
+
+def test_a_failure_leaves_nothing_of_its_own(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off_at(monkeypatch, 6, KilledError, "training_step", MultiTaskModule)
+    with pytest.raises(KilledError):
+        train(stage_of(compose, "heterogeneous"), tmp_path / "stage")
+    assert not (tmp_path / "stage" / CHECKPOINT).exists()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_stage_begins_anew(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    whole = undisturbed(stage)
+    folder = tmp_path / "stage"
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, SystemExit, "training_step", MultiTaskModule)
+        with pytest.raises(SystemExit):
+            train(stage, folder)
+    content = (folder / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes(content[: len(content) // 2])
+    assert_same(train(stage, folder), whole)
+    assert "can't be gone on from" in caplog.text
+    assert (folder / "last.damaged").exists()
+
+
+def test_minutes_between_checkpoints(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    written: list[int] = []
+    original = LastCheckpoint._write
+
+    def write(self: LastCheckpoint, trainer: Any) -> None:
+        written.append(trainer.global_step)
+        original(self, trainer)
+
+    monkeypatch.setattr(LastCheckpoint, "_write", write)
+    clock: Iterator[int] = iter(range(0, 10**6, 20))  # 20 seconds between any two looks
+    monkeypatch.setattr("tlbench.model.resume.time.monotonic", lambda: next(clock))
+    stage.config.trainer.checkpoint_minutes = 1
+    train(stage, tmp_path / "stage")
+    assert len(written) > 4
+    assert all(later - earlier >= 2 for earlier, later in pairwise(written))
+    shutil.rmtree(tmp_path / "stage")

@@ -1,0 +1,81 @@
+"""Several devices for one stage: a process per device, of which the one at work already is rank 0.
+
+Only training is shared out. Planning, the store and the record stay in the first process, so the
+others never ask whether a stage is to be trained: they exist only if it is.
+"""
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from tlbench.config import TrainerConfig
+from tlbench.errors import UserError
+
+_PLACE = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+_PATIENCE = 30.0  # seconds for the other processes to end by themselves
+
+
+def count_devices(trainer: TrainerConfig) -> int:
+    """How many devices ``trainer.devices`` means on this machine.
+
+    Raises:
+        UserError: if that many GPUs are asked for and are not there.
+    """
+    on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
+    if trainer.devices == "auto":
+        return 1 if on_cpu else torch.cuda.device_count()
+    count = int(trainer.devices)
+    if not on_cpu and count > torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise UserError(f"Change trainer.devices: {count} asked for and {there} are there.")
+    return count
+
+
+@contextmanager
+def others(count: int, work: Callable[..., object], *args: Any) -> Iterator[None]:
+    """Run ``work(*args)`` in ``count - 1`` more processes, as the ranks beside this one.
+
+    Lightning finds its place among them in the environment, as ``torchrun`` would set it.
+    """
+    if count == 1:
+        yield
+        return
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_as_rank, args=(rank, place, work, args), daemon=True)
+        for rank in range(1, count)
+    ]
+    for process in processes:
+        process.start()
+    os.environ.update(place, LOCAL_RANK="0")
+    try:
+        yield
+        for process in processes:
+            process.join(_PATIENCE)
+    finally:
+        for process in processes:
+            process.kill()  # of one that has ended already, nothing
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        for name in _PLACE:
+            os.environ.pop(name, None)
+
+
+def _as_rank(
+    rank: int, place: dict[str, str], work: Callable[..., object], args: tuple[Any, ...]
+) -> None:
+    os.environ.update(place, LOCAL_RANK=str(rank))
+    work(*args)
+
+
+def _free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        port: int = opened.getsockname()[1]
+        return port
