@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tlbench import config
+from tlbench import choices, config
 from tlbench.choices import check_choices, options
 from tlbench.errors import UserError
 
@@ -17,6 +17,7 @@ from tlbench.errors import UserError
         (["support_task=null"], "there is no 'null'"),
         (["subsample_size=100"], "there is no '100'; there are full, half"),
         (["experiment=[paper,nope]"], "there is no 'nope'"),
+        (["-m", "experiment=search"], "Add hydra/sweeper=optuna: experiment=search is a search"),
     ],
 )
 def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said: str) -> None:
@@ -32,6 +33,25 @@ def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said:
 )  # fmt: skip
 def test_everything_else_is_hydras(word: str) -> None:
     check_choices(["-m", "--config-dir", "x", word])
+
+
+@pytest.mark.parametrize(
+    ("word", "extra"),
+    [
+        ("hydra/launcher=slurm", "slurm"),
+        ("hydra/launcher=submitit_local", "slurm"),
+        ("hydra/launcher=joblib", "parallel"),
+        ("hydra/sweeper=optuna", "optuna"),
+    ],
+)
+def test_a_plugin_that_is_not_installed_is_named_with_its_extra(
+    word: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=rf"{word} needs: pip install 'tlbench\[{extra}\]'"):
+        check_choices([word])
+    monkeypatch.setattr(choices, "find_spec", lambda name: name)
+    check_choices([word, "experiment=search", "hydra/sweeper=optuna"])
 
 
 def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,10 @@ def test_an_experiment_names_its_study(command: Command, tmp_path: Path) -> None
         (["optim.lr=fast"], "Change optim.lr: "),
         (["encoder.name=no/such"], "Change encoder (encoder=minilm"),
         (["suite=glue_tsv"], "Change suite.root: give it a value."),
+        (
+            ["hydra.mode=MULTIRUN", "optim.lr=interval(0.1,1)"],
+            "Change optim.lr: only a search (hydra/sweeper=",
+        ),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_1(

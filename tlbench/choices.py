@@ -1,22 +1,36 @@
-"""Refuses an unknown option of a config group in one sentence, before Hydra composes."""
+"""Refuses what can't be chosen on the command line in one sentence, before Hydra composes."""
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
 from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
 
 from tlbench.config import config_dirs
 from tlbench.errors import UserError
+
+_OPTUNA = "hydra/sweeper=optuna"
+# The options of Hydra's groups that need a plugin: its module, and our extra that installs it.
+_PLUGINS = {
+    "hydra/launcher=slurm": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=submitit_slurm": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=submitit_local": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=joblib": ("hydra_joblib_launcher", "parallel"),
+    _OPTUNA: ("hydra_optuna_sweeper", "optuna"),
+}
 
 
 def check_choices(arguments: Sequence[str]) -> None:
     """Look at the overrides on a command line; what is no option of our groups is refused.
 
     Raises:
-        UserError: naming the group and its options.
+        UserError: naming the group and its options, or what to install.
     """
+    for word in arguments:
+        _check_plugin(word)
     words = [word for word in arguments if "=" in word and not word.startswith("-")]
     try:
         overrides = OverridesParser.create().parse_overrides(words)
@@ -32,6 +46,24 @@ def check_choices(arguments: Sequence[str]) -> None:
                 raise UserError(
                     f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
                 )
+            if group == "experiment" and _OPTUNA not in arguments and _is_search(choice):
+                raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
+
+
+def _check_plugin(word: str) -> None:
+    module, extra = _PLUGINS.get(word, ("", ""))
+    if module and find_spec(f"hydra_plugins.{module}") is None:
+        raise UserError(f"Install what {word} needs: pip install 'tlbench[{extra}]'.")
+
+
+def _is_search(experiment: str) -> bool:
+    """Whether an experiment is for Optuna, which its file can't choose: config.yaml has chosen."""
+    files = [folder / "experiment" / f"{experiment}.yaml" for folder in config_dirs()]
+    return any(
+        OmegaConf.select(OmegaConf.load(file), "hydra.sweeper.direction") is not None
+        for file in files
+        if file.is_file()
+    )
 
 
 def options(group: str) -> list[str]:

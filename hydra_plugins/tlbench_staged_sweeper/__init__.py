@@ -90,9 +90,16 @@ class StagedSweeper(BasicSweeper):
 
     def _axes(self, arguments: list[str], loader: ConfigLoader) -> list[list[str]]:
         """The overrides to choose from, key by key; a later argument replaces a parameter."""
+        from tlbench.errors import UserError
+
         parser = OverridesParser.create(config_loader=loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         by_key = {override.get_key_element(): override for override in overrides}
+        for key, override in by_key.items():
+            if override.is_sweep_override() and not override.is_discrete_sweep():
+                raise UserError(
+                    f"Change {key}: only a search (hydra/sweeper=optuna) has intervals."
+                )
         return [
             [text for (text,) in self.split_arguments([override], None)[0]]
             for override in by_key.values()

@@ -1,0 +1,36 @@
+"""Optuna over a job's score: one real command."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tlbench.results import read
+
+pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs tlbench[optuna]")
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+SEARCH = ("-m", "experiment=search", "hydra/sweeper=optuna", "debug=fast",
+          "hydra.sweeper.n_trials=3")  # fmt: skip
+
+
+def test_a_search_finds_its_best_score_in_spite_of_failed_trials(
+    command: Command, tmp_path: Path
+) -> None:
+    ran = command(*SEARCH, "subsample_size.target=choice(64,100000)", "hydra.sweeper.n_jobs=1")
+    assert ran.returncode == 0, ran.stderr
+    files = list((tmp_path / "multirun" / "search").glob("*/result.json"))
+    records = [read(file) for file in files]
+    assert {record.status for record in records} == {"done", "failed"}
+    assert len(records) == 3
+    best = max(record.score for record in records if record.score is not None)
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("Best value: ")]
+    assert float(line.removeprefix("Best value: ")) == pytest.approx(best)
+
+
+def test_the_same_search_again_trains_nothing(command: Command) -> None:
+    assert command(*SEARCH).stderr.count(": training ") == 3
+    again = command(*SEARCH)
+    assert again.returncode == 0, again.stderr
+    assert ": training " not in again.stderr
