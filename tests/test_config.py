@@ -2,6 +2,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
@@ -115,8 +116,22 @@ def test_every_yaml_opens_with_how_to_launch_it() -> None:
 def test_every_option_composes_and_is_checked(file: Path) -> None:
     group = file.parent.relative_to(CONF_DIR).as_posix()
     chosen = [] if group == "." or group.startswith("hydra") else [f"{group}={file.stem}"]
+    if chosen == ["experiment=search"]:
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs tlbench[optuna]")
+        chosen.append("hydra/sweeper=optuna")
     cfg = compose_config("suite.root=somewhere", *chosen)
     assert parse_config(cfg).batch_size > 0
+
+
+def test_a_slurm_job_goes_on_after_its_time_limit() -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        asked = ["hydra/launcher=slurm", "hydra.launcher.partition=debug"]
+        cfg = hydra.compose("config", overrides=asked, return_hydra_config=True)
+    launcher = cfg.hydra.launcher
+    assert launcher._target_.endswith("SlurmLauncher")
+    assert launcher.partition == "debug"
+    assert launcher.max_num_timeout > 0
 
 
 def test_the_papers_protocol() -> None:

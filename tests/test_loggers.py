@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import wandb
@@ -111,6 +112,60 @@ def test_one_run_per_job_in_one_process(run: Run, tmp_path: Path) -> None:
     for seed in range(2):
         run("logger=wandb", f"logger.save_dir={tmp_path / 'wb'}", f"seed={seed}")
     assert len(list((tmp_path / "wb").glob("wandb/offline-run-*"))) == 2
+
+
+def test_seeds_share_a_cell_and_other_settings_have_another(
+    wandb_run: Callable[..., Records],
+) -> None:
+    def cell(*overrides: str) -> str:
+        (about,) = wandb_run(*STILTS, *overrides)["run"]
+        found: str = about["config"]["update"]["cell"]
+        return found
+
+    first = cell("seed=0")
+    assert first.startswith("rte-stilts-mnli-")
+    assert cell("seed=1") == first
+    assert cell("batch_size=8") != first
+
+
+@pytest.fixture
+def inits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What ``wandb.init`` is called with, where there is a login and no server."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb, "init", lambda **given: calls.append(given) or MagicMock())
+    return calls
+
+
+def open_and_close(folder: Path, failed: bool | None) -> None:
+    """A job's run; with ``failed`` of None the job is killed."""
+    job = loggers.Job("a job", "study", "stage", (), {}, folder)
+    opened = loggers.WandbLog("tlbench", None, str(folder), job)
+    if failed is not None:
+        opened.finish({}, failed)
+
+
+def test_a_job_is_one_run_until_it_has_finished(
+    inits: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for failed in (None, True, False, False):  # killed, failed, finished; run anew
+        open_and_close(tmp_path / "job", failed)
+    open_and_close(tmp_path / "another", None)
+    first, *ids = [call["id"] for call in inits]
+    assert {call["resume"] for call in inits} == {"allow"}
+    assert ids[:2] == [first, first]
+    assert len({first, *ids[2:]}) == 3
+    assert list((tmp_path / "job").iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["WANDB_MODE=offline", "WANDB_SWEEP_ID=abc"])
+def test_a_run_that_cant_be_resumed_or_is_an_agents_has_no_id_of_ours(
+    variable: str, inits: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*variable.split("="))
+    open_and_close(tmp_path, None)
+    assert inits[0]["id"] is None
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -226,12 +226,21 @@ def asked(plain: dict[str, Any]) -> dict[str, Any]:
 
 def content(plain: dict[str, Any]) -> str:
     """A folder name made of what was asked, the same in every rerun."""
-    digest = hashlib.sha256(json.dumps(asked(plain), sort_keys=True, default=str).encode())
+    return _name(plain, asked(plain), f"seed{plain['seed']}")
+
+
+def cell(plain: dict[str, Any]) -> str:
+    """A name made of what was asked less the seed: ``rte-stilts-mnli-3fa9c1d2``."""
+    return _name(plain, {k: v for k, v in asked(plain).items() if k != "seed"})
+
+
+def _name(plain: dict[str, Any], what: dict[str, Any], *more: str) -> str:
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
     parts = [plain["target_task"]["name"], plain["strategy"]["name"]]
     if plain["strategy"].get("supports") == "one":
         parts.append(plain["support_task"]["name"])
     words = [re.sub(r"\W+", "_", str(part)) for part in parts if part]
-    return "-".join([*words, f"seed{plain['seed']}", digest.hexdigest()[:8]])
+    return "-".join([*words, *more, digest.hexdigest()[:8]])
 
 
 def stage_folder(key: str) -> str:

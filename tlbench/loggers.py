@@ -7,12 +7,15 @@ every case, with the final score, trained or reused. Lightning is imported only 
 import logging
 import netrc
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlparse
 
 from hydra.utils import instantiate
+
+from tlbench.config import cell
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -67,12 +70,19 @@ class NoLog:
 
 
 class WandbLog:
-    """One Weights & Biases run per job; offline where there is no login, never a prompt."""
+    """One Weights & Biases run per job; offline where there is no login, never a prompt.
+
+    With a login a job that was cut off or has failed goes on in its run: the run's id is in the
+    job's folder until the job has finished. Run anew after that it gets a run of its own, since
+    a resumed one would draw its curves over those of the finished one.
+    """
 
     def __init__(self, project: str, entity: str | None, save_dir: str, job: Job) -> None:
         import wandb
 
         mode = None if "WANDB_MODE" in os.environ else _mode()
+        online = (mode or os.environ["WANDB_MODE"]) == "online"
+        self._id_file = job.folder / "wandb_run_id"
         Path(save_dir).mkdir(parents=True, exist_ok=True)
         self.run = wandb.init(
             project=project,
@@ -82,8 +92,11 @@ class WandbLog:
             group=job.study,
             job_type=job.kind,
             tags=job.tags,
-            config=job.config,
+            config={**job.config, "cell": _cell(job)},
             mode=mode,  # type: ignore[arg-type]
+            # Offline nothing can be resumed; in a W&B sweep its agent has given the id.
+            id=_run_id(self._id_file) if online and "WANDB_SWEEP_ID" not in os.environ else None,
+            resume="allow" if online else None,
             settings=wandb.Settings(silent=mode == "offline"),
         )
 
@@ -95,6 +108,24 @@ class WandbLog:
     def finish(self, summary: dict[str, Any], failed: bool) -> None:
         self.run.summary.update(summary)
         self.run.finish(exit_code=int(failed))
+        if not failed:
+            self._id_file.unlink(missing_ok=True)
+
+
+def _run_id(file: Path) -> str:
+    """The id in a file, a new one if there is none."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(secrets.token_hex(8))
+        draft.replace(file)
+    return file.read_text()
+
+
+def _cell(job: Job) -> str | None:
+    """What the run shares with those of other seeds; a stage alone has no score to average."""
+    asked = {key: value for key, value in job.config.items() if key != "git_revision"}
+    return None if job.kind == "stage" else cell(asked)
 
 
 def _mode() -> str:
