@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tlbench.results import ResultRecord, read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -39,6 +41,18 @@ def test_a_grid_by_each_launcher(command: Command, tmp_path: Path) -> None:
     ran = command(*GRID, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert ran.returncode == 0, ran.stderr
     assert lasting(tmp_path) == basic
+
+
+def test_slurms_launcher_without_slurm(command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
+    grid = (*FAST, "seed=0,1")
+    assert command(*grid).returncode == 0
+    basic = lasting(tmp_path)
+    (tmp_path / "multirun").rename(tmp_path / "basic")
+    ran = command(*grid, "hydra/launcher=submitit_local")
+    assert ran.returncode == 0, ran.stderr
+    assert lasting(tmp_path) == basic
+    assert len(list(tmp_path.glob("multirun/adhoc/.submitit/*/*_result.pkl"))) == 2
 
 
 def test_one_broken_task_fails_what_needs_it_until_it_is_mended(
@@ -115,6 +129,29 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(command: Command, tmp_path
     assert "time: about 0:00:" in ran.stdout
 
 
+def test_two_sweeps_at_once_train_each_stage_once(command: Command, tmp_path: Path) -> None:
+    """They share a store and half of their experiments, and start at the same time."""
+    studies = {"a": "seed=0,1", "b": "seed=1,0"}
+    grid = (*FAST, "strategy=single,stilts", "support_task=mrpc")
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tlbench", *grid, f"study={study}", seeds], cwd=tmp_path,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for study, seeds in studies.items()
+    ]  # fmt: skip
+    said = [process.communicate(timeout=200)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    tables = [text[text.index("Scores on dev") : text.index("records: ")] for text in said]
+    assert tables[0] == tables[1]
+    stages = list(tmp_path.glob("multirun/.store/*/stage.json"))
+    assert sum(text.count(": training ") for text in said) == len(stages) == 6
+    files = [list(tmp_path.glob(f"multirun/{study}/*/result.json")) for study in studies]
+    scores = [{file.parent.name: read(file).score for file in found} for found in files]
+    assert scores[0] == scores[1]
+    assert len(scores[0]) == 4
+
+
 def test_a_killed_worker_fails_alone(command: Command, tmp_path: Path) -> None:
     """joblib's launcher ends with its worker; the sweep goes on."""
     (tmp_path / "killer.py").write_text(
@@ -133,3 +170,29 @@ def test_a_killed_worker_fails_alone(command: Command, tmp_path: Path) -> None:
     assert "it left no record (" in ran.stdout
     states = {record.seed: record.status for record in records(tmp_path).values()}
     assert states == {0: "done", 1: "failed"}
+
+
+def test_a_job_that_exits_fails_alone_and_alone_is_run_again(
+    command: Command, tmp_path: Path
+) -> None:
+    exiting = tmp_path / "exiting.py"
+    exiting.write_text(
+        "import sys\n"
+        "from tlbench.strategies import single\n"
+        "def leave(experiment):\n"
+        "    if experiment.config.seed == 1 and 'loky' in open('/proc/self/cmdline').read():\n"
+        "        sys.exit(3)\n"
+        "    return single(experiment)\n"
+    )
+    sweep = (*FAST, "strategy.plan=exiting.leave", "seed=0,1", "hydra/launcher=joblib",
+             "hydra.launcher.n_jobs=2")  # fmt: skip
+    ran = command(*sweep)
+    assert ran.returncode == 1
+    assert "single rte s1: SystemExit: 3 (log: " in ran.stdout
+    states = {record.seed: record.status for record in records(tmp_path).values()}
+    assert states == {0: "done", 1: "failed"}
+    exiting.write_text("from tlbench.strategies import single as leave\n")
+    ran = command(*sweep)
+    assert ran.returncode == 0, ran.stderr
+    assert "2 experiments: 1 with a record already" in ran.stdout
+    assert {record.status for record in records(tmp_path).values()} == {"done"}
