@@ -19,14 +19,14 @@ cd "$scratch"
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive  # not above: nproc, which counts the node's cores, follows it
 
 slurm=(hydra/launcher=slurm hydra.launcher.partition=debug)
-long=(-m target_task=rte suite=generated encoder=tiny logger=none trainer.accelerator=cpu eval_every=2
+long=(-m target_task=rte suite=generated encoder=tiny logger=none trainer.accelerator=cpu eval_every=5
       optim.lr=1e-3 trainer.max_epochs=60)
 
 say() { printf '\n== %s\n' "$*"; }
 tlbench() { python -m tlbench "$@"; }
 wait_until() { for _ in $(seq 600); do "$@" > /dev/null 2>&1 && return; sleep 0.2; done; echo "never: $*"; exit 1; }
 job_log() { ls "multirun/$1"/rte-*/tlbench.log; }
-has_trained() { test "$(grep -c ' step ' "$(job_log "$1")")" -ge 4; }
+has_trained() { test "$(grep -c ' step ' "$(job_log "$1")")" -ge 2; }
 pending() { squeue -h -j "$job" -t PENDING | grep .; }
 start_now() { scontrol update jobid="$job" StartTime=now; }  # Slurm holds a requeued job for two minutes
 
@@ -41,8 +41,9 @@ begin() {
 # end STUDY: the launcher ends with 0, no step was trained twice, and the score is the undisturbed one.
 end() {
   wait "$launcher"
+  sleep 2  # what sacct says comes late
   sacct -X --duplicates -j "$job" -o JobID,State,Elapsed
-  grep -oE '(training|[Ii]nterrupted|[Rr]esum|goes on|step [0-9]+/).*' "$(job_log "$1")"
+  grep -oE '(: training|checkpoint at|going on|told to stop| step [0-9]+/).*' "$(job_log "$1")"
   python - "$1" << 'PYTHON'
 import json, pathlib, re, sys
 
