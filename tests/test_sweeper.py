@@ -152,9 +152,12 @@ def test_two_sweeps_at_once_train_each_stage_once(command: Command, tmp_path: Pa
     assert len(scores[0]) == 4
 
 
-def test_a_killed_worker_fails_alone(command: Command, tmp_path: Path) -> None:
+def test_a_killed_worker_fails_alone_and_alone_is_run_again(
+    command: Command, tmp_path: Path
+) -> None:
     """joblib's launcher ends with its worker; the sweep goes on."""
-    (tmp_path / "killer.py").write_text(
+    killer = tmp_path / "killer.py"
+    killer.write_text(
         "import os, pathlib, signal, sys, time\n"
         "from tlbench.strategies import single\n"
         "def kill(experiment):\n"
@@ -164,12 +167,17 @@ def test_a_killed_worker_fails_alone(command: Command, tmp_path: Path) -> None:
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return single(experiment)\n"
     )
-    ran = command(*FAST, "strategy.plan=killer.kill", "seed=0,1", "hydra/launcher=joblib",
-                  "hydra.launcher.n_jobs=2")  # fmt: skip
+    sweep = (*FAST, "strategy.plan=killer.kill", "seed=0,1", "hydra/launcher=joblib",
+             "hydra.launcher.n_jobs=2")  # fmt: skip
+    ran = command(*sweep)
     assert ran.returncode == 1
     assert "it left no record (" in ran.stdout
     states = {record.seed: record.status for record in records(tmp_path).values()}
     assert states == {0: "done", 1: "failed"}
+    killer.write_text("from tlbench.strategies import single as kill\n")
+    ran = command(*sweep)
+    assert ran.returncode == 0, ran.stderr
+    assert "2 experiments: 1 with a record already" in ran.stdout
 
 
 def test_a_job_that_exits_fails_alone_and_alone_is_run_again(
