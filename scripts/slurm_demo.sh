@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a study does on a real Slurm: an array job per wave, requeue, preemption and time limit.
 #
-#   SLURM_RECIPE=<folder> scripts/slurm_demo.sh [scratch folder]     (about 8 minutes on 2 cores)
+#   SLURM_RECIPE=<folder> scripts/slurm_demo.sh [scratch folder]     (about 9 minutes on 2 cores)
 #
 # Run by hand, not by the tests. It needs root on Debian, tlbench[slurm] in the active environment, and
 #   apt-get install --no-install-recommends slurm-wlm munge slurmdbd mariadb-server
@@ -38,7 +38,7 @@ begin() {
   job=$(squeue -h -n tlbench -o %i)
 }
 
-# end STUDY: the launcher ends with 0, no step was trained twice, and the score is the undisturbed one.
+# end STUDY: the launcher ends with 0, each leg went on from a checkpoint, and the score is the undisturbed one.
 end() {
   wait "$launcher"
   sleep 2  # what sacct says comes late
@@ -54,17 +54,20 @@ def only(study, name):
 log, ours, undisturbed = only(sys.argv[1], "tlbench.log"), *(
     json.loads(only(study, "result.json")) for study in (sys.argv[1], "undisturbed"))
 steps = [int(step) for step in re.findall(r" step (\d+)/", log)]
-assert log.count(": training ") > 1, "the stage was not interrupted"
-assert steps == sorted(set(steps)), f"steps were trained again: {steps}"
+legs, resumed = log.count(": training "), [int(n) for n in re.findall(r"going on from step (\d+)", log)]
+assert len(resumed) == legs - 1 > 0 and min(resumed) > 0, f"{legs} legs, gone on from {resumed}"
+# A time limit may strike inside an optimiser's step; then the stage goes on from the checkpoint before.
+assert sys.argv[1] == "limited" or steps == sorted(set(steps)), f"steps were trained again: {steps}"
 assert steps[-1] == ours["steps"] == undisturbed["steps"], (steps[-1], ours["steps"])
 assert ours["score"] == undisturbed["score"], (ours["score"], undisturbed["score"])
-print(f"steps up to {steps[-1]}, none of them twice; score {ours['score']:.4f}, as undisturbed")
+print(f"gone on from {resumed} of {steps[-1]} steps; score {ours['score']:.4f}, as undisturbed")
 PYTHON
 }
 
 say "the smoke study: each wave is an array job"
 tlbench experiment=smoke "${slurm[@]}" 2> smoke.err
 test "$(grep -l '"status": "done"' multirun/smoke/*/result.json | wc -l)" = 36
+sleep 2
 sacct -X -n -o JobID,State
 
 say "a long stage, undisturbed"
@@ -85,7 +88,7 @@ start_now
 end preempted
 
 say "stopped at its time limit, and again"
-begin limited hydra.launcher.timeout_min=1 hydra.launcher.signal_delay_s=30
+begin limited hydra.launcher.timeout_min=1 hydra.launcher.signal_delay_s=30 trainer.checkpoint_minutes=0.1
 while kill -0 "$launcher" 2> /dev/null; do
   if pending > /dev/null; then start_now; fi
   sleep 1
