@@ -15,6 +15,7 @@ from tests.conftest import Compose, Run
 from tlbench import loggers
 from tlbench.experiment import build
 from tlbench.job import run_experiment
+from tlbench.model.module import MultiTaskModule
 from tlbench.results import read
 
 Records = dict[str, list[dict[str, Any]]]
@@ -190,6 +191,28 @@ def test_offline_where_there_is_no_login(
             value = str(tmp_path / "netrc")
         monkeypatch.setenv(name, value)
     assert loggers._mode() == mode
+
+
+def test_csv_of_a_job_that_was_cut_off_is_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    def cut(self: MultiTaskModule, batch: Any, batch_idx: int) -> None:
+        if self.global_step == 3:
+            raise SystemExit
+        training_step(self, batch, batch_idx)
+
+    training_step = MultiTaskModule.training_step
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiTaskModule, "training_step", cut)
+        with pytest.raises(SystemExit):
+            run("logger=csv")
+    run("logger=csv")
+    first, second = (
+        [row["step"] for row in csv.DictReader((tmp_path / "job" / name).open())]
+        for name in ("metrics-1.csv", "metrics.csv")
+    )
+    assert (first[0], second[0]) == ("0", "3")
+    assert not [w for w in recwarn if "not empty" in str(w.message)]
 
 
 def test_csv(run: Run, tmp_path: Path) -> None:

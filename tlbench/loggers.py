@@ -8,6 +8,7 @@ import logging
 import netrc
 import os
 import secrets
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -149,7 +150,7 @@ def _mode() -> str:
 
 
 class CsvLog:
-    """``metrics.csv`` in the job's folder."""
+    """``metrics.csv`` in the job's folder; of a job that was cut off before, ``metrics-1.csv``."""
 
     def __init__(self, job: Job) -> None:
         self.folder = job.folder
@@ -158,7 +159,15 @@ class CsvLog:
     def _make(self) -> "Logger":
         from pytorch_lightning.loggers import CSVLogger
 
-        return CSVLogger(self.folder, name="", version="")
+        file = self.folder / "metrics.csv"
+        if file.exists():  # the logger would delete it
+            number = len(list(self.folder.glob("metrics-*.csv"))) + 1
+            file.rename(self.folder / f"metrics-{number}.csv")
+        logger = CSVLogger(self.folder, name="", version="")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+            _ = logger.experiment
+        return logger
 
     def lightning(self) -> "Logger":
         self._logger = self._logger or self._make()
