@@ -1,5 +1,8 @@
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.model.encoder import locate
 from tlbench.model.multitask import row_weights
+from tlbench.store import CHECKPOINT
 from tlbench.training import train_stage
 
 
@@ -108,3 +112,20 @@ def test_more_gpus_than_there_are(compose: Compose, monkeypatch: pytest.MonkeyPa
         ranks.count_devices(trainer)
     trainer.devices = "auto"
     assert ranks.count_devices(trainer) == 2
+
+
+def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "tlbench", "debug=fast", "trainer.devices=2",
+        "trainer.max_steps=4000", "trainer.max_epochs=1000", "trainer.checkpoint_steps=1",
+    ]  # fmt: skip
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "checkpoint at step 3" in line:
+            running.send_signal(signal.SIGTERM)
+            break
+    said = running.stderr.read()
+    assert running.wait(timeout=60) == 130
+    assert "the same command again" in said
+    assert list(tmp_path.rglob(CHECKPOINT))

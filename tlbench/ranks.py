@@ -6,11 +6,13 @@ others never ask whether a stage is to be trained: they exist only if it is.
 
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 
 from tlbench.config import TrainerConfig
@@ -65,6 +67,13 @@ def others(count: int, work: Callable[..., object], *args: Any) -> Iterator[None
             torch.distributed.destroy_process_group()
         for name in _PLACE:
             os.environ.pop(name, None)
+
+
+class StopAtSigterm(pl.Callback):
+    """Makes SIGTERM an interrupt: Lightning 2.6 would have the ranks agree on it, and hang."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _as_rank(

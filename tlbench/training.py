@@ -120,6 +120,7 @@ def _fit(
             ".*LeafSpec.*",  # Lightning's own use of torch
             ".*dataloader is not resumable.*",  # its sampler skips what was done
             ".*modules in eval mode.*",
+            ".*sync_dist=True.*",  # every rank has evaluated all rows
         ):
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -129,7 +130,10 @@ def _trainer(
     stage: Stage, total: int, devices: int, logger: Logger | None, callbacks: list[pl.Callback]
 ) -> pl.Trainer:
     t = stage.config.trainer
-    bar = TQDMProgressBar() if progress.wanted(t.progress_bar) else None
+    bar = progress.wanted(t.progress_bar)
+    callbacks = [*callbacks, *([TQDMProgressBar()] if bar else [])]
+    if devices > 1:
+        callbacks.append(ranks.StopAtSigterm())
     return pl.Trainer(
         max_epochs=t.max_epochs,
         max_steps=total,
@@ -140,8 +144,8 @@ def _trainer(
         plugins=[LightningEnvironment()],
         precision=t.precision,  # type: ignore[arg-type]
         logger=logger or False,
-        callbacks=[*callbacks, *([bar] if bar else [])],
-        enable_progress_bar=bar is not None,
+        callbacks=callbacks,
+        enable_progress_bar=bar,
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
