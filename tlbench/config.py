@@ -166,6 +166,8 @@ class Config:
     batch_size: int
     micro_batch_size: int | None
     eval_batch_size: int
+    group_by_length: bool
+    fast_kernels: bool
     eval_every: float
     selection: str
     heads: str

@@ -96,6 +96,8 @@ class Stage:
             "tasks": [draw.ingredients(c.selection == "held_out") for draw in self.draws],
             "optim": vars(c.optim),
             "batch_size": c.batch_size,
+            "group_by_length": c.group_by_length,
+            "fast_kernels": c.fast_kernels,
             "max_epochs": c.trainer.max_epochs,
             "max_steps": c.trainer.max_steps,
             "early_stopping": c.trainer.early_stopping,

@@ -25,6 +25,7 @@ from tlbench.execution import StageRun
 from tlbench.model import metrics, resume
 from tlbench.model.best import Best, BestPerTask
 from tlbench.model.encoder import load_encoder
+from tlbench.model.kernels import use_fast_kernels
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
 from tlbench.stage import Stage
@@ -102,6 +103,8 @@ def _model(run: StageRun) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [draw.task for draw in run.stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
+    if config.fast_kernels:
+        use_fast_kernels(model)
     if start is not None and run.stage.start is not None:
         model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
     return model

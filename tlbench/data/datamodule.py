@@ -9,6 +9,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from tlbench.data import mixing
+from tlbench.data.grouping import group_by_length
 from tlbench.data.loading import MixedBatches, MixedRows, Rows, by_length
 from tlbench.data.sizes import draw, hold_out
 from tlbench.data.sources import splits
@@ -80,8 +81,8 @@ class MultiTaskDataModule(LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         rank, ranks = self._rank()
-        size = self.config.eval_batch_size
-        batches = [by_length(rows, size) for rows in self.evaluated]
+        tokens = self.config.eval_batch_size * self.config.encoder.max_length
+        batches = [by_length(rows, tokens) for rows in self.evaluated]
         # A rank without a batch of its own does another's again: all must evaluate together.
         mine = [all_of_split[rank::ranks] or all_of_split[:1] for all_of_split in batches]
         return [
@@ -99,6 +100,9 @@ class MultiTaskDataModule(LightningDataModule):
         # The first epoch's are passed as None, for it may end with a smaller batch.
         same = self.shares[epoch] == self.shares[0]
         plan = self.schedule.mixer.plan(epoch, None if same else np.array(self.shares[epoch]))
+        if self.config.group_by_length:
+            rng = np.random.default_rng([self.config.seed, epoch, 1])
+            plan = group_by_length(plan, [rows.lengths for rows in self.train], rng)
         return plan[self.at[1] if epoch == self.at[0] else 0 :]
 
     def _shares(self, epoch: int) -> mixing.Floats:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ class Rows:
     split: str
     tokens: Dataset
     used: Ints
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """How many tokens each row that is used has."""
+        found = pc.list_value_length(self.tokens.data.column("input_ids")).to_numpy()
+        return np.asarray(found[self.used], dtype=np.int64)
 
 
 class MixedRows(TorchDataset[Batch]):
@@ -132,8 +139,13 @@ def collate(
     )
 
 
-def by_length(rows: Rows, batch_size: int) -> list[mixing.Batch]:
-    """Batches of rows of like length, so that little is padding."""
-    lengths = pc.list_value_length(rows.tokens.data.column("input_ids")).to_numpy()
-    order = np.argsort(lengths[rows.used], kind="stable")
-    return [[(0, order[i : i + batch_size])] for i in range(0, len(order), batch_size)]
+def by_length(rows: Rows, tokens: int) -> list[mixing.Batch]:
+    """Batches of rows of like length, each of at most so many tokens with its padding."""
+    order = np.argsort(rows.lengths, kind="stable")
+    lengths = rows.lengths[order]
+    batches, low = [], 0
+    for high in range(1, len(order) + 1):
+        if high == len(order) or lengths[high] * (high + 1 - low) > tokens:
+            batches.append([(0, order[low:high])])
+            low = high
+    return batches
