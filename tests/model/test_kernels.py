@@ -10,30 +10,37 @@ from tlbench.config import Encoder
 from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.model.encoder import load_encoder
-from tlbench.model.kernels import ATTENTION, FastDropout, dropout, keep_scale, use_fast_kernels
+from tlbench.model.kernels import ATTENTION, FastDropout, dropout, keep_mask, use_fast_kernels
 from tlbench.training import _model
 
 RATES = [0.1, 0.5, 0.007, 0.9]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("p", RATES)
-def test_the_rate_is_exact_and_the_mean_is_kept(p: float) -> None:
+def test_the_rate_is_exact_and_the_mean_is_kept(p: float, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    scales = keep_scale(torch.ones(4_000_000), p)
-    dropped = (scales == 0).double().mean().item()
+    mask, factor = keep_mask(torch.ones(4_000_000, dtype=dtype), p)
+    assert mask.dtype == dtype
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
     error = (p * (1 - p) / 4e6) ** 0.5
-    assert dropped == pytest.approx(p, abs=1e-5 + 4 * error)
-    kept = scales[scales > 0].unique()
-    assert len(kept) == 1
+    assert (mask == 0).double().mean().item() == pytest.approx(p, abs=1e-5 + 4 * error)
     # Whatever the rate is rounded to, the expectation is exactly that of the input.
     rounded = round(p * 2**16) / 2**16
     assert abs(rounded - p) < 1e-4
-    assert kept.item() * (1 - rounded) == pytest.approx(1, abs=1e-6)
+    assert factor * (1 - rounded) == pytest.approx(1, abs=1e-12)
+
+
+def test_in_16_bits_the_mean_is_kept_too() -> None:
+    x = torch.rand(4_000_000).bfloat16() + 1
+    assert dropout(x, 0.1).double().mean().item() == pytest.approx(
+        x.double().mean().item(), rel=1e-3
+    )
 
 
 def test_places_are_independent_of_each_other() -> None:
     torch.manual_seed(0)
-    x = (keep_scale(torch.ones(2_000_000), 0.3) == 0).double() - 0.3
+    x = (keep_mask(torch.ones(2_000_000), 0.3)[0] == 0).double() - 0.3
     for lag in (1, 2, 3, 4, 5, 8, 64, 1024):  # four places are of one drawn number
         correlation = (x[:-lag] * x[lag:]).mean() / x.var()
         assert abs(correlation.item()) < 5 / len(x) ** 0.5, lag
@@ -63,9 +70,9 @@ def test_the_gradient_goes_where_the_input_was_kept() -> None:
 
 def test_the_generator_decides() -> None:
     torch.manual_seed(1)
-    first, second = keep_scale(torch.ones(100), 0.5), keep_scale(torch.ones(100), 0.5)
+    first, second = dropout(torch.ones(100), 0.5), dropout(torch.ones(100), 0.5)
     torch.manual_seed(1)
-    assert torch.equal(first, keep_scale(torch.ones(100), 0.5))
+    assert torch.equal(first, dropout(torch.ones(100), 0.5))
     assert not torch.equal(first, second)
 
 
@@ -93,7 +100,8 @@ def test_attention_is_what_the_model_had(monkeypatch: pytest.MonkeyPatch) -> Non
     both = [model(**inputs()).last_hidden_state for model in (plain, fast)]
     assert torch.allclose(*both, atol=1e-5)
     # The branch with dropout, with a mask that drops nothing.
-    monkeypatch.setattr("tlbench.model.kernels.keep_scale", lambda like, p: torch.ones_like(like))
+    nothing = lambda like, p: (torch.ones_like(like), 1.0)  # noqa: E731
+    monkeypatch.setattr("tlbench.model.kernels.keep_mask", nothing)
     for layer in fast.modules():
         if isinstance(layer, FastDropout):
             layer.p = 0.1

@@ -12,35 +12,45 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 ATTENTION = "tlbench"
 _WORDS = 4  # 16-bit words of an int64
 _RANGE = 2**16
+_ONE = {
+    d: torch.ones((), dtype=d).view(torch.int16).item() for d in (torch.bfloat16, torch.float16)
+}
 
 
-def keep_scale(like: Tensor, p: float) -> Tensor:
-    """A dropout mask, already scaled: 0 for a part ``p`` of all places, else 1 / (1 - p).
+def keep_mask(like: Tensor, p: float) -> tuple[Tensor, float]:
+    """A dropout mask: 0 for a part ``p`` of all places, else 1; and what to multiply the rest by.
 
-    Compares 16 random bits a place, which cost an eighth of ``bernoulli_``; ``p`` is exact to
-    2^-17, and the scale is that of the ``p`` used, so the expectation is exact.
+    Compares 16 random bits a place, at a seventh of the cost of ``bernoulli_``. ``p`` is exact to
+    2^-17, and the factor is that of the ``p`` used, so the expectation is exact.
 
     Returns:
-        Of the shape and type of ``like``.
+        The mask, of the shape and type of ``like``, and 1 / (1 - p).
     """
     dropped = round(p * _RANGE)
     count = like.numel()
     words = torch.empty(-(-count // _WORDS), dtype=torch.int64)
     words.random_(torch.iinfo(torch.int64).min, None)
-    keep = words.view(torch.int16)[:count] >= dropped - _RANGE // 2
-    scale = _RANGE / (_RANGE - dropped) if dropped < _RANGE else 0.0
-    return keep.view(like.shape).to(like.dtype).mul_(scale)
+    keep = words.view(torch.int16)[:count].view(like.shape)
+    if dropped < _RANGE:
+        keep.ge_(dropped - _RANGE // 2)
+    else:
+        keep.zero_()
+    factor = _RANGE / max(1, _RANGE - dropped)
+    if like.dtype not in _ONE:
+        return keep.to(like.dtype), factor
+    return keep.mul_(_ONE[like.dtype]).view(like.dtype), factor  # 0 or the bits of 1
 
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
-    """``torch.nn.functional.dropout``, with ``keep_scale`` on a CPU."""
+    """``torch.nn.functional.dropout``, with ``keep_mask`` on a CPU."""
     if not training or p == 0 or x.device.type != "cpu":
         return functional.dropout(x, p, training)
-    return x * keep_scale(x, p)
+    mask, factor = keep_mask(x, p)
+    return (x * mask).mul_(factor)
 
 
 class FastDropout(nn.Dropout):
-    """``torch.nn.Dropout``, with ``keep_scale`` on a CPU."""
+    """``torch.nn.Dropout``, with ``keep_mask`` on a CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
         return dropout(input, self.p, self.training)
@@ -74,10 +84,11 @@ def attention(
     with torch.autocast("cpu", enabled=False):
         scores = torch.matmul(query * scale, key.transpose(2, 3))
         if attention_mask is not None:
-            scores = scores + attention_mask.to(scores.dtype)
+            scores.add_(attention_mask)
         weights = functional.softmax(scores, dim=-1)
-        weights = weights * keep_scale(weights, dropout)
-        return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+        mask, factor = keep_mask(weights, dropout)
+        output = torch.matmul(weights * mask, value * factor)
+        return output.transpose(1, 2).contiguous(), None
 
 
 def use_fast_kernels(model: nn.Module) -> None:
