@@ -12,9 +12,7 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 ATTENTION = "tlbench"
 _WORDS = 4  # 16-bit words of an int64
 _RANGE = 2**16
-_ONE = {
-    d: torch.ones((), dtype=d).view(torch.int16).item() for d in (torch.bfloat16, torch.float16)
-}
+_ONE = {torch.bfloat16: 0x3F80, torch.float16: 0x3C00}  # the bits of 1
 
 
 def keep_mask(like: Tensor, p: float) -> tuple[Tensor, float]:
@@ -38,7 +36,7 @@ def keep_mask(like: Tensor, p: float) -> tuple[Tensor, float]:
     factor = _RANGE / max(1, _RANGE - dropped)
     if like.dtype not in _ONE:
         return keep.to(like.dtype), factor
-    return keep.mul_(_ONE[like.dtype]).view(like.dtype), factor  # 0 or the bits of 1
+    return keep.mul_(_ONE[like.dtype]).view(like.dtype), factor  # 0 or 1
 
 
 def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
