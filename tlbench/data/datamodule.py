@@ -75,7 +75,7 @@ class MultiTaskDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         rank, ranks = self._rank()
-        rows = MixedRows(self.train, self.tokenizer, self.config.loss, rank, ranks)
+        rows = MixedRows(self.train, self.tokenizer, self.config, rank, ranks)
         batches = MixedBatches(self.batches, self.schedule.mixer.steps(), self.at[0])
         return self._loader(rows, batches)
 
@@ -86,7 +86,7 @@ class MultiTaskDataModule(LightningDataModule):
         # A rank without a batch of its own does another's again: all must evaluate together.
         mine = [all_of_split[rank::ranks] or all_of_split[:1] for all_of_split in batches]
         return [
-            self._loader(MixedRows([rows], self.tokenizer, self.config.loss), part)
+            self._loader(MixedRows([rows], self.tokenizer, self.config), part)
             for rows, part in zip(self.evaluated, mine, strict=True)
         ]
 

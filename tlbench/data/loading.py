@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
-from tlbench.config import Task
+from tlbench.config import Config, Task
 from tlbench.data import mixing
 from tlbench.model.multitask import Batch, row_weights
 
 Ints = NDArray[np.int64]
+_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,16 @@ class MixedRows(TorchDataset[Batch]):
     """Indexed by a batch's plan: for every task in it, positions among its used rows.
 
     Args:
-        loss: of the config, which gives each row its weight.
         rank, ranks: which part of every batch to take, of how many.
     """
 
     def __init__(
-        self, rows: list[Rows], tokenizer: Any, loss: str, rank: int = 0, ranks: int = 1
+        self, rows: list[Rows], tokenizer: Any, config: Config, rank: int = 0, ranks: int = 1
     ) -> None:
         self.rows = rows
         self.tokenizer = tokenizer
-        self.loss = loss
+        self.loss = config.loss
+        self.max_length = config.encoder.max_length
         self.rank = rank
         self.ranks = ranks
 
@@ -61,8 +62,33 @@ class MixedRows(TorchDataset[Batch]):
         weights = row_weights(counts, self.loss)
         if self.ranks > 1:
             ids, weights = rank_part(ids, weights, self.rank, self.ranks)
+        return self._batch(ids, weights)._replace(rows=sum(counts))
+
+    def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
+        """Pad the tokens of the tasks' rows to one length, a multiple of 8 up to the longest.
+
+        A CPU compiles kernels, and keeps them, for every shape that it meets.
+        """
         parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
-        return collate(self.tokenizer, parts, ids, weights)._replace(rows=sum(counts))
+        counts = tuple(len(part["label"]) for part in parts)
+        names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
+        fill = {"input_ids": self.tokenizer.pad_token_id}
+        columns = {name: [row for part in parts for row in part[name]] for name in names}
+        longest = max(len(row) for row in columns["input_ids"])
+        longest = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
+        inputs = {
+            name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
+            for name, column in columns.items()
+        }
+        labels = torch.tensor([label for part in parts for label in part["label"]])
+        return Batch(
+            inputs=inputs,
+            labels=labels.float(),
+            counts=counts,
+            weights=weights,
+            ids=torch.from_numpy(np.concatenate(ids)),
+            rows=len(labels),
+        )
 
 
 def rank_part(
@@ -110,33 +136,6 @@ class MixedBatches(Sampler[mixing.Batch]):
 
     def __len__(self) -> int:
         return self.steps
-
-
-def collate(
-    tokenizer: Any,
-    parts: Sequence[dict[str, list[Any]]],
-    ids: Sequence[Ints],
-    weights: torch.Tensor,
-) -> Batch:
-    """Pad the tokens of several tasks' rows to one length."""
-    counts = tuple(len(part["label"]) for part in parts)
-    names = [name for name in tokenizer.model_input_names if name in parts[0]]
-    fill = {"input_ids": tokenizer.pad_token_id}
-    columns = {name: [row for part in parts for row in part[name]] for name in names}
-    longest = max(len(row) for row in columns["input_ids"])
-    inputs = {
-        name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
-        for name, column in columns.items()
-    }
-    labels = torch.tensor([label for part in parts for label in part["label"]])
-    return Batch(
-        inputs=inputs,
-        labels=labels.float(),
-        counts=counts,
-        weights=weights,
-        ids=torch.from_numpy(np.concatenate(ids)),
-        rows=len(labels),
-    )
 
 
 def by_length(rows: Rows, tokens: int) -> list[mixing.Batch]:
