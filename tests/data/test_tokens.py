@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from datasets import Dataset
+
+from tests.conftest import Compose
+from tlbench.data.sources import splits
+from tlbench.data.tokens import tokenise
+from tlbench.experiment import build
+from tlbench.model.encoder import load_tokenizer
+
+TINY = "package:tlbench/assets/tiny"
+
+
+@pytest.fixture
+def rows(compose: Compose, tmp_path: Path) -> Dataset:
+    task = build(compose()).target.task
+    return splits(task)["dev"].load(str(tmp_path / "cache"))
+
+
+def test_the_second_time_nothing_is_tokenised(rows: Dataset) -> None:
+    first = tokenise(rows, load_tokenizer(TINY, None), 32)
+
+    class Broken(type(load_tokenizer(TINY, None))):  # type: ignore[misc]
+        def __call__(self, *_: object, **__: object) -> None:
+            raise AssertionError("tokenised again")
+
+    broken = Broken.from_pretrained(Path(load_tokenizer(TINY, None).name_or_path))
+    again = tokenise(rows, broken, 32)
+    assert again.cache_files == first.cache_files
+    assert again.to_dict() == first.to_dict()
+    with pytest.raises(AssertionError, match="tokenised again"):
+        tokenise(rows, broken, 16)
+
+
+def test_it_is_memory_mapped(rows: Dataset) -> None:
+    assert tokenise(rows, load_tokenizer(TINY, None), 32).cache_files
+
+
+def test_two_that_start_together_have_the_same(tmp_path: Path) -> None:
+    code = f"""
+from tests.conftest import compose_config
+from tlbench.data.datamodule import MultiTaskDataModule
+from tlbench.experiment import build
+cfg = compose_config("debug=fast", "subsample_size=full", "cache_dir={tmp_path / "cache"}")
+data = MultiTaskDataModule(build(cfg).plan()[-1])
+data.setup()
+print(len(data.train[0].tokens), sum(map(sum, data.train[0].tokens["input_ids"])))
+"""
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=240)[0].splitlines()[-1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert said[0] == said[1]
+    assert said[0].startswith("800 ")
