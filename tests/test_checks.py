@@ -28,6 +28,7 @@ from tlbench.experiment import build
         ("micro_batch_size=0", "Change micro_batch_size: "),
         ("trainer.max_steps=0", "Change trainer.max_steps: "),
         ("trainer.precision=foo", "Change trainer.precision: 'foo' is not one of 32-true, "),
+        ("trainer.compile=perhaps", "Change trainer.compile: "),
         ("trainer.devices=0", "Change trainer.devices: "),
         ("trainer.devices=two", "Change trainer.devices: "),
         ("trainer.devices=33", "Change trainer.devices: "),

@@ -37,6 +37,7 @@ CHANGED = {
     "trainer.precision": "bf16-mixed", "seed": 1, "batch_size": 17, "eval_every": 0.25,
     "selection": "held_out", "heads": "per_label_count", "loss": "mean",
     "group_by_length": False, "fast_kernels": False, "optim.optimizer.fused": False,
+    "trainer.compile": False,
 }  # fmt: skip
 
 # Names and choices of which the keys above hold what they mean.
@@ -143,7 +144,7 @@ def test_the_papers_protocol() -> None:
     assert cfg.trainer.max_epochs == 10
     assert (cfg.trainer.max_steps, cfg.trainer.early_stopping) == (None, None)
     assert cfg.trainer.precision == "16-mixed"
-    assert (cfg.group_by_length, cfg.fast_kernels) == (False, False)
+    assert (cfg.group_by_length, cfg.fast_kernels, cfg.trainer.compile) == (False, False, False)
     assert cfg.optim == compose_config("optim=paper").optim == {
         "lr": 2e-5, "weight_decay": 0.0, "warmup": 0.0, "schedule": "linear",
         "gradient_clip": 1.0, "optimizer": {"_target_": "torch.optim.AdamW"},

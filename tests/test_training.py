@@ -22,7 +22,7 @@ from tlbench.model.multitask import MultiTaskModel
 from tlbench.results import read
 from tlbench.schedule import eval_steps
 from tlbench.stage import Stage
-from tlbench.training import train_stage
+from tlbench.training import _compiles, train_stage
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
 
@@ -281,3 +281,20 @@ def test_weight_decay_spares_biases_and_norms(compose: Compose, tmp_path: Path) 
     assert {p.ndim for p in decayed["params"]} == {2}
     assert {p.ndim for p in plain["params"]} == {1}
     assert math.isclose(optimizer.defaults["lr"], config.optim.lr)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cuda", "steps", "compiles"),
+    [
+        ("auto", False, 10**6, False), ("auto", True, 10**6, True), ("auto", True, 10, False),
+        (True, False, 10, True), ("true", False, 10, True), (False, True, 10**6, False),
+    ],
+)  # fmt: skip
+def test_the_encoder_is_compiled_where_it_pays_or_is_asked_for(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch,
+    asked: object, cuda: bool, steps: int, compiles: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    trainer = build(compose("trainer.accelerator=auto")).config.trainer
+    trainer.compile = asked
+    assert _compiles(trainer, steps) == compiles

@@ -55,6 +55,7 @@ def check_config(config: Config) -> None:
     epoch = config.sampling.epoch
     if not (isinstance(epoch, int) and not isinstance(epoch, bool) and epoch > 0):
         _one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
+    _one_of("trainer.compile", str(config.trainer.compile).lower(), ("auto", "true", "false"))
     _check_rule(config)
     devices = str(config.trainer.devices)
     if devices != "auto" and not (devices.isdigit() and 0 < int(devices) <= config.batch_size):

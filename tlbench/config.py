@@ -142,6 +142,7 @@ class TrainerConfig:
     accelerator: str
     devices: Any
     precision: str
+    compile: Any
     checkpoint_minutes: float | None
     checkpoint_steps: int | None
     progress_bar: bool | None

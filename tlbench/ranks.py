@@ -28,14 +28,18 @@ def count_devices(trainer: TrainerConfig) -> int:
     Raises:
         UserError: if that many GPUs are asked for and are not there.
     """
-    on_cpu = trainer.accelerator == "cpu" or not torch.cuda.is_available()
     if trainer.devices == "auto":
-        return 1 if on_cpu else torch.cuda.device_count()
+        return torch.cuda.device_count() if on_cuda(trainer) else 1
     count = int(trainer.devices)
-    if not on_cpu and count > torch.cuda.device_count():
+    if on_cuda(trainer) and count > torch.cuda.device_count():
         there = torch.cuda.device_count()
         raise UserError(f"Change trainer.devices: {count} asked for and {there} are there.")
     return count
+
+
+def on_cuda(trainer: TrainerConfig) -> bool:
+    """Whether ``trainer.accelerator`` means NVIDIA's GPUs on this machine."""
+    return trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
 @contextmanager

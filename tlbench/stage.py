@@ -102,6 +102,7 @@ class Stage:
             "max_steps": c.trainer.max_steps,
             "early_stopping": c.trainer.early_stopping,
             "precision": c.trainer.precision,
+            "compile": c.trainer.compile,
             "eval_every": c.eval_every,
             "selection": c.selection,
             "seed": c.seed,

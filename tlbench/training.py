@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
 from tlbench import progress, ranks
-from tlbench.config import Task
+from tlbench.config import Task, TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
 from tlbench.model import metrics, resume
@@ -34,6 +34,7 @@ from tlbench.store import CHECKPOINT
 # Their notes on hardware and products; what matters is in our own lines and in the record.
 for name in ("pytorch_lightning", "lightning_fabric"):
     logging.getLogger(name).setLevel(logging.WARNING)
+_WORTH_COMPILING = 2000  # steps
 disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
@@ -86,8 +87,11 @@ def _train(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data.setup()
     schedule = data.schedule
+    model = _model(run)
+    if _compiles(config.trainer, schedule.steps):
+        model.encoder.compile()
     module = MultiTaskModule(
-        _model(run), config, data.evaluated, run.role, schedule.steps, schedule.evaluations
+        model, config, data.evaluated, run.role, schedule.steps, schedule.evaluations
     )
     best = BestPerTask(run, data.tokenizer)
     t = config.trainer
@@ -99,11 +103,18 @@ def _train(
     return trainer, module, best
 
 
+def _compiles(trainer: TrainerConfig, steps: int) -> bool:
+    """``trainer.compile``; ``auto`` on a GPU, if there are steps enough to earn it back."""
+    if trainer.compile == "auto":
+        return ranks.on_cuda(trainer) and steps >= _WORTH_COMPILING
+    return str(trainer.compile).lower() == "true"
+
+
 def _model(run: StageRun) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [draw.task for draw in run.stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
-    if config.fast_kernels:
+    if config.fast_kernels and not ranks.on_cuda(config.trainer):
         use_fast_kernels(model)
     if start is not None and run.stage.start is not None:
         model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
