@@ -1,0 +1,16 @@
+"""The yardstick as a contender."""
+
+import torch
+
+from benchmarks import bare_loop
+from benchmarks.watch import Watch
+from benchmarks.workload import Case, Work
+
+
+def train(case: Case, watch: Watch) -> None:
+    """Train ``bare_loop``'s model in ``bare_loop``'s loop."""
+    work = Work.read(case.folder)
+    torch.manual_seed(case.seed)
+    model = bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained)
+    batches = bare_loop.batches(work.rows, len(work.outputs), work.pad, work.settings)
+    bare_loop.fit(model, watch.timed(batches), work.settings, watch.after_step)

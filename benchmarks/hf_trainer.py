@@ -1,0 +1,165 @@
+"""Hugging Face Trainer: as run_glue sets it, and tuned."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from benchmarks import bare_loop
+from benchmarks.bare_loop import Row, Settings
+from benchmarks.watch import Watch
+from benchmarks.workload import Case, Work
+
+
+def as_run_glue(case: Case, watch: Watch) -> None:
+    """Every row padded to ``max_length``, float32, everything else as it is by default."""
+    _train(case, watch, padded=True)
+
+
+def tuned(case: Case, watch: Watch) -> None:
+    """Rows grouped by length, padded to the longest of the batch, bfloat16."""
+    options = {"train_sampling_strategy": "group_by_length", "bf16": True}
+    _train(case, watch, padded=False, dataloader_num_workers=case.workers, **options)
+
+
+class _OneTask:
+    """Pads rows of one task, for a classifier of Transformers."""
+
+    def __init__(self, work: Work, padded: bool) -> None:
+        self.pad = work.pad
+        self.pad_to = work.max_length if padded else None
+        self.dtype = torch.float if work.outputs == [1] else torch.long
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            **_padded(rows, self.pad, self.pad_to),
+            "labels": torch.tensor([row["label"] for row in rows], dtype=self.dtype),
+        }
+
+
+class _ManyTasks:
+    """Pads rows of several tasks, for the shared encoder of the bare loop."""
+
+    def __init__(self, work: Work, padded: bool) -> None:
+        self.tasks = len(work.outputs)
+        self.pad = work.pad
+        self.pad_to = work.max_length if padded else None
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        rows = sorted(rows, key=lambda row: int(row["task"]))
+        tasks = torch.tensor([row["task"] for row in rows])
+        return {
+            "inputs": _padded(rows, self.pad, self.pad_to),
+            "labels": torch.tensor([row["label"] for row in rows], dtype=torch.float),
+            "counts": torch.bincount(tasks, minlength=self.tasks).tolist(),
+        }
+
+
+class _SharedEncoder(nn.Module):
+    """The bare loop's model, with the signature that Trainer calls."""
+
+    def __init__(self, model: bare_loop.SharedEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, inputs: dict[str, Tensor], labels: Tensor, counts: list[int]
+    ) -> dict[str, Tensor]:
+        return {"loss": self.model(bare_loop.Batch(inputs, labels, counts))}
+
+
+class _Trainer(Trainer):
+    """Tells the watch when it waits for data; ``mask`` is that of the latest batch."""
+
+    watch: Watch
+    mask: Tensor
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        with self.watch.waiting():
+            return super().get_batch_samples(epoch_iterator, num_batches, device)
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        self.mask = inputs.get("inputs", inputs)["attention_mask"]
+        return super().training_step(model, inputs, num_items_in_batch)
+
+
+class _OnLooker(TrainerCallback):
+    def __init__(self, trainer: _Trainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.trainer.watch.after_step(self.trainer.mask)
+
+
+def _train(case: Case, watch: Watch, padded: bool, **options: Any) -> None:
+    work = Work.read(case.folder)
+    torch.manual_seed(case.seed)
+    many = len(work.outputs) > 1
+    trainer = _Trainer(
+        model=_shared(work) if many else _classifier(work),
+        args=_arguments(case, work.settings, options),
+        train_dataset=Dataset.from_list([_plain(row) for row in work.rows]),
+        data_collator=(_ManyTasks if many else _OneTask)(work, padded),
+    )
+    trainer.watch = watch
+    trainer.add_callback(_OnLooker(trainer))
+    trainer.train()
+
+
+def _arguments(case: Case, settings: Settings, options: Mapping[str, Any]) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(Path(case.folder) / "trainer"),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.lr,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup * settings.steps),
+        max_grad_norm=settings.clip,
+        seed=settings.seed,
+        use_cpu=settings.device == "cpu",
+        remove_unused_columns=False,
+        save_strategy="no",
+        disable_tqdm=True,
+        **options,
+    )
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    length = len(row.inputs["input_ids"])
+    return {**row.inputs, "task": row.task, "label": row.label, "length": length}
+
+
+def _padded(rows: Sequence[Mapping[str, Any]], pad: int, pad_to: int | None) -> dict[str, Tensor]:
+    names = [name for name in rows[0] if name not in ("task", "label", "length")]
+    longest = pad_to or max(len(row["input_ids"]) for row in rows)
+    fill = {"input_ids": pad}
+    return {
+        name: torch.tensor([row[name] + [fill.get(name, 0)] * (longest - len(row[name]))
+                            for row in rows])
+        for name in names
+    }  # fmt: skip
+
+
+def _classifier(work: Work) -> Any:
+    auto: Any = AutoModelForSequenceClassification
+    options = {"num_labels": work.outputs[0]}
+    if work.pretrained:
+        return auto.from_pretrained(work.encoder, dtype=torch.float32, **options)
+    config = AutoConfig.from_pretrained(work.encoder, **options)
+    return auto.from_config(config, dtype=torch.float32)
+
+
+def _shared(work: Work) -> _SharedEncoder:
+    return _SharedEncoder(bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained))

@@ -1,0 +1,93 @@
+"""From a case to tlbench's stage, and to the same work for the peers."""
+
+import hydra
+
+from benchmarks.bare_loop import Row, Settings
+from benchmarks.workload import Case, Work
+from tlbench.config import CONF_DIR
+from tlbench.data.datamodule import MultiTaskDataModule
+from tlbench.experiment import build
+from tlbench.model.encoder import locate
+from tlbench.stage import Stage
+
+
+def stage(case: Case, *overrides: str) -> Stage:
+    """The stage of a case, which trains one epoch on as many rows as its steps need.
+
+    Every contender so sees each row once, whatever its order, as far as the tasks have so many;
+    each task gives the same part of its rows.
+
+    Raises:
+        UserError: for what is wrong in the overrides, or if a file is not there.
+    """
+    whole = _stage(case, "1/1", *overrides)
+    there = sum(draw.count for draw in whole.draws)
+    wanted = case.all_steps * case.batch_size
+    return _stage(case, f"{wanted}/{there}", *overrides) if wanted < there else whole
+
+
+def prepare(case: Case) -> None:
+    """Tokenise the rows and write the peers' ``Work`` into the case's folder."""
+    planned = stage(case)
+    data = MultiTaskDataModule(planned)
+    data.setup()
+    encoder = planned.config.encoder
+    Work(
+        rows=_rows(data),
+        outputs=[len(draw.task.labels or [None]) for draw in planned.draws],
+        encoder=locate(encoder.name),
+        pretrained=encoder.pretrained,
+        pad=data.tokenizer.pad_token_id,
+        max_length=case.max_length,
+        settings=settings(case, planned),
+    ).write(case.folder)
+
+
+def settings(case: Case, planned: Stage) -> Settings:
+    """The hyper-parameters of a case, as the bare loop takes them."""
+    optim = planned.config.optim
+    assert optim.gradient_clip is not None
+    return Settings(
+        steps=case.all_steps,
+        batch_size=case.batch_size,
+        lr=optim.lr,
+        weight_decay=optim.weight_decay,
+        warmup=optim.warmup,
+        seed=case.seed,
+        device=case.device,
+        workers=case.workers,
+        clip=optim.gradient_clip,
+    )
+
+
+def _rows(data: MultiTaskDataModule) -> list[Row]:
+    names = data.tokenizer.model_input_names
+    return [
+        Row({name: row[name] for name in names if name in row}, task, row["label"])
+        for task, of_task in enumerate(data.train)
+        for row in of_task.tokens.select(of_task.used.tolist())
+    ]
+
+
+def _stage(case: Case, part: str, *overrides: str) -> Stage:
+    first, *others = case.tasks
+    several = ["strategy=mtl_all", f"strategy.tasks=[{','.join(case.tasks)}]"]
+    composed = [
+        *(several if others else ["strategy=single"]),
+        f"target_task={first}",
+        f"subsample_size={{target: {part}, support: {part}, dev: 32, seed: {case.seed}}}",
+        f"encoder.max_length={case.max_length}",
+        f"batch_size={case.batch_size}",
+        f"seed={case.seed}",
+        f"num_workers={case.workers}",
+        "trainer.max_epochs=100000",
+        f"trainer.max_steps={case.all_steps}",
+        f"trainer.accelerator={'gpu' if case.device == 'cuda' else case.device}",
+        "trainer.precision=bf16-mixed",
+        "trainer.progress_bar=false",
+        "eval_every=100000",  # once, after the last step, when the clock has stopped
+        *case.overrides,
+        *overrides,
+    ]
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return build(hydra.compose("config", overrides=composed)).plan()[-1]

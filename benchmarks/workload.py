@@ -1,0 +1,75 @@
+"""What all contenders train on: the same rows, encoder and hyper-parameters.
+
+Nothing of tlbench is imported here, so that a peer's process holds what a peer needs and no more.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bare_loop import Row, Settings
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison on one draw of rows; plain data, for it is handed to another process.
+
+    Attributes:
+        overrides: Hydra overrides of suite, encoder and hyper-parameters, for all contenders.
+        product: more overrides, for tlbench's own contenders alone.
+        warmup: steps that come first and are not counted.
+        seed: of the rows that are drawn, of their order and of the weights.
+        folder: where stages and logs go.
+    """
+
+    tasks: tuple[str, ...]
+    overrides: tuple[str, ...]
+    product: tuple[str, ...]
+    warmup: int
+    steps: int
+    batch_size: int
+    max_length: int
+    device: str
+    workers: int
+    seed: int
+    folder: str
+
+    @property
+    def all_steps(self) -> int:
+        return self.warmup + self.steps
+
+    @classmethod
+    def from_json(cls, text: str) -> "Case":
+        plain: dict[str, Any] = json.loads(text)
+        for key in ("tasks", "overrides", "product"):
+            plain[key] = tuple(plain[key])
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a peer is given.
+
+    Attributes:
+        outputs: of every task's head; 1 is a regression.
+        encoder: a name or folder of Transformers; random weights unless ``pretrained``.
+        pad: the number of the padding token.
+    """
+
+    rows: list[Row]
+    outputs: list[int]
+    encoder: str
+    pretrained: bool
+    pad: int
+    max_length: int
+    settings: Settings
+
+    def write(self, folder: str) -> None:
+        (Path(folder) / "work.json").write_text(json.dumps(asdict(self)), "utf-8")
+
+    @classmethod
+    def read(cls, folder: str) -> "Work":
+        plain: dict[str, Any] = json.loads((Path(folder) / "work.json").read_text("utf-8"))
+        rows = [Row(**row) for row in plain.pop("rows")]
+        return cls(rows=rows, settings=Settings(**plain.pop("settings")), **plain)
