@@ -1,0 +1,193 @@
+"""The benchmarks run: nothing here says how fast anything is."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from pkgutil import resolve_name
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import bare_loop, memory, prepare, product, report, shapes, speed, startup
+from benchmarks.contenders import CONTENDERS
+from benchmarks.process import run_python
+from benchmarks.watch import Measurement, Watch
+from benchmarks.workload import Case, Work
+from tests.conftest import compose_config
+from tlbench.errors import UserError
+from tlbench.execution import StageRun
+from tlbench.model.encoder import load_encoder
+from tlbench.training import _model
+
+MakeCase = Callable[..., Case]
+
+
+@pytest.fixture
+def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCase:
+    """Two steps after one of warm-up, prepared."""
+
+    def make(*tasks: str) -> Case:
+        monkeypatch.chdir(tmp_path)
+        made = Case(
+            tasks=tasks,
+            overrides=("suite=generated", "encoder=tiny", f"cache_dir={cache}"),
+            product=("logger=csv",),
+            warmup=1, steps=2, batch_size=8, max_length=64, device="cpu", workers=0, seed=0,
+            folder=str(tmp_path),
+        )  # fmt: skip
+        prepare.prepare(made)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("tasks", [["rte"], ["stsb"], ["rte", "mnli"]])
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_every_contender_trains_as_many_rows(
+    case: MakeCase, name: str, tasks: Sequence[str]
+) -> None:
+    if "Trainer" in name:
+        pytest.importorskip("accelerate", reason="Trainer needs accelerate: tlbench[bench]")
+    asked = case(*tasks)
+    watch = Watch(asked.warmup, asked.steps, asked.device)
+    resolve_name(CONTENDERS[name])(asked, watch)
+    found = watch.result()
+    assert found.steps == 2
+    assert 8 < found.instances <= 16  # the draw may be a row short, which makes a last batch small
+    assert found.instances < found.tokens < 16 * 64
+    assert 0 <= found.waiting < found.seconds
+
+
+def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
+    asked = case("rte", "mnli")
+    stage = prepare.stage(asked)
+    ours = [ready.batch for _, ready in zip(range(3), product._ready(stage, "cpu"), strict=False)]
+    theirs = Work.read(asked.folder).rows
+    tokens = [
+        tuple(ids[mask == 1].tolist())
+        for batch in ours
+        for ids, mask in zip(batch.inputs["input_ids"], batch.inputs["attention_mask"], strict=True)
+    ]
+    assert sorted(tokens) == sorted(tuple(row.inputs["input_ids"]) for row in theirs)
+    counts = np.sum([batch.counts for batch in ours], axis=0).tolist()
+    assert counts == np.bincount([row.task for row in theirs]).tolist()
+
+
+def test_rows_are_another_draw_with_another_seed(case: MakeCase) -> None:
+    asked = case("rte")
+    one = Work.read(asked.folder).rows
+    prepare.prepare(replace(asked, seed=1))
+    assert one != Work.read(asked.folder).rows
+
+
+def test_two_forwards_have_the_loss_of_one(case: MakeCase, tmp_path: Path) -> None:
+    stage = prepare.stage(case("rte", "mnli", "stsb"))
+    model = _model(StageRun(stage, "target", tmp_path)).eval()
+    ready = next(product._ready(stage, "cpu"))
+    assert len(ready.by_task) > 1
+    one, two = product._Loss(model)(ready), product._LossByTask(model)(ready)
+    assert one.item() == pytest.approx(two.item(), rel=1e-5)
+
+
+def test_the_bare_loop_has_as_many_parameters_as_tlbench(case: MakeCase, tmp_path: Path) -> None:
+    asked = case("rte", "mnli")
+    stage, work = prepare.stage(asked), Work.read(asked.folder)
+    ours = _model(StageRun(stage, "target", tmp_path))
+    theirs = bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained)
+    sizes = [sorted(p.shape for p in model.parameters()) for model in (ours, theirs)]
+    assert sizes[0] == sizes[1]
+
+
+def test_the_bare_loops_batches_are_of_like_length_and_hold_every_row_once() -> None:
+    lengths = np.random.default_rng(0).integers(5, 100, 1000)
+    batches = bare_loop.plan(lengths, 32, seed=0)
+    assert sorted(row for batch in batches for row in batch) == list(range(1000))
+    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert padded < 1.05 * lengths.sum()
+
+
+def test_steps_of_the_warm_up_are_not_counted() -> None:
+    watch = Watch(warmup=2, steps=3, device="cpu")
+    for rows in watch.timed(range(1, 8)):
+        mask = torch.ones(rows, 10)
+        mask[:, 5:] = 0
+        watch.after_step(mask)
+    found = watch.result()
+    assert (found.steps, found.instances, found.tokens) == (3, 3 + 4 + 5, 5 * (3 + 4 + 5))
+
+
+def test_a_ratio_is_the_median_of_the_rounds() -> None:
+    def measured(speed: float) -> Measurement:
+        return Measurement(1, 100, 1000, 100 / speed, 0.0, 0)
+
+    rounds = [
+        {"tlbench": measured(a), "bare loop": measured(b)}
+        for a, b in ((60, 40), (30, 10), (50, 25))
+    ]
+    text = report.table(["rte", "mnli"], rounds)
+    assert "rte+mnli" in text
+    assert "2.00 (1.50 to 3.00)" in text
+    assert "50.0" in text  # the median of tlbench's instances a second
+
+
+def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    speed.main(["--tasks", "rte", "--encoder", "tiny", "--steps", "2", "--warmup", "1",
+                "--batch-size", "8", "--rounds", "1", "--contenders", "tlbench", "bare loop",
+                "--out", str(file)])  # fmt: skip
+    (found,) = json.loads(file.read_text())["cases"]
+    (of_round,) = found["rounds"]
+    assert found["tasks"] == ["rte"]
+    assert {name: m["instances"] for name, m in of_round.items()} == {
+        "tlbench": 16,
+        "bare loop": 16,
+    }
+    assert all(m["anonymous_bytes"] > 2**26 for m in of_round.values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_the_command_says_so() -> None:
+    with pytest.raises(SystemExit, match=r"Change --device to cpu: there is no CUDA device here\."):
+        speed.main(["--device", "cuda"])
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("minilm", 22.6), ("distilroberta", 81.5)],  # without their poolers
+)
+def test_shapes_are_those_of_the_encoders(name: str, millions: float, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        encoder = compose_config(
+            "suite=generated", *shapes.overrides(f"shape:{name}", tmp_path)
+        ).encoder
+        size = sum(p.numel() for p in load_encoder(encoder).parameters()) / 1e6
+    assert size == pytest.approx(millions, abs=0.1)
+
+
+def test_an_unknown_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Change --encoder: the shapes are"):
+        shapes.overrides("shape:elmo", tmp_path)
+    assert shapes.overrides("minilm", tmp_path) == ("encoder=minilm",)
+
+
+def test_memory_is_watched_from_outside(tmp_path: Path) -> None:
+    hold = "import time; x = bytearray(200 * 2**20); time.sleep(0.5); print(len(x))"
+    printed, peak = run_python(["-c", hold], tmp_path)
+    assert printed.strip() == str(200 * 2**20)
+    assert 200 * 2**20 < peak < 300 * 2**20
+    with pytest.raises(SystemExit, match="no good"):
+        run_python(["-c", "import sys; sys.exit('no good')"], tmp_path)
+
+
+def test_the_memory_benchmarks_config_is_one(tmp_path: Path) -> None:
+    cfg = compose_config(*memory._overrides(1234, 5))
+    assert cfg.target_task.source.train == cfg.support_task.source.train == 1234
+
+
+def test_imports_are_found(tmp_path: Path) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("")
+    assert startup.imports(["-c", "import json, torch"], tmp_path)[1] == ["torch"]
+    assert startup.imports(["-c", "import json"], tmp_path)[1] == []
