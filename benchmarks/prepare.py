@@ -1,5 +1,8 @@
 """From a case to tlbench's stage, and to the same work for the peers."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import hydra
 
 from benchmarks.bare_loop import Row, Settings
@@ -12,23 +15,30 @@ from tlbench.stage import Stage
 
 
 def stage(case: Case, *overrides: str) -> Stage:
-    """The stage of a case, which trains one epoch on as many rows as its steps need.
-
-    Every contender so sees each row once, whatever its order, as far as the tasks have so many;
-    each task gives the same part of its rows.
+    """The stage of a case, on a draw of its rows: each task gives the same part of what it has.
 
     Raises:
         UserError: for what is wrong in the overrides, or if a file is not there.
     """
-    whole = _stage(case, "1/1", *overrides)
-    there = sum(draw.count for draw in whole.draws)
-    wanted = case.all_steps * case.batch_size
-    return _stage(case, f"{wanted}/{there}", *overrides) if wanted < there else whole
+    counts = [draw.count for draw in _stage(case, "1/1", *overrides).draws]
+    # At least one row of the smallest task.
+    part = min(Fraction(1), max(Fraction(case.rows, sum(counts)), Fraction(1, min(counts))))
+    # Written out, for 1 alone would be a count.
+    return _stage(case, f"{part.numerator}/{part.denominator}", *overrides)
 
 
-def prepare(case: Case) -> None:
-    """Tokenise the rows and write the peers' ``Work`` into the case's folder."""
+def prepare(case: Case, steps: int) -> Case:
+    """Tokenise the rows, and write the peers' ``Work`` into the case's folder.
+
+    Args:
+        steps: how many to count, about: whole epochs, and at least one.
+
+    Returns:
+        The case with its steps.
+    """
     planned = stage(case)
+    epoch = -(-sum(draw.count for draw in planned.draws) // case.batch_size)
+    case = replace(case, warmup=epoch, steps=max(1, round(steps / epoch)) * epoch)
     data = MultiTaskDataModule(planned)
     data.setup()
     encoder = planned.config.encoder
@@ -41,6 +51,7 @@ def prepare(case: Case) -> None:
         max_length=case.max_length,
         settings=settings(case, planned),
     ).write(case.folder)
+    return case
 
 
 def settings(case: Case, planned: Stage) -> Settings:
@@ -81,7 +92,7 @@ def _stage(case: Case, part: str, *overrides: str) -> Stage:
         f"seed={case.seed}",
         f"num_workers={case.workers}",
         "trainer.max_epochs=100000",
-        f"trainer.max_steps={case.all_steps}",
+        f"trainer.max_steps={case.all_steps or 1}",
         f"trainer.accelerator={'gpu' if case.device == 'cuda' else case.device}",
         "trainer.precision=bf16-mixed",
         "trainer.progress_bar=false",

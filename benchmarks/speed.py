@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             for case in _cases(asked, Path(folder)):
-                rounds = list(compare(case, asked.contenders, asked.rounds))
+                rounds = list(compare(case, asked))
                 print(report.table(case.tasks, rounds), flush=True)
                 found.append({"tasks": case.tasks, "rounds": _plain(rounds)})
         except UserError as error:
@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Path(asked.out).write_text(json.dumps(written, indent=1), "utf-8")
 
 
-def compare(case: Case, contenders: Sequence[str], rounds: int) -> Iterator[Round]:
+def compare(case: Case, asked: argparse.Namespace) -> Iterator[Round]:
     """Every contender once a round, each round on other rows and begun by another contender."""
-    names = [n for n in contenders if len(case.tasks) > 1 or n != "two forwards"]
-    for number in range(rounds):
-        seeded = replace(case, seed=number, folder=f"{case.folder}/{number}")
-        Path(seeded.folder).mkdir(parents=True)
-        prepare(seeded)
+    names = [n for n in asked.contenders if len(case.tasks) > 1 or n != "two forwards"]
+    for number in range(asked.rounds):
+        folder = Path(case.folder) / str(number)
+        folder.mkdir(parents=True)
+        seeded = prepare(replace(case, seed=number, folder=str(folder)), asked.steps)
         first = number % len(names)
         measured = {name: _measure(name, seeded) for name in names[first:] + names[:first]}
         yield {name: measured[name] for name in names}
@@ -106,8 +106,7 @@ def _cases(asked: argparse.Namespace, folder: Path) -> Iterator[Case]:
             tasks=ALL if tasks == "all" else tuple(tasks.split(",")),
             overrides=(*suite, *encoder, f"cache_dir={folder / 'cache'}"),
             product=tuple(asked.tlbench),
-            warmup=asked.warmup,
-            steps=asked.steps,
+            rows=asked.steps * asked.batch_size,
             batch_size=asked.batch_size,
             max_length=asked.max_length,
             device=asked.device,
@@ -128,8 +127,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--encoder", default="minilm", help="as in tlbench, or shape:minilm, shape:distilroberta")
     add("--suite-root", help="a folder of the official TSV files; without it suite=generated")
     add("--device", choices=["cpu", "cuda"], default="cpu")
-    add("--steps", type=int, default=30, help="counted steps")
-    add("--warmup", type=int, default=3, help="steps before them")
+    add("--steps", type=int, default=30, help="about how many are counted, in whole epochs")
     add("--rounds", type=int, default=3)
     add("--batch-size", type=int, default=32)
     add("--max-length", type=int, default=128)

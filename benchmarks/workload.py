@@ -18,7 +18,10 @@ class Case:
     Attributes:
         overrides: Hydra overrides of suite, encoder and hyper-parameters, for all contenders.
         product: more overrides, for tlbench's own contenders alone.
-        warmup: steps that come first and are not counted.
+        rows: how many are drawn, if there are so many.
+        warmup: steps of the first epoch, which is not counted.
+        steps: of the epochs after it, which are. Whole epochs, so that all contenders' counted
+            steps hold the same rows, whatever their batches; ``prepare`` sets both.
         seed: of the rows that are drawn, of their order and of the weights.
         folder: where stages and logs go.
     """
@@ -26,14 +29,15 @@ class Case:
     tasks: tuple[str, ...]
     overrides: tuple[str, ...]
     product: tuple[str, ...]
-    warmup: int
-    steps: int
+    rows: int
     batch_size: int
     max_length: int
     device: str
     workers: int
     seed: int
     folder: str
+    warmup: int = 0
+    steps: int = 0
 
     @property
     def all_steps(self) -> int:

@@ -26,7 +26,7 @@ MakeCase = Callable[..., Case]
 
 @pytest.fixture
 def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCase:
-    """Two steps after one of warm-up, prepared."""
+    """Two steps after an epoch of warm-up, prepared."""
 
     def make(*tasks: str) -> Case:
         monkeypatch.chdir(tmp_path)
@@ -34,18 +34,17 @@ def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCa
             tasks=tasks,
             overrides=("suite=generated", "encoder=tiny", f"cache_dir={cache}"),
             product=("logger=csv",),
-            warmup=1, steps=2, batch_size=8, max_length=64, device="cpu", workers=0, seed=0,
+            rows=16, batch_size=8, max_length=64, device="cpu", workers=0, seed=0,
             folder=str(tmp_path),
         )  # fmt: skip
-        prepare.prepare(made)
-        return made
+        return prepare.prepare(made, steps=2)
 
     return make
 
 
 @pytest.mark.parametrize("tasks", [["rte"], ["stsb"], ["rte", "mnli"]])
 @pytest.mark.parametrize("name", CONTENDERS)
-def test_every_contender_trains_as_many_rows(
+def test_every_contender_counts_the_same_rows(
     case: MakeCase, name: str, tasks: Sequence[str]
 ) -> None:
     if "Trainer" in name:
@@ -53,17 +52,30 @@ def test_every_contender_trains_as_many_rows(
     asked = case(*tasks)
     watch = Watch(asked.warmup, asked.steps, asked.device)
     resolve_name(CONTENDERS[name])(asked, watch)
-    found = watch.result()
-    assert found.steps == 2
-    assert 8 < found.instances <= 16  # the draw may be a row short, which makes a last batch small
-    assert found.instances < found.tokens < 16 * 64
+    found, rows = watch.result(), Work.read(asked.folder).rows
+    assert (found.steps, found.instances) == (asked.steps, len(rows))
+    assert found.tokens == sum(len(row.inputs["input_ids"]) for row in rows)
     assert 0 <= found.waiting < found.seconds
+
+
+def test_several_epochs_are_counted_if_there_are_few_rows(case: MakeCase) -> None:
+    asked = case("rte")
+    few = prepare.prepare(replace(asked, rows=10**6, batch_size=32), steps=70)
+    assert (few.warmup, few.steps) == (25, 75)  # 800 rows
+
+
+def test_every_task_gives_a_row(case: MakeCase) -> None:
+    counts = {draw.name: draw.count for draw in prepare.stage(case("mnli", "qqp", "wnli")).draws}
+    assert counts == {"mnli": 40, "qqp": 30, "wnli": 1}
 
 
 def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
     asked = case("rte", "mnli")
     stage = prepare.stage(asked)
-    ours = [ready.batch for _, ready in zip(range(3), product._ready(stage, "cpu"), strict=False)]
+    ours = [
+        ready.batch
+        for _, ready in zip(range(asked.steps), product._ready(stage, "cpu"), strict=False)
+    ]
     theirs = Work.read(asked.folder).rows
     tokens = [
         tuple(ids[mask == 1].tolist())
@@ -78,7 +90,7 @@ def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
 def test_rows_are_another_draw_with_another_seed(case: MakeCase) -> None:
     asked = case("rte")
     one = Work.read(asked.folder).rows
-    prepare.prepare(replace(asked, seed=1))
+    prepare.prepare(replace(asked, seed=1), steps=2)
     assert one != Work.read(asked.folder).rows
 
 
@@ -134,7 +146,7 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
 
 def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
-    speed.main(["--tasks", "rte", "--encoder", "tiny", "--steps", "2", "--warmup", "1",
+    speed.main(["--tasks", "rte", "--encoder", "tiny", "--steps", "2",
                 "--batch-size", "8", "--rounds", "1", "--contenders", "tlbench", "bare loop",
                 "--out", str(file)])  # fmt: skip
     (found,) = json.loads(file.read_text())["cases"]
