@@ -44,6 +44,7 @@ def prepare(case: Case, steps: int) -> Case:
     encoder = planned.config.encoder
     Work(
         rows=_rows(data),
+        available=sum(draw.rows["train"] for draw in planned.draws),
         outputs=[len(draw.task.labels or [None]) for draw in planned.draws],
         encoder=locate(encoder.name),
         pretrained=encoder.pretrained,

@@ -56,12 +56,14 @@ class Work:
     """What a peer is given.
 
     Attributes:
+        available: how many rows the tasks have that ``rows`` were drawn from.
         outputs: of every task's head; 1 is a regression.
         encoder: a name or folder of Transformers; random weights unless ``pretrained``.
         pad: the number of the padding token.
     """
 
     rows: list[Row]
+    available: int
     outputs: list[int]
     encoder: str
     pretrained: bool

@@ -58,6 +58,20 @@ def test_every_contender_counts_the_same_rows(
     assert 0 <= found.waiting < found.seconds
 
 
+def test_the_tuned_trainer_sorts_as_many_rows_as_with_the_whole_task(
+    case: MakeCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hf_trainer = pytest.importorskip("benchmarks.hf_trainer")
+    pytest.importorskip("accelerate", reason="Trainer needs accelerate: tlbench[bench]")
+    seen: list[int] = []
+    monkeypatch.setattr(Watch, "after_step", lambda self, mask: seen.append(mask.shape[1]))
+    asked = prepare.prepare(replace(case("rte"), batch_size=2), steps=8)
+    hf_trainer.tuned(asked, Watch(asked.warmup, asked.steps, "cpu"))
+    assert Work.read(asked.folder).available == 800
+    epoch = seen[:8]  # of the 16 drawn rows alone Trainer would sort four at once
+    assert epoch == sorted(epoch, reverse=True)
+
+
 def test_several_epochs_are_counted_if_there_are_few_rows(case: MakeCase) -> None:
     asked = case("rte")
     few = prepare.prepare(replace(asked, rows=10**6, batch_size=32), steps=70)
