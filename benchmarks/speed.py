@@ -19,11 +19,11 @@ from typing import Any
 import datasets
 import torch
 
-from benchmarks import report, shapes
+from benchmarks import comparison, shapes
+from benchmarks.comparison import Round
 from benchmarks.contenders import CONTENDERS
 from benchmarks.prepare import prepare
 from benchmarks.process import run_python
-from benchmarks.report import Round
 from benchmarks.watch import Measurement
 from benchmarks.workload import Case
 from tlbench.errors import UserError
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             for case in _cases(asked, Path(folder)):
                 rounds = list(compare(case, asked))
-                print(report.table(case.tasks, rounds), flush=True)
+                print(comparison.table(case.tasks, rounds), flush=True)
                 found.append({"tasks": case.tasks, "rounds": _plain(rounds)})
         except UserError as error:
             sys.exit(str(error))

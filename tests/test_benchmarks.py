@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bare_loop, memory, prepare, product, report, shapes, speed, startup
+from benchmarks import bare_loop, comparison, memory, prepare, product, shapes, speed, startup
 from benchmarks.contenders import CONTENDERS
 from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
@@ -152,7 +152,7 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
         {"tlbench": measured(a), "bare loop": measured(b)}
         for a, b in ((60, 40), (30, 10), (50, 25))
     ]
-    text = report.table(["rte", "mnli"], rounds)
+    text = comparison.table(["rte", "mnli"], rounds)
     assert "rte+mnli" in text
     assert "2.00 (1.50 to 3.00)" in text
     assert "50.0" in text  # the median of tlbench's instances a second
