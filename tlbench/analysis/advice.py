@@ -1,0 +1,117 @@
+"""What to do, per target, in words made from the numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tlbench.analysis.comparisons import interval
+from tlbench.analysis.grid import cells
+
+MATTERS = 0.005  # half a point
+EVIDENCE, NO_EVIDENCE, NO_DIFFERENCE, NO_TEST = (
+    "evidence", "no evidence", "no difference that matters", "no test",
+)  # fmt: skip
+UNDECIDED = "not decided"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The recommendation for a target (at one of its sizes).
+
+    Attributes:
+        do: the recommended strategy, in words; against: what it is compared with.
+        verdict: one of the four words of this module.
+        gain, low, high: of the best candidate, a fraction; the interval holds for all candidates
+            of the target together, so that choosing the best of them does not flatter it.
+        tried: the candidate of the highest mean, recommended or not.
+    """
+
+    target: str
+    target_rows: int
+    do: str
+    tried: str
+    against: str
+    verdict: str
+    gain: float
+    low: float
+    high: float
+    candidates: int
+    majority: float
+
+    @property
+    def reason(self) -> str:
+        """The numbers in a sentence, in points."""
+        many = f" (best of {self.candidates})" if self.candidates > 1 else ""
+        start = f"{self.tried}{many}: {100 * self.gain:+.1f} points over {self.against}"
+        if self.verdict == NO_TEST:
+            return f"{start}; one seed allows no test"
+        return f"{start}, 90% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}"
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of a gain says."""
+    if np.isnan(low) or np.isnan(high):
+        return NO_TEST
+    if -MATTERS <= low and high <= MATTERS:
+        return NO_DIFFERENCE
+    return EVIDENCE if low > 0 or high < 0 else NO_EVIDENCE
+
+
+def advise(
+    table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame
+) -> list[Advice]:
+    """One advice a target and size: over ``single``, or without it MTL over STILTs, pair by pair.
+
+    The candidates' intervals are Bonferroni corrected over all candidates of the target.
+    """
+    majority = cells(table).groupby("target").majority.mean()
+    found = []
+    for (target, rows), group in gained.groupby(["target", "target_rows"], sort=False):
+        row = _best(group)
+        names = _name(row.strategy, row.support, row.support_rows, group)
+        said = verdict(row.low, row.high)
+        do = names if said == EVIDENCE and row.low > 0 else "single"
+        do = UNDECIDED if said == NO_TEST else do
+        found.append(_advice(row, said, do, names, "single", len(group), majority[target]))
+    known = {(advice.target, advice.target_rows) for advice in found}
+    for (target, rows), group in comparisons.groupby(["target", "target_rows"], sort=False):
+        if (target, rows) not in known:
+            together = group.assign(**interval(group, together=len(group)))
+            for row in together.itertuples():
+                found.append(_pair_advice(row, group, majority[target]))
+    return found
+
+
+def _best(group: pd.DataFrame) -> "pd.Series[object]":
+    together = group.assign(**interval(group, together=len(group)))
+    enough = together[together.seeds == together.seeds.max()]
+    best: pd.Series[object] = enough.loc[enough.difference.idxmax()]
+    return best
+
+
+def _pair_advice(row: "pd.Series[object]", group: pd.DataFrame, majority: float) -> Advice:
+    mtl = _name("mtl", row.support, row.support_rows, group)
+    stilts = _name("stilts", row.support, row.support_rows, group)
+    said = verdict(row.low, row.high)
+    do = mtl if row.difference > 0 else stilts
+    do = {EVIDENCE: do, NO_TEST: UNDECIDED}.get(said, "either")
+    return _advice(row, said, do, mtl, stilts, 1, majority)
+
+
+def _advice(
+    row: "pd.Series[object]", said: str, do: str, tried: str, against: str, n: int, majority: float
+) -> Advice:
+    return Advice(
+        target=row.target, target_rows=int(row.target_rows), do=do, tried=tried, against=against,
+        verdict=said, gain=row.difference, low=row.low, high=row.high, candidates=n,
+        majority=majority,
+    )  # fmt: skip
+
+
+def _name(strategy: str, support: str, support_rows: int, group: pd.DataFrame) -> str:
+    shown = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL"}.get(strategy, strategy)
+    if support in ("-", "all"):
+        return shown
+    sizes = group[group.support == support].support_rows.nunique()
+    return f"{shown} with {support}" + (f" ({support_rows:,} rows)" if sizes > 1 else "")

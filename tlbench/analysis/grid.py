@@ -1,0 +1,96 @@
+"""A study's cells: means over seeds, what is missing, and the order of its tasks."""
+
+from itertools import product
+
+import pandas as pd
+
+from tlbench.analysis.comparisons import PAIR
+from tlbench.analysis.heuristic import choices
+from tlbench.analysis.table import done
+
+CELL = ["strategy", *PAIR]
+METHODS = ("majority class", "single", "average STILTs", "average MTL", "MTL-ALL",
+           "size heuristic", "pairwise oracle")  # fmt: skip
+
+
+def cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds, one row a strategy, pair and sizes.
+
+    ``score``, ``sd`` and ``majority`` are fractions; ``steps`` and ``instances`` are those trained
+    for one seed's score, reused or not.
+    """
+    grouped = done(table).groupby(CELL, sort=False)
+    return grouped.agg(
+        seeds=("seed", "nunique"),
+        score=("score", "mean"),
+        sd=("score", "std"),
+        majority=("majority_score", "mean"),
+        steps=("steps", "mean"),
+        instances=("instances", "mean"),
+        instances_reused=("instances_reused", "mean"),
+    ).reset_index()
+
+
+def order(table: pd.DataFrame) -> list[str]:
+    """The tasks by descending rows trained on, as target or as support."""
+    found = done(table)
+    targets = found.groupby("target").target_rows.max()
+    supports = found[~found.support.isin(["-", "all"])].groupby("support").support_rows.max()
+    rows = pd.concat([targets, supports]).groupby(level=0).max()
+    return list(rows.sort_index().sort_values(ascending=False, kind="stable").index)
+
+
+def at_full_size(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of every target the rows at its largest size, and of every support of it the same."""
+    largest = frame[frame.target_rows == frame.groupby("target").target_rows.transform("max")]
+    keys = [key for key in ("strategy", "target", "support") if key in frame]
+    return largest[
+        largest.support_rows == largest.groupby(keys).support_rows.transform("max")
+    ].reset_index(drop=True)
+
+
+def has_sizes(frame: pd.DataFrame) -> bool:
+    """Whether any pair was run at more than one combination of sizes."""
+    return bool(frame.duplicated(["target", "support"]).any())
+
+
+def missing(table: pd.DataFrame, comparisons: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (target, support) of the grid that can't be compared: MTL, STILTs or both are absent."""
+    pairs = table[table.strategy.isin(["mtl", "stilts"])]
+    found = set(zip(comparisons.target, comparisons.support, strict=True))
+    wanted = product(pairs.target.unique(), pairs.support.unique())
+    return sorted((t, s) for t, s in wanted if t != s and (t, s) not in found)
+
+
+def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Table of per-task means: methods in rows, targets in columns, their mean last; fractions.
+
+    The heuristic's score is the mean over supports of what it chooses; the oracle is the best
+    support under the better of MTL and STILTs, chosen by the very means that it is then given, so
+    it is an upper bound. The mean is over the targets that every method has a score for.
+    """
+    at = at_full_size(cells(table))
+    pairs = at_full_size(judged)
+    chosen = pairs["first"].where(choices(pairs, "size heuristic") == "mtl", pairs["second"])
+    by = {name: at[at.strategy == name].groupby("target").score for name in set(at.strategy)}
+    empty = pd.Series(dtype=float)
+    rows = {
+        "majority class": at.groupby("target").majority.mean(),
+        "single": by["single"].mean() if "single" in by else empty,
+        "average STILTs": by["stilts"].mean() if "stilts" in by else empty,
+        "average MTL": by["mtl"].mean() if "mtl" in by else empty,
+        "MTL-ALL": by["mtl_all"].mean() if "mtl_all" in by else empty,
+        "size heuristic": chosen.groupby(pairs.target).mean(),
+        "pairwise oracle": pairs[["first", "second"]].max(axis=1).groupby(pairs.target).max(),
+    }
+    others = [name for name in by if name not in ("single", "stilts", "mtl", "mtl_all")]
+    rows |= {f"average {name}": by[name].mean() for name in sorted(others)}
+    targets = [task for task in order(table) if task in set(at.target)]
+    frame = pd.DataFrame(rows).T.reindex(columns=targets).dropna(how="all")
+    return frame.assign(mean=frame[frame.columns[frame.notna().all()]].mean(axis=1))
+
+
+def best_of_pair(judged: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
+    """Every pair's better strategy (by mean) against ``single``: a row of its gains."""
+    better = judged.assign(strategy=judged.winner.replace("", "stilts"))[[*CELL]]
+    return better.merge(gained, on=CELL)

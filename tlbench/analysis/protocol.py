@@ -1,0 +1,152 @@
+"""Which records belong together: those whose configs agree in all that is no experiment's choice.
+
+Records that do not are never averaged: a report is about one protocol, or with ``--by`` about
+each apart. What changes where a run went and not what it was, versions and devices, is named.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tlbench.config import NEUTRAL_KEYS
+from tlbench.errors import UserError
+
+# A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
+_CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
+           "subsample_size.support")  # fmt: skip
+_WITHOUT_EFFECT = {"single": ("sampling", "loss", "heads"), "stilts": ("sampling", "loss")}
+NAMED = ("versions", "git_revision", "device", "study")
+
+
+class Protocols:
+    """Numbers for configs that say the same, experiments' own choices aside.
+
+    Configs are compared section by section, each flattened once: a large study has many records
+    and few distinct sections.
+    """
+
+    def __init__(self) -> None:
+        self.flat: list[dict[str, str]] = []
+        self._sections: dict[tuple[str, str], dict[str, str]] = {}
+        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
+        self._known: dict[tuple[Any, ...], int] = {}
+
+    def number(self, strategy: str, config: dict[str, Any]) -> int:
+        """The number of a record's protocol; ``flat`` has at it the keys that matter to it."""
+        texts = tuple((name, repr(value)) for name, value in config.items() if name not in _ASIDE)
+        tasks = config.get("strategy", {})
+        mixed = str(tasks.get("tasks")) if tasks.get("supports") == "all" else ""
+        key = (strategy, mixed, texts)
+        if key not in self._known:
+            flat = {"strategy.tasks": mixed} if mixed else {}
+            for name, text in texts:
+                flat |= self._section(name, text, config[name])
+            unused = _WITHOUT_EFFECT.get(strategy, ())
+            flat = {k: v for k, v in flat.items() if k.partition(".")[0] not in unused}
+            number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
+            if number == len(self.flat):
+                self.flat.append(flat)
+            self._known[key] = number
+        return self._known[key]
+
+    def _section(self, name: str, text: str, value: Any) -> dict[str, str]:
+        if (name, text) not in self._sections:
+            self._sections[name, text] = {
+                key: str(v)
+                for key, v in _flatten(name, value)
+                if not any(f"{key}.".startswith(f"{n}.") for n in (*_CHOSEN, *NEUTRAL_KEYS))
+            }
+        return self._sections[name, text]
+
+
+_ASIDE = {key for key in (*_CHOSEN, *NEUTRAL_KEYS) if "." not in key}
+
+
+def _flatten(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _flatten(f"{key}.{name}", item)
+    else:
+        yield key, value
+
+
+def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
+    """The config keys that differ within a target, each with its values in the order found.
+
+    A key that differs only between targets, as a learning rate of each task's own, keeps what
+    is compared together; so does one that is the seed.
+    """
+    values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    order: dict[str, dict[str, None]] = defaultdict(dict)
+    apart = table[["target", "seed", "protocol"]].drop_duplicates()
+    is_seed: dict[str, bool] = defaultdict(lambda: True)
+    for target, seed, number in apart.itertuples(index=False):
+        for key, value in protocols.flat[number].items():
+            values[key][target].add(value)
+            order[key][value] = None
+            is_seed[key] &= value == str(seed)
+    return {
+        key: list(order[key])
+        for key, targets in values.items()
+        if not is_seed[key] and any(len(found) > 1 for found in targets.values())
+    }
+
+
+def named_differences(table: pd.DataFrame) -> dict[str, list[str]]:
+    """What differs and keeps records together: versions, revisions and devices."""
+    known = table[table.status == "done"]
+    columns = {name: known[name].dropna() for name in NAMED if name != "study"}
+    return {name: list(found.unique()) for name, found in columns.items() if found.nunique() > 1}
+
+
+def split(
+    table: pd.DataFrame, protocols: Protocols, keys: Sequence[str]
+) -> list[tuple[dict[str, str], pd.DataFrame]]:
+    """The records by their values of config keys or of the columns in ``NAMED``.
+
+    A record to which a key does not matter, as sampling to ``single``, belongs to every part.
+    """
+    frame = pd.DataFrame({key: _values(table, protocols, key) for key in keys}, index=table.index)
+    parts = []
+    for values in frame.dropna().drop_duplicates().itertuples(index=False):
+        belongs = pd.Series(True, index=table.index)
+        for key, value in zip(keys, values, strict=True):
+            belongs &= frame[key].isna() | (frame[key] == value)
+        parts.append((dict(zip(keys, values, strict=True)), table[belongs]))
+    return parts
+
+
+def _values(table: pd.DataFrame, protocols: Protocols, key: str) -> "pd.Series[Any]":
+    if key in NAMED:
+        return table[key].mask(table.status != "done")
+    by_number = {n: flat.get(key) for n, flat in enumerate(protocols.flat)}
+    return table["protocol"].map(by_number).astype(object)
+
+
+def keys_of(asked: Sequence[str], differing: Sequence[str]) -> list[str]:
+    """The keys that ``--by`` names: as they are, or every differing one of a config group.
+
+    Raises:
+        UserError: for one in which the records do not differ.
+    """
+    keys: list[str] = []
+    for name in asked:
+        found = [key for key in differing if key == name or key.startswith(f"{name}.")]
+        if name in NAMED:
+            found = [name]
+        if not found:
+            there = ", ".join([*differing, *NAMED])
+            raise UserError(f"Change --by: the records do not differ in '{name}'; try {there}.")
+        keys += found
+    return list(dict.fromkeys(keys))
+
+
+def sentence(different: dict[str, list[str]], shown: int = 4) -> str:
+    """Differences in words: ``loss (sum, mean) and sampling.name (size, uniform)``."""
+    words = []
+    for key, values in different.items():
+        more = f", {len(values) - shown} more" if len(values) > shown else ""
+        words.append(f"{key} ({', '.join(map(str, values[:shown]))}{more})")
+    return " and ".join(words[:shown]) + (" and more" if len(words) > shown else "")

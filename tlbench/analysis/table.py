@@ -1,0 +1,106 @@
+"""Result records under any number of folders, as one pandas table."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tlbench import results
+from tlbench.analysis.protocol import Protocols
+from tlbench.errors import UserError
+from tlbench.results import ResultRecord
+
+EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
+_COPIED = (
+    "study", "strategy", "encoder", "seed", "status", "dev_rows", "steps", "instances",
+    "steps_reused", "instances_reused", "training_seconds", "device", "git_revision", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was found below the folders.
+
+    Attributes:
+        table: one row a record. Scores are fractions; ``target_rows`` and ``support_rows`` are
+            the rows trained on, ``support`` is ``-`` for none and ``all`` for all tasks together,
+            ``protocol`` is a number in ``protocols``.
+        protocols: what the records' configs say, experiments' own choices aside.
+        problems: one sentence for every file that could not be read.
+    """
+
+    table: pd.DataFrame
+    protocols: Protocols
+    problems: list[str] = field(default_factory=list)
+
+
+def collect(folders: Iterable[str | Path]) -> Study:
+    """Every record below the folders.
+
+    Raises:
+        UserError: if a folder is not there, or none of them holds a record that can be read.
+    """
+    folders = [Path(folder) for folder in folders]
+    protocols, rows, problems = Protocols(), [], []
+    for file in _files(folders):
+        try:
+            rows.append(_row(results.read(file), file, protocols))
+        except UserError as error:
+            problems.append(str(error))
+        except (TypeError, ValueError, AttributeError) as error:
+            problems.append(f"{file} is not a result record ({error}); remove it.")
+    if not rows:
+        unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
+        shown = ", ".join(map(str, folders))
+        raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
+    return Study(pd.DataFrame(rows), protocols, problems)
+
+
+def done(table: pd.DataFrame) -> pd.DataFrame:
+    """The records that have a score, one for each experiment."""
+    found = table[(table.status == "done") & table.score.notna()]
+    return found.drop_duplicates(EXPERIMENT, keep="last")
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    """The record files, each once; hidden folders, as the store, hold none."""
+    seen = set()
+    for top in folders:
+        if not top.is_dir():
+            raise UserError(f"Change STUDY: the folder {top} is not there.")
+        for folder, children, files in os.walk(top.resolve()):
+            children[:] = sorted(child for child in children if not child.startswith("."))
+            if results.FILE in files and folder not in seen:
+                seen.add(folder)
+                yield Path(folder, results.FILE)
+
+
+def _row(record: ResultRecord, file: Path, protocols: Protocols) -> dict[str, Any]:
+    config, rows = record.config, record.train_rows
+    everything = config.get("strategy", {}).get("supports") == "all"
+    if everything or record.strategy == "mtl_all":
+        support = "all"
+    else:
+        support = "+".join(record.support_tasks) or "-"
+    return {
+        **{name: getattr(record, name) for name in _COPIED},
+        "target": str(record.target_task),
+        "support": support,
+        "target_rows": int(rows.get(record.target_task, 0)),
+        "support_rows": sum(n for task, n in rows.items() if task != record.target_task),
+        "score": _number(record.score),
+        "majority_score": _number(record.majority_score),
+        "metric": "+".join(config.get("target_task", {}).get("score", ())),
+        "stages": " ".join(record.stage_keys),
+        "versions": " ".join(f"{name}={found}" for name, found in record.versions.items()),
+        "store": config.get("store_dir", ""),
+        "protocol": protocols.number(record.strategy, config),
+        "file": str(file),
+    }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
