@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from tlbench.analysis.comparisons import interval
+from tlbench.analysis.comparisons import ALPHA
 from tlbench.analysis.grid import cells
 
 MATTERS = 0.005  # half a point
@@ -45,7 +46,7 @@ class Advice:
         many = f" (best of {self.candidates})" if self.candidates > 1 else ""
         start = f"{self.tried}{many}: {100 * self.gain:+.1f} points over {self.against}"
         if self.verdict == NO_TEST:
-            return f"{start}; one seed allows no test"
+            return f"{start}; no spread over seeds to test with"
         return f"{start}, 90% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}"
 
 
@@ -63,7 +64,7 @@ def advise(
 ) -> list[Advice]:
     """One advice a target and size: over ``single``, or without it MTL over STILTs, pair by pair.
 
-    The candidates' intervals are Bonferroni corrected over all candidates of the target.
+    The intervals are those of ``simultaneous``.
     """
     majority = cells(table).groupby("target").majority.mean()
     found = []
@@ -77,14 +78,38 @@ def advise(
     known = {(advice.target, advice.target_rows) for advice in found}
     for (target, rows), group in comparisons.groupby(["target", "target_rows"], sort=False):
         if (target, rows) not in known:
-            together = group.assign(**interval(group, together=len(group)))
+            together = group.assign(**simultaneous(group, one_control=False))
             for row in together.itertuples():
                 found.append(_pair_advice(row, group, majority[target]))
     return found
 
 
+def simultaneous(group: pd.DataFrame, one_control: bool) -> pd.DataFrame:
+    """Intervals of differences that hold for all rows at once with 90% (Bonferroni).
+
+    The spread is pooled over all scores of the target, as in an analysis of variance: a few seeds
+    of one candidate alone say too little of it. Assumes normal scores of equal spread.
+
+    Args:
+        one_control: the second side is the same for all rows, and its spread counts once.
+
+    Returns:
+        ``low`` and ``high``; NaN without any spread.
+    """
+    freedom = group.seeds - 1
+    counted = freedom.index == freedom.idxmax()
+    second = freedom.where(counted, 0) if one_control else freedom
+    squares = (freedom * group.sd_first.fillna(0) ** 2).sum()
+    squares += (second * group.sd_second.fillna(0) ** 2).sum()
+    total = int(freedom.sum() + second.sum())
+    pooled = np.sqrt(squares / total) if total and squares > 0 else np.nan
+    quantile = stats.t.ppf(1 - ALPHA / len(group) / 2, max(total, 1))
+    half = quantile * pooled * np.sqrt(2 / group.seeds)
+    return pd.DataFrame({"low": group.difference - half, "high": group.difference + half})
+
+
 def _best(group: pd.DataFrame) -> "pd.Series[object]":
-    together = group.assign(**interval(group, together=len(group)))
+    together = group.assign(**simultaneous(group, one_control=True))
     enough = together[together.seeds == together.seeds.max()]
     best: pd.Series[object] = enough.loc[enough.difference.idxmax()]
     return best

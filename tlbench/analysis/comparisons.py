@@ -20,6 +20,7 @@ PAIR = ["target", "support", "target_rows", "support_rows"]
 TESTS = ("student", "welch", "paired")
 CORRECTIONS = {"holm": "holm", "bh": "fdr_bh"}
 _RESAMPLES = 4000
+_NO_SPREAD = 1e-12  # equal differences at all seeds, up to rounding: nothing to test with
 
 Array = NDArray[np.float64]
 
@@ -79,20 +80,16 @@ def _tests(frame: pd.DataFrame) -> pd.DataFrame:
             frame[f"{name}_t"] = pd.Series(t, frame.index).where(spread)
             frame[f"{name}_p"] = pd.Series(p, frame.index).where(spread)
         t = frame.difference / (frame.sd_difference / np.sqrt(frame.seeds))
-    # Equal differences at all seeds: up to rounding they have no spread, and no test.
-    frame["paired_t"] = t.where(frame.sd_difference > 1e-12)
+    frame["paired_t"] = t.where(frame.sd_difference > _NO_SPREAD)
     frame["paired_p"] = 2 * stats.t.sf(frame.paired_t.abs(), frame.seeds - 1)
     return frame
 
 
-def interval(frame: pd.DataFrame, alpha: float = ALPHA, together: int = 1) -> pd.DataFrame:
-    """Student's t interval of the mean of the paired differences.
-
-    Args:
-        together: how many such intervals shall hold at once (Bonferroni).
-    """
-    quantile = stats.t.ppf(1 - alpha / together / 2, (frame.seeds - 1).clip(lower=1))
-    half = quantile * frame.sd_difference / np.sqrt(frame.seeds)
+def interval(frame: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
+    """Student's t interval of the mean of the paired differences; NaN where they have no spread."""
+    spread = frame.sd_difference.where(frame.sd_difference > _NO_SPREAD)
+    quantile = stats.t.ppf(1 - alpha / 2, (frame.seeds - 1).clip(lower=1))
+    half = quantile * spread / np.sqrt(frame.seeds)
     return pd.DataFrame({"low": frame.difference - half, "high": frame.difference + half})
 
 

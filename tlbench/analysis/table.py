@@ -97,6 +97,8 @@ def _row(record: ResultRecord, file: Path, protocols: Protocols) -> dict[str, An
         "stages": " ".join(record.stage_keys),
         "versions": " ".join(f"{name}={found}" for name, found in record.versions.items()),
         "store": config.get("store_dir", ""),
+        "wandb_project": config.get("logger", {}).get("project") or "",
+        "wandb_entity": config.get("logger", {}).get("entity") or "",
         "protocol": protocols.number(record.strategy, config),
         "file": str(file),
     }

@@ -1,0 +1,153 @@
+"""All of a study's numbers at once: what the page, the figures and the notebooks show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from tlbench.analysis import protocol
+from tlbench.analysis.advice import Advice, advise
+from tlbench.analysis.budgets import budgets, by_strategy, totals
+from tlbench.analysis.comparisons import compare, counts, gains
+from tlbench.analysis.dev_rows import row_intervals
+from tlbench.analysis.grid import best_of_pair, method_scores, missing, order
+from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
+from tlbench.analysis.power import power
+from tlbench.analysis.table import EXPERIMENT, Study, done
+from tlbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The numbers of records that belong together; every score in it is a fraction.
+
+    Attributes:
+        name: the values of ``--by`` that these records share, ``""`` without.
+        comparisons: MTL minus STILTs by pair, with tests, intervals and the heuristic's word.
+        gains: every strategy and support minus single.
+        budget: every cell's score, cost and gain.
+        methods: the paper's table of per-task means.
+        tasks: in descending order of size.
+        missing: pairs of the grid that can't be compared.
+        notices: what a reader must know before the numbers, a sentence each.
+    """
+
+    name: str
+    table: pd.DataFrame
+    tasks: list[str]
+    comparisons: pd.DataFrame
+    gains: pd.DataFrame
+    budget: pd.DataFrame
+    strategies: pd.DataFrame
+    totals: pd.DataFrame
+    methods: pd.DataFrame
+    best: pd.DataFrame
+    tests: pd.DataFrame
+    rules: pd.DataFrame
+    regression: Regression | None
+    power: pd.DataFrame
+    advice: list[Advice]
+    missing: list[tuple[str, str]]
+    notices: list[str] = field(default_factory=list)
+
+
+def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) -> Analysis:
+    """Analyse records of one protocol.
+
+    Raises:
+        UserError: if none of them has a score.
+    """
+    if done(table).empty:
+        raise UserError(f"Nothing to report: none of the {len(table)} records has a score.")
+    comparisons = compare(table)
+    comparisons = judge(comparisons.join(row_intervals(table, comparisons)))
+    gained = gains(table)
+    budget = budgets(table, gained)
+    lacking = missing(table, comparisons)
+    return Analysis(
+        name=name, table=table, tasks=order(table), comparisons=comparisons, gains=gained,
+        budget=budget, strategies=by_strategy(budget), totals=totals(table),
+        methods=method_scores(table, comparisons), best=best_of_pair(comparisons, gained),
+        tests=counts(comparisons), rules=accuracy(comparisons), regression=regress(comparisons),
+        power=power(comparisons), advice=advise(table, comparisons, gained), missing=lacking,
+        notices=[*notices, *_notices(table, comparisons, lacking)],
+    )  # fmt: skip
+
+
+def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
+    """Analyse a study: all of it if its records belong together, else part by part.
+
+    Without ``by``, records of several protocols give the analysis of the protocol that has most,
+    with a notice that names what differs.
+    """
+    table, protocols = study.table, study.protocols
+    different = protocol.differences(table, protocols)
+    keys = protocol.keys_of(by, list(different)) if by else []
+    found = []
+    for values, part in protocol.split(table, protocols, keys) if keys else [({}, table)]:
+        inner = protocol.differences(part, protocols)
+        notices = []
+        if inner:
+            chosen, largest = max(
+                protocol.split(part, protocols, list(inner)), key=lambda p: len(done(p[1]))
+            )
+            notices.append(_mixed(inner, chosen, len(largest), len(part)))
+            part = largest
+        name = ", ".join(f"{key}={value}" for key, value in values.items())
+        found.append(analyse(part, name, notices))
+    return found
+
+
+def _mixed(
+    different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int
+) -> str:
+    reported = ", ".join(f"{key}={value}" for key, value in chosen.items())
+    return (
+        f"The records differ in {protocol.sentence(different)} and are not mixed: this is "
+        f"{reported}, {records:,} of {of:,} records; add --by {next(iter(different))} for all."
+    )
+
+
+def _notices(
+    table: pd.DataFrame, comparisons: pd.DataFrame, lacking: list[tuple[str, str]]
+) -> list[str]:
+    found = []
+    scored = done(table)
+    failed = int((table.status == "failed").sum())
+    if failed:
+        found.append(f"{failed:,} experiments failed; they are named below.")
+    undefined = int(((table.status == "done") & table.score.isna()).sum())
+    if undefined:
+        found.append(f"{undefined:,} records have no score, since their metric was not defined.")
+    repeated = len(table) - failed - undefined - len(scored)
+    if repeated:
+        found.append(f"{repeated:,} records repeat an experiment and are counted once.")
+    if lacking:
+        found.append(f"{len(lacking):,} pairs of the grid are missing and drawn as missing.")
+    found += _seeds(scored, comparisons)
+    named = protocol.named_differences(table)
+    if named:
+        found.append(f"The runs differ in {protocol.sentence(named)}; they are reported together.")
+    return found
+
+
+def _seeds(scored: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    seeds = scored.seed.nunique()
+    if seeds == 1:
+        return ["There is one seed: scores are shown, tests need two or more."]
+    fewer = scored.groupby(EXPERIMENT[:-1]).seed.nunique() < seeds
+    found = []
+    if fewer.any():
+        found.append(
+            f"{int(fewer.sum()):,} of {len(fewer):,} cells have fewer than {seeds} seeds; only "
+            f"seeds that both sides have are compared."
+        )
+    if comparisons.empty:
+        found.append("MTL and STILTs can't be compared: no pair has both under a common seed.")
+    elif comparisons.low_rows.isna().any():
+        n = int(comparisons.low_rows.isna().sum())
+        found.append(
+            f"{n:,} of {len(comparisons):,} pairs have no interval over dev rows: their saved "
+            f"predictions are not in the store."
+        )
+    return found

@@ -1,0 +1,270 @@
+"""The tables: their columns, and how a number is written for a reader, a spreadsheet or a paper."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tlbench.analysis.analysis import Analysis
+
+STRATEGIES = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL"}
+_POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: where its numbers are, its heading, and what they are.
+
+    Attributes:
+        kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
+            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``).
+    """
+
+    key: str
+    heading: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report; ``note`` says how to read it and what it assumes."""
+
+    name: str
+    title: str
+    note: str
+    columns: Sequence[Column]
+    frame: pd.DataFrame
+
+    def words(self, most: int | None = None) -> pd.DataFrame:
+        """What a person reads: the first ``most`` rows, headings as columns."""
+        rows = self.frame.head(most) if most else self.frame
+        found = {
+            column.heading: [_shown(row, column) for _, row in rows.iterrows()]
+            for column in self.columns
+        }
+        return pd.DataFrame(found)
+
+    def numbers(self) -> pd.DataFrame:
+        """What a program reads: points, not fractions, unrounded but for noise."""
+        found = self.frame.copy()
+        for column in self.columns:
+            if column.kind in _POINTS:
+                for key in column.key.split():
+                    found[key] = 100 * found[key]
+        return found.round(6)
+
+    def write(self, folder: Path) -> None:
+        """Write ``name.csv`` and ``name.tex`` (booktabs)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.numbers().to_csv(folder / f"{self.name}.csv", index=False)
+        shown = self.words()
+        align = "".join("l" if column.kind == "text" else "r" for column in self.columns)
+        text = shown.to_latex(index=False, escape=True, column_format=align)
+        (folder / f"{self.name}.tex").write_text(text, "utf-8")
+
+
+def _shown(row: "pd.Series[object]", column: Column) -> str:
+    if column.kind == "interval":
+        low, high = (row[key] for key in column.key.split())
+        return "-" if pd.isna(low) else f"{100 * low:+.1f} to {100 * high:+.1f}"
+    value = row[column.key]
+    if value is None or pd.isna(value):
+        return "-"
+    return FORMATS[column.kind](value)
+
+
+FORMATS = {
+    "text": lambda value: STRATEGIES.get(value, str(value)),
+    "count": lambda value: f"{value:,.0f}",
+    "number": lambda value: f"{value:.2f}",
+    "p": lambda value: f"{value:.3f}" if value >= 0.001 else "<0.001",
+    "percent": lambda value: f"{100 * value:.0f}%",
+    "points": lambda value: f"{100 * value:.1f}",
+    "gain": lambda value: f"{100 * value:+.1f}",
+}
+
+_TARGET = Column("target", "target")
+_SUPPORT = Column("support", "support")
+_SIZES = (Column("target_rows", "target rows", "count"),
+          Column("support_rows", "support rows", "count"))  # fmt: skip
+_MAJORITY = Column("majority", "majority class", "points")
+
+
+def tables(analysis: Analysis) -> list[Table]:
+    """Every table of the report that has a row."""
+    makers = (_methods, _tests, _comparisons, _rules, _regression, _best, _power, _strategies,
+              _totals, _scores, _advice)  # fmt: skip
+    return [table for make in makers if not (table := make(analysis)).frame.empty]
+
+
+def _with_majority(analysis: Analysis, frame: pd.DataFrame) -> pd.DataFrame:
+    by_target = analysis.budget.groupby("target").majority.mean()
+    return frame.assign(majority=frame.target.map(by_target))
+
+
+def _advice(analysis: Analysis) -> Table:
+    frame = pd.DataFrame([asdict(advice) for advice in analysis.advice])
+    columns = (
+        _TARGET, _SIZES[0], Column("do", "what to do"), Column("tried", "best tried"),
+        Column("against", "against"), Column("gain", "gain", "gain"),
+        Column("low high", "90% interval", "interval"), Column("verdict", "verdict"), _MAJORITY,
+    )  # fmt: skip
+    note = "Intervals hold for all candidates of a target together (Bonferroni)."
+    return Table("advice", "What to do", note, columns, frame)
+
+
+def _methods(analysis: Analysis) -> Table:
+    frame = analysis.methods.rename_axis("method").reset_index()
+    tasks = [Column(name, name, "points") for name in analysis.methods.columns]
+    note = (
+        "Means over seeds and supports, in points, at each task's full size. The size heuristic "
+        "takes MTL where the target is smaller than the support, else STILTs. The oracle takes "
+        "the best support and strategy by these same scores, so it is an upper bound."
+    )
+    return Table("methods", "Scores by method", note, (Column("method", "method"), *tasks), frame)
+
+
+def _tests(analysis: Analysis) -> Table:
+    columns = (
+        Column("test", "test"), Column("pairs", "pairs tested", "count"),
+        Column("p", "p < 0.1", "count"), Column("holm", "after Holm", "count"),
+        Column("bh", "after Benjamini-Hochberg", "count"),
+    )  # fmt: skip
+    note = (
+        "How many pairs differ. Student's test, uncorrected, is the paper's rule; it assumes "
+        "normal scores, equal spread and independent runs. Welch's allows unequal spread. The "
+        "paired test uses that both sides ran the same seeds. Holm bounds the chance of any false "
+        "find at 10%, Benjamini-Hochberg the share of false finds."
+    )
+    return Table("tests", "How many pairs differ", note, columns, analysis.tests)
+
+
+def _comparisons(analysis: Analysis) -> Table:
+    columns = (
+        _TARGET, _SUPPORT, *_SIZES, Column("seeds", "seeds", "count"),
+        Column("first", "MTL", "points"), Column("second", "STILTs", "points"), _MAJORITY,
+        Column("difference", "MTL − STILTs", "gain"),
+        Column("low_seeds high_seeds", "90% over seeds", "interval"),
+        Column("low_rows high_rows", "90% over dev rows", "interval"),
+        Column("hedges_g", "effect size g", "number"), Column("student_p", "p Student", "p"),
+        Column("student_holm", "Holm", "p"), Column("student_bh", "BH", "p"),
+        Column("welch_p", "p Welch", "p"), Column("paired_p", "p paired", "p"),
+        Column("heuristic", "heuristic says"),
+    )  # fmt: skip
+    note = (
+        "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
+        "few), and over dev rows at the seeds that were run. g is the difference in standard "
+        "deviations over seeds (Hedges). Holm and BH correct Student's p over all pairs."
+    )
+    frame = _with_majority(analysis, analysis.comparisons)
+    return Table("comparisons", "MTL against STILTs, pair by pair", note, columns, frame)
+
+
+def _rules(analysis: Analysis) -> Table:
+    columns = [Column("rule", "rule")]
+    for cells, heading in (("applicable", "applicable"), ("all", "all pairs")):
+        columns += [
+            Column(f"{cells}_right", f"right, {heading}", "count"),
+            Column(f"{cells}_pairs", "of", "count"),
+            Column(f"{cells}_accuracy", "accuracy", "percent"),
+            Column(f"{cells}_interval", "90% interval"),
+        ]
+    frame = analysis.rules.copy()
+    for cells in ("applicable", "all"):
+        ends = zip(frame[f"{cells}_low"], frame[f"{cells}_high"], strict=True)
+        frame[f"{cells}_interval"] = [
+            "-" if pd.isna(low) else f"{100 * low:.0f} to {100 * high:.0f}%" for low, high in ends
+        ]
+    note = (
+        "Applicable pairs are those that differ by the paper's rule. Majority always says what "
+        "wins most often here. Regret is what following a rule loses against the better strategy "
+        "of each pair, in points, on average. Intervals are exact binomial and take pairs as "
+        "independent."
+    )
+    columns.append(Column("regret", "regret", "points"))
+    scored = frame if len(analysis.comparisons) else frame.head(0)
+    return Table("heuristic", "Is the size heuristic right?", note, columns, scored)
+
+
+def _regression(analysis: Analysis) -> Table:
+    line = analysis.regression
+    frame = pd.DataFrame([asdict(line)] if line else []).drop(columns="covariance", errors="ignore")
+    if line:
+        ends = line.low, line.high
+        frame["interval"] = "no two ends" if None in ends else f"{line.low:.2g} to {line.high:.2g}"
+    columns = (
+        Column("pairs", "pairs", "count"), Column("intercept", "intercept", "number"),
+        Column("slope", "slope", "number"), Column("p", "p of the slope", "p"),
+        Column("r2", "R²", "number"), Column("crossover", "crossover", "number"),
+        Column("interval", "its 90% interval"),
+    )  # fmt: skip
+    note = (
+        "Least squares of Student's t on log10(target rows / support rows), pairs taken as "
+        "independent. The crossover is the ratio of sizes at which neither strategy is better "
+        "(1: equal sizes); its interval is Fieller's."
+    )
+    return Table("regression", "Where the crossover is", note, columns, frame)
+
+
+def _best(analysis: Analysis) -> Table:
+    columns = (
+        _TARGET, _SUPPORT, Column("strategy", "better of the two"), Column("first", "score",
+        "points"), Column("second", "single", "points"), _MAJORITY,
+        Column("difference", "gain", "gain"), Column("low high", "90% interval", "interval"),
+        Column("student_p", "p Student", "p"), Column("paired_p", "p paired", "p"),
+    )  # fmt: skip
+    note = (
+        "The strategy with the higher mean of each pair against the target alone. Choosing the "
+        "better one first flatters these gains a little. Student's interval over paired seeds."
+    )
+    frame = _with_majority(analysis, analysis.best)
+    return Table("best_of_pair", "The better of each pair against single", note, columns, frame)
+
+
+def _power(analysis: Analysis) -> Table:
+    columns = (
+        _TARGET, Column("pairs", "pairs", "count"), Column("seeds", "seeds", "count"),
+        Column("sd_difference", "spread over seeds", "points"),
+        Column("student", "Student", "points"), Column("paired", "paired", "points"),
+        Column("paired_holm", "paired, Holm", "points"),
+    )  # fmt: skip
+    note = (
+        "The smallest true difference, in points, that this many seeds find four times in five at "
+        "p < 0.1, if the spread seen is the true one and scores are normal. Smaller differences "
+        "may exist and not be seen."
+    )
+    return Table("power", "What these seeds could have seen", note, columns, analysis.power)
+
+
+def _strategies(analysis: Analysis) -> Table:
+    columns = (
+        Column("strategy", "strategy"), Column("cells", "cells", "count"),
+        Column("score", "score", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
+        Column("steps", "steps", "count"), Column("instances", "instances", "count"),
+        Column("instances_per_point", "extra instances per point gained", "count"),
+    )  # fmt: skip
+    note = "Means over targets and supports; steps and instances trained for one seed's score."
+    return Table("strategies", "What the strategies cost", note, columns, analysis.strategies)
+
+
+def _totals(analysis: Analysis) -> Table:
+    columns = (
+        Column("cost", "cost"), Column("with_reuse", "every stage once", "count"),
+        Column("without_reuse", "without reuse", "count"),
+    )  # fmt: skip
+    note = "The whole study; a training that several scores need is done once."
+    return Table("totals", "What the study cost", note, columns, analysis.totals)
+
+
+def _scores(analysis: Analysis) -> Table:
+    columns = (
+        _TARGET, Column("strategy", "strategy"), _SUPPORT, *_SIZES,
+        Column("seeds", "seeds", "count"), Column("score", "score", "points"),
+        Column("sd", "spread", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
+        Column("steps", "steps", "count"), Column("instances", "instances", "count"),
+        Column("instances_reused", "of them reused", "count"),
+        Column("instances_per_point", "extra instances per point", "count"),
+    )  # fmt: skip
+    note = "Means over seeds and their standard deviation, in points."
+    return Table("scores", "All scores and their cost", note, columns, analysis.budget)
