@@ -59,6 +59,7 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
     """
     if done(table).empty:
         raise UserError(f"Nothing to report: none of the {len(table)} records has a score.")
+    table = _largest_first(table)
     comparisons = compare(table)
     comparisons = judge(comparisons.join(row_intervals(table, comparisons)))
     gained = gains(table)
@@ -72,6 +73,12 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
         power=power(comparisons), advice=advise(table, comparisons, gained), missing=lacking,
         notices=[*notices, *_notices(table, comparisons, lacking)],
     )  # fmt: skip
+
+
+def _largest_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The records in the order in which every table and list shows targets and supports."""
+    keys = ["target_rows", "target", "support_rows", "support"]
+    return table.sort_values(keys, ascending=[False, True, False, True], kind="stable")
 
 
 def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from tlbench.analysis.analysis import Analysis
 from tlbench.analysis.table import Study, done
-from tlbench.analysis.tables import Table
+from tlbench.analysis.tables import NAMES, Table
 
 MOST_ROWS = 100  # of a table; its CSV has them all
+LONG = 20  # rows: a longer table is folded
 _IN_THE_TOP = ("advice",)
 
 
@@ -46,7 +47,7 @@ class Part:
     def facts(self) -> str:
         """What was found, in one sentence."""
         table = done(self.analysis.table)
-        strategies = ", ".join(sorted(table.strategy.unique()))
+        strategies = ", ".join(NAMES.get(s, s) for s in sorted(table.strategy.unique()))
         return (
             f"{len(table):,} scored experiments: {table.target.nunique()} targets, strategies "
             f"{strategies}, {table.seed.nunique()} seeds, encoder "
@@ -89,8 +90,8 @@ class Part:
         if line.low is None or line.high is None:
             return ["Where MTL stops being better can't be located from these pairs."]
         return [
-            f"Neither is better where the target has {line.crossover:.2g} times the support's "
-            f"rows (90% interval {line.low:.2g} to {line.high:.2g}; equal sizes are 1)."
+            f"Neither is better where the target has {line.crossover:.3g} times the support's "
+            f"rows (90% interval {line.low:.3g} to {line.high:.3g}; equal sizes are 1)."
         ]
 
 
@@ -103,7 +104,7 @@ def render(study: Study, parts: Sequence[Part]) -> str:
     environment.filters["inline"] = inline
     template = environment.get_template("page.html.j2")
     names = ", ".join(sorted(study.table.study.astype(str).unique()))
-    return template.render(study=study, parts=parts, names=names, most=MOST_ROWS)
+    return template.render(study=study, parts=parts, names=names, most=MOST_ROWS, long=LONG)
 
 
 def inline(picture: Picture, prefix: str) -> Markup:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from tlbench.analysis.analysis import Analysis
+from tlbench.analysis.grid import has_sizes
 
-STRATEGIES = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL"}
+NAMES = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL", "student": "Student",
+         "welch": "Welch"}  # fmt: skip
 _POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
 
 
@@ -39,11 +41,9 @@ class Table:
     def words(self, most: int | None = None) -> pd.DataFrame:
         """What a person reads: the first ``most`` rows, headings as columns."""
         rows = self.frame.head(most) if most else self.frame
-        found = {
-            column.heading: [_shown(row, column) for _, row in rows.iterrows()]
-            for column in self.columns
-        }
-        return pd.DataFrame(found)
+        headings = [column.heading for column in self.columns]
+        found = [[_shown(row, column) for column in self.columns] for _, row in rows.iterrows()]
+        return pd.DataFrame(found, columns=headings)
 
     def numbers(self) -> pd.DataFrame:
         """What a program reads: points, not fractions, unrounded but for noise."""
@@ -75,7 +75,7 @@ def _shown(row: "pd.Series[object]", column: Column) -> str:
 
 
 FORMATS = {
-    "text": lambda value: STRATEGIES.get(value, str(value)),
+    "text": lambda value: NAMES.get(value, str(value)),
     "count": lambda value: f"{value:,.0f}",
     "number": lambda value: f"{value:.2f}",
     "p": lambda value: f"{value:.3f}" if value >= 0.001 else "<0.001",
@@ -128,11 +128,11 @@ def _methods(analysis: Analysis) -> Table:
 def _tests(analysis: Analysis) -> Table:
     columns = (
         Column("test", "test"), Column("pairs", "pairs tested", "count"),
-        Column("p", "p < 0.1", "count"), Column("holm", "after Holm", "count"),
-        Column("bh", "after Benjamini-Hochberg", "count"),
+        Column("p", "uncorrected", "count"), Column("holm", "Holm", "count"),
+        Column("bh", "Benjamini-Hochberg", "count"),
     )  # fmt: skip
     note = (
-        "How many pairs differ. Student's test, uncorrected, is the paper's rule; it assumes "
+        "Pairs with p < 0.1. Student's test, uncorrected, is the paper's rule; it assumes "
         "normal scores, equal spread and independent runs. Welch's allows unequal spread. The "
         "paired test uses that both sides ran the same seeds. Holm bounds the chance of any false "
         "find at 10%, Benjamini-Hochberg the share of false finds."
@@ -141,20 +141,19 @@ def _tests(analysis: Analysis) -> Table:
 
 
 def _comparisons(analysis: Analysis) -> Table:
+    sizes = _SIZES if has_sizes(analysis.comparisons) else ()
     columns = (
-        _TARGET, _SUPPORT, *_SIZES, Column("seeds", "seeds", "count"),
-        Column("first", "MTL", "points"), Column("second", "STILTs", "points"), _MAJORITY,
+        _TARGET, _SUPPORT, *sizes, Column("first", "MTL", "points"), Column("second", "STILTs", "points"), _MAJORITY,
         Column("difference", "MTL − STILTs", "gain"),
         Column("low_seeds high_seeds", "90% over seeds", "interval"),
         Column("low_rows high_rows", "90% over dev rows", "interval"),
-        Column("hedges_g", "effect size g", "number"), Column("student_p", "p Student", "p"),
+        Column("hedges_g", "g", "number"), Column("student_p", "p Student", "p"),
         Column("student_holm", "Holm", "p"), Column("student_bh", "BH", "p"),
         Column("welch_p", "p Welch", "p"), Column("paired_p", "p paired", "p"),
-        Column("heuristic", "heuristic says"),
     )  # fmt: skip
     note = (
         "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
-        "few), and over dev rows at the seeds that were run. g is the difference in standard "
+        "few), and over dev rows at the seeds that were run. g is the effect size: the difference in standard "
         "deviations over seeds (Hedges). Holm and BH correct Student's p over all pairs."
     )
     frame = _with_majority(analysis, analysis.comparisons)
@@ -162,19 +161,20 @@ def _comparisons(analysis: Analysis) -> Table:
 
 
 def _rules(analysis: Analysis) -> Table:
-    columns = [Column("rule", "rule")]
-    for cells, heading in (("applicable", "applicable"), ("all", "all pairs")):
-        columns += [
-            Column(f"{cells}_right", f"right, {heading}", "count"),
-            Column(f"{cells}_pairs", "of", "count"),
-            Column(f"{cells}_accuracy", "accuracy", "percent"),
-            Column(f"{cells}_interval", "90% interval"),
-        ]
-    frame = analysis.rules.copy()
-    for cells in ("applicable", "all"):
-        ends = zip(frame[f"{cells}_low"], frame[f"{cells}_high"], strict=True)
+    frame, columns = analysis.rules.copy(), [Column("rule", "rule")]
+    for cells, name in (("applicable", "applicable pairs"), ("all", "all pairs")):
+        right, pairs, low, high = (
+            frame[f"{cells}_{key}"] for key in ("right", "pairs", "low", "high")
+        )
+        frame[f"{cells}_counts"] = [f"{k} of {n}" for k, n in zip(right, pairs, strict=True)]
         frame[f"{cells}_interval"] = [
-            "-" if pd.isna(low) else f"{100 * low:.0f} to {100 * high:.0f}%" for low, high in ends
+            "-" if pd.isna(a) else f"{100 * a:.0f} to {100 * b:.0f}%"
+            for a, b in zip(low, high, strict=True)
+        ]
+        columns += [
+            Column(f"{cells}_counts", f"right, {name}"),
+            Column(f"{cells}_accuracy", f"accuracy, {name}", "percent"),
+            Column(f"{cells}_interval", f"90% interval, {name}"),
         ]
     note = (
         "Applicable pairs are those that differ by the paper's rule. Majority always says what "
@@ -192,7 +192,7 @@ def _regression(analysis: Analysis) -> Table:
     frame = pd.DataFrame([asdict(line)] if line else []).drop(columns="covariance", errors="ignore")
     if line:
         ends = line.low, line.high
-        frame["interval"] = "no two ends" if None in ends else f"{line.low:.2g} to {line.high:.2g}"
+        frame["interval"] = "no two ends" if None in ends else f"{line.low:.3g} to {line.high:.3g}"
     columns = (
         Column("pairs", "pairs", "count"), Column("intercept", "intercept", "number"),
         Column("slope", "slope", "number"), Column("p", "p of the slope", "p"),
@@ -209,8 +209,9 @@ def _regression(analysis: Analysis) -> Table:
 
 def _best(analysis: Analysis) -> Table:
     columns = (
-        _TARGET, _SUPPORT, Column("strategy", "better of the two"), Column("first", "score",
-        "points"), Column("second", "single", "points"), _MAJORITY,
+        _TARGET, _SUPPORT, *(_SIZES if has_sizes(analysis.best) else ()),
+        Column("strategy", "better of the two"), Column("first", "score", "points"),
+        Column("second", "single", "points"), _MAJORITY,
         Column("difference", "gain", "gain"), Column("low high", "90% interval", "interval"),
         Column("student_p", "p Student", "p"), Column("paired_p", "p paired", "p"),
     )  # fmt: skip
@@ -263,7 +264,6 @@ def _scores(analysis: Analysis) -> Table:
         Column("seeds", "seeds", "count"), Column("score", "score", "points"),
         Column("sd", "spread", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
         Column("steps", "steps", "count"), Column("instances", "instances", "count"),
-        Column("instances_reused", "of them reused", "count"),
         Column("instances_per_point", "extra instances per point", "count"),
     )  # fmt: skip
     note = "Means over seeds and their standard deviation, in points."
