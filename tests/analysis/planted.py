@@ -43,12 +43,12 @@ def record(
 ) -> ResultRecord:
     supports = {"single": [], "mtl_all": [t for t in rows if t != target]}.get(strategy, [support])
     used = {t: rows[t] for t in (target, *supports)}
-    final = [f"{'+'.join(sorted(used))}-{seed}-{sorted(used.values())}"]
-    stages = final
+    # As a real key does, it says what is trained on what: rows stand for all the rest.
+    stages = ["+".join(f"{t}{used[t]}" for t in sorted(used)) + f"-{seed}"]
     if strategy == "stilts":
-        stages = [f"{support}-{seed}-{[rows[support]]}", f"{target}<-{support}-{seed}-{used}"]
-    given = {"versions": {"tlbench": "0", "torch": "2"}, "config": config(strategy, target),
-             "majority_score": 0.5, "dev_rows": 277, "device": "cpu", "study": "planted"}  # fmt: skip
+        stages = [f"{support}{rows[str(support)]}-{seed}", f"{target}{rows[target]}<-{stages[0]}"]
+    given = {"versions": {"torch": "2"}, "config": config(strategy, target), "majority_score": 0.5,
+             "dev_rows": 277, "device": "cpu", "study": "planted"}  # fmt: skip
     costs = {"steps": 3 * sum(used.values()) // 32, "instances": 3 * sum(used.values())}
     return ResultRecord(
         strategy=strategy, target_task=target, support_tasks=supports, encoder="planted", seed=seed,

@@ -54,21 +54,19 @@ def verdict(low: float, high: float) -> str:
     """What an interval of a gain says."""
     if np.isnan(low) or np.isnan(high):
         return NO_TEST
-    if -MATTERS <= low and high <= MATTERS:
+    if max(-low, high) <= MATTERS:
         return NO_DIFFERENCE
     return EVIDENCE if low > 0 or high < 0 else NO_EVIDENCE
 
 
-def advise(
-    table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame
-) -> list[Advice]:
+def advise(table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame) -> list[Advice]:
     """One advice a target and size: over ``single``, or without it MTL over STILTs, pair by pair.
 
     The intervals are those of ``simultaneous``.
     """
     majority = cells(table).groupby("target").majority.mean()
     found = []
-    for (target, rows), group in gained.groupby(["target", "target_rows"], sort=False):
+    for (target, _), group in gained.groupby(["target", "target_rows"], sort=False):
         row = _best(group)
         names = _name(row.strategy, row.support, row.support_rows, group)
         said = verdict(row.low, row.high)

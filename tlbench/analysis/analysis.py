@@ -105,9 +105,7 @@ def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
     return found
 
 
-def _mixed(
-    different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int
-) -> str:
+def _mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int) -> str:
     reported = ", ".join(f"{key}={value}" for key, value in chosen.items())
     return (
         f"The records differ in {protocol.sentence(different)} and are not mixed: this is "

@@ -108,21 +108,23 @@ def seed_bootstrap(runs: pd.DataFrame, keys: list[str], alpha: float = ALPHA) ->
     """
     found = []
     for n, group in runs.groupby(runs.groupby(keys).seed.transform("size")):
-        if n < 2:
-            continue
         ordered = group.sort_values([*keys, "seed"])
         differences = ordered.difference.to_numpy().reshape(-1, n)
         index = pd.MultiIndex.from_frame(ordered[keys].iloc[::n])
         bounds = expanded_percentiles(differences, alpha)
         found.append(pd.DataFrame(bounds, index=index, columns=["low_seeds", "high_seeds"]))
     if not found:
-        return pd.DataFrame(columns=["low_seeds", "high_seeds"], dtype=float)
+        return pd.DataFrame(
+            columns=["low_seeds", "high_seeds"], index=runs.groupby(keys).size().index
+        )
     return pd.concat(found)
 
 
 def expanded_percentiles(samples: Array, alpha: float = ALPHA) -> Array:
-    """The interval (cases, 2) of each row's mean, from its observations (cases, n)."""
+    """The interval (cases, 2) of each row's mean, from its observations (cases, n); NaN of one."""
     n = samples.shape[1]
+    if n < 2:
+        return np.full((len(samples), 2), np.nan)
     tail = stats.norm.cdf(-np.sqrt(n / (n - 1)) * stats.t.ppf(1 - alpha / 2, n - 1))
     weights = np.random.default_rng(0).multinomial(n, [1 / n] * n, size=_RESAMPLES) / n
     bounds = [

@@ -40,7 +40,7 @@ def row_intervals(
         scores = _resampled(runs)
         if not scores:
             continue
-        by_pair = {key: group for key, group in runs.groupby(PAIR, sort=False)}
+        by_pair = dict(iter(runs.groupby(PAIR, sort=False)))
         for index, *pair in frame.loc[frame.target == target, PAIR].itertuples():
             group = by_pair.get(tuple(pair))
             if group is not None:
@@ -76,9 +76,7 @@ def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
     scores = [weighted.score(metric, labels, predictions, w) for w in _draws(len(labels))]
     resampled = np.concatenate(scores, axis=1)
     agrees = np.abs(whole - runs.score[list(usable)].to_numpy()) < _TOLERANCE
-    return {
-        index: row for index, row, ok in zip(usable, resampled, agrees, strict=True) if ok
-    }
+    return {index: row for index, row, ok in zip(usable, resampled, agrees, strict=True) if ok}
 
 
 def _draws(rows: int) -> Iterator[Array]:

@@ -6,6 +6,7 @@ Blue is MTL, or better than single; orange is STILTs, or worse. Scores are in po
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,7 +23,7 @@ from tlbench.analysis.heuristic import Regression
 BLUE, PALE_BLUE, GREY, PALE_ORANGE, ORANGE = "#0a5f9e", "#9ccbe8", "#eeeeee", "#f8c891", "#b34700"
 WIDTH = 4.7  # inches: about a phone's width, so that text keeps its size there
 _MANY = 14  # tasks: numbers in a heat map's cells need room
-STYLE = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
@@ -63,7 +64,7 @@ def heat_map(
     return figure
 
 
-def _cell(axes: Axes, x: int, y: int, row: pd.Series, columns: int) -> None:  # type: ignore[type-arg]
+def _cell(axes: Axes, x: int, y: int, row: pd.Series, columns: int) -> None:
     face, text = _colours(row)
     axes.add_patch(Rectangle((x, y), 1, 1, fc=face, ec="white", lw=1))
     if getattr(row, "miss", False):
@@ -74,7 +75,7 @@ def _cell(axes: Axes, x: int, y: int, row: pd.Series, columns: int) -> None:  # 
         axes.text(x + 0.5, y + 0.55, shown, ha="center", va="center", fontsize=6.5, color=text)
 
 
-def _colours(row: pd.Series) -> tuple[str, str]:  # type: ignore[type-arg]
+def _colours(row: pd.Series) -> tuple[str, str]:
     """A cell's colour and that of its text."""
     if not row.student_p < ALPHA:
         return GREY, "black"
@@ -127,9 +128,11 @@ def size_lines(comparisons: pd.DataFrame, target: str, support: str) -> Figure:
             rows = pair[pair.target_rows == size].sort_values("support_rows")
             ratio = rows.support_rows / rows.target_rows
             for side, name, colour, mark, line in _SIDES:
-                half = stats.t.ppf(1 - ALPHA / 2, (rows.seeds - 1).clip(lower=1)) * rows[
-                    f"sd_{side}"
-                ] / np.sqrt(rows.seeds)
+                half = (
+                    stats.t.ppf(1 - ALPHA / 2, (rows.seeds - 1).clip(lower=1))
+                    * rows[f"sd_{side}"]
+                    / np.sqrt(rows.seeds)
+                )
                 axes.errorbar(
                     ratio, 100 * rows[side], yerr=100 * half.fillna(0), label=name, color=colour,
                     marker=mark, linestyle=line, markersize=4, capsize=2, lw=1.2,
@@ -157,12 +160,7 @@ def t_regression(comparisons: pd.DataFrame, line: Regression) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.6))
         axes = figure.add_subplot()
-        for name, part, style in (
-            ("not significant", ~usable.applicable, {"marker": "o", "fc": "none", "ec": "#666666"}),
-            ("heuristic right", usable.applicable & ~usable.miss, {"marker": "o", "fc": BLUE}),
-            ("heuristic wrong", usable.miss, {"marker": "X", "fc": ORANGE}),
-        ):
-            axes.scatter(ratio[part], usable.student_t[part], s=18, label=name, lw=0.8, **style)
+        _marks(axes, ratio, usable)
         axes.plot(10**x, middle, color="black", lw=1.2)
         axes.fill_between(10**x, middle - half, middle + half, color="#000000", alpha=0.12, lw=0)
         axes.axhline(0, color="#888888", lw=0.8)
@@ -171,6 +169,17 @@ def t_regression(comparisons: pd.DataFrame, line: Regression) -> Figure:
         _ratio_axis(axes, "target rows per support row (log scale)", None)
         figure.legend(loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     return figure
+
+
+def _marks(axes: Axes, ratio: "pd.Series[float]", pairs: pd.DataFrame) -> None:
+    right = pairs.applicable & ~pairs.miss
+    for name, part, mark, face, edge in (
+        ("not significant", ~pairs.applicable, "o", "none", "#666666"),
+        ("heuristic right", right, "o", BLUE, BLUE),
+        ("heuristic wrong", pairs.miss, "X", ORANGE, ORANGE),
+    ):
+        found = pairs.student_t[part]
+        axes.scatter(ratio[part], found, s=18, label=name, lw=0.8, marker=mark, fc=face, ec=edge)
 
 
 def _ratio_axis(axes: Axes, label: str, comparisons: pd.DataFrame | None) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
+from numpy.typing import NDArray
 from scipy import stats
 
 from tlbench.analysis.comparisons import ALPHA
@@ -95,7 +96,7 @@ class Regression:
     crossover: float
     low: float | None
     high: float | None
-    covariance: tuple[tuple[float, float], tuple[float, float]]
+    covariance: list[list[float]]
 
 
 def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | None:
@@ -116,11 +117,13 @@ def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | Non
         pairs=len(usable), intercept=a, slope=b, p=float(fit.pvalues[1]), r2=float(fit.rsquared),
         crossover=10 ** (-a / b) if b else np.nan,
         low=None if low is None else 10**low, high=None if high is None else 10**high,
-        covariance=tuple(map(tuple, covariance.tolist())),
+        covariance=covariance.tolist(),
     )  # fmt: skip
 
 
-def fieller(a: float, b: float, covariance: np.ndarray, t: float) -> tuple[float | None, ...]:  # type: ignore[type-arg]
+def fieller(
+    a: float, b: float, covariance: NDArray[np.float64], t: float
+) -> tuple[float | None, ...]:
     """The ends of the x at which ``a + b x`` may be 0 (Fieller 1954); None, None if unbounded."""
     square = b**2 - t**2 * covariance[1, 1]
     if square <= 0:

@@ -72,9 +72,7 @@ def make_figures(analysis: Analysis) -> Iterator[tuple[str, str, Figure]]:
             "MTL minus STILTs in points. Blue: MTL is better; orange: STILTs is better; grey: no "
             "significant difference by the paper's rule. A frame with a cross marks a significant "
             "difference that the size heuristic gets wrong.",
-            figures.heat_map(
-                full, analysis.tasks, "MTL better", "STILTs better", analysis.missing
-            ),
+            figures.heat_map(full, analysis.tasks, "MTL better", "STILTs better", analysis.missing),
         )
     best = at_full_size(analysis.best.drop(columns="strategy"))
     if not best.empty:

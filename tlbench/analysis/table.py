@@ -43,9 +43,9 @@ def collect(folders: Iterable[str | Path]) -> Study:
     Raises:
         UserError: if a folder is not there, or none of them holds a record that can be read.
     """
-    folders = [Path(folder) for folder in folders]
+    tops = [Path(folder) for folder in folders]
     protocols, rows, problems = Protocols(), [], []
-    for file in _files(folders):
+    for file in _files(tops):
         try:
             rows.append(_row(results.read(file), file, protocols))
         except UserError as error:
@@ -54,7 +54,7 @@ def collect(folders: Iterable[str | Path]) -> Study:
             problems.append(f"{file} is not a result record ({error}); remove it.")
     if not rows:
         unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
-        shown = ", ".join(map(str, folders))
+        shown = ", ".join(map(str, tops))
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
     return Study(pd.DataFrame(rows), protocols, problems)
 

@@ -143,7 +143,8 @@ def _tests(analysis: Analysis) -> Table:
 def _comparisons(analysis: Analysis) -> Table:
     sizes = _SIZES if has_sizes(analysis.comparisons) else ()
     columns = (
-        _TARGET, _SUPPORT, *sizes, Column("first", "MTL", "points"), Column("second", "STILTs", "points"), _MAJORITY,
+        _TARGET, _SUPPORT, *sizes, Column("first", "MTL", "points"),
+        Column("second", "STILTs", "points"), _MAJORITY,
         Column("difference", "MTL − STILTs", "gain"),
         Column("low_seeds high_seeds", "90% over seeds", "interval"),
         Column("low_rows high_rows", "90% over dev rows", "interval"),
@@ -153,8 +154,9 @@ def _comparisons(analysis: Analysis) -> Table:
     )  # fmt: skip
     note = (
         "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
-        "few), and over dev rows at the seeds that were run. g is the effect size: the difference in standard "
-        "deviations over seeds (Hedges). Holm and BH correct Student's p over all pairs."
+        "few), and over dev rows at the seeds that were run. g is the effect size: the "
+        "difference in standard deviations over seeds (Hedges). Holm and BH correct Student's p "
+        "over all pairs."
     )
     frame = _with_majority(analysis, analysis.comparisons)
     return Table("comparisons", "MTL against STILTs, pair by pair", note, columns, frame)

@@ -29,7 +29,7 @@ def score(names: str, labels: Array, predictions: Array, weights: Array) -> Arra
 
 
 def _accuracy(labels: Array, predictions: Array, weights: Array) -> Array:
-    return (predictions == labels) @ weights.T / weights.sum(axis=1)
+    return np.asarray((predictions == labels) @ weights.T / weights.sum(axis=1))
 
 
 def _class_counts(

@@ -1,0 +1,38 @@
+import pytest
+
+from tests.analysis.conftest import Table
+from tests.analysis.planted import grid, none, record
+from tlbench.analysis.budgets import budgets, by_strategy, totals
+from tlbench.analysis.comparisons import gains
+
+TASKS = {"rte": 100, "mnli": 400}
+
+
+def test_cost_per_point_is_the_instances_beyond_singles(table: Table) -> None:
+    frame = table(grid(TASKS, none, noise=0.0, gain=0.02))
+    budget = budgets(frame, gains(frame))
+    (row,) = budget[(budget.strategy == "mtl") & (budget.target == "rte")].itertuples()
+    assert row.instances == 3 * 500
+    assert row.gain == pytest.approx(0.02)
+    assert row.instances_per_point == pytest.approx(3 * 400 / 2)
+    worse = budget[budget.strategy == "mtl_all"]
+    assert worse.instances_per_point.isna().all()
+    means = by_strategy(budget).set_index("strategy")
+    assert means.instances["single"] == 3 * 250
+    assert means.instances_per_point["stilts"] == pytest.approx(3 * 250 / 2)
+
+
+def test_reuse_counts_every_stage_once(table: Table) -> None:
+    # Stages of a seed: two tasks alone, two STILTs' second stages, one pair (it is also all tasks)
+    found = totals(table(grid(TASKS, none, seeds=[0, 1]))).set_index("cost").loc["instances"]
+    assert found.with_reuse == 2 * 3 * (100 + 400 + 100 + 400 + 500)
+    assert found.without_reuse == 2 * 3 * (100 + 400 + 4 * 500 + 2 * 500)
+
+
+def test_a_start_stage_without_a_record_is_known_by_what_was_reused(table: Table) -> None:
+    costs = {"instances": 1500, "instances_reused": 1200, "steps": 15, "steps_reused": 12}
+    records = [record("stilts", "rte", "mnli", TASKS, s, 0.5, **costs) for s in range(2)]
+    other = {"rte": 50, "mnli": 400}
+    records.append(record("stilts", "rte", "mnli", other, 0, 0.5, **{**costs, "instances": 1350}))
+    found = totals(table(records)).set_index("cost").loc["instances"]
+    assert found.with_reuse == 1500 + 1500 + 150

@@ -1,0 +1,159 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from tests.analysis.conftest import Table
+from tests.analysis.planted import GLUE, SEEDS, grid, heuristic_holds, none, record
+from tlbench.analysis.comparisons import (
+    ALPHA,
+    PAIR,
+    compare,
+    corrected,
+    counts,
+    expanded_percentiles,
+    gains,
+    interval,
+)
+
+TWO = {"rte": 100, "mnli": 400}
+
+
+def runs(frame: pd.DataFrame, strategy: str, row: pd.Series) -> np.ndarray:
+    found = frame[frame.strategy == strategy].set_index([*PAIR, "seed"]).score
+    return found.loc[tuple(row[PAIR])].sort_index().to_numpy()
+
+
+def test_every_statistic_is_scipys(table: Table) -> None:
+    records = table(grid(GLUE, heuristic_holds))
+    found = compare(records)
+    assert len(found) == 72
+    for _, row in found.iterrows():
+        mtl, stilts = runs(records, "mtl", row), runs(records, "stilts", row)
+        assert row.difference == pytest.approx(mtl.mean() - stilts.mean())
+        for name, test in (
+            ("student", stats.ttest_ind(mtl, stilts)),
+            ("welch", stats.ttest_ind(mtl, stilts, equal_var=False)),
+            ("paired", stats.ttest_rel(mtl, stilts)),
+        ):
+            assert (row[f"{name}_t"], row[f"{name}_p"]) == pytest.approx(test)
+        bounds = stats.ttest_rel(mtl, stilts).confidence_interval(1 - ALPHA)
+        assert (row.low, row.high) == pytest.approx(tuple(bounds))
+        pooled = np.sqrt((mtl.var(ddof=1) + stilts.var(ddof=1)) / 2)
+        assert row.hedges_g == pytest.approx((1 - 3 / 31) * row.difference / pooled)
+
+
+def test_corrections_are_statsmodels_over_all_pairs(table: Table) -> None:
+    found = compare(table(grid(GLUE, heuristic_holds)))
+    for test in ("student", "welch", "paired"):
+        for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
+            expected = multipletests(found[f"{test}_p"], alpha=ALPHA, method=method)
+            assert found[f"{test}_{name}"].to_numpy() == pytest.approx(expected[1])
+            row = counts(found).set_index("test").loc[test]
+            assert row[name] == expected[0].sum()
+
+
+def test_only_common_seeds_are_compared(table: Table) -> None:
+    records = [r for r in grid(TWO, none) if not (r.strategy == "mtl" and r.seed == SEEDS[0])]
+    frame = table(records)
+    row = compare(frame).iloc[0]
+    assert row.seeds == 4
+    assert row["second"] == pytest.approx(
+        frame[(frame.strategy == "stilts") & (frame.target == row.target)]
+        .query(f"seed != {SEEDS[0]}").score.mean()
+    )  # fmt: skip
+
+
+def test_one_seed_gives_scores_without_tests(table: Table) -> None:
+    found = compare(table(grid(TWO, none, seeds=[1])))
+    assert found.difference.notna().all()
+    undefined = ["student_p", "welch_p", "paired_p", "student_holm", "low", "low_seeds", "hedges_g"]
+    assert found[undefined].isna().all().all()
+    assert list(counts(found).pairs) == [0, 0, 0]
+
+
+def test_no_spread_over_seeds_is_no_test_and_no_certainty(table: Table) -> None:
+    records = grid(TWO, none, noise=0.0)
+    assert compare(table(records))[["student_p", "paired_p", "low"]].isna().all().all()
+
+
+def test_gains_are_over_single_at_the_same_size(table: Table) -> None:
+    half = {"rte": 50, "mnli": 400}
+    records = [record("single", "rte", None, TWO, s, 0.6 + s / 100) for s in range(3)]
+    records += [record("single", "rte", None, half, s, 0.5 + s / 50) for s in range(3)]
+    records += [record("mtl", "rte", "mnli", half, s, 0.55 + s / 25) for s in range(3)]
+    (row,) = gains(table(records)).itertuples()
+    assert row.target_rows == 50
+    assert row.difference == pytest.approx(np.mean([0.05, 0.07, 0.09]))
+
+
+def test_sizes_are_pairs_of_their_own(table: Table) -> None:
+    halves = grid({"rte": 50, "mnli": 400}, none)
+    found = compare(table([*grid(TWO, none), *halves]))
+    assert len(found) == 4
+    assert set(found.seeds) == {5}
+
+
+def simulated(effect: float, pairs: int, seeds: int = 5) -> pd.DataFrame:
+    """Comparisons of normal scores, without the way over disk."""
+    draw = np.random.default_rng(3)
+    from tlbench.analysis.comparisons import _tested
+
+    return _tested(
+        pd.DataFrame(
+            {
+                "pair": np.repeat(np.arange(pairs), seeds),
+                "seed": np.tile(np.arange(seeds), pairs),
+                "first": 0.7 + effect + 0.01 * draw.standard_normal(pairs * seeds),
+                "second": 0.7 + 0.01 * draw.standard_normal(pairs * seeds),
+            }
+        ),
+        ["pair"],
+    )
+
+
+@pytest.fixture(scope="module")
+def null() -> pd.DataFrame:
+    return simulated(0.0, 72 * 150)
+
+
+def test_false_positives_are_at_alpha_uncorrected(null: pd.DataFrame) -> None:
+    assert (null.student_p < ALPHA).mean() == pytest.approx(ALPHA, abs=0.01)
+    assert (null.paired_p < ALPHA).mean() == pytest.approx(ALPHA, abs=0.01)
+    # Welch's is known to be careful with so few seeds
+    assert ALPHA - 0.03 < (null.welch_p < ALPHA).mean() < ALPHA + 0.01
+
+
+def test_false_positives_are_below_alpha_corrected(null: pd.DataFrame) -> None:
+    studies = [corrected(null.iloc[start : start + 72].copy()) for start in range(0, len(null), 72)]
+    for test in ("student", "welch", "paired"):
+        for name, most in (("p", 1.0), ("holm", 0.15), ("bh", 0.15)):
+            any_found = np.mean([(study[f"{test}_{name}"] < ALPHA).any() for study in studies])
+            assert any_found <= most, (test, name)
+        assert np.mean([(study[f"{test}_p"] < ALPHA).any() for study in studies]) > 0.9
+
+
+def test_t_intervals_cover_at_their_rate() -> None:
+    found = simulated(0.02, 5000)
+    bounds = interval(found)
+    covered = ((bounds.low < 0.02) & (bounds.high > 0.02)).mean()
+    assert covered == pytest.approx(1 - ALPHA, abs=0.012)
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+def test_bootstrap_intervals_cover_at_their_rate(seeds: int) -> None:
+    samples = np.random.default_rng(1).normal(0.02, 0.01, (2000, seeds))
+    low, high = expanded_percentiles(samples).T
+    covered = ((low < 0.02) & (high > 0.02)).mean()
+    assert covered == pytest.approx(1 - ALPHA, abs=0.03)
+
+
+def test_a_bootstrap_of_many_is_scipys() -> None:
+    samples = np.random.default_rng(2).normal(0, 1, 200)
+    found = expanded_percentiles(samples[None])[0]
+    plain = stats.bootstrap(
+        (samples,), np.mean, confidence_level=1 - ALPHA, method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    assert found == pytest.approx([plain.low, plain.high], abs=0.02)
