@@ -22,7 +22,7 @@ TWO = {"rte": 100, "mnli": 400}
 
 def runs(frame: pd.DataFrame, strategy: str, row: pd.Series) -> np.ndarray:
     found = frame[frame.strategy == strategy].set_index([*PAIR, "seed"]).score
-    return found.loc[tuple(row[PAIR])].sort_index().to_numpy()
+    return found.sort_index().loc[tuple(row[PAIR])].to_numpy()
 
 
 def test_every_statistic_is_scipys(table: Table) -> None:

@@ -77,7 +77,7 @@ def test_a_folder_that_is_empty_or_not_there(tmp_path: Path) -> None:
 
 def test_failed_undefined_and_repeated_records_have_no_score(tmp_path: Path) -> None:
     once = record("single", "rte", None, PAIR, 0, 0.5)
-    failed = record("single", "rte", None, PAIR, 1, 0.0, status="failed", score=None)
+    failed = record("single", "rte", None, PAIR, 1, float("nan"), status="failed")
     undefined = record("single", "rte", None, PAIR, 2, float("nan"))
     table = collect([write([once, once, failed, undefined], tmp_path)]).table
     assert len(table) == 4

@@ -136,14 +136,16 @@ def expanded_percentiles(samples: Array, alpha: float = ALPHA) -> Array:
 
 def corrected(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with every test's p corrected over all its rows: ``student_holm`` and so on."""
+    found = {}
     for test in TESTS:
-        p = frame[f"{test}_p"]
+        p = frame[f"{test}_p"].to_numpy()
+        tested = ~np.isnan(p)
         for name, method in CORRECTIONS.items():
-            frame[f"{test}_{name}"] = np.nan
-            if p.notna().any():
-                adjusted = multipletests(p.dropna(), alpha=ALPHA, method=method)[1]
-                frame.loc[p.notna(), f"{test}_{name}"] = adjusted
-    return frame
+            adjusted = np.full(len(p), np.nan)
+            if tested.any():
+                adjusted[tested] = multipletests(p[tested], alpha=ALPHA, method=method)[1]
+            found[f"{test}_{name}"] = adjusted
+    return frame.assign(**found)
 
 
 def counts(frame: pd.DataFrame) -> pd.DataFrame:

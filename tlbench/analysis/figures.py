@@ -30,6 +30,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "tlbench",  # the same figure is the same file
+    "text.parse_math": False,  # a task may be called $x
     "hatch.linewidth": 0.6,
     "figure.constrained_layout.use": True,
 }

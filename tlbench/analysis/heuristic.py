@@ -82,7 +82,7 @@ class Regression:
 
     Attributes:
         p: of the slope; r2: the share of variance that it explains.
-        crossover: the ratio of sizes at which the line is 0.
+        crossover: the ratio of sizes at which the line is 0; NaN where it can't be located.
         low, high: its interval by Fieller's theorem; None where the slope is not clear enough
             for it to have two ends.
         covariance: of (intercept, slope), for the line's band.
@@ -103,19 +103,20 @@ def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | Non
     """Least squares of Student's t on log10(target rows / support rows), pairs as independent.
 
     Returns:
-        None with fewer than three pairs that have a t, or with one ratio of sizes only.
+        None with fewer than three pairs that have a t, or where all sizes or all t are equal.
     """
     usable = comparisons[comparisons.student_t.notna() & (comparisons.support_rows > 0)]
     x = np.log10(usable.target_rows / usable.support_rows).to_numpy(float)
-    if len(usable) < 3 or np.ptp(x) == 0:
+    t = usable.student_t.to_numpy(float)
+    if len(usable) < 3 or np.ptp(x) == 0 or np.ptp(t) == 0:
         return None
-    fit = sm.OLS(usable.student_t.to_numpy(float), sm.add_constant(x)).fit()
+    fit = sm.OLS(t, sm.add_constant(x)).fit()
     a, b = map(float, fit.params)
     covariance = fit.cov_params()
     low, high = fieller(a, b, covariance, stats.t.ppf(1 - alpha / 2, fit.df_resid))
     return Regression(
         pairs=len(usable), intercept=a, slope=b, p=float(fit.pvalues[1]), r2=float(fit.rsquared),
-        crossover=10 ** (-a / b) if b else np.nan,
+        crossover=np.nan if low is None else 10 ** (-a / b),
         low=None if low is None else 10**low, high=None if high is None else 10**high,
         covariance=covariance.tolist(),
     )  # fmt: skip

@@ -49,9 +49,9 @@ class Table:
         """What a program reads: points, not fractions, unrounded but for noise."""
         found = self.frame.copy()
         for column in self.columns:
+            keys = column.key.split() if column.kind == "interval" else [column.key]
             if column.kind in _POINTS:
-                for key in column.key.split():
-                    found[key] = 100 * found[key]
+                found[keys] = 100 * found[keys]
         return found.round(6)
 
     def write(self, folder: Path) -> None:

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from tests.analysis.planted import config, record, write
+from tlbench.analysis import weighted
+from tlbench.analysis.comparisons import ALPHA, compare
+from tlbench.analysis.dev_rows import row_intervals
+from tlbench.analysis.table import collect
+from tlbench.results import ResultRecord
+
+ROWS = {"rte": 100, "mnli": 400}
+DRAW = np.random.default_rng(0)
+LABELS = DRAW.integers(3, size=60).astype(float)
+SAID = np.where(DRAW.uniform(size=(2, 60)) < 0.6, LABELS, DRAW.integers(3, size=(2, 60)))
+DRAWN = DRAW.integers(60, size=(4, 60))
+WEIGHTS = np.array([np.bincount(rows, minlength=60) for rows in DRAWN], float)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("accuracy", metrics.accuracy_score),
+        ("f1", lambda y, p: metrics.f1_score(y > 0.5, p > 0.5)),
+        ("macro_f1", lambda y, p: metrics.f1_score(y, p, average="macro")),
+        ("matthews", metrics.matthews_corrcoef),
+        ("pearson", lambda y, p: stats.pearsonr(y, p).statistic),
+        ("spearman", lambda y, p: stats.spearmanr(y, p).statistic),
+        ("mse", metrics.mean_squared_error),
+    ],
+)
+def test_weighted_metrics_are_those_of_the_drawn_rows(name: str, expected) -> None:  # type: ignore[no-untyped-def]
+    labels, said = (LABELS > 0, SAID > 0) if name == "f1" else (LABELS, SAID)
+    found = weighted.score(name, labels.astype(float), said.astype(float), WEIGHTS)
+    direct = [[expected(labels[rows] * 1.0, p[rows] * 1.0) for rows in DRAWN] for p in said]
+    assert found == pytest.approx(np.array(direct))
+
+
+def test_a_score_of_two_metrics_is_their_mean() -> None:
+    both = weighted.score("accuracy+matthews", LABELS, SAID, WEIGHTS)
+    each = [weighted.score(name, LABELS, SAID, WEIGHTS) for name in ("accuracy", "matthews")]
+    assert both == pytest.approx(np.mean(each, axis=0))
+
+
+def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3) -> Path:
+    """MTL and STILTs on rte with predictions, right at planted rates."""
+    draw = np.random.default_rng(1)
+    labels = draw.integers(2, size=rows).astype(float)
+    records: list[ResultRecord] = []
+    for strategy, rate in right.items():
+        for seed in range(seeds):
+            said = np.where(draw.uniform(size=rows) < rate, labels, 1 - labels)
+            one = record(strategy, "rte", "mnli", ROWS, seed, float((said == labels).mean()))
+            one.config = config(strategy, "rte", store_dir="store")
+            file = folder / "store" / one.stage_keys[-1] / "predictions" / "rte.parquet"
+            file.parent.mkdir(parents=True)
+            columns = {"split": ["dev"] * rows, "row": range(rows), "label": labels,
+                       "prediction": said}  # fmt: skip
+            pq.write_table(pa.table(columns), file)
+            records.append(one)
+    write(records, folder / "study")
+    return folder
+
+
+def test_the_interval_over_dev_rows_is_the_binomials(tmp_path: Path) -> None:
+    table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7})]).table
+    found = compare(table)
+    bounds = row_intervals(table, found).iloc[0]
+    assert bounds.low_rows < found.difference[0] < bounds.high_rows
+    error = np.sqrt((0.8 * 0.2 + 0.7 * 0.3) / 277 / 3)
+    width = 2 * stats.norm.ppf(1 - ALPHA / 2) * error
+    assert bounds.high_rows - bounds.low_rows == pytest.approx(width, rel=0.15)
+
+
+def test_without_predictions_or_with_others_there_is_no_interval(tmp_path: Path) -> None:
+    table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7})]).table
+    found = compare(table)
+    other = table.assign(score=table.score + 0.1)
+    assert row_intervals(other, found).isna().all().all()
+    for file in (tmp_path / "store").rglob("*.parquet"):
+        file.unlink()
+    assert row_intervals(table, found).isna().all().all()

@@ -1,0 +1,159 @@
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.analysis.planted import config, grid, heuristic_holds, none, record, write
+from tlbench.analysis.report import slug
+from tlbench.report_cli import main
+
+TASKS = {"mnli": 1000, "cola": 100, "rte": 10}
+
+
+def report(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_a_study_becomes_a_page_figures_and_tables(tmp_path: Path) -> None:
+    write(grid(TASKS, heuristic_holds), tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    files = {
+        file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*")
+    }
+    for name in ("heat_map", "best_of_pair", "regression"):
+        assert {f"figures/{name}.svg", f"figures/{name}.png"} <= files
+    for name in ("advice", "methods", "tests", "comparisons", "heuristic", "regression", "power",
+                 "best_of_pair", "strategies", "totals", "scores"):  # fmt: skip
+        assert {f"tables/{name}.csv", f"tables/{name}.tex"} <= files
+    assert len(pd.read_parquet(tmp_path / "out" / "records.parquet")) == 5 * 18
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "MTL with mnli" in page
+    assert page.count("<svg") == 3
+    links = re.findall(r'href="([^"#]+)"', page)
+    assert all((tmp_path / "out" / link).is_file() for link in links)
+
+
+def test_the_page_needs_nothing_else_and_is_well_formed(tmp_path: Path) -> None:
+    write(grid(TASKS, heuristic_holds), tmp_path / "study")
+    report(tmp_path / "study", "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert not re.search(r'<script|<link|src="|url\(http|@import', page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:url\(#|xlink:href="#)([^")]+)', page)) <= set(ids)
+    HTMLParser().feed(page)
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    write(grid(TASKS, heuristic_holds), tmp_path / "study")
+    for out in ("one", "two"):
+        report(tmp_path / "study", "--out", tmp_path / out)
+    for file in (tmp_path / "one").rglob("*.*"):
+        other = tmp_path / "two" / file.relative_to(tmp_path / "one")
+        assert file.read_bytes() == other.read_bytes(), file.name
+
+
+def test_tables_are_in_points(tmp_path: Path) -> None:
+    write(grid(TASKS, heuristic_holds, noise=0.0), tmp_path / "study")
+    report(tmp_path / "study", "--out", tmp_path / "out")
+    methods = pd.read_csv(tmp_path / "out" / "tables" / "methods.csv", index_col="method")
+    assert methods.rte["single"] == pytest.approx(70)
+    assert methods.loc["majority class"].eq(50).all()
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    tasks = {"<script>x</script>": 10, "a & b": 100}
+    records = grid(tasks, none)
+    for number, one in enumerate(records):
+        one.write(tmp_path / "study" / str(number))
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<script" not in page
+    assert "a & b" not in page
+
+
+@pytest.mark.parametrize("strategy", ["single", "mtl", "mine"])
+def test_a_study_with_one_strategy_gives_its_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], strategy: str
+) -> None:
+    records = [record(strategy, "rte", "mnli", TASKS, seed, 0.6) for seed in range(3)]
+    write(records, tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Nothing can be compared here" in page
+    assert "60.0" in page
+    assert "MTL and STILTs can't be compared" in capsys.readouterr().err
+
+
+def test_an_incomplete_grid_is_counted_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [r for r in grid(TASKS, none) if (r.strategy, r.target_task) != ("mtl", "rte")]
+    records[0].status, records[0].score, records[0].error = "failed", None, "out of memory"
+    write(records, tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert "1 experiments failed" in said
+    assert "2 pairs of the grid are missing" in said
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "rte with cola, rte with mnli" in page
+    assert "out of memory" in page
+    assert ">missing</text>" in (tmp_path / "out" / "figures" / "heat_map.svg").read_text()
+
+
+def test_a_size_study_has_lines(tmp_path: Path) -> None:
+    for rows in (100, 200):
+        for support in (50, 100, 300):
+            records = grid({"qnli": rows, "mnli": support}, none, strategies=["stilts", "mtl"])
+            write([r for r in records if r.target_task == "qnli"], tmp_path / f"{rows}-{support}")
+    assert report(tmp_path, "--out", tmp_path / "out") == 0
+    drawn = (tmp_path / "out" / "figures" / "sizes_qnli_mnli.svg").read_text()
+    assert "rows of mnli per row of qnli" in drawn
+
+
+def test_by_makes_a_part_of_each(tmp_path: Path) -> None:
+    for name in ("size", "uniform"):
+        records = grid(TASKS, none)
+        for one in records:
+            one.config = config(one.strategy, one.target_task, sampling={"name": name})
+        write(records, tmp_path / name)
+    assert report(tmp_path, "--by", "sampling", "--out", tmp_path / "out") == 0
+    for name in ("size", "uniform"):
+        part = tmp_path / "out" / slug(f"sampling.name={name}")
+        assert (part / "figures" / "heat_map.svg").is_file()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<h2>sampling.name=size</h2>" in page
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"a": 1}'])
+def test_what_is_no_study_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    if content:
+        (tmp_path / "result.json").write_text(content)
+    assert report(tmp_path, "--out", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("Change STUDY: there are no result records in ")
+
+
+def test_a_study_that_failed_as_a_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = record("single", "rte", None, TASKS, 0, math.nan, status="failed")
+    write([failed], tmp_path)
+    assert report(tmp_path, "--out", tmp_path / "out") == 1
+    assert "none of the 1 records has a score" in capsys.readouterr().err
+
+
+def test_the_report_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(grid({"mnli": 20, "rte": 10}, none, seeds=[0, 1]), tmp_path / "study")
+    assert report("study", "--wandb", "--out", "out") == 0
+    (run,) = (tmp_path / "multirun" / "wandb").glob("offline-run-*")
+    (log,) = run.glob("*.wandb")
+    content = log.read_bytes()
+    assert b"report planted" in content
+    assert b"tables/comparisons" in content
+    assert list(run.rglob("*heat_map*.png"))
