@@ -1,7 +1,10 @@
+import json
 import math
 import re
-from html.parser import HTMLParser
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pandas as pd
 import pytest
@@ -36,7 +39,7 @@ def test_a_study_becomes_a_page_figures_and_tables(tmp_path: Path) -> None:
     assert all((tmp_path / "out" / link).is_file() for link in links)
 
 
-def test_the_page_needs_nothing_else_and_is_well_formed(tmp_path: Path) -> None:
+def test_the_page_needs_nothing_else_and_its_ids_are_its_own(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()
@@ -44,7 +47,7 @@ def test_the_page_needs_nothing_else_and_is_well_formed(tmp_path: Path) -> None:
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:url\(#|xlink:href="#)([^")]+)', page)) <= set(ids)
-    HTMLParser().feed(page)
+    assert page.count("<section") == page.count("</section>") == 1
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
@@ -96,8 +99,8 @@ def test_an_incomplete_grid_is_counted_and_drawn(
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
     said = capsys.readouterr().err
-    assert "1 experiments failed" in said
-    assert "2 pairs of the grid are missing" in said
+    assert "Failed experiments: 1" in said
+    assert "Missing pairs of the grid: 2" in said
     page = (tmp_path / "out" / "index.html").read_text()
     assert "rte with cola, rte with mnli" in page
     assert "out of memory" in page
@@ -152,8 +155,20 @@ def test_the_report_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write(grid({"mnli": 20, "rte": 10}, none, seeds=[0, 1]), tmp_path / "study")
     assert report("study", "--wandb", "--out", "out") == 0
     (run,) = (tmp_path / "multirun" / "wandb").glob("offline-run-*")
-    (log,) = run.glob("*.wandb")
-    content = log.read_bytes()
-    assert b"report planted" in content
-    assert b"tables/comparisons" in content
-    assert list(run.rglob("*heat_map*.png"))
+    command = ["wandb", "leet", "inspect", "--json", str(run)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (about,) = [found["run"] for found in map(json.loads, said.splitlines()) if "run" in found]
+    assert (about["run_group"], about["job_type"]) == ("planted", "report")
+    logged = {file.name.split("_0_")[0] for file in (run / "files" / "media").rglob("*.*")}
+    assert {"page", "heat_map", "best_of_pair", "comparisons", "methods", "advice"} <= logged
+
+
+def test_the_command(tmp_path: Path, command: Callable[..., CompletedProcess[str]]) -> None:
+    write(grid(TASKS, heuristic_holds, seeds=range(3)), tmp_path / "study")
+    done = command("study", module="tlbench.report_cli")
+    assert done.returncode == 0, done.stderr
+    assert "rte: MTL with mnli [evidence]" in done.stdout
+    assert done.stdout.endswith("report: report/index.html\n")
+    missing = command("nowhere", module="tlbench.report_cli")
+    assert missing.returncode == 1
+    assert missing.stderr == "Change STUDY: the folder nowhere is not there.\n"

@@ -120,15 +120,15 @@ def _notices(
     scored = done(table)
     failed = int((table.status == "failed").sum())
     if failed:
-        found.append(f"{failed:,} experiments failed; they are named below.")
+        found.append(f"Failed experiments: {failed:,}, named below.")
     undefined = int(((table.status == "done") & table.score.isna()).sum())
     if undefined:
-        found.append(f"{undefined:,} records have no score, since their metric was not defined.")
+        found.append(f"Records whose metric was not defined, so without a score: {undefined:,}.")
     repeated = len(table) - failed - undefined - len(scored)
     if repeated:
-        found.append(f"{repeated:,} records repeat an experiment and are counted once.")
+        found.append(f"Records that repeat an experiment, counted once: {repeated:,}.")
     if lacking:
-        found.append(f"{len(lacking):,} pairs of the grid are missing and drawn as missing.")
+        found.append(f"Missing pairs of the grid: {len(lacking):,}, drawn as missing.")
     found += _seeds(scored, comparisons)
     named = protocol.named_differences(table)
     if named:

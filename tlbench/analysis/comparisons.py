@@ -65,7 +65,7 @@ def _tested(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     frame = _tests(frame)
     frame[["low", "high"]] = interval(frame)
     frame["hedges_g"] = hedges_g(frame)
-    bounds = seed_bootstrap(runs, list(keys))
+    bounds = seed_bootstrap(runs, list(keys)).where(frame.sd_difference > _NO_SPREAD)
     return corrected(frame.join(bounds)).reset_index()
 
 

@@ -50,7 +50,7 @@ def heat_map(
     supports = [t for t in tasks if t in set(frame.support) | {s for _, s in missing}]
     side = max(WIDTH, 0.34 * (len(supports) + 2))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(side, side * (len(targets) + 3.5) / (len(supports) + 2.5)))
+        figure = Figure(figsize=(side, 1.6 + 0.4 * len(targets)))
         axes = figure.add_subplot()
         for row in frame.itertuples():
             _cell(axes, supports.index(row.support), targets.index(row.target), row, len(supports))
@@ -104,8 +104,8 @@ def _key(blue: str, orange: str, misses: bool, missing: bool) -> list[Patch]:
 def _task_axes(axes: Axes, targets: Sequence[str], supports: Sequence[str]) -> None:
     axes.set_xlim(0, len(supports))
     axes.set_ylim(len(targets), 0)
-    axes.set_aspect("equal")
-    axes.set_xticks(np.arange(len(supports)) + 0.5, supports, rotation=45, ha="left", fontsize=7)
+    slanted: Any = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
+    axes.set_xticks(np.arange(len(supports)) + 0.5, supports, fontsize=7, **slanted)
     axes.set_yticks(np.arange(len(targets)) + 0.5, targets, fontsize=7)
     axes.tick_params(length=0, labeltop=True, labelbottom=False, top=False, bottom=False)
     axes.xaxis.set_label_position("top")
