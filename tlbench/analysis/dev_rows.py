@@ -4,6 +4,7 @@ From the predictions that finished stages keep in the store. Rows are drawn with
 same for every run of a target, so that runs stay paired on rows as on seeds.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -64,7 +65,8 @@ def _bounds(
 
 def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
     """By record, a target's scores under every resample (RESAMPLES,)."""
-    read = {index: _read(run) for index, run in runs.iterrows()}
+    columns = runs[["target", "stages", "store", "file"]]
+    read = {index: _read(*texts) for index, *texts in columns.itertuples()}
     usable = {index: found for index, found in read.items() if found is not None}
     if not usable:
         return {}
@@ -90,15 +92,14 @@ def _draws(rows: int) -> Iterator[Array]:
         yield np.bincount(flat, minlength=count * rows).reshape(count, rows).astype(float)
 
 
-def _read(run: "pd.Series[object]") -> tuple[Array, Array, Array] | None:
+def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, Array, Array] | None:
     """Labels, row numbers and predictions of a record's dev rows; None if they are gone."""
-    stages = str(run.stages).split()
-    store = _store(str(run.store), str(Path(str(run.file)).parent.parent))
+    store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
     if store is None or not stages:
         return None
-    file = store / stages[-1] / "predictions" / f"{run.target}.parquet"
+    kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
     try:
-        kept = pq.read_table(file, columns=["split", "row", "label", "prediction"])
+        kept = pq.read_table(kept_in, columns=["split", "row", "label", "prediction"])
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, or of a store that was cleaned: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
