@@ -51,7 +51,8 @@ def _report(options: argparse.Namespace) -> None:
     for analysis in analyses:
         for advice in analysis.advice:
             part = f"{analysis.name}: " if analysis.name else ""
-            print(f"{part}{advice.target}: {advice.do} [{advice.verdict}] {advice.reason}")
+            target = f"{part}{advice.target} ({advice.target_rows:,} rows)"
+            print(f"{target}: {advice.do} [{advice.verdict}] {advice.reason}")
     print(f"report: {report.page}")
     if options.wandb:
         from tlbench.analysis.to_wandb import log_report

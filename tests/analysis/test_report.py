@@ -167,7 +167,7 @@ def test_the_command(tmp_path: Path, command: Callable[..., CompletedProcess[str
     write(grid(TASKS, heuristic_holds, seeds=range(3)), tmp_path / "study")
     done = command("study", module="tlbench.report_cli")
     assert done.returncode == 0, done.stderr
-    assert "rte: MTL with mnli [evidence]" in done.stdout
+    assert "rte (10 rows): MTL with mnli [evidence]" in done.stdout
     assert done.stdout.endswith("report: report/index.html\n")
     missing = command("nowhere", module="tlbench.report_cli")
     assert missing.returncode == 1
