@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tlbench import loggers, progress, recording, results
+from tlbench.config import cell
 from tlbench.errors import UserError
 from tlbench.execution import Execution
 from tlbench.experiment import Experiment, build
@@ -119,6 +120,7 @@ def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> logg
     if alone:
         kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
     else:
+        config["cell"] = cell(asdict(c))  # what it shares with the runs of other seeds
         kind, title = c.strategy.name, experiment.title
         tasks = [draw.name for draw in (experiment.target, *experiment.supports)]
     tags = dict.fromkeys([kind, *tasks, recording.short(c.encoder.name)])

@@ -16,8 +16,6 @@ from urllib.parse import urlparse
 
 from hydra.utils import instantiate
 
-from tlbench.config import cell
-
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
@@ -93,7 +91,7 @@ class WandbLog:
             group=job.study,
             job_type=job.kind,
             tags=job.tags,
-            config={**job.config, "cell": _cell(job)},
+            config=job.config,
             mode=mode,  # type: ignore[arg-type]
             # Offline nothing can be resumed; in a W&B sweep its agent has given the id.
             id=_run_id(self._id_file) if online and "WANDB_SWEEP_ID" not in os.environ else None,
@@ -121,12 +119,6 @@ def _run_id(file: Path) -> str:
         draft.write_text(secrets.token_hex(8))
         draft.replace(file)
     return file.read_text()
-
-
-def _cell(job: Job) -> str | None:
-    """What the run shares with those of other seeds; a stage alone has no score to average."""
-    asked = {key: value for key, value in job.config.items() if key != "git_revision"}
-    return None if job.kind == "stage" else cell(asked)
 
 
 def _mode() -> str:
