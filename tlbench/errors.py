@@ -7,4 +7,16 @@ class UserError(CompactHydraException):
     """One sentence that says what is wrong and names the override to change.
 
     Hydra prints a ``CompactHydraException`` without a traceback and exits with code 1.
+
+    Args:
+        sentence: may quote data; its line ends, control characters and lone surrogates are shown
+            as escapes, so that it stays one line that every log can hold.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
+
+
+def printable(text: str) -> str:
+    """The text with an escape for every character that is none to print."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
