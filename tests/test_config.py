@@ -37,6 +37,7 @@ YAMLS = sorted(CONF_DIR.rglob("*.yaml"))
 CHANGED = {
     "encoder.name": "other", "encoder.revision": "v2", "encoder.pretrained": True,
     "encoder.num_hidden_layers": 1, "encoder.max_length": 32,
+    "encoder.trust_remote_code": True,
     "target_task.labels": ["yes", "no"], "target_task.score": ["f1"],
     "target_task.metrics": ["accuracy", "f1", "matthews"],
     "subsample_size.target": 65, "subsample_size.support": 65, "subsample_size.dev": 65,

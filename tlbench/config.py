@@ -85,6 +85,7 @@ class Encoder:
     pretrained: bool
     num_hidden_layers: int | None
     max_length: int
+    trust_remote_code: bool = False
 
 
 @dataclass
