@@ -12,4 +12,4 @@ def test_a_sentence_is_one_line_that_every_log_can_hold(text: str) -> None:
 
 
 def test_only_what_can_not_be_printed_is_escaped() -> None:
-    assert str(UserError("déjà \N{OWL}\n\0\ud800 \\n")) == "déjà \N{OWL}\\n\\x00\\ud800 \\n"
+    assert str(UserError("déjà \N{OWL}\n\0\ud800 \\n")) == "déjà \N{OWL} \\x00\\ud800 \\n"

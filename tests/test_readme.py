@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import compose_config
+from tlbench import rerun_cli
 from tlbench.choices import check_choices
 from tlbench.config import CONF_DIR, parse_config
 from tlbench.store_cli import _parser
@@ -33,6 +34,11 @@ def test_an_everyday_command_composes(line: str) -> None:
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-store")])
 def test_a_store_command_is_understood(line: str) -> None:
     assert _parser().parse_args(words(line)[1:]).run
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-rerun")])
+def test_a_rerun_command_is_understood(line: str) -> None:
+    assert rerun_cli.parser().parse_args(words(line)[1:]).record
 
 
 def test_the_two_commands_use_what_is_there() -> None:

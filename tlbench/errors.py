@@ -9,12 +9,12 @@ class UserError(CompactHydraException):
     Hydra prints a ``CompactHydraException`` without a traceback and exits with code 1.
 
     Args:
-        sentence: may quote data; its line ends, control characters and lone surrogates are shown
-            as escapes, so that it stays one line that every log can hold.
+        sentence: may quote data and other libraries' messages; lines are joined, and control
+            characters and lone surrogates shown as escapes, so that it is one line for any log.
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(printable(sentence))
+        super().__init__(printable(" ".join(sentence.splitlines())))
 
 
 def printable(text: str) -> str:

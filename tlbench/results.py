@@ -62,7 +62,7 @@ class ResultRecord:
     git_revision: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
-    tasks: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str | None = None
     schema: int = SCHEMA
 
@@ -130,7 +130,8 @@ def git_revision() -> str | None:
 
 def _git(*arguments: str) -> str | None:
     try:
-        ran = subprocess.run(  # noqa: S603 - fixed commands
+        # Fixed words and no shell.
+        ran = subprocess.run(  # noqa: S603  # nosec B603 B607
             ["git", *arguments],  # noqa: S607
             cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
