@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,30 @@ def test_a_local_folder_of_plain_files_as_a_hub_dataset(files: Path, cache: Path
     (files / "train.csv").rename(files / "data" / "train.csv")
     definition = task(format="hub", path=str(files / "data"), train="train", dev="train")
     assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
+
+
+class Evil:
+    """A pickle of it writes a file where it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("name", ["own", "pandas"])  # datasets has had a reader called pandas
+def test_a_pickle_of_rows_is_not_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    for folder in (tmp_path, tmp_path / "own"):
+        for file in ("train.pkl", "train.pickle"):
+            (folder / file).write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    with pytest.raises(UserError, match="can't be loaded"):
+        splits(task(format="hub", path=name, train="train", dev="train"))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_unlabelled_hub_rows_are_refused(tmp_path: Path, cache: Path, compose: Compose) -> None:
