@@ -54,7 +54,7 @@ def test_collect_finds_all_below(tmp_path: Path) -> None:
     assert [r.seed for r in found] == [0, 1, 2, 9]
 
 
-WORDS = st.text(st.characters(), max_size=5)
+WORDS = st.text(max_size=5) | st.sampled_from(["\ud800", "\0", "NaN"])
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS),
     lambda one: st.lists(one, max_size=2) | st.dictionaries(WORDS, one, max_size=2),
@@ -89,6 +89,17 @@ def test_a_record_has_the_right_types_or_is_refused(
     assert isinstance(read_back["score"], float | int | None)
     assert type(read_back["seed"]) is int
     assert all(isinstance(task, str) for task in read_back["support_tasks"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": "5"}, {"seed": True}, {"score": "0.5"}, {"score": True}, {"support_tasks": "mnli"},
+     {"stage_keys": [1]}, {"metrics": {"f1": "1"}}, {"config": []}, {"target_task": None}],
+)  # fmt: skip
+def test_nothing_is_turned_into_the_right_type(tmp_path: Path, changes: dict[str, object]) -> None:
+    (tmp_path / "result.json").write_text(json.dumps({**asdict(record()), **changes}))
+    with pytest.raises(UserError, match=f"is not a result record .*{next(iter(changes))}"):
+        read(tmp_path / "result.json")
 
 
 @given(st.binary(max_size=60))
