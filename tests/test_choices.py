@@ -61,3 +61,27 @@ def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {"mine", "rte"} <= set(options("target_task"))
     assert {"mine", "rte", "none"} <= set(options("support_task"))
     assert options("optim.lr") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"5\n", "can't be read as YAML"),
+        (b"[1]\n", "it is not a mapping"),
+        (b"name:\tx\n\ty: 1\n", "can't be read as YAML .*line 1, column 6"),
+        (b"name: \xff\n", "can't be read as YAML"),
+        (b"name: a\nname: b\n", "found duplicate key name"),
+        (b"[" * 5_000, "can't be read as YAML"),
+    ],
+)
+@pytest.mark.parametrize("group", ["target_task", "support_task"])
+def test_a_file_that_is_no_option_is_named(
+    group: str, content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "target_task" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    monkeypatch.setattr(config.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    with pytest.raises(UserError, match=f"Change .*mine.yaml: .*{said}"):
+        check_choices([f"{group}=rte,mine"])
+    check_choices([f"{group}=rte"])

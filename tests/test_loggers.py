@@ -215,6 +215,26 @@ def test_csv_of_a_job_that_was_cut_off_is_kept(
     assert not [w for w in recwarn if "not empty" in str(w.message)]
 
 
+def test_no_key_and_no_environment_in_any_file(
+    command: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secrets = {"WANDB_API_KEY": "0123456789abcdef" * 2 + "deadbeef", "HF_TOKEN": "hf_notforyou"}
+    for name, value in {**secrets, "MY_PASSWORD": "correct horse battery"}.items():
+        monkeypatch.setenv(name, value)
+    done = command("debug=fast", "logger=wandb")
+    assert done.returncode == 0, done.stderr
+    failed = command("debug=fast", "logger.nothing=1", "logger=wandb", "seed=1")
+    assert failed.returncode == 1
+    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert any(file.name == "result.json" for file in files)
+    printed = "".join(f"{ran.stdout}{ran.stderr}" for ran in (done, failed)).encode()
+    for value in (*secrets.values(), "correct horse battery"):
+        assert value.encode() not in printed
+        assert not [file for file, content in files.items() if value.encode() in content]
+
+
 def test_csv(run: Run, tmp_path: Path) -> None:
     record = run("logger=csv", *STILTS)
     with (tmp_path / "job" / "metrics.csv").open() as opened:

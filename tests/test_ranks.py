@@ -114,6 +114,14 @@ def test_more_gpus_than_there_are(compose: Compose, monkeypatch: pytest.MonkeyPa
     assert ranks.count_devices(trainer) == 2
 
 
+def test_a_gpu_that_is_not_there(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = build(compose("trainer.accelerator=gpu")).config.trainer
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"Change trainer.accelerator: torch finds no GPU"):
+        ranks.count_devices(trainer)
+
+
 def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "tlbench", "debug=fast", "trainer.devices=2",

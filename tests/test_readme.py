@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import compose_config
-from tlbench import report_cli
+from tlbench import report_cli, rerun_cli
 from tlbench.choices import check_choices
 from tlbench.config import CONF_DIR, parse_config
 from tlbench.store_cli import _parser
@@ -39,6 +39,11 @@ def test_a_store_command_is_understood(line: str) -> None:
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-report")])
 def test_a_report_command_is_understood(line: str) -> None:
     assert report_cli._parser().parse_args(words(line)[1:]).study
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-rerun")])
+def test_a_rerun_command_is_understood(line: str) -> None:
+    assert rerun_cli.parser().parse_args(words(line)[1:]).record
 
 
 def test_the_two_commands_use_what_is_there() -> None:

@@ -1,17 +1,34 @@
 import json
 import math
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tlbench.errors import UserError
-from tlbench.results import SCHEMA, ResultRecord, collect, git_revision, package_versions, read
+from tlbench.results import (
+    SCHEMA,
+    ResultRecord,
+    collect,
+    git_revision,
+    jsonable,
+    package_versions,
+    read,
+)
 
 
 def record(**changes: object) -> ResultRecord:
     base = {"study": "s", "strategy": "single", "target_task": "rte", "support_tasks": [],
             "encoder": "tiny", "seed": 0, "score": 0.5}  # fmt: skip
     return ResultRecord(**{**base, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("record")
 
 
 def test_a_record_reads_back(tmp_path: Path) -> None:
@@ -37,7 +54,64 @@ def test_collect_finds_all_below(tmp_path: Path) -> None:
     assert [r.seed for r in found] == [0, 1, 2, 9]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 99}', f'{{"schema": {SCHEMA}}}', ""])
+WORDS = st.text(max_size=5) | st.sampled_from(["\ud800", "\0", "NaN"])
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS),
+    lambda one: st.lists(one, max_size=2) | st.dictionaries(WORDS, one, max_size=2),
+    max_leaves=3,
+)
+
+
+@given(config=st.dictionaries(WORDS, VALUES, max_size=3), error=WORDS, score=st.floats())
+def test_whatever_is_written_is_read(
+    folder: Path, config: dict[str, object], error: str, score: float
+) -> None:
+    written = record(config=config, error=error, score=score)
+    written.write(folder)
+    found = read(folder / "result.json")
+    assert found == ResultRecord(**jsonable(asdict(written)))
+
+
+@given(changes=st.dictionaries(st.sampled_from(list(asdict(record()))), VALUES, max_size=2))
+def test_a_record_has_the_right_types_or_is_refused(
+    folder: Path, changes: dict[str, object]
+) -> None:
+    found = {**asdict(record()), **changes}
+    (folder / "result.json").write_text(json.dumps(jsonable(found)))
+    try:
+        read_back = asdict(read(folder / "result.json"))
+    except UserError as error:
+        said = str(error)
+        assert re.search(r"result\.json is not a result record .*remove it\.$", said)
+        assert said.isprintable()
+        return
+    assert read_back == jsonable(found)
+    assert isinstance(read_back["score"], float | int | None)
+    assert type(read_back["seed"]) is int
+    assert all(isinstance(task, str) for task in read_back["support_tasks"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": "5"}, {"seed": True}, {"score": "0.5"}, {"score": True}, {"support_tasks": "mnli"},
+     {"stage_keys": [1]}, {"metrics": {"f1": "1"}}, {"config": []}, {"target_task": None}],
+)  # fmt: skip
+def test_nothing_is_turned_into_the_right_type(tmp_path: Path, changes: dict[str, object]) -> None:
+    (tmp_path / "result.json").write_text(json.dumps({**asdict(record()), **changes}))
+    with pytest.raises(UserError, match=f"is not a result record .*{next(iter(changes))}"):
+        read(tmp_path / "result.json")
+
+
+@given(st.binary(max_size=60))
+def test_any_other_bytes_are_refused(folder: Path, content: bytes) -> None:
+    (folder / "result.json").write_bytes(content)
+    with pytest.raises(UserError, match="is not a result record"):
+        read(folder / "result.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "[" * 100_000, "5", "null", '{"schema": 99}', f'{{"schema": {SCHEMA}}}', ""]
+)
 def test_a_foreign_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(UserError, match=r"result\.json is not a result record"):
@@ -45,6 +119,8 @@ def test_a_foreign_file_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_versions_and_revision() -> None:
-    assert {"tlbench", "torch", "transformers"} <= set(package_versions())
+    assert {"tlbench", "torch", "transformers", "tokenizers", "numpy", "python"} <= set(
+        package_versions()
+    )
     revision = git_revision()
     assert revision is None or len(revision.removesuffix("-dirty")) == 40

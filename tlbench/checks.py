@@ -1,5 +1,6 @@
 """What can be wrong with a config whose types are right."""
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,7 @@ _CHOICES = {
     "sampling.name": tuple(RULES),
     "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
+    "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
     "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
 _POSITIVE = (
@@ -32,6 +34,9 @@ _POSITIVE = (
     "optim.gradient_clip",
 )  # fmt: skip
 _NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
+SEEDS = 2**32  # as many as numpy takes
+_NAME = r"[A-Za-z0-9][\w-]{0,63}"
+_NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
 EPOCHS = ("total", "shortest", "longest", "target")
 
 
@@ -45,11 +50,17 @@ def check_config(config: Config) -> None:
         _one_of(key, _value(config, key), choices)
     for key in _POSITIVE:
         value = _value(config, key)
-        if value is not None and not value > 0:
-            raise UserError(f"Change {key}: {value} is not more than 0.")
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"Change {key}: {value} is not a number more than 0.")
     for key in _NOT_NEGATIVE:
-        if _value(config, key) < 0:
-            raise UserError(f"Change {key}: {_value(config, key)} is less than 0.")
+        if not 0 <= _value(config, key) < math.inf:
+            raise UserError(f"Change {key}: {_value(config, key)} is not a number from 0 on.")
+    if config.seed >= SEEDS:
+        raise UserError(f"Change seed: {config.seed} is not less than {SEEDS}.")
+    if not isinstance(config.support_task, dict):
+        raise UserError(f"Change support_task: '{config.support_task}' is not a task.")
+    if not re.fullmatch(_NAME, config.study):  # it names a folder
+        raise UserError(f"Change study: {_NAME_RULE}.")
     if not 0 <= config.optim.warmup <= 1:
         raise UserError(f"Change optim.warmup: {config.optim.warmup} is not a fraction of steps.")
     epoch = config.sampling.epoch
@@ -78,8 +89,12 @@ def _check_rule(config: Config) -> None:
 def check_task(task: Task) -> None:
     """Refuse a name that no folder can have, and metrics that do not go with the labels."""
     where = f"of task '{task.name}'"
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]{0,63}", task.name):  # it names folders and modules
-        raise UserError(f"Change name {where}: use up to 64 letters, digits, '_' and '-'.")
+    if not re.fullmatch(_NAME, task.name):  # it names folders and modules
+        raise UserError(f"Change name {where}: {_NAME_RULE}.")
+    for name in task.source.more_dev:  # it names metrics
+        if not re.fullmatch(_NAME, str(name)):
+            raise UserError(f"Change source.more_dev {where}: '{name}': {_NAME_RULE}.")
+    _check_words(task, where)
     known = CLASSIFICATION if task.labels else REGRESSION
     for metric in [*task.metrics, *task.score]:
         _one_of(f"metrics or score {where}", metric, known)
@@ -90,10 +105,20 @@ def check_task(task: Task) -> None:
     if len(set(task.labels)) < max(2, len(task.labels)):
         raise UserError(f"Change labels {where}: give two or more different names, or null.")
     values = task.source.values
-    if values is not None and len(values) != len(task.labels):
-        raise UserError(f"Change source.values {where}: give one for each of its labels.")
+    if values is not None and not len(set(values)) == len(values) == len(task.labels):
+        raise UserError(
+            f"Change source.values {where}: give a different one for each of its labels."
+        )
     if "f1" in task.metrics and len(task.labels) != 2:
         raise UserError(f"Change metrics {where}: f1 needs two labels; use macro_f1.")
+
+
+def _check_words(task: Task, where: str) -> None:
+    # OmegaConf takes a list for an element of a list of words.
+    for key in ("labels", "score", "metrics", "source.text", "source.values"):
+        wrong = [word for word in _value(task, key) or () if not isinstance(word, str)]
+        if wrong:
+            raise UserError(f"Change {key} {where}: {wrong[0]} is not a word.")
 
 
 def check_stage(stage: Stage) -> None:

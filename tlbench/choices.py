@@ -1,13 +1,16 @@
-"""Refuses what can't be chosen on the command line in one sentence, before Hydra composes."""
+"""Refuses what can't be chosen or read in one sentence, before Hydra composes."""
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
 from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from tlbench.config import config_dirs
 from tlbench.errors import UserError
@@ -27,7 +30,7 @@ def check_choices(arguments: Sequence[str]) -> None:
     """Look at the overrides on a command line; what is no option of our groups is refused.
 
     Raises:
-        UserError: naming the group and its options, or what to install.
+        UserError: naming the group and its options, what to install, or an unreadable file.
     """
     for word in arguments:
         _check_plugin(word)
@@ -46,6 +49,8 @@ def check_choices(arguments: Sequence[str]) -> None:
                 raise UserError(
                     f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
                 )
+            if known:
+                _read_first(group, choice)
             if group == "experiment" and _OPTUNA not in arguments and _is_search(choice):
                 raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
 
@@ -68,12 +73,38 @@ def _is_search(experiment: str) -> bool:
 
 def options(group: str) -> list[str]:
     """The options of a config group of ours, sorted; none if it is no group."""
-    folders = [folder / group for folder in config_dirs()]
-    if group == "support_task":
-        folders += [folder / "target_task" for folder in config_dirs()]
     if group.startswith("hydra/"):
         return []  # Hydra's and its plugins' own options stand beside ours
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    return sorted({file.stem for folder in _folders(group) for file in folder.glob("*.yaml")})
+
+
+def read_option(file: Path) -> DictConfig:
+    """The content of an option's YAML file.
+
+    Raises:
+        UserError: if the file can't be read, or is not a mapping in YAML.
+    """
+    try:
+        found = OmegaConf.load(file)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"Change {file}: it can't be read as YAML ({reason}).") from error
+    if not isinstance(found, DictConfig):
+        raise UserError(f"Change {file}: it is not a mapping of keys to values.")
+    return found
+
+
+def _read_first(group: str, choice: str) -> None:
+    """Read the file behind a choice, that of the first folder that has one, as Hydra does."""
+    files = [folder / f"{choice}.yaml" for folder in _folders(group)]
+    for file in [file for file in files if file.is_file()][:1]:
+        read_option(file)
+
+
+def _folders(group: str) -> list[Path]:
+    """Where the options of a group are; every target task is a support task too."""
+    groups = [group, "target_task"] if group == "support_task" else [group]
+    return [folder / name for name in groups for folder in config_dirs()]
 
 
 def _choices(override: Override) -> Iterator[str]:

@@ -85,6 +85,7 @@ class Encoder:
     pretrained: bool
     num_hidden_layers: int | None
     max_length: int
+    trust_remote_code: bool = False
 
 
 @dataclass
@@ -196,10 +197,11 @@ def checked(schema: type, node: Any, where: str) -> Any:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
         reason = str(error.msg or error).splitlines()[0]
+        key = ".".join(part for part in (where, error.full_key) if part)
         if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
             missing = reason.rsplit(": ", 1)[-1]
-            raise UserError(f"Change {missing}: give it a value.") from error
-        key = ".".join(part for part in (where, error.full_key) if part)
+            key = key if key.endswith(missing) else missing  # of an interpolation, what it lacks
+            raise UserError(f"Change {key}: give it a value.") from error
         raise UserError(f"Change {key or 'the config'}: {reason}") from error
 
 
@@ -211,25 +213,30 @@ def unresolved(cfg: DictConfig) -> dict[str, Any]:
 def asked(plain: dict[str, Any]) -> dict[str, Any]:
     """What a run was asked for: the config less neutral keys and what its strategy ignores."""
     found = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
-    for key in NEUTRAL_KEYS:
-        *parents, last = key.split(".")
-        node = found
-        for parent in parents:
-            node = node[parent]
-        node.pop(last, None)
-    supports = found["strategy"].get("supports")
-    if supports != "one":
-        del found["support_task"]
-    if supports == "none":
-        del found["subsample_size"]["support"]
-    if supports != "all":
-        found["strategy"].pop("tasks", None)
+    supports = _inside(found, "strategy.supports")
+    ignored = {
+        "support_task": supports != "one",
+        "subsample_size.support": supports == "none",
+        "strategy.tasks": supports != "all",
+    }
+    for key in (*NEUTRAL_KEYS, *(key for key, is_ignored in ignored.items() if is_ignored)):
+        parent, _, last = key.rpartition(".")
+        node = _inside(found, parent) if parent else found
+        if isinstance(node, dict):
+            node.pop(last, None)
     return found
+
+
+def _inside(plain: Any, key: str) -> Any:
+    """The value at a dotted key, None where there is none: Hydra names a job's folder first."""
+    for part in key.split("."):
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
 
 
 def content(plain: dict[str, Any]) -> str:
     """A folder name made of what was asked, the same in every rerun."""
-    return _name(plain, asked(plain), f"seed{plain['seed']}")
+    return _name(plain, asked(plain), f"seed{plain.get('seed')}")
 
 
 def cell(plain: dict[str, Any]) -> str:
@@ -239,16 +246,21 @@ def cell(plain: dict[str, Any]) -> str:
 
 def _name(plain: dict[str, Any], what: dict[str, Any], *more: str) -> str:
     digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
-    parts = [plain["target_task"]["name"], plain["strategy"]["name"]]
-    if plain["strategy"].get("supports") == "one":
-        parts.append(plain["support_task"]["name"])
-    words = [re.sub(r"\W+", "_", str(part)) for part in parts if part]
-    return "-".join([*words, *more, digest.hexdigest()[:8]])
+    names = ["target_task.name", "strategy.name"]
+    if _inside(plain, "strategy.supports") == "one":
+        names.append("support_task.name")
+    parts = [part for name in names if (part := _inside(plain, name))]
+    return "-".join([_word(part) for part in (*parts, *more)] + [digest.hexdigest()[:8]])
+
+
+def _word(part: Any) -> str:
+    """A part of a folder's name; whatever was given, it leads out of no folder."""
+    return re.sub(r"\W+", "_", str(part))[:64]
 
 
 def stage_folder(key: str) -> str:
     """The folder name of a job that trains one stage alone."""
-    return f"stages/{key}"
+    return f"stages/{_word(key)}"
 
 
 def _job_folder(root: DictConfig) -> str:
@@ -289,12 +301,13 @@ def _study(root: DictConfig) -> str:
     choice = OmegaConf.select(root, key)
     if choice is None and HydraConfig.initialized():
         choice = HydraConfig.get().runtime.choices.get("experiment")
-    return re.sub(r"\W+", "_", str(choice)).strip("_") if choice else "adhoc"
+    return _word(choice).strip("_") if choice else "adhoc"
 
 
 def register() -> None:
     """Register the resolvers, and every target task as a support task too."""
     OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
+    OmegaConf.register_new_resolver("tlbench.word", _word)
     OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
     store = ConfigStore.instance()
     for folder in config_dirs():

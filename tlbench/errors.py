@@ -7,4 +7,16 @@ class UserError(CompactHydraException):
     """One sentence that says what is wrong and names the override to change.
 
     Hydra prints a ``CompactHydraException`` without a traceback and exits with code 1.
+
+    Args:
+        sentence: may quote data and other libraries' messages; lines are joined, and control
+            characters and lone surrogates shown as escapes, so that it is one line for any log.
     """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(" ".join(sentence.splitlines())))
+
+
+def printable(text: str) -> str:
+    """The text with an escape for every character that is none to print."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

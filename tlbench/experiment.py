@@ -10,6 +10,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from tlbench import checks
+from tlbench.choices import read_option
 from tlbench.config import Config, Task, checked, parse_config, task_file
 from tlbench.data.sizes import count_rows
 from tlbench.data.sources import Split, splits
@@ -39,8 +40,10 @@ class Experiment:
         strategy = self.config.strategy
         try:
             final: Stage = get_method(strategy.plan)(self)
-        except ImportError as error:
-            raise UserError(f"Change strategy.plan: {strategy.plan} can't be imported.") from error
+        except (ImportError, ValueError) as error:  # ValueError: not even the name of a module
+            raise UserError(
+                f"Change strategy.plan: '{strategy.plan}' can't be imported."
+            ) from error
         stages = final.needed()
         for stage in stages:
             checks.check_stage(stage)
@@ -109,7 +112,7 @@ def _support_tasks(config: Config) -> list[Task]:
 
 def _defined(name: str, suite: dict[str, Any]) -> Task:
     """The definition of a task that is neither target nor support, from its file."""
-    definition = task_file(name).read_text("utf-8")
+    definition = json.dumps(OmegaConf.to_container(read_option(task_file(name))))
     return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
 
 

@@ -26,8 +26,11 @@ def count_devices(trainer: TrainerConfig) -> int:
     """How many devices ``trainer.devices`` means on this machine.
 
     Raises:
-        UserError: if that many GPUs are asked for and are not there.
+        UserError: if a GPU, or that many, are asked for and are not there.
     """
+    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if trainer.accelerator in ("gpu", "cuda") and not has_gpu:
+        raise UserError("Change trainer.accelerator: torch finds no GPU on this machine; use cpu.")
     if trainer.devices == "auto":
         return torch.cuda.device_count() if on_cuda(trainer) else 1
     count = int(trainer.devices)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from tlbench import results
 from tlbench.config import Config
@@ -61,6 +62,7 @@ def done(
         git_revision=results.git_revision(),
         versions=found["versions"],
         config=asdict(c),
+        tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},
     )
 
 
@@ -99,25 +101,32 @@ def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> Non
     """
     cfg = config if isinstance(config, DictConfig) else OmegaConf.create(asdict(config))
 
-    def asked(key: str, default: Any = "?") -> Any:
-        found = OmegaConf.select(cfg, key, throw_on_missing=False)
-        return default if found is None else found
+    def asked(key: str) -> Any:
+        try:
+            return OmegaConf.select(cfg, key, throw_on_missing=False)
+        except OmegaConfBaseException:  # an interpolation that leads nowhere
+            return None
+
+    def word(key: str) -> str:
+        found = asked(key)
+        return "?" if found is None else str(found)
 
     one = asked("strategy.supports") == "one"
+    seed = asked("seed")
     record = ResultRecord(
-        study=asked("study"),
-        strategy=asked("strategy.name"),
-        target_task=asked("target_task.name"),
-        support_tasks=[asked("support_task.name")] if one else [],
-        encoder=short(asked("encoder.name")),
-        seed=asked("seed", 0),
+        study=word("study"),
+        strategy=word("strategy.name"),
+        target_task=word("target_task.name"),
+        support_tasks=[word("support_task.name")] if one else [],
+        encoder=short(word("encoder.name")),
+        seed=seed if isinstance(seed, int) else 0,
         status="failed",
         error=reason,
     )
     file = folder / results.FILE
     try:
         if not (file.exists() and results.read(file).status == "done"):
-            alone = asked("only_stage", None)
+            alone = asked("only_stage")
             record.write(folder, results.FAILED_STAGE if alone else results.FILE)
     except (UserError, OSError) as second:
         log.error("The failure could not be recorded: %s", second)

@@ -3,9 +3,10 @@
 import json
 import math
 import os
+import platform
 import subprocess
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,10 @@ from tlbench.errors import UserError
 SCHEMA = 1
 FILE = "result.json"
 FAILED_STAGE = "failed.json"  # of a job that trains a stage alone: it has no experiment to record
-_PACKAGES = ("torch", "pytorch-lightning", "transformers", "datasets", "torchmetrics", "hydra-core")
+_PACKAGES = (
+    "torch", "pytorch-lightning", "transformers", "tokenizers", "datasets", "torchmetrics", "numpy",
+    "hydra-core",
+)  # fmt: skip
 
 
 @dataclass
@@ -30,6 +34,8 @@ class ResultRecord:
         train_rows: by task, the rows trained on (less than drawn under selection=held_out).
         steps, instances: trained for this score, in whatever job.
         steps_reused, instances_reused: those of them that were in the store already.
+        config: of the job, resolved; tasks: by name, the definition of each, which for the tasks
+            of ``strategy.tasks`` is not in there.
         seconds: this job's wall time; training_seconds: of all stages, reused or not.
     """
 
@@ -56,6 +62,7 @@ class ResultRecord:
     git_revision: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str | None = None
     schema: int = SCHEMA
 
@@ -68,13 +75,15 @@ class ResultRecord:
 
 
 def jsonable(value: Any) -> Any:
-    """The same with None for every number that JSON does not have."""
+    """The same with None for numbers that JSON does not have, and no half characters in words."""
     if isinstance(value, dict):
-        return {key: jsonable(item) for key, item in value.items()}
+        return {jsonable(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return value
 
 
@@ -82,16 +91,25 @@ def read(file: Path) -> ResultRecord:
     """Read a record.
 
     Raises:
-        UserError: if the file is no record, or one of another schema.
+        UserError: if the file is no record, one of another schema, or has a value of a wrong type.
     """
     try:
-        found = json.loads(file.read_text("utf-8"))
-        if found.get("schema") != SCHEMA:
+        text = file.read_text("utf-8")
+        found = json.loads(text)
+        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
             raise UserError(f"{file} is not a result record of schema {SCHEMA}; remove it.")
-        known = {f.name for f in fields(ResultRecord)}
-        return ResultRecord(**{key: value for key, value in found.items() if key in known})
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{file} is not a result record ({error}); remove it.") from error
+        return _parser()(text)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "; ".join(str(error).splitlines()[:3])
+        raise UserError(f"{file} is not a result record ({reason}); remove it.") from error
+
+
+@cache
+def _parser() -> Callable[[str], ResultRecord]:
+    from pydantic import TypeAdapter  # a command that reads no record does without it
+
+    adapter = TypeAdapter(ResultRecord)
+    return lambda text: adapter.validate_json(text, strict=True)
 
 
 def collect(folders: Iterable[Path]) -> Iterator[ResultRecord]:
@@ -112,7 +130,8 @@ def git_revision() -> str | None:
 
 def _git(*arguments: str) -> str | None:
     try:
-        ran = subprocess.run(  # noqa: S603 - fixed commands
+        # Fixed words and no shell.
+        ran = subprocess.run(  # noqa: S603  # nosec B603 B607
             ["git", *arguments],  # noqa: S607
             cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
         )  # fmt: skip
@@ -123,4 +142,5 @@ def _git(*arguments: str) -> str | None:
 
 def package_versions() -> dict[str, str]:
     """The versions of what numbers depend on."""
-    return {name: version(name) for name in ("tlbench", *_PACKAGES)}
+    packages = {name: version(name) for name in ("tlbench", *_PACKAGES)}
+    return packages | {"python": platform.python_version()}

@@ -1,7 +1,10 @@
 import csv
 import json
+import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +13,13 @@ from tlbench.data.readers import read_rows
 from tlbench.errors import UserError
 
 # No tab, no line end: what a TSV cell can hold. Unicode line separators are text like any other.
-cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1)
-tables = st.lists(st.tuples(cells, cells), min_size=1, max_size=8)
+tsv_cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]))
+cells = st.text(st.characters(exclude_categories=["Cs"]))
+FORMATS = ("tsv", "csv", "jsonl", "parquet")
+
+
+def tables(of: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    return st.lists(st.tuples(of, of), min_size=1, max_size=8)
 
 
 def rows(file: Path, file_format: str) -> list[tuple[str, str]]:
@@ -23,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
 
 
-@given(table=tables, line_end=st.sampled_from(["\n", "\r\n"]), mark=st.booleans())
+@given(table=tables(tsv_cells), line_end=st.sampled_from(["\n", "\r\n"]), mark=st.booleans())
 def test_tsv_keeps_every_character_and_row(
     folder: Path, table: list[tuple[str, str]], line_end: str, mark: bool
 ) -> None:
@@ -33,16 +41,46 @@ def test_tsv_keeps_every_character_and_row(
     assert rows(file, "tsv") == table
 
 
-@given(tables)
-def test_csv_and_jsonl_keep_every_character_and_row(
-    folder: Path, table: list[tuple[str, str]]
+@given(table=tables(cells), mark=st.booleans())
+def test_csv_jsonl_and_parquet_keep_every_character_and_row(
+    folder: Path, table: list[tuple[str, str]], mark: bool
 ) -> None:
-    with (folder / "x.csv").open("w", encoding="utf-8", newline="") as opened:
-        csv.writer(opened).writerows([("a", "b"), *table])
+    encoding = "utf-8-sig" if mark else "utf-8"
+    with (folder / "x.csv").open("w", encoding=encoding, newline="") as opened:
+        csv.writer(opened, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *table])
     assert rows(folder / "x.csv", "csv") == table
     lines = [json.dumps(dict(zip("ab", row, strict=True))) + "\n" for row in table]
-    (folder / "x.jsonl").write_text("".join(lines))
+    (folder / "x.jsonl").write_text("".join(lines), encoding)
     assert rows(folder / "x.jsonl", "jsonl") == table
+    columns = dict(zip("ab", zip(*table, strict=True), strict=True))
+    pq.write_table(pa.table(columns), folder / "x.parquet")
+    assert rows(folder / "x.parquet", "parquet") == table
+
+
+PIECES = [b"a", b"b", b"\t", b",", b'"', b"\n", b"\r", b"{", b"}", b'"a":', b"1", b"\xef\xbb\xbf",
+          b"\xff", b"\0", b"null", b"[", b"PAR1", "\N{OWL}".encode(), b"\\ud800"]  # fmt: skip
+
+
+@given(
+    content=st.one_of(st.binary(max_size=40), st.lists(st.sampled_from(PIECES)).map(b"".join)),
+    file_format=st.sampled_from(FORMATS),
+    header=st.booleans(),
+)
+def test_any_bytes_are_rows_or_one_sentence(
+    folder: Path, content: bytes, file_format: str, header: bool
+) -> None:
+    file = folder / "any"
+    file.write_bytes(content)
+    try:
+        found = list(read_rows(file, file_format, header))
+    except UserError as error:
+        said = str(error)
+        assert said.startswith("Change the task's source: ")
+        assert said.isprintable()
+    else:
+        assert found
+        if file_format == "tsv":  # a row for every line, none left out
+            assert len(found) == len(content.removesuffix(b"\n").split(b"\n")) - header
 
 
 def test_a_quote_in_a_tsv_is_a_character(tmp_path: Path) -> None:
@@ -71,7 +109,13 @@ def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
         ("x.csv", 'a,b\n"1,2\n', r"x\.csv, line 2 is not CSV"),
         ("x.jsonl", '{"a": 1}\n{"a": \n', r"x\.jsonl, line 2 is not JSON"),
         ("x.jsonl", "[1]\n", r"x\.jsonl, line 1 is not a JSON object"),
+        ("x.jsonl", "[" * 100_000, r"x\.jsonl, line 1 is not JSON"),
+        ("x.jsonl", '{"a": 1, "a": 2}\n', r"x\.jsonl, line 1 has two columns 'a'"),
+        ("x.tsv", "a\tb\ta\n1\t2\t3\n", r"x\.tsv, line 1 has two columns 'a'"),
+        ("x.csv", "a,a\n1,2\n", r"x\.csv, line 1 has two columns 'a'"),
+        ("x.parquet", "PAR1", r"x\.parquet is not a Parquet file"),
         ("x.tsv", "", r"x\.tsv has no rows"),
+        ("x.jsonl", "\n", r"x\.jsonl has no rows"),
         ("x.tsv", "a\tb\n", r"x\.tsv has no rows"),
     ],
 )
@@ -81,6 +125,27 @@ def test_a_broken_file_is_named_with_its_line(
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=said):
         list(read_rows(tmp_path / name, name.rpartition(".")[2]))
+
+
+def test_a_cell_is_as_long_as_it_likes(tmp_path: Path) -> None:
+    cell = "x" * 200_000
+    (tmp_path / "x.csv").write_text(f"a,b\n{cell},2\n")
+    assert rows(tmp_path / "x.csv", "csv") == [(cell, "2")]
+
+
+def test_parquet_files_without_rows_or_with_two_columns_of_a_name(tmp_path: Path) -> None:
+    empty = pa.table({"a": pa.array([], pa.string())})
+    two = pa.table([["x"], ["y"]], names=["a", "a"])
+    for table, said in ((empty, "has no rows"), (two, "has two columns 'a'")):
+        pq.write_table(table, tmp_path / "x.parquet")
+        with pytest.raises(UserError, match=said):
+            list(read_rows(tmp_path / "x.parquet", "parquet"))
+
+
+def test_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is not a file"):
+        list(read_rows(tmp_path / "pipe", "tsv"))
 
 
 def test_what_is_not_utf8_or_not_there_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import json
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ def files(tmp_path: Path) -> Path:
         frame.to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
         frame.to_json(tmp_path / f"{name}.jsonl", orient="records", lines=True)
+        frame.to_parquet(tmp_path / f"{name}.parquet")
     return tmp_path
 
 
-@pytest.mark.parametrize("file_format", ["tsv", "csv", "jsonl"])
+@pytest.mark.parametrize("file_format", ["tsv", "csv", "jsonl", "parquet"])
 def test_local_files_of_every_format(files: Path, cache: Path, file_format: str) -> None:
     found = splits(task(format=file_format, path=str(files)))
     rows = found["train"].load(str(cache))
@@ -66,12 +69,14 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"format": "xml"}, "'xml' is not one of tsv, csv, jsonl, hub, generated"),
+        ({"format": "xml"}, "'xml' is not one of tsv, csv, jsonl, parquet, hub, generated"),
         ({"text": []}, "name one or two columns"),
         ({"text": ["a", "c"]}, "line 2 has no column 'c' .it has a, b, y."),
         ({"values": ["nope", "yes"]}, "line 3 has the label 'no', known are nope, yes"),
         ({"labels": None}, "line 2 has 'yes' where a regression needs a number"),
         ({"train": "x.tsv"}, "x.tsv can't be read"),
+        ({"train": "x\0.tsv"}, r"x\\x00.tsv can't be read .embedded null byte"),
+        ({"train": "."}, "can't be read .it is not a file"),
         ({"format": "hub"}, "can't be loaded"),
         ({"format": "generated", "name": "x"}, "the generated suite has no 'x'"),
         ({"format": "generated", "name": "rte", "train": 0}, "give a number of rows to make"),
@@ -85,6 +90,32 @@ def test_a_wrong_source_is_one_sentence(
     with pytest.raises(UserError, match=said) as raised:
         splits(definition)["train"].load(str(cache))
     assert str(raised.value).startswith("Change ")
+
+
+def test_long_cells_and_every_row_come_through_the_cache(tmp_path: Path, cache: Path) -> None:
+    long = "a\n" * 50_000
+    rows = [{"a": text, "b": "", "y": "no"} for text in (long, "\0", "\N{OWL}", '"', "")]
+    for split in ("train", "dev"):
+        pd.DataFrame(rows).to_csv(tmp_path / f"{split}.csv", index=False)
+    # An empty cell of a CSV is an empty text, as it is in a TSV.
+    found = splits(task(format="csv", path=str(tmp_path)))["train"].load(str(cache))
+    assert found["text_a"][:] == [row["a"] for row in rows]
+    assert found["text_b"][:] == [""] * 5
+
+
+def test_a_parquet_row_is_named_by_its_number(tmp_path: Path, cache: Path) -> None:
+    for split in ("train", "dev"):
+        frame = pd.DataFrame({"a": ["x", "y"], "b": ["x", None], "y": ["no", "no"]})
+        frame.to_parquet(tmp_path / f"{split}.parquet")
+    definition = task(format="parquet", path=str(tmp_path))
+    with pytest.raises(UserError, match=r"train\.parquet, row 2 has nothing in column 'b'"):
+        splits(definition)["train"].load(str(cache))
+
+
+def test_a_pipe_is_no_source(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.tsv")
+    with pytest.raises(UserError, match="it is not a file"):
+        splits(task(format="tsv", path=str(tmp_path)))
 
 
 def hub_folder(folder: Path) -> Path:
@@ -127,6 +158,30 @@ def test_a_local_folder_of_plain_files_as_a_hub_dataset(files: Path, cache: Path
     (files / "train.csv").rename(files / "data" / "train.csv")
     definition = task(format="hub", path=str(files / "data"), train="train", dev="train")
     assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
+
+
+class Evil:
+    """A pickle of it writes a file where it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("name", ["own", "pandas"])  # datasets has had a reader called pandas
+def test_a_pickle_of_rows_is_not_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    for folder in (tmp_path, tmp_path / "own"):
+        for file in ("train.pkl", "train.pickle"):
+            (folder / file).write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    with pytest.raises(UserError, match="can't be loaded"):
+        splits(task(format="hub", path=name, train="train", dev="train"))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_unlabelled_hub_rows_are_refused(tmp_path: Path, cache: Path, compose: Compose) -> None:

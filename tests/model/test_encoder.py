@@ -1,9 +1,24 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, ModernBertConfig, PreTrainedTokenizerFast, RobertaConfig
+from transformers import (
+    AlbertConfig,
+    BartConfig,
+    BertConfig,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    GPT2Config,
+    ModernBertConfig,
+    MPNetConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    dynamic_module_utils,
+)
 
 from tests.conftest import Run
 from tlbench.config import Encoder
@@ -22,17 +37,35 @@ FAMILIES: dict[str, Any] = {
     "modernbert": ModernBertConfig(
         **SMALL, **SPECIAL, cls_token_id=2, sep_token_id=3, global_attn_every_n_layers=2
     ),
+    "electra": ElectraConfig(**SMALL, embedding_size=16),
+    "distilbert": DistilBertConfig(
+        vocab_size=345, dim=32, n_layers=3, n_heads=2, hidden_dim=48, pad_token_id=0
+    ),
+    "deberta-v2": DebertaV2Config(
+        **SMALL, relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"],
+        position_biased_input=False, share_att_key=True, norm_rel_ebd="layer_norm",
+        type_vocab_size=0, max_relative_positions=-1,
+    ),
+    "albert": AlbertConfig(**SMALL, embedding_size=16),
+    "mpnet": MPNetConfig(**SMALL, **SPECIAL),
+}  # fmt: skip
+
+
+OTHERS = {
+    "gpt2": GPT2Config(vocab_size=345, n_embd=32, n_layer=2, n_head=2),
+    "bart": BartConfig(vocab_size=345, d_model=32, encoder_layers=2, decoder_layers=2),
 }
 
 
-def saved(family: str, folder: Path) -> str:
+def saved(family: str, folder: Path, **special: str) -> str:
     """A small random encoder of a family, its tokenizer beside it."""
-    FAMILIES[family].save_pretrained(folder)
+    (FAMILIES | OTHERS)[family].save_pretrained(folder)
     backend = load_tokenizer(TINY, None).backend_tokenizer
-    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * (family == "bert")
+    names = ["input_ids", "attention_mask", "token_type_ids"]  # not every family takes them
+    special = special or {"pad_token": "[PAD]"}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-        sep_token="[SEP]", model_input_names=names,
+        tokenizer_object=backend, unk_token="[UNK]", cls_token="[CLS]",
+        sep_token="[SEP]", model_input_names=names, **special,
     )  # fmt: skip
     tokenizer.save_pretrained(folder)
     return str(folder)
@@ -56,7 +89,8 @@ def test_the_first_layers_are_kept(family: str, pretrained: bool, tmp_path: Path
     cut = load_encoder(Encoder(name, None, pretrained, 2, 64))
     assert (whole.config.num_hidden_layers, cut.config.num_hidden_layers) == (3, 2)
     names = {key for key, _ in cut.named_parameters()}
-    assert names < {key for key, _ in whole.named_parameters()}
+    more = {key for key, _ in whole.named_parameters()}
+    assert names == more if family == "albert" else names < more  # ALBERT's layers share weights
     if pretrained:
         kept = dict(whole.named_parameters())
         assert all(torch.equal(value, kept[key]) for key, value in cut.named_parameters())
@@ -72,6 +106,8 @@ def test_more_layers_than_there_are(tmp_path: Path) -> None:
     [
         ("no/such-encoder", "Change encoder .* can't be loaded"),
         ("package:no_such_package/model", "pip install no-such-package"),
+        ("package:os.path/model", "not installed"),
+        ("package:", "not installed"),
         ("package:tlbench/nowhere", "Change encoder .* can't be loaded"),
     ],
 )
@@ -80,6 +116,95 @@ def test_an_encoder_that_is_not_there_is_one_sentence(name: str, said: str) -> N
         load_encoder(Encoder(name, None, True, None, 64))
     with pytest.raises(UserError, match=said):
         load_tokenizer(name, None)
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_what_is_no_encoder_is_refused(family: str, tmp_path: Path) -> None:
+    name = saved(family, tmp_path / family)
+    with pytest.raises(UserError, match=f"Change encoder.name: .* is a {family}, which is not an"):
+        load_encoder(Encoder(name, None, False, None, 64))
+
+
+def test_a_tokenizer_that_can_not_pad_is_refused(tmp_path: Path) -> None:
+    name = saved("bert", tmp_path / "bert", mask_token="[MASK]")
+    with pytest.raises(UserError, match=r"no fast tokenizer .* with a padding token"):
+        load_tokenizer(name, None)
+
+
+@pytest.mark.parametrize(
+    ("family", "length", "said"),
+    [
+        ("bert", 513, "has 512 positions"),
+        ("roberta", 512, "has 511 positions"),  # of 512 the first is the padding's
+        ("mpnet", 511, "has 510 positions"),
+        ("bert", 4, "two texts need 5 tokens or more"),
+    ],
+)
+def test_a_length_that_the_encoder_has_not(
+    family: str, length: int, said: str, tmp_path: Path
+) -> None:
+    name = saved(family, tmp_path / family)
+    with pytest.raises(UserError, match=f"Change encoder.max_length: .*{said}"):
+        load_encoder(Encoder(name, None, False, None, length))
+    good = length - 1 if length > 5 else 5
+    assert load_encoder(Encoder(name, None, False, None, good))
+
+
+def test_relative_positions_have_no_end(tmp_path: Path) -> None:
+    assert load_encoder(Encoder(saved("deberta-v2", tmp_path), None, False, None, 10_000))
+
+
+def test_tokens_without_a_vector_are_refused(tmp_path: Path) -> None:
+    name = saved("bert", tmp_path)
+    BertConfig(**{**SMALL, "vocab_size": 99}).save_pretrained(name)
+    with pytest.raises(UserError, match="has 345 tokens and its encoder 99"):
+        load_encoder(Encoder(name, None, False, None, 64))
+
+
+class Evil:
+    """A pickle of it writes a file where it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def test_a_pickle_of_weights_runs_no_code(tmp_path: Path) -> None:
+    name = saved("bert", tmp_path / "bert")
+    torch.save({"embeddings": Evil(tmp_path / "ran")}, tmp_path / "bert" / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"Change encoder .* can't be loaded"):
+        load_encoder(Encoder(name, None, True, None, 64))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.fixture
+def with_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Encoder]:
+    """An encoder whose files bring Python code, which leaves a file when it is run."""
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = tmp_path / "own"
+    saved("bert", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(
+        "from pathlib import Path\nfrom transformers import BertConfig, BertModel\n"
+        f"Path({str(tmp_path / 'ran')!r}).touch()\n"
+        "class Own(BertConfig):\n    model_type = 'own'\n"
+        "class Model(BertModel):\n    config_class = Own\n"
+    )
+    return lambda trusted: Encoder(str(folder), None, False, None, 64, trusted)
+
+
+def test_code_in_an_encoders_files_is_run_only_if_asked_for(
+    with_code: Callable[[bool], Encoder], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"or set encoder\.trust_remote_code=true"):
+        load_encoder(with_code(False))
+    assert not (tmp_path / "ran").exists()
+    assert load_encoder(with_code(True)).config.model_type == "own"
+    assert (tmp_path / "ran").exists()
 
 
 def test_weights_that_the_files_lack_are_not_made_up(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class MultiTaskDataModule(LightningDataModule):
         self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
         self.config = stage.config
         encoder = self.config.encoder
-        self.tokenizer = load_tokenizer(encoder.name, encoder.revision)
+        self.tokenizer = load_tokenizer(encoder.name, encoder.revision, encoder.trust_remote_code)
         self.train: list[Rows] = []
         self.evaluated: list[Rows] = []
 

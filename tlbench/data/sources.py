@@ -7,7 +7,6 @@ once per content under ``cache_dir``.
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,15 +19,14 @@ from huggingface_hub.utils.logging import set_verbosity_error
 
 from tlbench.config import Task
 from tlbench.data import generated
-from tlbench.data.readers import read_rows
+from tlbench.data.cells import canonical, labeller
+from tlbench.data.readers import FILE_FORMATS, Row, read_rows
 from tlbench.errors import UserError
 
 # A hub out of reach is told once, in a sentence of ours, not at each of its retries.
 set_verbosity_error()  # type: ignore[no-untyped-call]
 
-FORMATS = ("tsv", "csv", "jsonl", "hub", "generated")
-
-Row = dict[str, Any]
+FORMATS = (*FILE_FORMATS, "hub", "generated")
 
 
 @dataclass(frozen=True)
@@ -108,11 +106,13 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
     source = task.source
     file = Path(source.path) / str(origin or f"{name}.{source.format}")
     try:
+        if file.exists() and not file.is_file():  # the digest of a pipe would never end
+            raise OSError(None, "it is not a file")
         content = _file_digest(str(file), file.stat().st_mtime_ns)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise UserError(
             f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
-            f"can't be read ({error.strerror})."
+            f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
     spec = [source.format, source.text, source.label, source.values, source.header, task.labels]
     return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
@@ -127,55 +127,10 @@ def _file_digest(file: str, modified: int) -> str:
 
 def _file_rows(task: Task, file: Path) -> Iterator[Row]:
     source = task.source
-    to_label = _labeller(task, source.values)
-    for line, row in read_rows(file, source.format, source.header):
-        yield _canonical(task, row, to_label, f"{file}, line {line}")
-
-
-def _canonical(task: Task, row: Row, to_label: Callable[[Any, str], float], where: str) -> Row:
-    wanted = [*task.source.text, str(task.source.label)]
-    for column in wanted:
-        if column in row and row[column] is None:
-            raise UserError(
-                f"Change the rows of task '{task.name}': {where} has nothing in column '{column}'."
-            )
-        if column not in row:
-            have = ", ".join(row)
-            raise UserError(
-                f"Change source.text or source.label of task '{task.name}': {where} has no column "
-                f"'{column}' (it has {have})."
-            )
-    *texts, label = (row[column] for column in wanted)
-    named = {f"text_{ab}": str(text) for ab, text in zip("ab", texts, strict=False)}
-    return {**named, "label": to_label(label, where)}
-
-
-def _labeller(task: Task, values: list[str] | None) -> Callable[[Any, str], float]:
-    """From a raw label to a class index, or to a finite number where there are no classes."""
-    index = {str(value): float(i) for i, value in enumerate(values or task.labels or [])}
-
-    def to_class(raw: Any, where: str) -> float:
-        if str(raw) not in index:
-            known = ", ".join(index)
-            raise UserError(
-                f"Change labels (or source.values) of task '{task.name}': {where} has the label "
-                f"'{raw}', known are {known}."
-            )
-        return index[str(raw)]
-
-    def to_number(raw: Any, where: str) -> float:
-        try:
-            number = float(raw)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise UserError(
-                f"Change source.label of task '{task.name}': {where} has '{raw}' where a "
-                "regression needs a number."
-            )
-        return number
-
-    return to_class if task.labels else to_number
+    to_label = labeller(task, source.values)
+    unit = "row" if source.format == "parquet" else "line"
+    for number, row in read_rows(file, source.format, source.header):
+        yield canonical(task, row, to_label, f"{file}, {unit} {number}")
 
 
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
@@ -184,13 +139,13 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
     dataset = _load_hub(*where)
     label = (dataset.features or {}).get(str(source.label))
     names = label.names if isinstance(label, ClassLabel) else None
-    to_label = _labeller(task, source.values)
+    to_label = labeller(task, source.values)
 
     def make() -> Iterator[Row]:
         for i, row in enumerate(dataset):
             if names and isinstance(row[source.label], int) and row[source.label] >= 0:
                 row = {**row, source.label: names[row[source.label]]}
-            yield _canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
+            yield canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
 
     spec = [source.text, source.label, source.values, task.labels, names]
     return Split(task, name, _digest(_hub_content(*where), *spec), make)
@@ -202,7 +157,8 @@ def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
     # would be taken for the same. Streaming reads it as it is.
     local = Path(path).is_dir()
     try:
-        return load_dataset(path, name, split=split, streaming=local)
+        # Whatever revision this is, a digest of its rows goes into the stage's key.
+        return load_dataset(path, name, split=split, streaming=local)  # nosec B615
     except Exception as error:  # datasets has no common base for "not there"
         reason = str(error).splitlines()[0]
         raise UserError(

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from tlbench.recording import write_failure
+from tlbench.results import read
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"seed": "x", "study": 5, "target_task": {"name": None}, "encoder": {"name": 7}},
+        {"seed": "${nope}", "study": "${nope}", "strategy": {"name": ["a"], "supports": "one"}},
+        {},
+    ],
+)
+def test_the_record_of_a_config_that_can_not_be_used_reads_back(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    write_failure(OmegaConf.create(config), "no \ud800", tmp_path)
+    found = read(tmp_path / "result.json")
+    assert (found.status, found.error, found.seed) == ("failed", "no \\ud800", 0)

@@ -1,0 +1,132 @@
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.test_results import record
+from tlbench.rerun_cli import _prepare, differences, main
+from tlbench.results import ResultRecord, read
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+RERUN = "tlbench.rerun_cli"
+
+
+def mine(tmp_path: Path) -> None:
+    """A task of the user's, in a folder of configs of the user's."""
+    folder = tmp_path / "my_conf" / "target_task"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "name: mine\nlabels: [bad, good]\nscore: [accuracy]\nmetrics: [accuracy]\n"
+        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
+    )
+    (tmp_path / "data").mkdir()
+    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
+    for split in ("train", "dev"):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "data" / f"{split}.jsonl").write_text(lines)
+
+
+def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: Path) -> None:
+    mine(tmp_path)
+    asked = ("--config-dir", "my_conf", "debug=fast", "strategy=mtl_all", "optim.lr=1e-3",
+             "strategy.tasks=[mine,rte,cola]", "subsample_size.support=20")  # fmt: skip
+    ran = command(*asked)
+    assert ran.returncode == 0, ran.stderr
+    (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
+    record = json.loads(file.read_text())
+    assert set(record["tasks"]) == {"mine", "rte", "cola"}
+    record["versions"]["torch"] = "1.0"
+    record["config"]["logger"] = {"_target_": "tlbench.loggers.CsvLog"}
+    (tmp_path / "kept.json").write_text(json.dumps(record))
+    # Nothing but the record and the rows is left.
+    for name in ("my_conf", "multirun"):
+        (tmp_path / name).rename(tmp_path / f"gone-{name}")
+    again = command("kept.json", module=RERUN)
+    assert again.returncode == 0, again.stderr
+    assert f"score: {record['score']} then, {record['score']} now" in again.stdout
+    assert "torch: 1.0 then, " in again.stdout
+    assert "The score is the same." in again.stdout
+    assert "training cola+mine+rte" in again.stderr
+    (file,) = (tmp_path / "multirun" / "rerun").glob("*/result.json")
+    assert read(file).stage_keys == record["stage_keys"]
+    assert not (tmp_path / "multirun" / ".store").exists()
+    assert {path.name for path in (tmp_path / "multirun").iterdir()} == {"rerun"}
+
+
+def test_a_finished_rerun_is_trained_again_and_an_interrupted_one_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = record(config={"seed": 0})
+    store = _prepare(made) / "store"
+    store.mkdir()
+    assert (_prepare(made) / "store").exists()
+    made.write(store.parent)
+    assert not (_prepare(made) / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("subsample_size.dev=63", "The score is not the same: .*; what differs: stages."),
+        ("seed=x", "Change seed: .*\nThe rerun has failed, as it says above"),
+    ],
+)
+def test_another_score_or_a_failure_is_exit_code_1_and_a_sentence(
+    run: Run,
+    override: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    run()
+    monkeypatch.chdir(tmp_path)
+    capfd.readouterr()
+    assert main(["job", override]) == 1
+    printed = capfd.readouterr().err
+    assert re.search(said, printed)
+    assert "Traceback" not in printed
+
+
+TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format": "tsv"}}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (record(status="failed", error="x"), "Give another record: .* is of a failed job"),
+        (record(), "Give another record: .* holds no config"),
+        (record(config={"seed": 0}, tasks={"a": {**TASK, "name": "../../x"}}), "Change name"),
+        (record(config={"seed": 0}, tasks={"a": {}}), "Change tasks.a.name"),
+        (record(config={"seed": "${"}), "Give another record: its config can't be used"),
+        (None, "is not a result record"),
+    ],
+)
+def test_a_bad_record_is_one_sentence(
+    made: ResultRecord | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if made:
+        made.write(tmp_path)
+    assert main([str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(said, line)
+    assert not list(tmp_path.rglob("x.yaml"))
+
+
+def test_what_differs_is_named() -> None:
+    old = record(versions={"a": "1", "b": "1"}, git_revision="abc", device="cpu")
+    new = record(versions={"a": "1", "b": "2", "c": "3"}, git_revision=None, device="cpu")
+    assert differences(old, new) == {
+        "b": ("1", "2"), "c": (None, "3"), "git revision": ("abc", None),
+    }  # fmt: skip
+    assert differences(old, old) == {}

@@ -1,0 +1,143 @@
+"""The command ``tlbench-rerun``: run the experiment of a record again and compare the scores.
+
+The record alone says what to run: it becomes a config of its own, in a folder of its own under
+``multirun/rerun``, with an empty store beside, so that every stage is trained again.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlbench import results
+from tlbench.checks import check_task
+from tlbench.config import Task, checked, content
+from tlbench.errors import UserError
+from tlbench.results import ResultRecord
+from tlbench.summary import say
+
+FOLDER = Path("multirun") / "rerun"
+_PLAIN = [{"override hydra/job_logging": "plain"}, {"override hydra/hydra_logging": "plain"}]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 if the score is the same, 1 with a sentence if not."""
+    options = parser().parse_args(arguments)
+    try:
+        file = Path(options.record)
+        old = _read(file / results.FILE if file.is_dir() else file)
+        folder = _prepare(old)
+        new = _run(folder, options.overrides)
+        _compare(old, new)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the same command again goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
+    found = argparse.ArgumentParser(prog="tlbench-rerun", description=__doc__)
+    found.add_argument("record", help="a result.json, or the folder that it is in")
+    found.add_argument("overrides", nargs="*", help="values to change: trainer.accelerator=cpu")
+    return found
+
+
+def _read(file: Path) -> ResultRecord:
+    record = results.read(file)
+    if record.status != "done" or not record.config:
+        raise UserError(f"Give another record: {file} is of a failed job, or holds no config.")
+    return record
+
+
+def _prepare(record: ResultRecord) -> Path:
+    """Write the record as a config, into a folder of its own; that folder.
+
+    A rerun that was finished is done again; one that was interrupted is gone on with.
+    """
+    folder = FOLDER / content(record.config)
+    if (folder / results.FILE).exists():
+        shutil.rmtree(folder)
+    options = folder / "conf" / "target_task"
+    options.mkdir(parents=True, exist_ok=True)
+    for name, definition in record.tasks.items():
+        task = checked(Task, OmegaConf.create(definition), f"tasks.{name}")
+        check_task(task)  # its name is that of a file
+        OmegaConf.save(OmegaConf.structured(task), options / f"{task.name}.yaml")
+    try:
+        config = OmegaConf.create(_config(record, folder))
+    except OmegaConfBaseException as error:
+        raise UserError(f"Give another record: its config can't be used ({error}).") from error
+    OmegaConf.save(config, folder / "conf" / "record.yaml")
+    return folder
+
+
+def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
+    """The record's config with places of its own, and nothing that only its job needed."""
+    own = {
+        "store_dir": str(folder / "store"),
+        "cache_dir": str(folder / "cache"),
+        "logger": {"_target_": None},
+        "only_stage": None,
+    }
+    hydra = {"run": {"dir": str(folder)}, "job": {"name": "tlbench", "chdir": False}}
+    return {"defaults": [*_PLAIN, "_self_"], **record.config, **own, "hydra": hydra}
+
+
+def _run(folder: Path, overrides: Sequence[str]) -> ResultRecord:
+    """Run the config of a folder as a user would; its record."""
+    place = ["--config-dir", str(folder / "conf"), "--config-name", "record"]
+    say(f"running it again in {folder}, with a store of its own")
+    command = [sys.executable, "-m", "tlbench", *place, *overrides]
+    # Fixed words and no shell; the overrides are the user's own, as for tlbench.
+    if subprocess.run(command).returncode:  # noqa: S603  # nosec B603
+        raise UserError(f"The rerun has failed, as it says above and in {folder / 'tlbench.log'}.")
+    return results.read(folder / results.FILE)
+
+
+def _compare(old: ResultRecord, new: ResultRecord) -> None:
+    """Print what was then and what is now.
+
+    Raises:
+        UserError: if the scores differ.
+    """
+    say(f"score: {old.score} then, {new.score} now")
+    other = differences(old, new)
+    for name, (then, now) in other.items():
+        say(f"{name}: {then or 'not known'} then, {now or 'not known'} now")
+    if old.score == new.score:
+        say("The score is the same.")
+        return
+    reason = f"what differs: {', '.join(other) or 'nothing that the record knows of'}"
+    raise UserError(f"The score is not the same: {old.score} then, {new.score} now; {reason}.")
+
+
+def differences(old: ResultRecord, new: ResultRecord) -> dict[str, tuple[Any, Any]]:
+    """What differs of library versions, git revision, device and stages: name to (then, now).
+
+    Stages differ by their rows and by overrides: their keys hash what they were made of.
+    """
+    then, now = (
+        {
+            **record.versions,
+            "git revision": record.git_revision,
+            "device": record.device,
+            "stages": " ".join(record.stage_keys),
+        }
+        for record in (old, new)
+    )
+    names = sorted({*then, *now})
+    return {n: (then.get(n), now.get(n)) for n in names if then.get(n) != now.get(n)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
