@@ -82,8 +82,8 @@ def test_an_interrupted_job_goes_on_where_it_was(
 
 def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "tlbench", "debug=fast", "trainer.max_steps=400",
-        "trainer.max_epochs=100", "subsample_size.target=64",
+        sys.executable, "-m", "tlbench", "debug=fast", "trainer.max_steps=200",
+        "trainer.max_epochs=50", "eval_every=5",
     ]  # fmt: skip
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
@@ -98,4 +98,4 @@ def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Path
     assert "going on from step " in again.stderr
     assert "step 20/" not in again.stderr
     (record,) = tmp_path.rglob("result.json")
-    assert read(record).steps == 400
+    assert read(record).steps == 200

@@ -72,7 +72,7 @@ def test_a_finished_rerun_is_trained_again_and_an_interrupted_one_gone_on_with(
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("subsample_size.dev=63", "The score is not the same: .*; what differs: stages."),
+        ("subsample_size.dev=63", "The score is not the same: .*; what differs: stages"),
         ("seed=x", "Change seed: .*\nThe rerun has failed, as it says above"),
     ],
 )
