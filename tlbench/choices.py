@@ -49,9 +49,10 @@ def check_choices(arguments: Sequence[str]) -> None:
                 raise UserError(
                     f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
                 )
-            if known:
-                _read_first(group, choice)
-            if group == "experiment" and _OPTUNA not in arguments and _is_search(choice):
+            found = _read_first(group, choice) if known else None
+            # Its file can't choose the sweeper: config.yaml has chosen.
+            is_search = OmegaConf.select(found, "hydra.sweeper.direction") if found else None
+            if group == "experiment" and is_search and _OPTUNA not in arguments:
                 raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
 
 
@@ -59,16 +60,6 @@ def _check_plugin(word: str) -> None:
     module, extra = _PLUGINS.get(word, ("", ""))
     if module and find_spec(f"hydra_plugins.{module}") is None:
         raise UserError(f"Install what {word} needs: pip install 'tlbench[{extra}]'.")
-
-
-def _is_search(experiment: str) -> bool:
-    """Whether an experiment is for Optuna, which its file can't choose: config.yaml has chosen."""
-    files = [folder / "experiment" / f"{experiment}.yaml" for folder in config_dirs()]
-    return any(
-        OmegaConf.select(OmegaConf.load(file), "hydra.sweeper.direction") is not None
-        for file in files
-        if file.is_file()
-    )
 
 
 def options(group: str) -> list[str]:
@@ -94,11 +85,10 @@ def read_option(file: Path) -> DictConfig:
     return found
 
 
-def _read_first(group: str, choice: str) -> None:
-    """Read the file behind a choice, that of the first folder that has one, as Hydra does."""
+def _read_first(group: str, choice: str) -> DictConfig | None:
+    """The file behind a choice, that of the first folder that has one, as Hydra takes it."""
     files = [folder / f"{choice}.yaml" for folder in _folders(group)]
-    for file in [file for file in files if file.is_file()][:1]:
-        read_option(file)
+    return next((read_option(file) for file in files if file.is_file()), None)
 
 
 def _folders(group: str) -> list[Path]:
