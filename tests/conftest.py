@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: its threads only 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,21 @@ Run = Callable[..., ResultRecord]
 def compose_config(*overrides: str) -> DictConfig:
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return hydra.compose("config", overrides=list(overrides))
+
+
+def write_users_task(folder: Path, score: str) -> None:
+    """A task of the user's, ``mine``, in the config folder ``my_conf``, with its rows."""
+    configs = folder / "my_conf" / "target_task"
+    configs.mkdir(parents=True)
+    (configs / "mine.yaml").write_text(
+        f"name: mine\nlabels: [bad, good]\nscore: [{score}]\nmetrics: [macro_f1, accuracy]\n"
+        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
+    )
+    (folder / "data").mkdir()
+    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
+    for split in ("train", "dev"):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "data" / f"{split}.jsonl").write_text(lines)
 
 
 @pytest.fixture

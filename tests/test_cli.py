@@ -1,6 +1,5 @@
 """The command line as a user types it: real processes in an empty folder."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import write_users_task
 from tlbench.results import read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -87,17 +87,7 @@ def test_a_failure_takes_no_finished_record_away(command: Command, tmp_path: Pat
 
 
 def test_users_tasks_from_a_folder(command: Command, tmp_path: Path) -> None:
-    folder = tmp_path / "my_conf" / "target_task"
-    folder.mkdir(parents=True)
-    (folder / "mine.yaml").write_text(
-        "name: mine\nlabels: [bad, good]\nscore: [macro_f1]\nmetrics: [macro_f1, accuracy]\n"
-        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
-    )
-    (tmp_path / "data").mkdir()
-    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
-    for split in ("train", "dev"):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / "data" / f"{split}.jsonl").write_text(lines)
+    write_users_task(tmp_path, "macro_f1")
     mine = ("--config-dir", "my_conf", *FAST)
     sizes = ("subsample_size.target=null", "subsample_size.support=null")
     as_target = command(*mine, *sizes, "target_task=mine")

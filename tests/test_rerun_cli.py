@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, write_users_task
 from tests.test_results import record
 from tlbench.rerun_cli import _prepare, differences, main
 from tlbench.results import ResultRecord, read
@@ -15,23 +15,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 RERUN = "tlbench.rerun_cli"
 
 
-def mine(tmp_path: Path) -> None:
-    """A task of the user's, in a folder of configs of the user's."""
-    folder = tmp_path / "my_conf" / "target_task"
-    folder.mkdir(parents=True)
-    (folder / "mine.yaml").write_text(
-        "name: mine\nlabels: [bad, good]\nscore: [accuracy]\nmetrics: [accuracy]\n"
-        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
-    )
-    (tmp_path / "data").mkdir()
-    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
-    for split in ("train", "dev"):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / "data" / f"{split}.jsonl").write_text(lines)
-
-
 def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: Path) -> None:
-    mine(tmp_path)
+    write_users_task(tmp_path, "accuracy")
     asked = ("--config-dir", "my_conf", "debug=fast", "strategy=mtl_all", "optim.lr=1e-3",
              "strategy.tasks=[mine,rte,cola]", "subsample_size.support=20")  # fmt: skip
     ran = command(*asked)
