@@ -25,6 +25,7 @@ from tlbench.execution import StageRun
 from tlbench.model import metrics, resume
 from tlbench.model.best import Best, BestPerTask
 from tlbench.model.encoder import load_encoder
+from tlbench.model.first_token import read_first_token_only
 from tlbench.model.kernels import use_fast_kernels
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
@@ -114,8 +115,10 @@ def _model(run: StageRun) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [draw.task for draw in run.stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
-    if config.fast_kernels and not ranks.on_cuda(config.trainer):
-        use_fast_kernels(model)
+    if config.fast_kernels:
+        if not ranks.on_cuda(config.trainer):
+            use_fast_kernels(model)
+        read_first_token_only(model.encoder)
     if start is not None and run.stage.start is not None:
         model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
     return model
