@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bare_loop, comparison, memory, prepare, product, shapes, speed, startup
+from benchmarks import bare_loop, comparison, jobs, memory, prepare, product, shapes, speed, startup
 from benchmarks.contenders import CONTENDERS
 from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
@@ -217,3 +217,22 @@ def test_imports_are_found(tmp_path: Path) -> None:
     (tmp_path / "torch" / "__init__.py").write_text("")
     assert startup.imports(["-c", "import json, torch"], tmp_path)[1] == ["torch"]
     assert startup.imports(["-c", "import json"], tmp_path)[1] == []
+
+
+def test_every_sweep_of_small_stages_is_trained_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs tlbench[parallel]")
+    sweep = ("-m", "debug=fast", "seed=0,1")
+    trained: list[int] = []
+
+    def run(arguments: Sequence[str], folder: Path) -> tuple[str, int]:
+        said, peak = run_python(arguments, folder)
+        trained.append(len(list(folder.glob("multirun/.store/*/stage.json"))))
+        return said, peak
+
+    monkeypatch.setattr(jobs, "SWEEP", sweep)
+    monkeypatch.setattr(jobs, "run_python", run)
+    jobs.main(["--jobs", "1", "2", "--rounds", "1"])
+    assert trained == [0, 2, 2]
+    assert "2 at a time: " in capsys.readouterr().out

@@ -41,6 +41,7 @@ def test_everything_else_is_hydras(word: str) -> None:
         ("hydra/launcher=slurm", "slurm"),
         ("hydra/launcher=submitit_local", "slurm"),
         ("hydra/launcher=joblib", "parallel"),
+        ("hydra/launcher=gpus", "parallel"),
         ("hydra/sweeper=optuna", "optuna"),
     ],
 )

@@ -43,6 +43,28 @@ def test_a_grid_by_each_launcher(command: Command, tmp_path: Path) -> None:
     assert lasting(tmp_path) == basic
 
 
+def test_workers_keep_to_a_gpu_each(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers a GPU; no CUDA is needed to see where each would compute."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    (tmp_path / "placed.py").write_text(
+        "import os, pathlib, time\n"
+        "from tlbench.strategies import single\n"
+        "def place(experiment):\n"
+        "    if 'loky' in open('/proc/self/cmdline').read():\n"
+        "        gpu = os.environ['CUDA_VISIBLE_DEVICES']\n"
+        "        pathlib.Path(f'{gpu}-{os.getpid()}').touch()\n"
+        "        while len(list(pathlib.Path('.').glob('[57]-*'))) < 4:\n"
+        "            time.sleep(0.1)\n"
+        "    return single(experiment)\n"
+    )
+    ran = command(*FAST, "strategy.plan=placed.place", "seed=range(6)", "hydra/launcher=gpus",
+                  "hydra.launcher.n_jobs=4")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(file.name[0] for file in tmp_path.glob("[57]-*")) == ["5", "5", "7", "7"]
+
+
 def test_slurms_launcher_without_slurm(command: Command, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
     grid = (*FAST, "seed=0,1")

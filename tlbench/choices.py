@@ -22,6 +22,7 @@ _PLUGINS = {
     "hydra/launcher=submitit_slurm": ("hydra_submitit_launcher", "slurm"),
     "hydra/launcher=submitit_local": ("hydra_submitit_launcher", "slurm"),
     "hydra/launcher=joblib": ("hydra_joblib_launcher", "parallel"),
+    "hydra/launcher=gpus": ("hydra_joblib_launcher", "parallel"),
     _OPTUNA: ("hydra_optuna_sweeper", "optuna"),
 }
 

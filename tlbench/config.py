@@ -22,6 +22,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from tlbench import gpus
 from tlbench.errors import UserError
 
 _PACKAGE = Path(__file__).parent
@@ -309,6 +310,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
     OmegaConf.register_new_resolver("tlbench.word", _word)
     OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
+    OmegaConf.register_new_resolver("tlbench.gpus", lambda: max(1, len(gpus.available())))
+    OmegaConf.register_new_resolver("tlbench.gpu", gpus.of_worker)
     store = ConfigStore.instance()
     for folder in config_dirs():
         for file in folder.glob("target_task/*.yaml"):
