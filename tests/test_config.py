@@ -58,7 +58,7 @@ CHANGED = {
 # Names and choices of which the keys above hold what they mean.
 CHOICES = (
     "strategy.name", "strategy.plan", "strategy.supports", "strategy.tasks", "suite.name",
-    "suite.root", "target_task.name", "support_task.name",
+    "suite.root", "target_task.name", "support_task.name", "subsample_size.per_task",
     *(f"source.{field.name}" for field in fields(Source)),
 )  # fmt: skip
 

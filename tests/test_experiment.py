@@ -20,6 +20,10 @@ from tlbench.experiment import build
         (["subsample_size.target=2x"], "Change subsample_size.target: '2x' is a multiple"),
         (["strategy=mtl", "support_task=wnli", "subsample_size.support=401"],
          "Change subsample_size.support: 401 asks for 401 rows and task 'wnli' has 400"),
+        (["+subsample_size.per_task.rte=801"], "Change subsample_size.per_task.rte: 801 asks for"),
+        (["+subsample_size.per_task.nope=8"], "Change subsample_size.per_task: .* 'nope'"),
+        (["+subsample_size.per_task.rte=100", "subsample_size.target=200"],
+         "Change subsample_size.target: 200 asks for 200 rows and task 'rte' has 100"),
         (["strategy=mtl_all", "strategy.tasks=[cola,nope]"], "Change strategy.tasks: .* 'nope'"),
         (["strategy.plan=no.such.function"], "Change strategy.plan"),
         (["suite=glue_tsv", "suite.root=nowhere"], "suite.root.: nowhere/RTE/train.tsv"),
@@ -51,6 +55,20 @@ def test_sizes(compose: Compose) -> None:
     assert found.target.dev_count == {"dev": 400}
     assert support.dev_count == {"dev": 500, "dev_mismatched": 500}
     assert found.title == "mtl rte<-mnli s0"
+
+
+def test_sizes_of_single_tasks_hold_wherever_a_task_stands(compose: Compose) -> None:
+    sizes = ("+subsample_size.per_task={rte: 300, mnli: 1/2, cola: 50}",
+             "subsample_size.target=0.5", "subsample_size.support=null")  # fmt: skip
+    found = build(compose(*sizes, "strategy=mtl", "support_task=mnli"))
+    (support,) = found.supports
+    assert (found.target.count, support.count) == (150, support.rows["train"] // 2)
+    every = build(compose(*sizes, "strategy=mtl_all", "strategy.tasks=[cola,mrpc,rte]"))
+    counts = {draw.name: draw.count for draw in every.supports}
+    assert counts == {"cola": 50, "mrpc": every.supports[1].rows["train"]}
+    # A part of a larger draw, and the whole key: the rows are what counts.
+    plain = build(compose("subsample_size.target=150")).plan()
+    assert [stage.key for stage in build(compose(*sizes)).plan()] == [s.key for s in plain]
 
 
 def test_a_users_yaml_is_target_support_and_one_of_all(

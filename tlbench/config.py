@@ -105,6 +105,7 @@ class SubsampleSize:
 
     target: Any
     support: Any
+    per_task: dict[str, Any]
     dev: int | None
     seed: int
 
@@ -283,17 +284,17 @@ def config_dirs() -> Iterator[Path]:
     yield CONF_DIR
 
 
-def task_file(name: str) -> Path:
+def task_file(name: str, key: str = "strategy.tasks") -> Path:
     """The YAML file that defines a task.
 
     Raises:
-        UserError: if no config folder has one.
+        UserError: naming ``key``, if no config folder has one.
     """
     for folder in config_dirs():
         file = folder / "target_task" / f"{name}.yaml"
         if file.is_file():
             return file
-    raise UserError(f"Change strategy.tasks: there is no task '{name}' in any target_task folder.")
+    raise UserError(f"Change {key}: there is no task '{name}' in any target_task folder.")
 
 
 def _study(root: DictConfig) -> str:

@@ -80,6 +80,8 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
     if reason := impossible(config):
         raise UserError(reason)
     size = config.subsample_size
+    for name in size.per_task:
+        task_file(name, "subsample_size.per_task")
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
     supports = tuple(
         _draw(config, task, size.support, "subsample_size.support", target.count)
@@ -133,12 +135,14 @@ def _task(definition: str, where: str) -> Task:
 def _draw(config: Config, task: Task, size: Any, key: str, target: int | None = None) -> TaskDraw:
     found = splits(task)
     rows = {name: _row_count(split, config.cache_dir) for name, split in found.items()}
+    size_of = config.subsample_size.per_task.get(task.name)
+    there = count_rows(size_of, rows["train"], task.name, f"subsample_size.per_task.{task.name}")
     most = config.subsample_size.dev
     return TaskDraw(
         task=task,
         digests={name: split.key for name, split in found.items()},
         rows=rows,
-        count=count_rows(size, rows["train"], task.name, key, target),
+        count=count_rows(size, there, task.name, key, target),
         dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
         draw_seed=config.subsample_size.seed,
     )
