@@ -13,6 +13,7 @@ import wandb
 
 from tests.conftest import Compose, Run
 from tlbench import loggers
+from tlbench.errors import UserError
 from tlbench.experiment import build
 from tlbench.job import run_experiment
 from tlbench.model.module import MultiTaskModule
@@ -251,3 +252,16 @@ def test_tensorboard(run: Run, tmp_path: Path) -> None:
 def test_none(run: Run, tmp_path: Path) -> None:
     run("logger=none")
     assert [file.name for file in (tmp_path / "job").iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["logger._target_=no.such"], "Change logger._target_: 'no.such' can't be imported."),
+        (["logger._target_=os.nope"], "Change logger._target_: 'os.nope' can't be imported."),
+        (["logger=csv", "+logger.x=1"], "Change logger: .*CsvLog got an unexpected keyword.* 'x'"),
+    ],
+)
+def test_what_is_no_logger_is_one_sentence(run: Run, overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        run(*overrides)

@@ -10,11 +10,13 @@ import os
 import secrets
 import warnings
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlparse
 
-from hydra.utils import instantiate
+from tlbench.errors import UserError
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -50,11 +52,23 @@ class JobLog(Protocol):
 
 
 def open_log(config: dict[str, Any], job: Job) -> JobLog:
-    """The logger of the config group ``logger``."""
+    """The logger of the config group ``logger``.
+
+    Raises:
+        UserError: if there is no such logger, or it takes no such options.
+    """
     if config.get("_target_") is None:
         return NoLog()
-    # In two steps: instantiate would turn the job's own config into a DictConfig.
-    opened: JobLog = instantiate({**config, "_partial_": True})(job=job)
+    target = config["_target_"]
+    options = {key: value for key, value in config.items() if key != "_target_"}
+    try:
+        make = resolve_name(target)
+        signature(make).bind(job=job, **options)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"Change logger._target_: '{target}' can't be imported.") from error
+    except TypeError as error:
+        raise UserError(f"Change logger: {target} {error}.") from error
+    opened: JobLog = make(job=job, **options)
     return opened
 
 
