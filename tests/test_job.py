@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,64 @@ def test_a_stage_that_fails_leaves_no_part_of_it(
     store = Store(tmp_path / "store")
     assert store.finished() == []
     assert list(store.work.iterdir()) == []
+
+
+BLOWN_UP = ("optim.lr=1e6",)
+
+
+def test_a_training_that_diverges_is_a_finished_record_and_not_trained_again(
+    run: Run, trained: list[str]
+) -> None:
+    record = run(*BLOWN_UP, "trainer.max_epochs=3", "trainer.max_steps=null")
+    assert (record.status, record.score, record.metrics) == ("diverged", None, {"accuracy": None})
+    said = "after step 2 of 12 the loss on rte was not finite.*lower optim.lr"
+    assert re.match(said, record.error or "")
+    assert record.steps == 2  # stopped where it was seen
+    assert record.majority_score is not None
+    assert run(*BLOWN_UP, "trainer.max_epochs=3", "trainer.max_steps=null") == record
+    assert trained == ["rte"]
+
+
+def test_what_starts_from_a_stage_that_has_diverged_is_diverged_untrained(
+    run: Run, trained: list[str], tmp_path: Path
+) -> None:
+    record = run("strategy=stilts", "support_task=mnli", *BLOWN_UP)
+    assert trained == ["mnli"]
+    assert (record.status, record.score, record.steps) == ("diverged", None, 2)
+    assert (record.error or "").startswith("it needs mnli, which has diverged: after step 2 of 4")
+    assert record.train_rows == {"mnli": 64, "rte": 64}
+    assert run("strategy=stilts", "support_task=mnli", *BLOWN_UP) == record
+    assert Store(tmp_path / "store").damage(record.stage_keys[-1]) == []
+
+
+def test_dynamic_sampling_can_not_aim_at_a_score_that_has_diverged(
+    run: Run, trained: list[str]
+) -> None:
+    record = run("strategy=mtl", "support_task=mnli", "sampling=dynamic", *BLOWN_UP)
+    assert sorted(trained) == ["mnli", "rte"]
+    assert record.status == "diverged"
+
+
+def test_a_constant_prediction_is_undefined_and_the_other_metrics_stand(run: Run) -> None:
+    record = run("target_task=cola", "trainer.max_steps=2")
+    assert (record.status, record.score, record.undefined) == ("done", None, ["matthews"])
+    assert record.metrics["matthews"] is None
+    assert record.metrics["accuracy"] is not None
+    assert record.majority_score is None
+
+
+@pytest.mark.parametrize("metric", ["matthews", "f1"])
+def test_a_dev_set_with_one_label_only(metric: str, compose: Compose, tmp_path: Path) -> None:
+    lines = ['{"text": "a film", "verdict": "bad"}', '{"text": "the film", "verdict": "good"}']
+    for split, kept in (("train", lines), ("dev", lines[:1])):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(kept * 32))
+    source = {"format": "jsonl", "path": str(tmp_path), "text": ["text"], "label": "verdict"}
+    cfg = compose("subsample_size={target:null,dev:null}")
+    cfg.target_task = {"name": "mine", "labels": ["bad", "good"], "score": [metric],
+                       "metrics": [metric, "accuracy"], "source": source}  # fmt: skip
+    run_experiment(cfg, tmp_path / "job", in_sweep=False)
+    record = read(tmp_path / "job" / "result.json")
+    if metric == "f1" and record.metrics["accuracy"] != 1:
+        assert record.score == 0.0  # "good" was predicted and wrong: that is F1, not a lack of it
+    else:
+        assert (record.outcome, record.undefined) == ("undefined", [metric])

@@ -74,6 +74,24 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
     assert [record["exit_code"] for record in found["exit"]] == [0]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "outcome"),
+    [(("optim.lr=1e6",), "diverged"), (("target_task=cola", "trainer.max_steps=2"), "undefined")],
+)
+def test_what_is_not_defined_is_not_logged_and_the_summary_says_so(
+    wandb_run: Callable[..., Records], overrides: tuple[str, ...], outcome: str
+) -> None:
+    found = wandb_run(*overrides)
+    names = {*summary(found), *(name for row in found["history"] for name in row["item"])}
+    assert summary(found)["outcome"] == outcome
+    assert not {"score", "target/final/matthews", "target/cola/dev/matthews"} & names
+    assert "steps" in names
+    if outcome == "undefined":
+        assert summary(found)["undefined"] == "matthews"
+        assert {"target/final/accuracy", "target/cola/dev/accuracy"} <= names
+    assert [record["exit_code"] for record in found["exit"]] == [0]
+
+
 def test_a_reused_score_is_in_the_summary_too(wandb_run: Callable[..., Records]) -> None:
     trained, reused = wandb_run(*STILTS), wandb_run(*STILTS)
     assert reused["history"] == []

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from tests.test_results import record
 from tlbench.recording import write_failure
 from tlbench.results import read
 
@@ -21,3 +22,11 @@ def test_the_record_of_a_config_that_can_not_be_used_reads_back(
     write_failure(OmegaConf.create(config), "no \ud800", tmp_path)
     found = read(tmp_path / "result.json")
     assert (found.status, found.error, found.seed) == ("failed", "no \\ud800", 0)
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_failure_hides_no_finished_record(status: str, tmp_path: Path) -> None:
+    finished = record(status=status)
+    finished.write(tmp_path)
+    write_failure(OmegaConf.create({}), "no memory", tmp_path)
+    assert read(tmp_path / "result.json") == finished

@@ -108,6 +108,29 @@ def test_a_bad_record_is_one_sentence(
     assert not list(tmp_path.rglob("x.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ((), "score: diverged then, diverged now\n.*The score is the same"),
+        (("optim.lr=1e-4",), "The score is not the same: diverged then, 0.* now"),
+    ],
+)
+def test_a_record_that_has_diverged_can_be_run_again(
+    run: Run,
+    override: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    run("optim.lr=1e6")
+    monkeypatch.chdir(tmp_path)
+    capfd.readouterr()
+    assert main(["job", *override]) == (1 if override else 0)
+    printed = capfd.readouterr()
+    assert re.search(said, printed.out + printed.err, re.DOTALL)
+
+
 def test_what_differs_is_named() -> None:
     old = record(versions={"a": "1", "b": "1"}, git_revision="abc", device="cpu")
     new = record(versions={"a": "1", "b": "2", "c": "3"}, git_revision=None, device="cpu")

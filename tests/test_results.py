@@ -46,6 +46,32 @@ def test_what_is_not_defined_is_null_not_nan(tmp_path: Path) -> None:
     assert found["schema"] == SCHEMA
 
 
+@pytest.mark.parametrize(
+    ("changes", "outcome", "reason"),
+    [
+        ({}, "scored", ""),
+        ({"undefined": ["f1"]}, "scored", ""),  # a metric that is not its score
+        ({"score": None, "undefined": ["matthews"]}, "undefined", "matthews is not defined where"),
+        ({"score": None}, "undefined", "its metric is not defined where"),
+        ({"score": None, "status": "diverged", "error": "too fast"}, "diverged", "too fast"),
+        ({"score": None, "status": "failed", "error": "no memory"}, "failed", "no memory"),
+    ],
+)
+def test_the_outcome_says_why_there_is_no_score(
+    changes: dict[str, object], outcome: str, reason: str
+) -> None:
+    found = record(**changes)
+    assert found.outcome == outcome
+    assert found.reason.startswith(reason)
+    assert bool(found.reason) == bool(reason)
+
+
+def test_a_record_from_before_undefined_was_written_is_read(tmp_path: Path) -> None:
+    old = {k: v for k, v in asdict(record(score=None)).items() if k != "undefined"}
+    (tmp_path / "result.json").write_text(json.dumps(old))
+    assert read(tmp_path / "result.json").outcome == "undefined"
+
+
 def test_collect_finds_all_below(tmp_path: Path) -> None:
     for seed in range(3):
         record(seed=seed).write(tmp_path / "a" / str(seed))

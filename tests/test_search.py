@@ -33,6 +33,15 @@ def test_a_search_finds_its_best_score_in_spite_of_failed_trials(
     assert float(line.removeprefix("Best value: ")) == pytest.approx(best)
 
 
+def test_a_trial_that_diverges_is_no_best_one(command: Command, tmp_path: Path) -> None:
+    ran = command(*SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1",
+                  "optim.lr=choice(1e-4,1e6)", "trainer.max_epochs=choice(1,2)")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    records = [read(f) for f in (tmp_path / "multirun" / "search").glob("*/result.json")]
+    assert {record.outcome for record in records} == {"scored", "diverged"}
+    assert "'optim.lr': 0.0001" in ran.stderr
+
+
 def test_the_same_search_again_trains_nothing(command: Command) -> None:
     search = (*SEARCH, "hydra.sweeper.n_trials=2")
     assert command(*search).stderr.count(": training ") == 2

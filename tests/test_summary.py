@@ -48,9 +48,22 @@ def test_only_common_seeds_are_compared() -> None:
     assert shown(records)[1][5].startswith("+9.5 ± ")
 
 
-def test_a_score_that_is_not_defined_is_left_out() -> None:
-    assert shown([record(score=None), record(seed=1, score=0.5)])[0][3] == "1"
-    assert points(None) == points(math.nan) == "-"
+def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
+    singles = [record(seed=0, score=None), record(seed=1, score=0.5), record(seed=2, score=0.7)]
+    pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
+    lost = [record(seed=s, score=None, status="diverged", **pair) for s in (0, 1)]
+    single, mtl = shown([*singles, *lost])
+    assert single[3:5] == ["2", "60.0 ± 14.1"]
+    assert (mtl[3:6], single[-1], mtl[-1]) == (
+        ["0", "diverged", "-"], "1 undefined", "2 diverged"
+    )  # fmt: skip
+    assert points(None) == points(math.nan) == "undefined"
+
+
+def test_a_gain_is_over_seeds_that_both_have_a_score_of() -> None:
+    records = [r for r in study() if r.strategy == "stilts"]
+    singles = [record(seed=0, score=None), record(seed=1, score=0.5)]
+    assert shown([*records, *singles])[1][5] == "+11.0"
 
 
 def test_what_else_varies_is_a_column_and_is_not_mixed() -> None:

@@ -16,6 +16,7 @@ from tlbench.data.mixing import Batch, Mixer
 from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.job import run_experiment
+from tlbench.model.best import BestPerTask
 from tlbench.model.encoder import load_encoder, locate
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
@@ -298,3 +299,87 @@ def test_the_encoder_is_compiled_where_it_pays_or_is_asked_for(
     trainer = build(compose("trainer.accelerator=auto")).config.trainer
     trainer.compile = asked
     assert _compiles(trainer, steps) == compiles
+
+
+BAD = [math.nan, math.inf]
+
+
+@pytest.fixture
+def spoil(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Multiply the loss of the third step, and so its gradients, by a number."""
+
+    def by(factor: float) -> None:
+        loss, calls = MultiTaskModel.loss, []
+
+        def spoilt(model: MultiTaskModel, batch: Any) -> torch.Tensor:
+            calls.append(batch)
+            found = loss(model, batch)
+            return found * factor if len(calls) == 3 else found
+
+        monkeypatch.setattr(MultiTaskModel, "loss", spoilt)
+
+    return by
+
+
+LONGER = ("trainer.max_steps=null", "trainer.max_epochs=3")  # 12 steps, evaluated at every second
+
+
+@pytest.mark.parametrize("clip", ["1.0", "null"])
+@pytest.mark.parametrize("factor", BAD)
+def test_one_loss_that_is_not_finite_is_a_divergence_that_ends_the_stage(
+    compose: Compose, tmp_path: Path, spoil: Any, factor: float, clip: str
+) -> None:
+    spoil(factor)
+    found = trained(compose(*LONGER, f"optim.gradient_clip={clip}"), tmp_path / "stage")
+    assert [entry["step"] for entry in found["history"]] == [2, 4]
+    assert found["diverged"].startswith("after step 4 of 12 the loss on rte was not finite")
+    entry = found["tasks"]["rte"]
+    # The evaluation before was fine, and a score of it would look like the training's.
+    assert not math.isnan(found["history"][0]["tasks"]["rte"]["dev"]["score"])
+    assert (entry["score"], entry["selected_by"], entry["metrics"]) == (
+        None, None, {"accuracy": None},
+    )  # fmt: skip
+    assert math.isnan(found["history"][1]["tasks"]["rte"]["dev"]["accuracy"])
+
+
+def test_a_step_with_infinite_gradients_that_is_skipped_is_no_divergence(
+    compose: Compose, tmp_path: Path, spoil: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def skip(module: MultiTaskModule, optimizer: torch.optim.Optimizer) -> None:
+        # As the gradient scaler of trainer.precision=16-mixed does, which only a GPU has.
+        if not all(p.grad is None or p.grad.isfinite().all() for p in module.parameters()):
+            optimizer.zero_grad()
+
+    monkeypatch.setattr(MultiTaskModule, "on_before_optimizer_step", skip)
+    spoil(math.inf)
+    found = trained(compose(*LONGER), tmp_path / "stage")
+    assert found["diverged"] is None
+    assert len(found["history"]) == 6
+    assert found["tasks"]["rte"]["score"] is not None
+
+
+def test_all_tasks_of_a_stage_diverge_together(compose: Compose, tmp_path: Path) -> None:
+    tasks = ("strategy=mtl_all", "strategy.tasks=[rte,stsb]", "optim.lr=1e6")
+    found = trained(compose(*tasks), tmp_path / "stage")
+    assert {entry["score"] for entry in found["tasks"].values()} == {None}
+
+
+def test_a_stage_that_has_diverged_ends_there_when_it_is_gone_on_with(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = compose(*LONGER, "optim.lr=1e6", "trainer.checkpoint_steps=1")
+    whole = trained(cfg, tmp_path / "whole")
+    (stage,) = build(cfg).plan()
+    run = StageRun(stage, "target", tmp_path / "cut")
+    run.folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(BestPerTask, "finish", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train_stage(run, None)
+    again = train_stage(run, None)
+    for name in ("diverged", "history", "steps", "instances", "tasks"):
+        assert json.dumps(again[name]) == json.dumps(whole[name]), name
+
+
+def kill(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -57,6 +57,8 @@ class Execution:
     def ensure(self, stage: Stage, weights_of: str | None = None) -> dict[str, Any]:
         """The ``stage.json`` of a stage, trained if it is not in the store.
 
+        A stage that needs one that has diverged is not trained: it counts as diverged too.
+
         Args:
             weights_of: the task whose best weights the stage must have kept.
         """
@@ -75,6 +77,25 @@ class Execution:
     def _train(
         self, stage: Stage, before: dict[str, dict[str, Any]], weights_needed: bool
     ) -> dict[str, Any]:
+        with self.store.work_folder(stage.key) as work:
+            lost = [first for first, _ in stage.prerequisites if before[first.key].get("diverged")]
+            if lost:
+                found = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
+            else:
+                found = self._train_in(work, stage, before, weights_needed)
+            found["before"] = recording.costs_before(before)
+            found["ingredients"] = stage.ingredients()
+            found["title"] = stage.title
+            found["versions"] = results.package_versions()
+            return self.store.commit(stage.key, work, results.jsonable(found))
+
+    def _train_in(
+        self,
+        work: Path,
+        stage: Stage,
+        before: dict[str, dict[str, Any]],
+        weights_needed: bool,
+    ) -> dict[str, Any]:
         # Here and not above: with everything in the store a job does without torch.
         from tlbench.training import train_stage
 
@@ -84,20 +105,36 @@ class Execution:
             start = self.store.weights(stage.start.key, stage.start.tasks[0])
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
-        with self.store.work_folder(stage.key) as work:
-            run = StageRun(stage, role, work, start, scores, weights_needed)
-            found = train_stage(run, self.opened.lightning())
-            found["before"] = recording.costs_before(before)
-            found["ingredients"] = stage.ingredients()
-            found["title"] = stage.title
-            found["versions"] = results.package_versions()
-            return self.store.commit(stage.key, work, results.jsonable(found))
+        run = StageRun(stage, role, work, start, scores, weights_needed)
+        return train_stage(run, self.opened.lightning())
 
     def _role(self, stage: Stage) -> str:
         if stage.key == self.final.key:
             return "target"
         starts = self.final.start is not None and stage.key == self.final.start.key
         return "support" if starts else f"single/{stage.tasks[0]}"
+
+
+def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
+    """What ``train_stage`` would return of a stage that needs one that has diverged."""
+    diverged = f"it needs {lost.title}, which has diverged: {why}"
+    log.warning("  %s is not trained: %s", stage.title, diverged)
+    tasks = {
+        draw.name: {
+            "score": None,
+            "selected_by": None,
+            "metrics": dict.fromkeys(draw.task.metrics),
+            "majority_score": None,
+            "step": 0,
+            "train_rows": draw.count,
+        }
+        for draw in stage.draws
+    }
+    costs = dict.fromkeys(recording.COSTS, 0)
+    return {
+        "tasks": tasks, "diverged": diverged, "history": [], "shares": [], **costs,
+        "device": "", "weights": [],
+    }  # fmt: skip
 
 
 def _number(score: float | None) -> float:

@@ -128,15 +128,21 @@ def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> logg
 
 
 def _summary(record: ResultRecord) -> dict[str, Any]:
-    """What a W&B run's summary holds: the score, its metrics, and what they cost."""
+    """What a W&B run's summary holds: the score, its metrics, and what they cost.
+
+    What is not defined is not in it; ``outcome`` and ``undefined`` say so.
+    """
     costs = ("steps", "instances", "steps_reused", "instances_reused", "training_seconds")
     metrics = {f"target/final/{name}": value for name, value in record.metrics.items()}
-    return {
+    found = {
+        "outcome": record.outcome,
+        "undefined": ", ".join(record.undefined) or None,
         "score": record.score,
         "majority_score": record.majority_score,
         **metrics,
         **{name: getattr(record, name) for name in costs},
     }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:

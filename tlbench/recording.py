@@ -33,7 +33,7 @@ def done(
         found: the last stage's ``stage.json``.
         trained: the keys of the stages that were trained just now, for it; others are reused.
     """
-    final, c = plan[-1], experiment.config
+    final, c, diverged = plan[-1], experiment.config, found.get("diverged")
     mine = found["tasks"][experiment.target.name]
     stages = {**found["before"], final.key: cost(found)}
     total = {name: sum(one[name] for one in stages.values()) for name in COSTS}
@@ -47,9 +47,12 @@ def done(
         support_tasks=[draw.name for draw in experiment.supports],
         encoder=short(c.encoder.name),
         seed=c.seed,
+        status="diverged" if diverged else "done",
+        error=diverged,
         score=mine["score"],
         majority_score=mine["majority_score"],
         metrics=mine["metrics"],
+        undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
         train_rows={k: v for one in stages.values() for k, v in one["train_rows"].items()},
         dev_rows=experiment.target.dev_count["dev"],
         steps=total["steps"],
@@ -125,7 +128,7 @@ def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> Non
     )
     file = folder / results.FILE
     try:
-        if not (file.exists() and results.read(file).status == "done"):
+        if not (file.exists() and results.read(file).status != "failed"):
             alone = asked("only_stage")
             record.write(folder, results.FAILED_STAGE if alone else results.FILE)
     except (UserError, OSError) as second:

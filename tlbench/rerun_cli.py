@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _read(file: Path) -> ResultRecord:
     record = results.read(file)
-    if record.status != "done" or not record.config:
+    if record.status == "failed" or not record.config:
         raise UserError(f"Give another record: {file} is of a failed job, or holds no config.")
     return record
 
@@ -110,15 +110,20 @@ def _compare(old: ResultRecord, new: ResultRecord) -> None:
     Raises:
         UserError: if the scores differ.
     """
-    say(f"score: {old.score} then, {new.score} now")
+    then_and_now = f"{_found(old)} then, {_found(new)} now"
+    say(f"score: {then_and_now}")
     other = differences(old, new)
     for name, (then, now) in other.items():
         say(f"{name}: {then or 'not known'} then, {now or 'not known'} now")
-    if old.score == new.score:
+    if _found(old) == _found(new):
         say("The score is the same.")
         return
     reason = f"what differs: {', '.join(other) or 'nothing that the record knows of'}"
-    raise UserError(f"The score is not the same: {old.score} then, {new.score} now; {reason}.")
+    raise UserError(f"The score is not the same: {then_and_now}; {reason}.")
+
+
+def _found(record: ResultRecord) -> str:
+    return str(record.score) if record.outcome == "scored" else record.outcome
 
 
 def differences(old: ResultRecord, new: ResultRecord) -> dict[str, tuple[Any, Any]]:

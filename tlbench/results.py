@@ -28,8 +28,10 @@ class ResultRecord:
     """What one experiment found.
 
     Attributes:
-        status: ``done`` or ``failed``; a failed one has an ``error`` and no score.
+        status: ``done``, ``diverged`` (trained, to no use) or ``failed``; only a done one has a
+            score, the others an ``error`` that says why not.
         score: the target's primary metric on dev, a fraction; None where it is not defined.
+        undefined: the metrics of a done one that are not defined, and None in ``metrics``.
         majority_score: the same of always predicting the most frequent label of train.
         train_rows: by task, the rows trained on (less than drawn under selection=held_out).
         steps, instances: trained for this score, in whatever job.
@@ -49,6 +51,7 @@ class ResultRecord:
     score: float | None = None
     majority_score: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    undefined: list[str] = field(default_factory=list)
     train_rows: dict[str, int] = field(default_factory=dict)
     dev_rows: int = 0
     steps: int = 0
@@ -65,6 +68,21 @@ class ResultRecord:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str | None = None
     schema: int = SCHEMA
+
+    @property
+    def outcome(self) -> str:
+        """``scored``, or why there is no score: ``undefined``, ``diverged`` or ``failed``."""
+        if self.status != "done":
+            return self.status
+        return "undefined" if self.score is None or math.isnan(self.score) else "scored"
+
+    @property
+    def reason(self) -> str:
+        """Why there is no score, in words; empty where there is one."""
+        if self.outcome == "undefined":
+            names = ", ".join(self.undefined) or "its metric"
+            return f"{names} is not defined where all predictions, or all labels, are the same"
+        return self.error or ""
 
     def write(self, folder: Path, name: str = FILE) -> None:
         """Write the record; a reader sees the old one or the new one, never a part."""

@@ -3,7 +3,7 @@
 import math
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from tlbench.results import ResultRecord
 
 
 def points(value: float | None, signed: bool = False) -> str:
-    """A fraction in points, ``61.2``; a dash where there is none."""
+    """A fraction in points, ``61.2``, or ``undefined``."""
     if value is None or math.isnan(value):
-        return "-"
+        return "undefined"
     return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
@@ -27,24 +27,31 @@ def print_record(record: ResultRecord, folder: Path, in_sweep: bool) -> None:
     """Print one result: a table, or in a sweep a line, and where its record is."""
     if in_sweep:
         say(
-            f"  {record.target_task} {points(record.score)} (majority "
+            f"  {record.target_task} {_score(record)} (majority "
             f"{points(record.majority_score)}), {record.instances} instances, "
             f"{record.instances_reused} of them reused"
         )
         return
     table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}, in points")
+    lost = record.outcome == "diverged"
     for column in ("score", "majority", *record.metrics, "steps", "instances", "of them reused"):
         table.add_column(column, justify="right")
     table.add_row(
-        points(record.score),
+        _score(record),
         points(record.majority_score),
-        *(points(value) for value in record.metrics.values()),
+        *("-" if lost else points(value) for value in record.metrics.values()),
         str(record.steps),
         str(record.instances),
         str(record.instances_reused),
     )
     console().print(table)
+    if record.reason:
+        say(f"{record.outcome}: {record.reason}")
     say(f"record: {folder / results.FILE}")
+
+
+def _score(record: ResultRecord) -> str:
+    return points(record.score) if record.outcome == "scored" else record.outcome
 
 
 def console() -> Console:
@@ -62,9 +69,11 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
 
     The gain is the mean of the differences between results with one seed; its error is their
     standard error. What else varies, as sizes or sampling, has a column of its own, and only
-    results that agree in it are compared.
+    results that agree in it are compared. An experiment that has diverged, or whose score is not
+    defined, is in no mean but in the column ``no score``, which is there if there is any.
     """
-    found = [record for record in records if record.score is not None]
+    found = [record for record in records if record.outcome != "failed"]
+    lacking = any(record.outcome != "scored" for record in found)
     varied = varying(found)
     cells: dict[Cell, dict[int, ResultRecord]] = defaultdict(dict)
     for record in found:
@@ -72,10 +81,12 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
     for name in ("target", "strategy", "support", *varied):
         table.add_column(name)
-    for name in ("seeds", "score", "gain over single", "majority", "instances"):
+    last = ("no score",) if lacking else ()
+    for name in ("seeds", "score", "gain over single", "majority", "instances", *last):
         table.add_column(name, justify="right")
     for cell in sorted(cells, key=lambda c: (c[3], c[0], c[1] != "single", c)):
-        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied))
+        without = (_without_score(cells[cell].values()),) if lacking else ()
+        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *without)
     return table
 
 
@@ -123,12 +134,28 @@ def _numbers(
         "-" if key.startswith(_NOT_SINGLE) else value
         for key, value in zip(varied, values, strict=True)
     ]
-    yield str(len(found))
-    yield _spread([r.score for r in found if r.score is not None])
-    singles = cells.get((target, "single", "-", tuple(alone)), {})
-    yield "-" if strategy == "single" else _gain(cells[cell], singles)
+    scores = _scores(cells[cell])
+    yield str(len(scores))
+    yield _spread(list(scores.values())) if scores else _outcomes(found)
+    singles = _scores(cells.get((target, "single", "-", tuple(alone)), {}))
+    yield "-" if strategy == "single" else _gain(scores, singles)
     yield points(found[0].majority_score)
     yield str(found[0].instances)
+
+
+def _scores(records: dict[int, ResultRecord]) -> dict[int, float]:
+    """By seed, the scores of those that have one."""
+    return {seed: r.score for seed, r in records.items() if r.score is not None}
+
+
+def _without_score(records: Iterable[ResultRecord]) -> str:
+    """``1 diverged, 2 undefined``; empty if all have a score."""
+    counts = Counter(record.outcome for record in records if record.outcome != "scored")
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts))
+
+
+def _outcomes(records: Iterable[ResultRecord]) -> str:
+    return ", ".join(sorted({record.outcome for record in records}))
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -137,10 +164,8 @@ def _spread(values: Sequence[float]) -> str:
     return f"{points(statistics.mean(values))} ± {points(statistics.stdev(values))}"
 
 
-def _gain(these: dict[int, ResultRecord], singles: dict[int, ResultRecord]) -> str:
-    gains = [
-        (these[seed].score or 0) - (singles[seed].score or 0) for seed in these if seed in singles
-    ]
+def _gain(these: dict[int, float], singles: dict[int, float]) -> str:
+    gains = [these[seed] - singles[seed] for seed in these if seed in singles]
     if len(gains) < 2:
         return points(gains[0], signed=True) if gains else "-"
     error = statistics.stdev(gains) / math.sqrt(len(gains))

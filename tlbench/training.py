@@ -43,7 +43,8 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
-        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs.
+        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, and why
+        it has diverged, if it has: then no task of it has a score.
 
     Raises:
         UserError: if the devices that are asked for are not there.
@@ -62,6 +63,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         _write_predictions(run.folder, task, best.best[task.name])
     return {
         "tasks": {task.name: _task_entry(data, task, best) for task in module.model.tasks},
+        "diverged": best.diverged,
         "history": best.history,
         "shares": data.shares,
         "steps": trainer.global_step,
@@ -187,10 +189,11 @@ def _task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dic
         if name.startswith("dev_"):
             extra = name.removeprefix("dev_")
             found |= {f"{k}_{extra}": v for k, v in evaluation.found.items() if k != "score"}
+    lost = best.diverged is not None
     return {
-        "score": dev.found["score"],
-        "selected_by": mine.splits[best.selecting].found["score"],
-        "metrics": found,
+        "score": None if lost else dev.found["score"],
+        "selected_by": None if lost else mine.splits[best.selecting].found["score"],
+        "metrics": dict.fromkeys(found) if lost else found,
         "majority_score": metrics.majority_score(task, labels, dev.labels),
         "step": mine.step,
         "train_rows": len(train.used),

@@ -107,6 +107,59 @@ def test_an_incomplete_grid_is_counted_and_drawn(
     assert ">missing</text>" in (tmp_path / "out" / "figures" / "heat_map.svg").read_text()
 
 
+def test_what_has_no_score_is_counted_named_and_in_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = grid(TASKS, none)
+    lost = [one for one in records if one.strategy == "single"][:3]
+    lost[0].status, lost[0].score, lost[0].error = "diverged", None, "the loss was not finite"
+    for one in lost[1:]:
+        one.score, one.metrics, one.undefined = None, {"matthews": None}, ["matthews"]
+    write(records, tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert "Experiments whose training has diverged: 1, in no mean and no test" in said
+    assert "Experiments whose score is not defined: 2, in no mean and no test" in said
+    assert "repeat" not in said
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "single mnli, seed 42: the loss was not finite" in page
+    assert page.count(": matthews is not defined where all predictions") == 2
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv")
+    (single,) = scores[(scores.strategy == "single") & (scores.target == "mnli")].itertuples()
+    left = [r.score for r in records if r.target_task == "mnli" and r.strategy == "single"]
+    defined = [score for score in left if score is not None]
+    assert (single.seeds, len(defined)) == (2, 2)
+    assert single.score == pytest.approx(100 * sum(defined) / 2)
+
+
+def test_a_target_without_any_score_and_a_part_without_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lr in (1e-4, 1e6):
+        records = grid(TASKS, none)
+        for one in records:
+            one.config = config(one.strategy, one.target_task, optim={"lr": lr})
+            if lr == 1e6 or one.target_task == "cola":
+                one.status, one.score, one.error = "diverged", None, "too fast"
+        write(records, tmp_path / "study" / str(lr))
+    assert report(tmp_path / "study", "--by", "optim.lr", "--out", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    for text in (page, capsys.readouterr().err):
+        assert "Nothing to report for optim.lr=1000000.0: none of the 90 records has" in text
+        assert "training has diverged: 30" in text
+
+
+def test_a_majority_class_without_a_score_is_undefined(tmp_path: Path) -> None:
+    records = grid(TASKS, heuristic_holds)
+    for one in records:
+        one.majority_score = None
+    write(records, tmp_path / "study")
+    report(tmp_path / "study", "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Majority class: undefined." in page
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).split("<body>")[1]
+
+
 def test_a_size_study_has_lines(tmp_path: Path) -> None:
     for rows in (100, 200):
         for support in (50, 100, 300):

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_sq
 
 from tlbench.config import Source, Task
 from tlbench.metric_names import CLASSIFICATION, REGRESSION
-from tlbench.model.metrics import compute, majority_score, predict
+from tlbench.model.metrics import compute, diverged, majority_score, predict
 
 
 def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = ()) -> Task:
@@ -33,8 +33,12 @@ def test_classification_metrics_are_scikit_learns(classes: int, rows: int, seed:
         "macro_f1": f1_score(labels, predictions, average="macro", zero_division=0),
         "matthews": matthews_corrcoef(labels, predictions),
     }
+    if predictions.std() == 0 or labels.std() == 0:
+        expected["matthews"] = math.nan  # it says 0
+    if not (predictions.any() or labels.any()):
+        expected["f1"] = math.nan
     for name in names:
-        assert found[name] == pytest.approx(expected[name], abs=1e-6), name
+        assert found[name] == pytest.approx(expected[name], abs=1e-6, nan_ok=True), name
 
 
 @settings(deadline=None)
@@ -66,9 +70,48 @@ def test_a_correlation_with_a_constant_is_not_a_number() -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_matthews_of_a_constant_prediction_is_0(classes: int) -> None:
-    found = compute(task(classes, ("matthews",)), torch.ones(4).long(), torch.arange(4) % classes)
-    assert found["matthews"] == 0.0
+@pytest.mark.parametrize("swap", [False, True])
+def test_matthews_with_a_constant_is_not_a_number_and_never_0(classes: int, swap: bool) -> None:
+    both = torch.ones(4).long(), torch.arange(4) % classes
+    found = compute(task(classes, ("matthews", "accuracy")), *(both[::-1] if swap else both))
+    assert math.isnan(found["matthews"])
+    assert math.isnan(found["score"])
+    assert 0 < found["accuracy"] < 1
+
+
+def test_f1_is_defined_where_its_class_is_there_or_predicted() -> None:
+    none, some = torch.zeros(3).long(), torch.tensor([0, 1, 0])
+    both = [compute(task(2, ("f1",)), *pair)["f1"] for pair in ((none, some), (some, none))]
+    assert both == [0.0, 0.0]
+    assert math.isnan(compute(task(2, ("f1",)), none, none)["f1"])
+
+
+LOGITS = torch.tensor([[0.1, 0.9], [2.0, -1.0]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits", "lost"),
+    [
+        (2, LOGITS, False),
+        (2, LOGITS * 40, False),  # sure of itself and wrong
+        (2, LOGITS * 1e3, True),
+        (2, torch.full((2, 2), math.nan), True),
+        (2, LOGITS * math.inf, True),
+        (None, torch.tensor([[3.0], [14.0]]), False),
+        (None, torch.tensor([[3.0], [400.0]]), True),
+        (None, torch.tensor([[3.0], [-math.inf]]), True),
+    ],
+)
+def test_logits_that_a_training_which_has_diverged_leaves(
+    labels: int | None, logits: torch.Tensor, lost: bool
+) -> None:
+    assert diverged(task(labels, ("mse",)), logits, torch.tensor([0.0, 1.0])) == lost
+
+
+def test_labels_of_any_size_are_no_divergence() -> None:
+    fresh = torch.tensor([[0.5], [-0.5]])
+    for labels in ([3e8, 1e6], [1e-9, 0.0]):
+        assert not diverged(task(None, ("mse",)), fresh, torch.tensor(labels))
 
 
 def test_majority_score() -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,21 @@ def test_jobs_go_to_the_launcher_in_batches(
     monkeypatch.setattr(launcher, "launch", watched)
     sweep("seed=range(3)", "hydra.sweeper.max_batch_size=2")
     assert calls == [(2, 0), (1, 2)]
+
+
+def test_what_has_diverged_or_is_undefined_is_shown_and_is_no_failure(
+    sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = ("target_task=rte,cola", "strategy=single,stilts", "support_task=mrpc",
+            "optim.lr=1e-12,1e6")  # fmt: skip
+    for already in (0, 8):
+        sweep(*grid)
+        printed = capsys.readouterr().out
+        assert f"8 experiments: {already} with a record already" in printed
+        words = printed.replace("\n", " ")
+        assert "diverged: stilts cola<-mrpc s0: it needs mrpc, which has diverged" in words
+        assert "diverged: single rte s0: after step 2 of 4" in words
+        assert "undefined: single cola s0: matthews is not defined where all" in words
+        assert "of them without a score" in words
+        assert {"1 undefined", "1 diverged"} <= set(re.findall(r"1 \w+d\b", table(printed)))
+    assert trained.titles.count("rte<-mrpc") == trained.titles.count("cola<-mrpc") == 1

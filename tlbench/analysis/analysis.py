@@ -58,7 +58,7 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
         UserError: if none of them has a score.
     """
     if done(table).empty:
-        raise UserError(f"Nothing to report: none of the {len(table)} records has a score.")
+        raise UserError(f"Nothing to report: {_no_score(table)}")
     table = _largest_first(table)
     comparisons = compare(table)
     comparisons = judge(comparisons.join(row_intervals(table, comparisons)))
@@ -85,13 +85,20 @@ def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
     """Analyse a study: all of it if its records belong together, else part by part.
 
     Without ``by``, records of several protocols give the analysis of the protocol that has most,
-    with a notice that names what differs.
+    with a notice that names what differs. A part without any score is a notice too.
+
+    Raises:
+        UserError: if no part has a score.
     """
     table, protocols = study.table, study.protocols
     different = protocol.differences(table, protocols)
     keys = protocol.keys_of(by, list(different)) if by else []
-    found = []
+    found, without = [], []
     for values, part in protocol.split(table, protocols, keys) if keys else [({}, table)]:
+        name = ", ".join(f"{key}={value}" for key, value in values.items())
+        if keys and done(part).empty:
+            without.append(f"Nothing to report for {name}: {_no_score(part)}")
+            continue
         inner = protocol.differences(part, protocols)
         notices = []
         if inner:
@@ -100,9 +107,17 @@ def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
             )
             notices.append(_mixed(inner, chosen, len(largest), len(part)))
             part = largest
-        name = ", ".join(f"{key}={value}" for key, value in values.items())
-        found.append(analyse(part, name, notices))
+        found.append(analyse(part, name, [*without, *notices]))
+        without = []
+    if not found:
+        raise UserError(without[0])
+    found[-1].notices.extend(without)
     return found
+
+
+def _no_score(table: pd.DataFrame) -> str:
+    why = ", ".join(f"{count} {name}" for name, count in without_score(table).items())
+    return f"none of the {len(table)} records has a score ({why})."
 
 
 def _mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int) -> str:
@@ -113,18 +128,28 @@ def _mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int
     )
 
 
+LACKING = {
+    "failed": "Failed experiments",
+    "diverged": "Experiments whose training has diverged",
+    "undefined": "Experiments whose score is not defined",
+}
+
+
+def without_score(table: pd.DataFrame) -> dict[str, int]:
+    """How many records have no score, by why: the keys of ``LACKING``."""
+    found = {name: int((table.outcome == name).sum()) for name in LACKING}
+    return {name: count for name, count in found.items() if count}
+
+
 def _notices(
     table: pd.DataFrame, comparisons: pd.DataFrame, lacking: list[tuple[str, str]]
 ) -> list[str]:
     found = []
     scored = done(table)
-    failed = int((table.status == "failed").sum())
-    if failed:
-        found.append(f"Failed experiments: {failed:,}, named below.")
-    undefined = int(((table.status == "done") & table.score.isna()).sum())
-    if undefined:
-        found.append(f"Records whose metric was not defined, so without a score: {undefined:,}.")
-    repeated = len(table) - failed - undefined - len(scored)
+    unscored = without_score(table)
+    for name, count in unscored.items():
+        found.append(f"{LACKING[name]}: {count:,}, in no mean and no test, and named below.")
+    repeated = len(table) - sum(unscored.values()) - len(scored)
     if repeated:
         found.append(f"Records that repeat an experiment, counted once: {repeated:,}.")
     if lacking:

@@ -32,10 +32,9 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def order(table: pd.DataFrame) -> list[str]:
-    """The tasks by descending rows trained on, as target or as support."""
-    found = done(table)
-    targets = found.groupby("target").target_rows.max()
-    supports = found[~found.support.isin(["-", "all"])].groupby("support").support_rows.max()
+    """The tasks by descending rows trained on, as target or as support, scored or not."""
+    targets = table.groupby("target").target_rows.max()
+    supports = table[~table.support.isin(["-", "all"])].groupby("support").support_rows.max()
     rows = pd.concat([targets, supports]).groupby(level=0).max()
     return list(rows.sort_index().sort_values(ascending=False, kind="stable").index)
 

@@ -8,9 +8,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tlbench.analysis.analysis import Analysis
+from tlbench.analysis.analysis import LACKING, Analysis
 from tlbench.analysis.table import Study, done
 from tlbench.analysis.tables import NAMES, Table
+from tlbench.summary import points
 
 MOST_ROWS = 100  # of a table; its CSV has them all
 LONG = 20  # rows: a longer table is folded
@@ -55,9 +56,11 @@ class Part:
         )
 
     @property
-    def failed(self) -> pd.DataFrame:
-        """The failed experiments, with why."""
-        return self.analysis.table[self.analysis.table.status == "failed"]
+    def without_score(self) -> dict[str, pd.DataFrame]:
+        """By heading the experiments that have no score, with why."""
+        table = self.analysis.table
+        found = {title: table[table.outcome == name] for name, title in LACKING.items()}
+        return {title: rows for title, rows in found.items() if len(rows)}
 
     @property
     def summary(self) -> list[str]:
@@ -104,7 +107,9 @@ def render(study: Study, parts: Sequence[Part]) -> str:
     environment.filters["inline"] = inline
     template = environment.get_template("page.html.j2")
     names = ", ".join(sorted(study.table.study.astype(str).unique()))
-    return template.render(study=study, parts=parts, names=names, most=MOST_ROWS, long=LONG)
+    return template.render(
+        study=study, parts=parts, names=names, most=MOST_ROWS, long=LONG, points=points
+    )
 
 
 def inline(picture: Picture, prefix: str) -> Markup:

@@ -96,7 +96,7 @@ def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str
 
 def named_differences(table: pd.DataFrame) -> dict[str, list[str]]:
     """What differs and keeps records together: versions, revisions and devices."""
-    known = table[table.status == "done"]
+    known = table[table.status != "failed"]
     columns = {name: known[name].dropna() for name in NAMED if name != "study"}
     return {name: list(found.unique()) for name, found in columns.items() if found.nunique() > 1}
 
@@ -120,7 +120,7 @@ def split(
 
 def _values(table: pd.DataFrame, protocols: Protocols, key: str) -> "pd.Series[Any]":
     if key in NAMED:
-        return table[key].mask(table.status != "done")
+        return table[key].mask(table.status == "failed")
     by_number = {n: flat.get(key) for n, flat in enumerate(protocols.flat)}
     return table["protocol"].map(by_number).astype(object)
 

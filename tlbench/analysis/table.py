@@ -16,7 +16,8 @@ from tlbench.results import ResultRecord
 EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
 _COPIED = (
     "study", "strategy", "encoder", "seed", "status", "dev_rows", "steps", "instances",
-    "steps_reused", "instances_reused", "training_seconds", "device", "git_revision", "error",
+    "steps_reused", "instances_reused", "training_seconds", "device", "git_revision", "outcome",
+    "reason",
 )  # fmt: skip
 
 
@@ -28,6 +29,7 @@ class Study:
         table: one row a record. Scores are fractions; ``target_rows`` and ``support_rows`` are
             the rows trained on, ``support`` is ``-`` for none and ``all`` for all tasks together,
             ``protocol`` is a number in ``protocols``.
+            ``outcome`` and ``reason`` are the record's.
         protocols: what the records' configs say, experiments' own choices aside.
         problems: one sentence for every file that could not be read.
     """
@@ -61,7 +63,7 @@ def collect(folders: Iterable[str | Path]) -> Study:
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
     """The records that have a score, one for each experiment."""
-    found = table[(table.status == "done") & table.score.notna()]
+    found = table[table.outcome == "scored"]
     return found.drop_duplicates(EXPERIMENT, keep="last")
 
 

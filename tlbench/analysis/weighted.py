@@ -42,7 +42,7 @@ def _class_counts(
 
 def _f1(labels: Array, predictions: Array, weights: Array) -> Array:
     hit, said, true = _class_counts(labels, predictions, weights, 1.0)
-    return np.where(said + true > 0, 2 * hit / (said + true), 0.0)
+    return np.where(said + true > 0, 2 * hit / (said + true), np.nan)
 
 
 def _macro_f1(labels: Array, predictions: Array, weights: Array) -> Array:
@@ -62,7 +62,7 @@ def _matthews(labels: Array, predictions: Array, weights: Array) -> Array:
         product = product + said * true
         squared_said, squared_true = squared_said + said**2, squared_true + true**2
     scale = np.sqrt((rows**2 - squared_said) * (rows**2 - squared_true))
-    return np.where(scale > 0, (right * rows - product) / scale, 0.0)
+    return np.where(scale > 0, (right * rows - product) / scale, np.nan)
 
 
 def _pearson(labels: Array, predictions: Array, weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What a stage keeps: every task's best evaluation, and the weights that gave it."""
+"""What a stage keeps: every task's best evaluation, and the weights that gave it; when it ends."""
 
 import logging
 import math
@@ -10,8 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 
 from tlbench.execution import StageRun
+from tlbench.model import metrics
 from tlbench.model.module import Evaluation, MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
+from tlbench.summary import points
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,11 @@ class Best:
 class BestPerTask(pl.Callback):
     """Keeps every task's best evaluation, its weights if wanted, and stops early if asked.
 
+    A training that has diverged is stopped at the evaluation that shows it.
+
     Attributes:
         best: by task name.
+        diverged: why the training counts as diverged; None if it does not.
         history: every evaluation: step, and by task and split the metrics.
     """
 
@@ -42,8 +47,12 @@ class BestPerTask(pl.Callback):
         self.keeps_weights = run.keeps_weights
         self.patience = config.trainer.early_stopping
         self.selecting = "held_out" if config.selection == "held_out" else "dev"
+        self.diverged: str | None = None
         self._in_vain = 0
         self._in_checkpoint: set[Path] = set()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = self._is_over  # gone on with from a checkpoint at its last step
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
@@ -66,14 +75,30 @@ class BestPerTask(pl.Callback):
             if self.keeps_weights and trainer.is_global_zero:
                 self._save(pl_module.model, task)
         self._in_vain = 0 if improved else self._in_vain + 1
-        if self.patience and self._in_vain >= self.patience:
-            trainer.should_stop = True
         self._say(trainer, pl_module)
+        self._look_for_divergence(trainer.global_step, pl_module)
+        trainer.should_stop = trainer.should_stop or self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        in_vain = self.patience is not None and self._in_vain >= self.patience
+        return in_vain or self.diverged is not None
+
+    def _look_for_divergence(self, step: int, module: MultiTaskModule) -> None:
+        for rows, e in zip(module.evaluated, module.evaluations, strict=True):
+            if self.diverged is None and metrics.diverged(rows.task, e.logits, e.labels):
+                self.diverged = (
+                    f"after step {step} of {module.total_steps} the loss on {rows.task.name} was "
+                    f"not finite, or {metrics.EXPLODED} times that of knowing nothing; lower "
+                    f"optim.lr"
+                )
+                log.warning("  %s has diverged: %s", module.role, self.diverged)
 
     def state_dict(self) -> dict[str, Any]:
         self._in_checkpoint = {self._weights(name) for name in self.best}
         best = {name: asdict(best) for name, best in self.best.items()}
-        return {"best": best, "history": self.history, "in_vain": self._in_vain}
+        return {"best": best, "history": self.history, "in_vain": self._in_vain,
+                "diverged": self.diverged}  # fmt: skip
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, best in state_dict["best"].items():
@@ -82,6 +107,7 @@ class BestPerTask(pl.Callback):
         self._in_checkpoint = {self._weights(name) for name in self.best}
         self.history = state_dict["history"]
         self._in_vain = state_dict["in_vain"]
+        self.diverged = state_dict.get("diverged")
 
     def finish(self) -> None:
         """Put the best weights where the store expects them: ``weights/<task>``."""
@@ -112,7 +138,7 @@ class BestPerTask(pl.Callback):
 
     def _say(self, trainer: pl.Trainer, module: MultiTaskModule) -> None:
         scores = [
-            f"{task} {100 * splits[self.selecting]['score']:.1f}"
+            f"{task} {points(splits[self.selecting]['score'])}"
             for task, splits in self.history[-1]["tasks"].items()
         ]
         log.info(

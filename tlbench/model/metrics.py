@@ -16,6 +16,10 @@ from torchmetrics.functional.classification import (
 )
 
 from tlbench.config import Task
+from tlbench.model.multitask import row_losses
+
+Metric = Callable[[Tensor, Tensor], Tensor]  # from predictions and labels, (rows,)
+EXPLODED = 100
 
 
 def predict(task: Task, logits: Tensor) -> Tensor:
@@ -26,7 +30,8 @@ def predict(task: Task, logits: Tensor) -> Tensor:
 def compute(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]:
     """The task's metrics as fractions, and ``score``: the mean of those named in its ``score``.
 
-    A metric that is not defined, as a correlation with a constant, is NaN.
+    A metric that is not defined is NaN, never the 0 that libraries put there: a correlation
+    (Matthews', too) with a constant, F1 where its class is neither there nor predicted.
     """
     if task.labels is None:
         functions = _regression()
@@ -40,42 +45,60 @@ def compute(task: Task, predictions: Tensor, labels: Tensor) -> dict[str, float]
     return {**found, "score": sum(found[name] for name in task.score) / len(task.score)}
 
 
-def _classification(classes: int) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+def diverged(task: Task, logits: Tensor, labels: Tensor) -> bool:
+    """Whether the training that these logits, (rows, outputs), come from has diverged.
+
+    They are not finite, or their mean loss is ``EXPLODED`` times that of knowing nothing: equal
+    probabilities, or 0 in a regression. A loss or a gradient that is not finite leaves weights
+    that are not, for good, so the next evaluation shows it and no step need wait for a look at its
+    loss; the steps with infinite gradients that 16-bit training skips are no harm.
+    """
+    if not logits.isfinite().all():
+        return True
+    knowing_nothing = float(row_losses(task, torch.zeros_like(logits), labels).mean())
+    # At least 1: labels may be tiny numbers, and then a fresh head is far from them.
+    limit = EXPLODED * max(1.0, knowing_nothing)
+    return float(row_losses(task, logits, labels).mean()) > limit
+
+
+def _classification(classes: int) -> dict[str, Metric]:
+    def f1(predictions: Tensor, labels: Tensor) -> Tensor:
+        if not (predictions.any() or labels.any()):
+            return torch.tensor(math.nan)
+        return binary_f1_score(predictions, labels)
+
     def matthews(predictions: Tensor, labels: Tensor) -> Tensor:
-        if _constant(predictions) or _constant(labels):
-            return torch.tensor(0.0)  # the limit, as scikit-learn has it
         if classes == 2:
             return binary_matthews_corrcoef(predictions, labels)
         return multiclass_matthews_corrcoef(predictions, labels, classes)
 
     return {
         "accuracy": lambda p, y: multiclass_accuracy(p, y, classes, average="micro"),
-        "f1": binary_f1_score,
+        "f1": f1,
         "macro_f1": lambda p, y: multiclass_f1_score(p, y, classes, average="macro"),
-        "matthews": matthews,
+        "matthews": _unless_constant(matthews),
     }
+
+
+def _regression() -> dict[str, Metric]:
+    return {
+        "pearson": _unless_constant(pearson_corrcoef),
+        "spearman": _unless_constant(spearman_corrcoef),
+        "mse": mean_squared_error,
+    }
+
+
+def _unless_constant(function: Metric) -> Metric:
+    def checked(predictions: Tensor, labels: Tensor) -> Tensor:
+        if _constant(predictions) or _constant(labels):
+            return torch.tensor(math.nan)
+        return function(predictions, labels)
+
+    return checked
 
 
 def _constant(values: Tensor) -> bool:
     return bool((values == values[0]).all())
-
-
-def _regression() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    def unless_constant(
-        function: Callable[[Tensor, Tensor], Tensor],
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        def checked(predictions: Tensor, labels: Tensor) -> Tensor:
-            if _constant(predictions) or _constant(labels):
-                return torch.tensor(math.nan)
-            return function(predictions, labels)
-
-        return checked
-
-    return {
-        "pearson": unless_constant(pearson_corrcoef),
-        "spearman": unless_constant(spearman_corrcoef),
-        "mse": mean_squared_error,
-    }
 
 
 def majority_score(task: Task, train_labels: Tensor, labels: Tensor) -> float:

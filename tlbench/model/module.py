@@ -156,7 +156,10 @@ class MultiTaskModule(LightningModule):
         # Of several ranks two may have seen the same batch.
         order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
         ids, labels, logits = ids[order], labels[order], logits[order]
-        found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
+        if logits.isfinite().all():
+            found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
+        else:  # the largest of NaNs is the first class, which would have a score
+            found = dict.fromkeys((*rows.task.metrics, "score"), math.nan)
         return Evaluation(found, ids, labels, logits)
 
     def configure_optimizers(self) -> Any:

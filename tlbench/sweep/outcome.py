@@ -146,13 +146,22 @@ def report(outcome: Outcome, folder: Path) -> None:
     Raises:
         UserError: if one has failed; the command then ends with exit code 1.
     """
-    if outcome.records:
-        console().print(study_table(outcome.records))
+    records = outcome.records
+    if records:
+        console().print(study_table(records))
+    titles = (planned.title for planned in [*outcome.reused, *outcome.done])
+    lacking = [(t, r) for t, r in zip(titles, records, strict=True) if r.outcome != "scored"]
+    counts = {"done": len(outcome.done), "reused": len(outcome.reused)}
+    if lacking:
+        counts["of them without a score"] = len(lacking)
+    counts["failed"] = len(outcome.failed)
     table = Table(title="Experiments of this sweep")
-    for name in ("done", "reused", "failed"):
+    for name in counts:
         table.add_column(name, justify="right")
-    table.add_row(*(str(len(c)) for c in (outcome.done, outcome.reused, outcome.failed)))
+    table.add_row(*map(str, counts.values()))
     console().print(table)
+    for title, record in lacking:
+        say(f"{record.outcome}: {title}: {record.reason}")
     for planned, failure in outcome.failed:
         where = f" (log: {failure.log})" if failure.log else ""
         say(f"failed: {planned.title}: {failure.reason}{where}")

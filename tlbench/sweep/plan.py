@@ -54,7 +54,7 @@ class Planned:
         if self.error or not file.exists():
             return False
         record = results.read(file)
-        return record.status == "done" and record.stage_keys == [s.key for s in self.stages]
+        return record.status != "failed" and record.stage_keys == [s.key for s in self.stages]
 
 
 @dataclass(frozen=True)
