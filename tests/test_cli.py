@@ -78,6 +78,22 @@ def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path
     assert sorted(record.status for record in records) == ["done"] * 2 + ["failed"] * 2
 
 
+def test_a_diverging_rate_and_a_constant_prediction_are_no_failures_of_a_sweep(
+    command: Command, tmp_path: Path
+) -> None:
+    ran = command("-m", *FAST, "target_task=cola", "optim.lr=1e-12,1e6", "logger=none")
+    assert ran.returncode == 0, ran.stderr
+    assert "undefined: single cola s0: matthews is not defined" in ran.stdout
+    assert "diverged: single cola s0: after step 2 of 4" in ran.stdout
+    records = [read(file) for file in (tmp_path / "multirun").rglob("result.json")]
+    assert {record.outcome for record in records} == {"undefined", "diverged"}
+    shown = command("multirun", module="tlbench.report_cli")
+    assert shown.returncode == 1  # there is nothing to report, in one sentence
+    said = shown.stderr.splitlines()[-1]
+    assert said.startswith("Nothing to report: none of the ")
+    assert "Traceback" not in shown.stderr
+
+
 def test_a_failure_takes_no_finished_record_away(command: Command, tmp_path: Path) -> None:
     assert command(*FAST).returncode == 0
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")

@@ -60,6 +60,21 @@ def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
 
 
+PROMISES = README.split("## What it promises")[1].split("\n## ")[0]
+NAMED = re.findall(r"\[`(test_\w+)`\]\(([^)]+)\)", PROMISES)
+
+
+@pytest.mark.parametrize(("test", "file"), NAMED)
+def test_a_promises_test_is_there(test: str, file: str) -> None:
+    assert f"\ndef {test}(" in (ROOT / file).read_text()
+
+
+def test_every_promise_names_its_test() -> None:
+    promises = PROMISES.split("\n- ")[1:]
+    assert len(promises) > 10
+    assert all("[`test_" in promise for promise in promises)
+
+
 @pytest.mark.parametrize("group", ["encoder", "suite", "sampling", "logger"])
 def test_every_option_is_in_the_readme(group: str) -> None:
     for file in (CONF_DIR / group).glob("*.yaml"):

@@ -23,6 +23,7 @@ from tlbench.model.multitask import MultiTaskModel
 from tlbench.results import read
 from tlbench.schedule import eval_steps
 from tlbench.stage import Stage
+from tlbench.store import CHECKPOINT
 from tlbench.training import _compiles, train_stage
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
@@ -383,3 +384,22 @@ def test_a_stage_that_has_diverged_ends_there_when_it_is_gone_on_with(
 
 def kill(*_: Any) -> None:
     raise KeyboardInterrupt
+
+
+class Evil:
+    """A pickle of it writes a file where it is read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def test_a_pickle_in_a_checkpoint_runs_no_code(compose: Compose, tmp_path: Path) -> None:
+    (stage,) = build(compose()).plan()
+    run = StageRun(stage, "target", tmp_path / "stage")
+    run.folder.mkdir()
+    torch.save({"global_step": 1, "callbacks": Evil(tmp_path / "ran")}, run.folder / CHECKPOINT)
+    assert train_stage(run, None)["steps"] == 4
+    assert not (tmp_path / "ran").exists()

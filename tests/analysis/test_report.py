@@ -78,6 +78,25 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "a & b" not in page
 
 
+def test_whatever_a_record_says_is_escaped(tmp_path: Path) -> None:
+    evil = "<script>x</script>"
+    records = grid(TASKS, none)
+    for number, one in enumerate(records):
+        one.study, one.encoder, one.device = evil, evil, f"{evil}{number % 2}"
+        one.config = config(one.strategy, one.target_task, loss=f"{evil}{number % 2}")
+    records[0].status, records[0].score, records[0].error = "failed", None, evil
+    records[1].status, records[1].score, records[1].error = "diverged", None, evil
+    write(records, tmp_path / "study")
+    foreign = tmp_path / "study" / "<script>"
+    foreign.mkdir()
+    (foreign / "result.json").write_text("{")
+    assert report(tmp_path / "study", "--by", "loss", "--out", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;x&lt;/script&gt;") > 5
+    assert "&lt;script&gt;/result.json is not a result record" in page
+
+
 @pytest.mark.parametrize("strategy", ["single", "mtl", "mine"])
 def test_a_study_with_one_strategy_gives_its_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], strategy: str
