@@ -197,17 +197,18 @@ def test_a_constant_prediction_is_undefined_and_the_other_metrics_stand(run: Run
 
 
 @pytest.mark.parametrize("metric", ["matthews", "f1"])
-def test_a_dev_set_with_one_label_only(metric: str, compose: Compose, tmp_path: Path) -> None:
-    lines = ['{"text": "a film", "verdict": "bad"}', '{"text": "the film", "verdict": "good"}']
-    for split, kept in (("train", lines), ("dev", lines[:1])):
-        (tmp_path / f"{split}.jsonl").write_text("\n".join(kept * 32))
+def test_a_task_whose_rows_have_one_label_only(
+    metric: str, compose: Compose, tmp_path: Path
+) -> None:
+    for split in ("train", "dev"):
+        row = '{"text": "a film", "verdict": "bad"}\n'
+        (tmp_path / f"{split}.jsonl").write_text(32 * row)
     source = {"format": "jsonl", "path": str(tmp_path), "text": ["text"], "label": "verdict"}
-    cfg = compose("subsample_size={target:null,dev:null}")
+    cfg = compose("subsample_size.target=null", "optim.lr=1e-3", "trainer.max_steps=20",
+                  "trainer.max_epochs=10", "eval_every=10")  # fmt: skip
     cfg.target_task = {"name": "mine", "labels": ["bad", "good"], "score": [metric],
                        "metrics": [metric, "accuracy"], "source": source}  # fmt: skip
     run_experiment(cfg, tmp_path / "job", in_sweep=False)
     record = read(tmp_path / "job" / "result.json")
-    if metric == "f1" and record.metrics["accuracy"] != 1:
-        assert record.score == 0.0  # "good" was predicted and wrong: that is F1, not a lack of it
-    else:
-        assert (record.outcome, record.undefined) == ("undefined", [metric])
+    assert (record.outcome, record.undefined) == ("undefined", [metric])
+    assert record.metrics == {metric: None, "accuracy": 1.0}

@@ -41,6 +41,13 @@ def test_weighted_metrics_are_those_of_the_drawn_rows(name: str, expected) -> No
     assert found == pytest.approx(np.array(direct))
 
 
+@pytest.mark.parametrize("name", ["matthews", "f1", "pearson", "spearman"])
+def test_what_is_not_defined_on_the_drawn_rows_is_not_a_number(name: str) -> None:
+    labels, said = np.array([0.0, 0, 0, 1]), np.array([[0.0, 0, 0, 1]])
+    found = weighted.score(name, labels, said, np.array([[1.0, 2, 1, 0], [1, 1, 1, 1]]))
+    assert found == pytest.approx(np.array([[np.nan, 1.0]]), nan_ok=True)
+
+
 def test_a_score_of_two_metrics_is_their_mean() -> None:
     both = weighted.score("accuracy+matthews", LABELS, SAID, WEIGHTS)
     each = [weighted.score(name, LABELS, SAID, WEIGHTS) for name in ("accuracy", "matthews")]
