@@ -60,6 +60,11 @@ def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
     assert points(None) == points(math.nan) == "undefined"
 
 
+def test_the_majority_class_is_what_any_seed_knows() -> None:
+    untrained = record(score=None, status="diverged", majority_score=None)
+    assert shown([untrained, record(seed=1, score=0.6, majority_score=0.5)])[0][6] == "50.0"
+
+
 def test_a_gain_is_over_seeds_that_both_have_a_score_of() -> None:
     records = [r for r in study() if r.strategy == "stilts"]
     singles = [record(seed=0, score=None), record(seed=1, score=0.5)]

@@ -139,7 +139,7 @@ def _numbers(
     yield _spread(list(scores.values())) if scores else _outcomes(found)
     singles = _scores(cells.get((target, "single", "-", tuple(alone)), {}))
     yield "-" if strategy == "single" else _gain(scores, singles)
-    yield points(found[0].majority_score)
+    yield points(next((r.majority_score for r in found if r.majority_score is not None), None))
     yield str(found[0].instances)
 
 

@@ -29,6 +29,22 @@ def test_reuse_counts_every_stage_once(table: Table) -> None:
     assert found.without_reuse == 2 * 3 * (100 + 400 + 4 * 500 + 2 * 500)
 
 
+def test_what_has_no_score_has_cost_the_same(table: Table) -> None:
+    records = grid(TASKS, none, seeds=[0])
+    before = totals(table(records)).with_reuse.to_list()
+    records[0].score = None
+    records[1].score, records[1].status = None, "diverged"
+    assert totals(table(records)).with_reuse.to_list() == before
+
+
+def test_a_majority_class_that_is_not_defined_everywhere_has_no_mean(table: Table) -> None:
+    records = grid(TASKS, none, seeds=[0])
+    for one in records:
+        one.majority_score = None if one.target_task == "rte" else 0.5
+    frame = table(records)
+    assert by_strategy(budgets(frame, gains(frame))).majority.isna().all()
+
+
 def test_a_start_stage_without_a_record_is_known_by_what_was_reused(table: Table) -> None:
     costs = {"instances": 1500, "instances_reused": 1200, "steps": 15, "steps_reused": 12}
     records = [record("stilts", "rte", "mnli", TASKS, s, 0.5, **costs) for s in range(2)]

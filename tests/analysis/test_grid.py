@@ -35,6 +35,18 @@ def test_methods_are_the_planted_means(table: Table) -> None:
     assert found.loc["majority class"].eq(0.5).all()
 
 
+def test_a_target_without_a_majority_score_is_in_the_means_of_the_others(table: Table) -> None:
+    records = grid(TASKS, heuristic_holds, noise=0.0)
+    for one in records:
+        if one.target_task == "rte":
+            one.majority_score = None
+    frame = table(records)
+    found = method_scores(frame, judge(compare(frame)))
+    # all three: 69, 72, 75
+    assert 100 * found["mean"]["average MTL"] == pytest.approx(72)
+    assert np.isnan(found["mean"]["majority class"])
+
+
 def test_a_strategy_of_the_users_own_has_its_row(table: Table) -> None:
     records = grid(TASKS, heuristic_holds)
     records += [record("mine", "rte", "mnli", TASKS, seed, 0.9) for seed in range(2)]

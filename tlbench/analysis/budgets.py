@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tlbench.analysis.grid import CELL, cells
-from tlbench.analysis.table import done
+from tlbench.analysis.table import trained
 
 
 def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
@@ -27,10 +27,14 @@ def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
-    """Means over a strategy's cells of score, gain, steps and instances."""
+    """Means over a strategy's cells of score, majority class, gain, steps and instances.
+
+    The majority class has none where it is not defined for a cell that the score is a mean of.
+    """
     columns = ["score", "majority", "gain", "steps", "instances"]
     grouped = budget.groupby("strategy", sort=False)
     frame = grouped[columns].mean().assign(cells=grouped.size())
+    frame["majority"] = frame.majority.where(grouped.majority.count() == frame.cells)
     alone = frame.instances.get("single", np.nan)
     gain = frame.gain.where(frame.gain > 0)
     frame["instances_per_point"] = (frame.instances - alone) / (100 * gain)
@@ -40,11 +44,13 @@ def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
 def totals(table: pd.DataFrame) -> pd.DataFrame:
     """Steps and instances of the whole study: every stage once, and as if nothing were reused.
 
+    What has diverged or has no defined score has cost them too.
+
     Records know what their plans cost, not each stage's part. The part of a start stage is that
     of a record that ends with it, else what the record found trained; where neither says, it
     counts with the stage after it, so the total with reuse is never too low.
     """
-    found = done(table)
+    found = trained(table)
     rows = []
     for cost in ("steps", "instances"):
         without = int(found[cost].sum())

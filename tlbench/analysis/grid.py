@@ -66,7 +66,9 @@ def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
 
     The heuristic's score is the mean over supports of what it chooses; the oracle is the best
     support under the better of MTL and STILTs, chosen by the very means that it is then given, so
-    it is an upper bound. The mean is over the targets that every method has a score for.
+    it is an upper bound. The mean is over the targets that every method has a score for, the
+    majority class aside: where that is not defined for one of them, as for a correlation, it has
+    no mean.
     """
     at = at_full_size(cells(table))
     pairs = at_full_size(judged)
@@ -86,7 +88,8 @@ def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     rows |= {f"average {name}": by[name].mean() for name in sorted(others)}
     targets = [task for task in order(table) if task in set(at.target)]
     frame = pd.DataFrame(rows).T.reindex(columns=targets).dropna(how="all")
-    return frame.assign(mean=frame[frame.columns[frame.notna().all()]].mean(axis=1))
+    common = frame.columns[frame.drop(index="majority class", errors="ignore").notna().all()]
+    return frame.assign(mean=frame[common].mean(axis=1, skipna=False))
 
 
 def best_of_pair(judged: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:

@@ -63,8 +63,16 @@ def collect(folders: Iterable[str | Path]) -> Study:
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
     """The records that have a score, one for each experiment."""
-    found = table[table.outcome == "scored"]
-    return found.drop_duplicates(EXPERIMENT, keep="last")
+    return _once(table[table.outcome == "scored"])
+
+
+def trained(table: pd.DataFrame) -> pd.DataFrame:
+    """The records of what was trained, with a score or without, one for each experiment."""
+    return _once(table[table.outcome != "failed"])
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop_duplicates(EXPERIMENT, keep="last")
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:
