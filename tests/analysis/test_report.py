@@ -155,7 +155,7 @@ def test_a_target_without_any_score_and_a_part_without_any(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for lr in (1e-4, 1e6):
-        records = grid(TASKS, none)
+        records = [r for r in grid(TASKS, none) if r.support_tasks != ["cola"]]
         for one in records:
             one.config = config(one.strategy, one.target_task, optim={"lr": lr})
             if lr == 1e6 or one.target_task == "cola":
@@ -164,7 +164,7 @@ def test_a_target_without_any_score_and_a_part_without_any(
     assert report(tmp_path / "study", "--by", "optim.lr", "--out", tmp_path / "out") == 0
     page = (tmp_path / "out" / "index.html").read_text()
     for text in (page, capsys.readouterr().err):
-        assert "Nothing to report for optim.lr=1000000.0: none of the 90 records has" in text
+        assert "Nothing to report for optim.lr=1000000.0: none of the 70 records has" in text
         assert "training has diverged: 30" in text
 
 
