@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from benchmarks import bare_loop, prepare
 from benchmarks.watch import Watch
 from benchmarks.workload import Case
-from tlbench import loggers, training
+from tlbench import loggers, memory, training
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
 from tlbench.model.multitask import Batch, MultiTaskModel
@@ -114,6 +114,7 @@ class _LossByTask(_Loss):
 
 
 def _bare(case: Case, watch: Watch, loss: type[_Loss]) -> None:
+    memory.keep_freed()
     stage = prepare.stage(case, *case.product)
     pl.seed_everything(case.seed, verbose=False)
     ready = list(islice(_ready(stage, case.device), case.all_steps))

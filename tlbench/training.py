@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench import progress, ranks
+from tlbench import memory, progress, ranks
 from tlbench.config import Task, TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
@@ -50,6 +50,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         UserError: if the devices that are asked for are not there.
     """
     began = time.time()
+    memory.keep_freed()
     devices = ranks.count_devices(run.stage.config.trainer)
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
