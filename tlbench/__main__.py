@@ -1,13 +1,17 @@
 """The command ``tlbench``: compose a config with Hydra and run its job."""
 
+import os
 import sys
 
 import hydra
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.choices import check_choices
 from tlbench.config import CONF_DIR
 from tlbench.errors import UserError
+from tlbench.writing import writing
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
@@ -24,8 +28,15 @@ def main() -> None:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback of what is said below
     try:
-        _job()
+        with writing("hydra.run.dir", "the output folder"):
+            _job()
+    except CompactHydraException as error:
+        cause = error.__cause__
+        print(error, *([cause] if isinstance(cause, OmegaConfBaseException) else []),
+              sep="\n", file=sys.stderr)  # fmt: skip
+        sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted; the same command again does what is missing.", file=sys.stderr)
         sys.exit(130)

@@ -9,6 +9,7 @@ from tlbench import recording, results
 from tlbench.loggers import JobLog
 from tlbench.stage import Stage
 from tlbench.store import Store
+from tlbench.writing import writing
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +63,15 @@ class Execution:
         Args:
             weights_of: the task whose best weights the stage must have kept.
         """
-        found = self.store.find(stage.key, weights_of)
+        found = self.store.find_sound(stage.key, weights_of)
         if found:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return found
         before = {first.key: self.ensure(first, task) for first, task in stage.prerequisites}
-        with self.store.claim(stage.key):
-            found = self.store.find(stage.key, weights_of)
+        with writing("store_dir", self.store.root), self.store.claim(stage.key):
+            found = self.store.find_sound(stage.key, weights_of)
             if found is None:  # nobody trained it in the meantime
+                self.store.set_aside_damaged(stage.key)
                 found = self._train(stage, before, bool(weights_of))
                 self.trained.add(stage.key)
         return found

@@ -22,6 +22,7 @@ from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.summary import print_record
 from tlbench.sweep import dry_run
+from tlbench.writing import writing
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def run_job(cfg: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
+    logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
     try:
         if not in_sweep and hydra.sweeper.get("dry_run"):
             dry_run.print_run(build(cfg))
@@ -86,7 +88,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         record = recording.done(experiment, plan, found, execution.trained)
         record.seconds = round(time.time() - began, 2)
         record = recording.with_first_costs(record, folder)
-        record.write(folder)
+        with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+            record.write(folder)
         summary = _summary(record)
     finally:
         opened.finish(summary, failed=not summary)

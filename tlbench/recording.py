@@ -83,10 +83,9 @@ def costs_before(stages: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
     """The record, or where all was reused the one that says what its first job trained."""
-    file = folder / results.FILE
-    if record.instances_reused < record.instances or not file.exists():
+    known = results.find(folder / results.FILE)
+    if record.instances_reused < record.instances or known is None:
         return record
-    known = results.read(file)
     same = all(
         getattr(known, name) == getattr(record, name)
         for name in ("status", "strategy", "target_task", "stage_keys")
@@ -128,7 +127,8 @@ def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> Non
     )
     file = folder / results.FILE
     try:
-        if not (file.exists() and results.read(file).status != "failed"):
+        known = results.find(file)
+        if known is None or known.status == "failed":
             alone = asked("only_stage")
             record.write(folder, results.FAILED_STAGE if alone else results.FILE)
     except (UserError, OSError) as second:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tlbench.damage import seal, set_aside, unseal
 from tlbench.errors import UserError
 
 SCHEMA = 1
@@ -87,9 +88,14 @@ class ResultRecord:
     def write(self, folder: Path, name: str = FILE) -> None:
         """Write the record; a reader sees the old one or the new one, never a part."""
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{name}.{os.getpid()}"
-        draft.write_text(json.dumps(jsonable(asdict(self)), indent=1) + "\n", "utf-8")
-        draft.replace(folder / name)
+        file, draft = folder / name, folder / f".{name}.{os.getpid()}"
+        try:
+            draft.write_text(json.dumps(seal(jsonable(asdict(self))), indent=1) + "\n", "utf-8")
+            if why := damage(file):
+                set_aside(file, folder, why)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def jsonable(value: Any) -> Any:
@@ -113,13 +119,28 @@ def read(file: Path) -> ResultRecord:
     """
     try:
         text = file.read_text("utf-8")
-        found = json.loads(text)
-        if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        found = unseal(json.loads(text))
+        if found.get("schema") != SCHEMA:
             raise UserError(f"{file} is not a result record of schema {SCHEMA}; remove it.")
         return _parser()(text)
     except (OSError, ValueError, RecursionError) as error:
         reason = "; ".join(str(error).splitlines()[:3])
         raise UserError(f"{file} is not a result record ({reason}); remove it.") from error
+
+
+def find(file: Path) -> ResultRecord | None:
+    """A record; None if it is not there, or damaged: it is then written again."""
+    return None if damage(file) or not file.exists() else read(file)
+
+
+def damage(file: Path) -> str | None:
+    """Why a record can't be read; None if it can, or is not there."""
+    try:
+        if file.exists():
+            read(file)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 @cache

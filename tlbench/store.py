@@ -3,9 +3,12 @@
 A stage is written in a work folder beside and renamed into place. Whoever trains a stage holds a
 claim on it. A claim only saves double work; should two processes train one stage all the same, the
 second to finish discards its copy.
+
+A damaged stage counts as absent. Its ``stage.json`` is looked at whenever it is read, its weights
+before another stage starts from them, everything by ``tlbench-store verify``.
 """
 
-import hashlib
+import errno
 import json
 import shutil
 import uuid
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import claims
+from tlbench.damage import changed, checksum, seal, set_aside, unseal
 from tlbench.errors import UserError
 
 SCHEMA = 1
@@ -34,7 +38,7 @@ class Store:
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             probe = self.work / f".probe-{uuid.uuid4().hex}"
-            probe.touch()
+            probe.write_bytes(bytes(4096))  # on a full disk an empty file can be made
             probe.unlink()
         except OSError as error:
             raise UserError(
@@ -45,22 +49,51 @@ class Store:
         return self.root / key
 
     def find(self, key: str, weights_of: str | None = None) -> dict[str, Any] | None:
-        """The ``stage.json`` of a finished stage; None if it is not there.
+        """The ``stage.json`` of a finished stage; None if it is not there, or damaged.
 
         Args:
             weights_of: count a stage that has not kept this task's best weights as not there.
+
+        Raises:
+            UserError: if the file is there and must not be read.
         """
+        try:
+            found = self._read(key)
+        except ValueError:
+            return None
+        return found if found and weights_of in (None, *found["weights"]) else None
+
+    def _read(self, key: str) -> dict[str, Any] | None:
         file = self.folder(key) / "stage.json"
         try:
-            found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            found = unseal(json.loads(file.read_text("utf-8")))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UserError(
-                f"Remove {self.folder(key)} or change store_dir: its stage.json can't be read "
-                f"({error})."
+                f"Change the permissions of {file}, or store_dir: it can't be read "
+                f"({error.strerror})."
             ) from error
-        return found if weights_of is None or weights_of in found["weights"] else None
+        if (found.get("schema"), found.get("key")) != (SCHEMA, key):
+            raise ValueError(f"it is not of stage {key} in schema {SCHEMA}")
+        if not isinstance(found.get("files"), dict) or not isinstance(found.get("weights"), list):
+            raise ValueError("it lacks its files or weights")
+        return found
+
+    def find_sound(self, key: str, weights_of: str | None = None) -> dict[str, Any] | None:
+        """The same, and None as well if the weights that are asked for are damaged."""
+        found = self.find(key, weights_of)
+        if found and weights_of and self._changed(key, found, f"weights/{weights_of}/"):
+            return None
+        return found
+
+    def set_aside_damaged(self, key: str) -> None:
+        """Rename a stage, if it is damaged, so that it can be trained again.
+
+        For the holder of the stage's claim.
+        """
+        if wrong := self.damage(key):
+            set_aside(self.folder(key), self.root, "; ".join(wrong))
 
     def weights(self, key: str, task: str) -> Path:
         """The folder of a task's best weights in a finished stage."""
@@ -106,18 +139,14 @@ class Store:
         manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
         _replace_json(work / "stage.json", manifest)
         target = self.folder(key)
-        have = self.find(key)
-        if have is not None and set(found["weights"]) <= set(have["weights"]):
-            return have  # another process was first
-        if target.exists():  # it lacks the weights that this copy has
-            target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
-        try:
+        if not _moved(work, target):
+            have = self.find(key)
+            if have is not None and set(found["weights"]) <= set(have["weights"]):
+                return have  # another process was first
+            self.set_aside_damaged(key)
+            if target.exists():  # it lacks the weights that this copy has
+                target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
             work.rename(target)
-        except OSError:
-            first = self.find(key)
-            if first is None:
-                raise
-            return first
         return manifest
 
     def claim(self, key: str) -> AbstractContextManager[None]:
@@ -132,11 +161,12 @@ class Store:
         return self.work / f"{key}.claim"
 
     def finished(self) -> list[str]:
-        """The keys of all finished stages."""
-        return sorted(file.parent.name for file in self.root.glob("*/stage.json"))
+        """The keys of all finished stages, damaged ones among them."""
+        folders = (path for path in self.root.iterdir() if path.is_dir())
+        return sorted(path.name for path in folders if not path.name.startswith("."))
 
     def stages(self) -> Iterator[dict[str, Any]]:
-        """The ``stage.json`` of every finished stage, by key."""
+        """The ``stage.json`` of every finished stage that is not damaged, by key."""
         for key in self.finished():
             found = self.find(key)
             if found is not None:
@@ -156,26 +186,30 @@ class Store:
     def damage(self, key: str) -> list[str]:
         """What is wrong with a finished stage: missing or changed files; empty if nothing."""
         try:
-            found = self.find(key) or {"files": {}}
-        except UserError as error:
-            return [str(error)]
-        wrong = []
-        for name, expected in found["files"].items():
-            file = self.folder(key) / name
-            if not file.is_file():
-                wrong.append(f"{name} is missing")
-            elif checksum(file) != expected:
-                wrong.append(f"{name} has changed")
-        return wrong
+            found = self._read(key)
+        except (ValueError, UserError) as error:
+            return [f"stage.json: {error}"]
+        if found is None:
+            return ["stage.json is missing"] if self.folder(key).exists() else []
+        return self._changed(key, found)
+
+    def _changed(self, key: str, found: dict[str, Any], below: str = "") -> list[str]:
+        sums = {name: known for name, known in found["files"].items() if name.startswith(below)}
+        return changed(self.folder(key), sums)
+
+
+def _moved(work: Path, target: Path) -> bool:
+    """Rename a folder, unless the target is there: of several processes one succeeds."""
+    try:
+        work.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def _replace_json(file: Path, content: dict[str, Any]) -> None:
     draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(content, indent=1), "utf-8")
+    draft.write_text(json.dumps(seal(content), indent=1), "utf-8")
     draft.replace(file)
-
-
-def checksum(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

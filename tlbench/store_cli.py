@@ -4,17 +4,23 @@ import argparse
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tlbench import results
+from tlbench.damage import ASIDE
+from tlbench.data.cached import damage, indices
 from tlbench.errors import UserError
 from tlbench.stage import KEY_LENGTH
-from tlbench.store import Store
+from tlbench.store import CHECKPOINT, Store
 
 DAY = 86400.0
+CACHE = Path("multirun/.cache")
+RECORDS = Path("multirun")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,9 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     ls = commands.add_parser("ls", help="list the finished stages")
     ls.set_defaults(run=_ls)
     verify = commands.add_parser("verify", help="compare every file with its checksum")
+    verify.add_argument("--cache", type=Path, metavar="DIR", help=f"the cache_dir ({CACHE})")
+    verify.add_argument(
+        "--records", type=Path, metavar="DIR", help=f"a folder with records below ({RECORDS})"
+    )
     verify.set_defaults(run=_verify)
     prune = commands.add_parser("prune", help="remove abandoned work, and what the options name")
-    prune.add_argument("--damaged", action="store_true", help="stages that verify complains of")
+    prune.add_argument("--damaged", action="store_true", help="what is damaged or set aside")
     prune.add_argument("--older-than", type=float, metavar="DAYS", help="stages finished before")
     prune.add_argument("--weights", action="store_true", help="weights, not scores")
     prune.add_argument("--dry-run", action="store_true", help="say it, do not do it")
@@ -76,15 +86,39 @@ def _megabytes(folder: Path) -> float:
 
 
 def _verify(store: Store, options: argparse.Namespace) -> int:
-    count = damaged = 0
-    for key in store.finished():
-        count += 1
-        wrong = store.damage(key)
-        damaged += bool(wrong)
-        for line in wrong:
-            print(f"{store.folder(key)}: {line}")
-    print(f"{count} stages, {damaged} damaged")
-    return int(damaged > 0)
+    cache, records = _folder(options.cache, CACHE), _folder(options.records, RECORDS)
+    checked = {
+        "stages": {store.folder(key): store.damage(key) for key in store.finished()},
+        "checkpoints": dict(_checkpoints(store)),
+        "cached datasets": {index: damage(index) for index in indices(cache)},
+        "records": {file: _lines(results.damage(file)) for file in records.rglob(results.FILE)},
+    }
+    for kind, found in checked.items():
+        for place, wrong in found.items():
+            for line in wrong:
+                print(f"{place}: {line}")
+        print(f"{len(found)} {kind}, {sum(map(bool, found.values()))} damaged")
+    return int(any(wrong for found in checked.values() for wrong in found.values()))
+
+
+def _folder(asked: Path | None, usual: Path) -> Path:
+    """A folder that may be missing unless it was asked for."""
+    if asked is not None and not asked.is_dir():
+        raise UserError(f"Change --cache or --records: {asked} is not there.")
+    return asked or usual
+
+
+def _checkpoints(store: Store) -> Iterator[tuple[Path, list[str]]]:
+    """The checkpoints of interrupted stages; of one at work, the files come and go."""
+    for file in sorted(store.work.glob(f"*/{CHECKPOINT}")):
+        if not store.is_claimed(file.parent.name[:KEY_LENGTH]):
+            from tlbench.model import resume  # torch, without which the rest does
+
+            yield file, _lines(resume.damage(file.parent))
+
+
+def _lines(wrong: str | None) -> list[str]:
+    return [wrong] if wrong else []
 
 
 def _prune(store: Store, options: argparse.Namespace) -> int:
@@ -103,17 +137,19 @@ def _prune(store: Store, options: argparse.Namespace) -> int:
 
 
 def _doomed(store: Store, options: argparse.Namespace) -> list[Path]:
-    """Work that nobody has touched for a day, and the stages that the options name."""
+    """Work that nobody has touched for a day, and what the options name."""
     now = time.time()
     old_work = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
     found = [path for path in old_work if not store.is_claimed(path.name[:KEY_LENGTH])]
     for key in store.finished():
         folder = store.folder(key)
-        age = (now - (folder / "stage.json").stat().st_mtime) / DAY
+        manifest = folder / "stage.json"
+        age = (now - (manifest if manifest.exists() else folder).stat().st_mtime) / DAY
         old = options.older_than is not None and age > options.older_than
         if old or (options.damaged and store.damage(key)):
             found.append(folder)
-    return found
+    aside = store.root / ASIDE
+    return [*found, aside] if options.damaged and aside.exists() else found
 
 
 if __name__ == "__main__":

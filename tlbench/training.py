@@ -59,7 +59,8 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         trainer, module, best = _train(run, data, logger, devices, checkpoint)
     if run.keeps_weights:
         best.finish()
-    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
+        left.unlink()
     for task in module.model.tasks:
         _write_predictions(run.folder, task, best.best[task.name])
     return {
@@ -161,7 +162,7 @@ def _trainer(
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
         # Ours alone say what the ranks are, and the cluster's launcher what is requeued.
-        plugins=[LightningEnvironment()],
+        plugins=[LightningEnvironment(), resume.WriteInPlace()],
         precision=t.precision,  # type: ignore[arg-type]
         logger=logger or False,
         callbacks=callbacks,
@@ -215,4 +216,4 @@ def _write_predictions(folder: Path, task: Task, best: Best) -> None:
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables(tables), file)
+    pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)

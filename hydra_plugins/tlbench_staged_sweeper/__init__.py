@@ -57,9 +57,11 @@ class StagedSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         from tlbench.errors import UserError
+        from tlbench.writing import writing
 
         try:
-            self.conduct(arguments)
+            with writing("hydra.sweep.dir", self.master.hydra.sweep.dir):
+                self.conduct(arguments)
         except UserError as error:
             print(error, file=sys.stderr)  # Hydra would add how to see a stack trace
             sys.exit(1)

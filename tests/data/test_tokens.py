@@ -20,23 +20,25 @@ def rows(compose: Compose, tmp_path: Path) -> Dataset:
     return splits(task)["dev"].load(str(tmp_path / "cache"))
 
 
-def test_the_second_time_nothing_is_tokenised(rows: Dataset) -> None:
-    first = tokenise(rows, load_tokenizer(TINY, None), 32)
+def test_the_second_time_nothing_is_tokenised(rows: Dataset, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    first = tokenise(rows, load_tokenizer(TINY, None), 32, cache)
 
     class Broken(type(load_tokenizer(TINY, None))):  # type: ignore[misc]
         def __call__(self, *_: object, **__: object) -> None:
             raise AssertionError("tokenised again")
 
     broken = Broken.from_pretrained(Path(load_tokenizer(TINY, None).name_or_path))
-    again = tokenise(rows, broken, 32)
+    again = tokenise(rows, broken, 32, cache)
     assert again.cache_files == first.cache_files
     assert again.to_dict() == first.to_dict()
     with pytest.raises(AssertionError, match="tokenised again"):
-        tokenise(rows, broken, 16)
+        tokenise(rows, broken, 16, cache)
 
 
-def test_it_is_memory_mapped(rows: Dataset) -> None:
-    assert tokenise(rows, load_tokenizer(TINY, None), 32).cache_files
+def test_it_is_memory_mapped(rows: Dataset, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+    assert tokenise(rows, load_tokenizer(TINY, None), 32, cache).cache_files
 
 
 def test_two_that_start_together_have_the_same(tmp_path: Path) -> None:

@@ -58,9 +58,9 @@ class MultiTaskDataModule(LightningDataModule):
 
     def _rows_of(self, task_draw: TaskDraw) -> Iterator[Rows]:
         seed = task_draw.draw_seed
-        length = self.config.encoder.max_length
+        length, cache_dir = self.config.encoder.max_length, self.config.cache_dir
         tokens = {
-            name: tokenise(split.load(self.config.cache_dir), self.tokenizer, length)
+            name: tokenise(split.load(cache_dir, verify=True), self.tokenizer, length, cache_dir)
             for name, split in splits(task_draw.task).items()
         }
         drawn = draw(task_draw.count, task_draw.rows["train"], seed)

@@ -19,6 +19,7 @@ from huggingface_hub.utils.logging import set_verbosity_error
 
 from tlbench.config import Task
 from tlbench.data import generated
+from tlbench.data.cached import cached
 from tlbench.data.cells import canonical, labeller
 from tlbench.data.readers import FILE_FORMATS, Row, read_rows
 from tlbench.errors import UserError
@@ -38,8 +39,15 @@ class Split:
     key: str
     make: Callable[[], Iterable[Row]]
 
-    def load(self, cache_dir: str) -> Dataset:
-        """All rows, in the order of the source; read from ``cache_dir`` the second time."""
+    def load(self, cache_dir: str, verify: bool = False) -> Dataset:
+        """All rows, in the order of the source; read from ``cache_dir`` the second time.
+
+        Args:
+            verify: compare checksums of what is read from there.
+        """
+        return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify)
+
+    def _load(self, cache_dir: str) -> Dataset:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
         features = Features({**columns, "label": Value("float64")})
         try:

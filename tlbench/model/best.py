@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from tlbench.damage import checksum
 from tlbench.execution import StageRun
 from tlbench.model import metrics
 from tlbench.model.module import Evaluation, MultiTaskModule
@@ -20,11 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Best:
-    """A task's best evaluation so far: after which step, and of each of its splits."""
+    """A task's best evaluation so far: after which step, and of each of its splits.
+
+    Attributes:
+        sums: checksums of the files of its weights, if they are kept.
+    """
 
     score: float = -math.inf
     step: int = 0
     splits: dict[str, Evaluation] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
 
 
 class BestPerTask(pl.Callback):
@@ -103,7 +109,8 @@ class BestPerTask(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, best in state_dict["best"].items():
             splits = {split: Evaluation(**e) for split, e in best["splits"].items()}
-            self.best[name] = Best(best["score"], best["step"], splits)
+            sums = best.get("sums", {})  # of a version before there were any
+            self.best[name] = Best(best["score"], best["step"], splits, sums)
         self._in_checkpoint = {self._weights(name) for name in self.best}
         self.history = state_dict["history"]
         self._in_vain = state_dict["in_vain"]
@@ -113,7 +120,9 @@ class BestPerTask(pl.Callback):
         """Put the best weights where the store expects them: ``weights/<task>``."""
         (self.folder / "weights").mkdir(exist_ok=True)
         for name in self.best:
-            self._weights(name).rename(self.folder / "weights" / name)
+            target = self.folder / "weights" / name
+            shutil.rmtree(target, ignore_errors=True)  # of a process that was killed right here
+            self._weights(name).rename(target)
         shutil.rmtree(self.folder / "best", ignore_errors=True)
 
     def _weights(self, name: str) -> Path:
@@ -128,9 +137,12 @@ class BestPerTask(pl.Callback):
             if old not in wanted:
                 shutil.rmtree(old)
         model.encoder.save_pretrained(folder)
+        # Else its file would tell whether rows were tokenised just before, or in another run.
+        self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.save_pretrained(folder)
         (task,) = (task for task in model.tasks if task.name == name)
         model.save_head(task, folder / "heads.safetensors")
+        self.best[name].sums = {file.name: checksum(file) for file in sorted(folder.iterdir())}
 
     def _improves(self, task: str, splits: dict[str, Evaluation]) -> bool:
         best = self.best[task]

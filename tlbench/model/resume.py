@@ -1,15 +1,19 @@
 """The checkpoint from which an interrupted stage goes on, at any step, with the same result."""
 
+import io
 import logging
 import random
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from tlbench.damage import changed, set_aside
 from tlbench.execution import StageRun
 from tlbench.model.best import BestPerTask, weights_folder
 from tlbench.model.module import MultiTaskModule
@@ -156,25 +160,53 @@ def set_random_state(state: dict[str, Any]) -> None:
     random.setstate(state["python"])
 
 
+class WriteInPlace(TorchCheckpointIO):
+    """Writes a checkpoint where it belongs: Lightning's own is first written to ``/tmp``, of which
+    a process that is killed would leave a part there.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        content = io.BytesIO()  # torch has errors of its own for a disk that is full
+        torch.save(checkpoint, content)
+        Path(path).write_bytes(content.getbuffer())
+
+
 def usable(run: StageRun) -> Path | None:
     """The checkpoint of a stage, if there is one; one that is damaged is set aside, and said."""
     file = run.folder / CHECKPOINT
     if not file.exists():
         return None
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        _check_weights(run, state["callbacks"][BestPerTask.__name__]["best"])
-    except Exception as error:  # whatever damage makes torch and its unpickler raise
-        log.warning("  the stage begins anew, for %s can't be gone on from: %s", file, error)
-        file.replace(file.with_suffix(".damaged"))
+    if why := damage(run.folder, run.keeps_weights):
+        set_aside(file, run.folder.parent.parent, why)
         return None
-    log.info("  going on from step %d (%s)", state["global_step"], file)
+    log.info("  going on from %s", file)
     return file
 
 
-def _check_weights(run: StageRun, best: dict[str, Any]) -> None:
-    """See that the best weights that a checkpoint means are there, if they are wanted."""
-    for task, of_task in best.items():
-        folder = weights_folder(run.folder, task, of_task["step"])
-        if run.keeps_weights and of_task["splits"] and not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is missing")
+def damage(folder: Path, keeps_weights: bool = False) -> str | None:
+    """Why the checkpoint in a work folder can't be gone on from; None if it can.
+
+    Args:
+        keeps_weights: whether it must refer to weights.
+    """
+    try:
+        _read(folder / CHECKPOINT, keeps_weights)
+    except Exception as error:  # whatever damage makes zipfile, torch and its unpickler raise
+        return str(error) or type(error).__name__
+    return None
+
+
+def _read(file: Path, keeps_weights: bool) -> None:
+    """Read a checkpoint and the weights that it refers to; raise what damage makes of that."""
+    with zipfile.ZipFile(file) as opened:  # torch compares no checksums
+        if damaged := opened.testzip():
+            raise ValueError(f"{damaged} in it has changed")
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    for task, best in state["callbacks"][BestPerTask.__name__]["best"].items():
+        weights = weights_folder(file.parent, task, best["step"])
+        if keeps_weights and best["splits"] and not weights.is_dir():
+            raise FileNotFoundError(f"{weights} is missing")
+        if wrong := changed(weights, best.get("sums", {})):
+            raise ValueError(f"in {weights} {wrong[0]}")

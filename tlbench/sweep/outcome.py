@@ -97,15 +97,16 @@ def _launch(jobs: Sequence[Job], launch: Launch) -> str:
 
 def _forget_failure(file: Path) -> None:
     """Remove the record of an earlier failure, so that one found later is of this run."""
-    if file.exists() and results.read(file).status == "failed":
+    record = results.find(file)
+    if record and record.status == "failed":
         file.unlink()
 
 
 def _said(job: Job) -> str | None:
     """The error that a failed job has left in its folder."""
     for name in (results.FILE, results.FAILED_STAGE):
-        file = job.folder / name
-        if file.exists() and (record := results.read(file)).status == "failed":
+        record = results.find(job.folder / name)
+        if record and record.status == "failed":
             return record.error
     return None
 

@@ -50,10 +50,9 @@ class Planned:
     @property
     def is_done(self) -> bool:
         """Whether its record is there, and is one of the stages that it has today."""
-        file = self.folder / results.FILE
-        if self.error or not file.exists():
+        record = None if self.error else results.find(self.folder / results.FILE)
+        if record is None:
             return False
-        record = results.read(file)
         return record.status != "failed" and record.stage_keys == [s.key for s in self.stages]
 
 
