@@ -53,10 +53,10 @@ def _until_it_ends(folder: str, arguments: list[str], kills: list[Any]) -> list[
     codes: list[int] = []
     left = list(kills)
     while not codes or codes[-1] == -signal.SIGKILL:
+        kill = left.pop(0) if left else None
         child = os.fork()
         if not child:
-            _be_tlbench(folder, arguments, left.pop(0) if left else None)
-        left = left[1:]
+            _be_tlbench(folder, arguments, kill)
         codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     return codes
 

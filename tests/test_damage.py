@@ -3,14 +3,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlbench.damage import changed, checksum, seal, set_aside, unseal
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=5,
 )
 
 
@@ -32,6 +33,7 @@ def empty(file: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [flip, truncate, empty]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text().filter(lambda key: key != "checksum"), PLAIN))
 def test_what_was_sealed_is_read_again(content: dict[str, object]) -> None:
     text = json.dumps(seal(content))

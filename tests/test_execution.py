@@ -2,12 +2,14 @@ import logging
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Run
+from tests.test_damage import DAMAGES, flip
 from tlbench.execution import StageRun
 from tlbench.model.module import MultiTaskModule
 from tlbench.results import read
@@ -55,6 +57,35 @@ def test_the_shares_of_every_epoch_are_kept(run: Run, tmp_path: Path) -> None:
     assert found["shares"][0] == [0.5, 0.5]
     assert sum(found["shares"][1]) == pytest.approx(1)
     assert len(found["shares"]) == 2
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
+@pytest.mark.parametrize("name", ["model.safetensors", "heads.safetensors"])
+def test_a_stage_starts_from_no_damaged_weights(
+    run: Run, trained: list[StageRun], tmp_path: Path, damage: Callable[[Path], None], name: str
+) -> None:
+    store = Store(tmp_path / "store")
+    (first,) = run("target_task=mnli").stage_keys
+    sound = store.find(first)
+    damage(store.weights(first, "mnli") / name)
+    chain = run("strategy=stilts", "support_task=mnli")
+    assert [r.stage.title for r in trained] == ["mnli", "mnli", "rte<-mnli"]
+    assert sound is not None
+    assert store.find(first)["files"] == sound["files"]  # type: ignore[index]
+    assert [store.damage(key) for key in chain.stage_keys] == [[], []]
+    assert [kept.name[:16] for kept in (store.root / ".damaged").iterdir()] == [first]
+
+
+def test_a_damaged_manifest_costs_its_stage_alone(
+    run: Run, trained: list[StageRun], tmp_path: Path
+) -> None:
+    first, second = run("strategy=stilts", "support_task=mnli").stage_keys
+    store = Store(tmp_path / "store")
+    written = (store.folder(first) / "stage.json").stat().st_mtime_ns
+    flip(store.folder(second) / "stage.json")
+    run("strategy=stilts", "support_task=mnli")
+    assert [r.stage.title for r in trained] == ["mnli", "rte<-mnli", "rte<-mnli"]
+    assert (store.folder(first) / "stage.json").stat().st_mtime_ns == written
 
 
 def test_an_interrupted_job_goes_on_where_it_was(

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.test_damage import DAMAGES
 from tlbench.errors import UserError
 from tlbench.results import (
     SCHEMA,
     ResultRecord,
     collect,
+    find,
     git_revision,
     jsonable,
     package_versions,
@@ -78,6 +81,36 @@ def test_collect_finds_all_below(tmp_path: Path) -> None:
     record(seed=9).write(tmp_path / "b")
     found = collect([tmp_path / "a", tmp_path / "b"])
     assert [r.seed for r in found] == [0, 1, 2, 9]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_record_is_refused_and_written_again(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    file = tmp_path / "result.json"
+    assert find(file) is None
+    record(metrics={"accuracy": 0.5}).write(tmp_path)
+    content = file.read_bytes()
+    damage(file)
+    assert find(file) is None
+    with pytest.raises(UserError, match=r"result.json is not a result record .*; remove it"):
+        read(file)
+    record(seed=1).write(tmp_path)
+    assert read(file).seed == 1
+    (kept,) = (tmp_path / ".damaged").iterdir()
+    assert kept.read_bytes() != content
+    assert len(list(collect([tmp_path]))) == 1
+
+
+def test_a_changed_number_in_a_record_is_noticed(tmp_path: Path) -> None:
+    record(score=0.5).write(tmp_path)
+    file = tmp_path / "result.json"
+    file.write_text(file.read_text().replace('"score": 0.5', '"score": 0.6'))
+    assert find(file) is None
+    plain = json.loads(file.read_text())
+    del plain["checksum"]  # as of a version before there were any
+    file.write_text(json.dumps(plain))
+    assert read(file).score == 0.6
 
 
 WORDS = st.text(max_size=5) | st.sampled_from(["\ud800", "\0", "NaN"])

@@ -1,10 +1,12 @@
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
+from tests.test_damage import flip
 from tlbench.store import Store
 from tlbench.store_cli import main
 
@@ -32,6 +34,48 @@ def test_verify(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     (store.folder(store.finished()[0]) / "stage.json").write_text("{")
     assert command(store, "verify") == 1
     assert "2 stages, 1 damaged" in capsys.readouterr().out
+
+
+def test_verify_finds_all_that_is_damaged(
+    store: Store, cache: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr("tlbench.model.best.BestPerTask.on_train_end", interrupt)
+        with pytest.raises(SystemExit):
+            run("seed=1", "trainer.checkpoint_steps=1", "keep_weights=all")
+    (checkpoint,) = store.work.glob("*/last.ckpt")
+    shutil.copytree(cache, tmp_path / "cache")
+    first, second = store.finished()
+    (weights,) = checkpoint.parent.glob("best/*/model.safetensors")
+    places = ("--cache", str(tmp_path / "cache"), "--records", str(tmp_path))
+    assert command(store, "verify", *places) == 0
+    assert "1 checkpoints, 0 damaged" in capsys.readouterr().out
+    rows = next(tmp_path.glob("cache/rows/**/generator-train.arrow"))
+    tokens = next(tmp_path.glob("cache/rows/**/cache-*.arrow"))
+    damaged = [store.folder(first) / "stage.json", store.folder(second) / "predictions/rte.parquet",
+               *store.folder(first).glob("weights/*/heads.safetensors"), rows, tokens, checkpoint,
+               weights, tmp_path / "job" / "result.json"]  # fmt: skip
+    for file in damaged:
+        content = file.read_bytes()
+        flip(file)
+        assert command(store, "verify", *places) == 1, file
+        said = capsys.readouterr().out
+        assert said.count(", 1 damaged") == 1, said
+        assert file.name in said or file.parent.name in said
+        file.write_bytes(content)
+    assert command(store, "verify", *places) == 0
+
+
+def interrupt(*_: object) -> None:
+    raise SystemExit
+
+
+def test_verify_names_a_folder_that_is_not_there(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(store, "verify", "--cache", "nowhere") == 1
+    assert capsys.readouterr().err.startswith("Change --cache or --records: nowhere is not")
 
 
 def test_prune_takes_only_what_was_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,22 +80,21 @@ def assert_one_sentence(ran: subprocess.CompletedProcess[str], setting: str) -> 
     assert FULL in said
 
 
-@pytest.mark.parametrize("leave", [0, 64_000])
-def test_a_store_on_a_full_disk(
-    small_disk: Path, run: Run, command: Command, cache: Path, leave: int
-) -> None:
-    """No room at all, or not enough for a stage's weights."""
+def test_a_store_on_a_full_disk(small_disk: Path, run: Run, command: Command, cache: Path) -> None:
+    """First there is not enough room for a stage's weights, then none at all."""
     places = (f"store_dir={small_disk / 'store'}", f"cache_dir={cache}")
     run("target_task=mnli", *places)
-    filler = fill(small_disk, leave)
     chain = ("strategy=stilts", "support_task=mnli", "keep_weights=all", *places)
-    ran = command("debug=fast", *chain)
-    assert_one_sentence(ran, "hange store_dir: ")
-    store = Store.__new__(Store)
-    store.root, store.work = small_disk / "store", small_disk / "store" / ".work"
+    filler = fill(small_disk, leave=64_000)
+    assert_one_sentence(command("debug=fast", *chain), "hange store_dir: ")
+    filler.unlink()
+    filler = fill(small_disk)
+    with pytest.raises(UserError, match=f"^Change store_dir: .*{FULL}"):
+        run(*chain)
+    filler.unlink()
+    store = Store(small_disk / "store")
     (first,) = store.finished()
     assert store.damage(first) == []
-    filler.unlink()
     record = run(*chain)
     assert record.status == "done"
     assert record.instances_reused == record.instances / 2
@@ -115,14 +114,13 @@ def test_records_on_a_full_disk(
     small_disk: Path, command: Command, cache: Path, tmp_path: Path, leave: int
 ) -> None:
     """No room for Hydra's own files, or none for the record in the end."""
-    filler = fill(small_disk, leave)
+    fill(small_disk, leave)
     places = (f"hydra.run.dir={small_disk / 'job'}", f"cache_dir={cache}", "store_dir=store")
     if leave:  # what Hydra writes has room
         (small_disk / "job").mkdir()
     ran = command("debug=fast", *places)
     assert_one_sentence(ran, "hange hydra.run.dir: ")
     assert len(Store(tmp_path / "store").finished()) == (1 if leave else 0)
-    filler.unlink()
     assert list(small_disk.glob("job/*result*")) == []
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tlbench import results
 from tlbench.damage import ASIDE
-from tlbench.data.cached import damage, indices
+from tlbench.data import cached
 from tlbench.errors import UserError
 from tlbench.stage import KEY_LENGTH
 from tlbench.store import CHECKPOINT, Store
@@ -90,8 +90,11 @@ def _verify(store: Store, options: argparse.Namespace) -> int:
     checked = {
         "stages": {store.folder(key): store.damage(key) for key in store.finished()},
         "checkpoints": dict(_checkpoints(store)),
-        "cached datasets": {index: damage(index) for index in indices(cache)},
-        "records": {file: _lines(results.damage(file)) for file in records.rglob(results.FILE)},
+        "cached datasets": {index: cached.damage(index) for index in cached.indices(cache)},
+        "records": {
+            file: [wrong] if (wrong := results.damage(file)) else []
+            for file in sorted(records.rglob(results.FILE))
+        },
     }
     for kind, found in checked.items():
         for place, wrong in found.items():
@@ -114,11 +117,11 @@ def _checkpoints(store: Store) -> Iterator[tuple[Path, list[str]]]:
         if not store.is_claimed(file.parent.name[:KEY_LENGTH]):
             from tlbench.model import resume  # torch, without which the rest does
 
-            yield file, _lines(resume.damage(file.parent))
-
-
-def _lines(wrong: str | None) -> list[str]:
-    return [wrong] if wrong else []
+            try:
+                resume.read(file)
+                yield file, []
+            except ValueError as damage:
+                yield file, [str(damage)]
 
 
 def _prune(store: Store, options: argparse.Namespace) -> int:

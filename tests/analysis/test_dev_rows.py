@@ -68,7 +68,7 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
             file.parent.mkdir(parents=True)
             columns = {"split": ["dev"] * rows, "row": range(rows), "label": labels,
                        "prediction": said}  # fmt: skip
-            pq.write_table(pa.table(columns), file)
+            pq.write_table(pa.table(columns), file, write_page_checksum=True)
             records.append(one)
     write(records, folder / "study")
     return folder
@@ -82,6 +82,16 @@ def test_the_interval_over_dev_rows_is_the_binomials(tmp_path: Path) -> None:
     error = np.sqrt((0.8 * 0.2 + 0.7 * 0.3) / 277 / 3)
     width = 2 * stats.norm.ppf(1 - ALPHA / 2) * error
     assert bounds.high_rows - bounds.low_rows == pytest.approx(width, rel=0.15)
+
+
+def test_damaged_predictions_are_no_predictions(tmp_path: Path) -> None:
+    table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7}, seeds=1)]).table
+    found = compare(table)
+    file = next((tmp_path / "store").rglob("*.parquet"))
+    content = file.read_bytes()
+    for place in range(100, len(content) - 2000, 97):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert row_intervals(table, found).isna().all().all(), place
 
 
 def test_without_predictions_or_with_others_there_is_no_interval(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import Compose
+from tests.test_damage import DAMAGES
 from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.model.best import BestPerTask
@@ -188,25 +189,32 @@ def test_a_failure_leaves_nothing_of_its_own(
     assert not (tmp_path / "stage" / CHECKPOINT).exists()
 
 
+@pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
+@pytest.mark.parametrize("what", [CHECKPOINT, "best/*/model.safetensors"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_stage_begins_anew(
     compose: Compose,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: Callable[[Stage], Result],
     caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], None],
+    what: str,
 ) -> None:
     stage = stage_of(compose, "heterogeneous")
     whole = undisturbed(stage)
-    folder = tmp_path / "stage"
+    folder = tmp_path / "store" / ".work" / "stage"
+    folder.mkdir(parents=True)
     with monkeypatch.context() as patch:
         cut_off_at(patch, 7, SystemExit, "training_step", MultiTaskModule)
         with pytest.raises(SystemExit):
             train(stage, folder)
-    content = (folder / CHECKPOINT).read_bytes()
-    (folder / CHECKPOINT).write_bytes(content[: len(content) // 2])
+    damage(next(folder.glob(what)))
+    gone = not (folder / CHECKPOINT).exists()
     assert_same(train(stage, folder), whole)
-    assert "is damaged" in caplog.text
-    assert len(list((tmp_path.parent / ".damaged").glob("last.ckpt-*"))) == 1
+    kept = [file.name.partition("-")[0] for file in tmp_path.glob("store/.damaged/*")]
+    assert kept == ([] if gone else [CHECKPOINT])
+    assert ("is damaged" in caplog.text) != gone
+    assert not list(folder.glob("last.*"))
 
 
 def test_minutes_between_checkpoints(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.sweep.conftest import Sweep, Trained, found
+from tests.test_damage import flip
 from tlbench.errors import UserError
 from tlbench.results import read
 
@@ -185,3 +186,30 @@ def test_what_has_diverged_or_is_undefined_is_shown_and_is_no_failure(
         assert "of them without a score" in words
         assert {"1 undefined", "1 diverged"} <= set(re.findall(r"1 \w+d\b", table(printed)))
     assert trained.titles.count("rte<-mrpc") == trained.titles.count("cola<-mrpc") == 1
+
+
+def test_a_damaged_record_is_written_again_and_nothing_trained(
+    sweep: Sweep, trained: Trained, tmp_path: Path
+) -> None:
+    before = sweep(*PAIR)
+    del trained.titles[:]
+    file = min((tmp_path / "sweep").rglob("result.json"))
+    flip(file)
+    after = sweep(*PAIR)
+    assert trained.titles == []
+    assert {k: r.score for k, r in after.items()} == {k: r.score for k, r in before.items()}
+    assert len(list((file.parent / ".damaged").iterdir())) == 1
+
+
+def test_a_damaged_stage_is_trained_again_alone(
+    sweep: Sweep, trained: Trained, tmp_path: Path
+) -> None:
+    sweep(*PAIR)
+    del trained.titles[:]
+    for file in (tmp_path / "sweep").rglob("result.json"):
+        file.unlink()
+    for file in (tmp_path / "store").glob("*/stage.json"):
+        if '"title": "mrpc+rte"' in file.read_text():
+            flip(file)
+    assert len(sweep(*PAIR)) == 6
+    assert trained.titles == ["mrpc+rte"]

@@ -178,28 +178,31 @@ def usable(run: StageRun) -> Path | None:
     file = run.folder / CHECKPOINT
     if not file.exists():
         return None
-    if why := damage(run.folder, run.keeps_weights):
-        set_aside(file, run.folder.parent.parent, why)
+    try:
+        state = read(file, run.keeps_weights)
+    except ValueError as damage:
+        set_aside(file, run.folder.parent.parent, str(damage))
         return None
-    log.info("  going on from %s", file)
+    log.info("  going on from step %d (%s)", state["global_step"], file)
     return file
 
 
-def damage(folder: Path, keeps_weights: bool = False) -> str | None:
-    """Why the checkpoint in a work folder can't be gone on from; None if it can.
+def read(file: Path, keeps_weights: bool = False) -> dict[str, Any]:
+    """A checkpoint, once it and the weights that it refers to are known to be sound.
 
     Args:
         keeps_weights: whether it must refer to weights.
+
+    Raises:
+        ValueError: if anything is damaged.
     """
     try:
-        _read(folder / CHECKPOINT, keeps_weights)
+        return _read(file, keeps_weights)
     except Exception as error:  # whatever damage makes zipfile, torch and its unpickler raise
-        return str(error) or type(error).__name__
-    return None
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _read(file: Path, keeps_weights: bool) -> None:
-    """Read a checkpoint and the weights that it refers to; raise what damage makes of that."""
+def _read(file: Path, keeps_weights: bool) -> dict[str, Any]:
     with zipfile.ZipFile(file) as opened:  # torch compares no checksums
         if damaged := opened.testzip():
             raise ValueError(f"{damaged} in it has changed")
@@ -210,3 +213,4 @@ def _read(file: Path, keeps_weights: bool) -> None:
             raise FileNotFoundError(f"{weights} is missing")
         if wrong := changed(weights, best.get("sums", {})):
             raise ValueError(f"in {weights} {wrong[0]}")
+    return state
