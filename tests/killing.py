@@ -40,7 +40,7 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "finish": (BestPerTask, "finish", False),
     "one task's weights moved": (Path, "rename", True),
     "predictions": (training, "_write_predictions", True),
-    "stage.json": (store, "_replace_json", True),
+    "stage.json": (store, "write_sealed", True),
     "record": (ResultRecord, "write", False),
 }
 

@@ -6,6 +6,7 @@ Nothing damaged is removed: it is renamed into a folder ``.damaged``, and made a
 import hashlib
 import json
 import logging
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
     """What a JSON file is to hold, with a checksum of all of it."""
     plain = json.loads(json.dumps(content))
     return {**plain, _SEAL: _digest(plain)}
+
+
+def write_sealed(file: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file with its checksum; a reader sees the old one or the new one."""
+    draft = file.with_suffix(f".{os.getpid()}.draft")
+    try:
+        draft.write_text(json.dumps(seal(content), indent=1) + "\n", "utf-8")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def unseal(found: Any) -> dict[str, Any]:

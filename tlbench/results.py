@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tlbench.damage import seal, set_aside, unseal
+from tlbench.damage import set_aside, unseal, write_sealed
 from tlbench.errors import UserError
 
 SCHEMA = 1
@@ -88,14 +87,10 @@ class ResultRecord:
     def write(self, folder: Path, name: str = FILE) -> None:
         """Write the record; a reader sees the old one or the new one, never a part."""
         folder.mkdir(parents=True, exist_ok=True)
-        file, draft = folder / name, folder / f".{name}.{os.getpid()}"
-        try:
-            draft.write_text(json.dumps(seal(jsonable(asdict(self))), indent=1) + "\n", "utf-8")
-            if why := damage(file):
-                set_aside(file, folder, why)
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+        file = folder / name
+        if why := damage(file):
+            set_aside(file, folder, why)
+        write_sealed(file, jsonable(asdict(self)))
 
 
 def jsonable(value: Any) -> Any:

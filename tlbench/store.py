@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import claims
-from tlbench.damage import changed, checksum, seal, set_aside, unseal
+from tlbench.damage import changed, checksum, set_aside, unseal, write_sealed
 from tlbench.errors import UserError
 
 SCHEMA = 1
@@ -137,12 +137,16 @@ class Store:
         files = sorted(path for path in work.rglob("*") if path.is_file())
         sums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
         manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
-        _replace_json(work / "stage.json", manifest)
+        write_sealed(work / "stage.json", manifest)
         target = self.folder(key)
-        if not _moved(work, target):
+        try:
+            work.rename(target)  # of several processes one succeeds
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
             have = self.find(key)
             if have is not None and set(found["weights"]) <= set(have["weights"]):
-                return have  # another process was first
+                return have
             self.set_aside_damaged(key)
             if target.exists():  # it lacks the weights that this copy has
                 target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
@@ -180,7 +184,7 @@ class Store:
         found["weights"] = []
         found["files"] = {k: v for k, v in found["files"].items() if not k.startswith("weights/")}
         # The list first: should this be cut off, unlisted files do no harm.
-        _replace_json(self.folder(key) / "stage.json", found)
+        write_sealed(self.folder(key) / "stage.json", found)
         shutil.rmtree(self.folder(key) / "weights", ignore_errors=True)
 
     def damage(self, key: str) -> list[str]:
@@ -196,20 +200,3 @@ class Store:
     def _changed(self, key: str, found: dict[str, Any], below: str = "") -> list[str]:
         sums = {name: known for name, known in found["files"].items() if name.startswith(below)}
         return changed(self.folder(key), sums)
-
-
-def _moved(work: Path, target: Path) -> bool:
-    """Rename a folder, unless the target is there: of several processes one succeeds."""
-    try:
-        work.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    return True
-
-
-def _replace_json(file: Path, content: dict[str, Any]) -> None:
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(seal(content), indent=1), "utf-8")
-    draft.replace(file)

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     ls = commands.add_parser("ls", help="list the finished stages")
     ls.set_defaults(run=_ls)
-    verify = commands.add_parser("verify", help="compare every file with its checksum")
+    verify = commands.add_parser(
+        "verify", help="compare stages, checkpoints, cache and records with their checksums"
+    )
     verify.add_argument("--cache", type=Path, metavar="DIR", help=f"the cache_dir ({CACHE})")
     verify.add_argument(
         "--records", type=Path, metavar="DIR", help=f"a folder with records below ({RECORDS})"
@@ -115,10 +117,10 @@ def _checkpoints(store: Store) -> Iterator[tuple[Path, list[str]]]:
     """The checkpoints of interrupted stages; of one at work, the files come and go."""
     for file in sorted(store.work.glob(f"*/{CHECKPOINT}")):
         if not store.is_claimed(file.parent.name[:KEY_LENGTH]):
-            from tlbench.model import resume  # torch, without which the rest does
+            from tlbench.model import checkpoint  # torch, without which the rest does
 
             try:
-                resume.read(file)
+                checkpoint.read(file)
                 yield file, []
             except ValueError as damage:
                 yield file, [str(damage)]

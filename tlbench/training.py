@@ -22,6 +22,7 @@ from tlbench import memory, progress, ranks
 from tlbench.config import Task, TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
+from tlbench.model import checkpoint as checkpoints
 from tlbench.model import metrics, resume
 from tlbench.model.best import Best, BestPerTask
 from tlbench.model.encoder import load_encoder
@@ -54,7 +55,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     devices = ranks.count_devices(run.stage.config.trainer)
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
-    checkpoint = resume.usable(run)
+    checkpoint = checkpoints.usable(run)
     with ranks.others(devices, _train_as_other, run, devices, checkpoint):
         trainer, module, best = _train(run, data, logger, devices, checkpoint)
     if run.keeps_weights:
@@ -162,7 +163,7 @@ def _trainer(
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
         # Ours alone say what the ranks are, and the cluster's launcher what is requeued.
-        plugins=[LightningEnvironment(), resume.WriteInPlace()],
+        plugins=[LightningEnvironment(), checkpoints.WriteInPlace()],
         precision=t.precision,  # type: ignore[arg-type]
         logger=logger or False,
         callbacks=callbacks,

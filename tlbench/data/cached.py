@@ -5,14 +5,13 @@ sizes are compared whenever the dataset is opened, the checksums before a stage 
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench import claims
-from tlbench.damage import checksum, seal, set_aside, unseal
+from tlbench.damage import checksum, set_aside, unseal, write_sealed
 from tlbench.writing import writing
 
 if TYPE_CHECKING:  # tlbench-store does without it
@@ -98,6 +97,4 @@ def _write(index: Path, found: "Dataset") -> None:
         }
         for file in (*made, *described)
     }  # fmt: skip
-    draft = index.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(seal({"files": files}), indent=1), "utf-8")
-    draft.replace(index)
+    write_sealed(index, {"files": files})

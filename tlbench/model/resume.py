@@ -1,21 +1,15 @@
 """The checkpoint from which an interrupted stage goes on, at any step, with the same result."""
 
-import io
 import logging
 import random
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from tlbench.damage import changed, set_aside
-from tlbench.execution import StageRun
-from tlbench.model.best import BestPerTask, weights_folder
 from tlbench.model.module import MultiTaskModule
 from tlbench.store import CHECKPOINT
 
@@ -158,59 +152,3 @@ def set_random_state(state: dict[str, Any]) -> None:
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
     random.setstate(state["python"])
-
-
-class WriteInPlace(TorchCheckpointIO):
-    """Writes a checkpoint where it belongs: Lightning's own is first written to ``/tmp``, of which
-    a process that is killed would leave a part there.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
-    ) -> None:
-        content = io.BytesIO()  # torch has errors of its own for a disk that is full
-        torch.save(checkpoint, content)
-        Path(path).write_bytes(content.getbuffer())
-
-
-def usable(run: StageRun) -> Path | None:
-    """The checkpoint of a stage, if there is one; one that is damaged is set aside, and said."""
-    file = run.folder / CHECKPOINT
-    if not file.exists():
-        return None
-    try:
-        state = read(file, run.keeps_weights)
-    except ValueError as damage:
-        set_aside(file, run.folder.parent.parent, str(damage))
-        return None
-    log.info("  going on from step %d (%s)", state["global_step"], file)
-    return file
-
-
-def read(file: Path, keeps_weights: bool = False) -> dict[str, Any]:
-    """A checkpoint, once it and the weights that it refers to are known to be sound.
-
-    Args:
-        keeps_weights: whether it must refer to weights.
-
-    Raises:
-        ValueError: if anything is damaged.
-    """
-    try:
-        return _read(file, keeps_weights)
-    except Exception as error:  # whatever damage makes zipfile, torch and its unpickler raise
-        raise ValueError(str(error) or type(error).__name__) from error
-
-
-def _read(file: Path, keeps_weights: bool) -> dict[str, Any]:
-    with zipfile.ZipFile(file) as opened:  # torch compares no checksums
-        if damaged := opened.testzip():
-            raise ValueError(f"{damaged} in it has changed")
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    for task, best in state["callbacks"][BestPerTask.__name__]["best"].items():
-        weights = weights_folder(file.parent, task, best["step"])
-        if keeps_weights and best["splits"] and not weights.is_dir():
-            raise FileNotFoundError(f"{weights} is missing")
-        if wrong := changed(weights, best.get("sums", {})):
-            raise ValueError(f"in {weights} {wrong[0]}")
-    return state
