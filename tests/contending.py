@@ -154,7 +154,6 @@ def _found(folder: Path) -> dict[str, Any]:
         "begun": sum(by_word["begun"]),
         "most_commits": max(by_word["committed"]),
         "half": len(by_word.get("half", ())) + len(by_word.get("wrong", ())),
-        "claims": len(list(store.work.glob("*.claim"))),
     }
 
 

@@ -76,8 +76,6 @@ def assert_same(disturbed: Path, whole: Path) -> None:
     assert any(name.endswith("heads.safetensors") for s in expected.values() if isinstance(s, dict)
                for name in s.get("files", ()))  # fmt: skip
     assert found == expected
-    left = [path.name for path in (disturbed / "multirun/.store/.work").glob("*.claim")]
-    assert left == []
 
 
 def test_killed_at_the_worst_moments(tmp_path: Path) -> None:

@@ -43,9 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     ls = commands.add_parser("ls", help="list the finished stages")
     ls.set_defaults(run=_ls)
-    verify = commands.add_parser(
-        "verify", help="compare stages, checkpoints, cache and records with their checksums"
-    )
+    verify = commands.add_parser("verify", help="compare all there is with its checksums")
     verify.add_argument("--cache", type=Path, metavar="DIR", help=f"the cache_dir ({CACHE})")
     verify.add_argument(
         "--records", type=Path, metavar="DIR", help=f"a folder with records below ({RECORDS})"
@@ -99,8 +97,8 @@ def _verify(store: Store, options: argparse.Namespace) -> int:
         },
     }
     for kind, found in checked.items():
-        for place, wrong in found.items():
-            for line in wrong:
+        for place, lines in found.items():
+            for line in lines:
                 print(f"{place}: {line}")
         print(f"{len(found)} {kind}, {sum(map(bool, found.values()))} damaged")
     return int(any(wrong for found in checked.values() for wrong in found.values()))
