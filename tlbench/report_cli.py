@@ -13,6 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if there is a report, else 1 and one sentence that says why not."""
     options = _parser().parse_args(arguments)
     try:
+        if options.pack and options.pack.suffix != ".parquet":
+            raise UserError(f"Change --pack: {options.pack} does not end in .parquet.")
         _report(options)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -22,12 +24,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tlbench-report", description=__doc__)
-    parser.add_argument("study", nargs="+", type=Path, help="folders with result records below")
+    parser.add_argument(
+        "study",
+        nargs="+",
+        type=Path,
+        help="folders with result records below, or files of them that --pack has written",
+    )
     parser.add_argument("--out", type=Path, default=Path("report"), help="where to write it")
     parser.add_argument(
         "--by", nargs="+", action="extend", default=[], metavar="KEY",
         help="a part for each value of a config key or group (encoder, sampling.name), or of "
         "study, device, versions, git_revision",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pack", type=Path, metavar="FILE",
+        help="also write all records into one .parquet file, which gives the same report",
     )  # fmt: skip
     parser.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
     return parser
@@ -54,6 +65,10 @@ def _report(options: argparse.Namespace) -> None:
             target = f"{part}{advice.target} ({advice.target_rows:,} rows)"
             print(f"{target}: {advice.do} [{advice.verdict}] {advice.reason}")
     print(f"report: {report.page}")
+    if options.pack:
+        from tlbench.analysis.records import pack
+
+        print(f"{pack(options.study, options.pack)} records: {options.pack}")
     if options.wandb:
         from tlbench.analysis.to_wandb import log_report
 

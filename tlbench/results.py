@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -114,13 +114,25 @@ def read(file: Path) -> ResultRecord:
     """
     try:
         text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is not a result record ({error}); remove it.") from error
+    return parse(text, str(file))
+
+
+def parse(text: str, name: str) -> ResultRecord:
+    """The record that a text holds; see ``read``.
+
+    Args:
+        name: what a person calls the text.
+    """
+    try:
         found = unseal(json.loads(text))
         if found.get("schema") != SCHEMA:
-            raise UserError(f"{file} is not a result record of schema {SCHEMA}; remove it.")
+            raise UserError(f"{name} is not a result record of schema {SCHEMA}; remove it.")
         return _parser()(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         reason = "; ".join(str(error).splitlines()[:3])
-        raise UserError(f"{file} is not a result record ({reason}); remove it.") from error
+        raise UserError(f"{name} is not a result record ({reason}); remove it.") from error
 
 
 def find(file: Path) -> ResultRecord | None:
@@ -144,13 +156,6 @@ def _parser() -> Callable[[str], ResultRecord]:
 
     adapter = TypeAdapter(ResultRecord)
     return lambda text: adapter.validate_json(text, strict=True)
-
-
-def collect(folders: Iterable[Path]) -> Iterator[ResultRecord]:
-    """Every record below the folders, in the order of their paths."""
-    for folder in folders:
-        for file in sorted(folder.rglob(FILE)):
-            yield read(file)
 
 
 @cache

@@ -41,7 +41,8 @@ def record(
     score: float,
     **changes: Any,
 ) -> ResultRecord:
-    supports = {"single": [], "mtl_all": [t for t in rows if t != target]}.get(strategy, [support])
+    others = [task for task in rows if task != target]
+    supports = {"single": [], "mtl_all": others}.get(strategy, [str(support)])
     used = {t: rows[t] for t in (target, *supports)}
     # As a real key does, it says what is trained on what: rows stand for all the rest.
     stages = ["+".join(f"{t}{used[t]}" for t in sorted(used)) + f"-{seed}"]

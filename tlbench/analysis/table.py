@@ -1,15 +1,14 @@
-"""Result records under any number of folders, as one pandas table."""
+"""The records of any number of studies, as one pandas table."""
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tlbench import results
 from tlbench.analysis.protocol import Protocols
+from tlbench.analysis.records import sources
 from tlbench.errors import UserError
 from tlbench.results import ResultRecord
 
@@ -23,7 +22,7 @@ _COPIED = (
 
 @dataclass(frozen=True)
 class Study:
-    """What was found below the folders.
+    """What was found in the studies.
 
     Attributes:
         table: one row a record. Scores are fractions; ``target_rows`` and ``support_rows`` are
@@ -40,23 +39,23 @@ class Study:
 
 
 def collect(folders: Iterable[str | Path]) -> Study:
-    """Every record below the folders.
+    """Every record below the folders, and in files of packed records.
 
     Raises:
-        UserError: if a folder is not there, or none of them holds a record that can be read.
+        UserError: if one is not there, or none of them holds a record that can be read.
     """
-    tops = [Path(folder) for folder in folders]
+    studies = [Path(folder) for folder in folders]
     protocols, rows, problems = Protocols(), [], []
-    for file in _files(tops):
+    for file, read in sources(studies):
         try:
-            rows.append(_row(results.read(file), file, protocols))
+            rows.append(_row(read(), file, protocols))
         except UserError as error:
             problems.append(str(error))
         except (TypeError, ValueError, AttributeError) as error:
             problems.append(f"{file} is not a result record ({error}); remove it.")
     if not rows:
         unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
-        shown = ", ".join(map(str, tops))
+        shown = ", ".join(map(str, studies))
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
     return Study(pd.DataFrame(rows), protocols, problems)
 
@@ -75,20 +74,7 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(EXPERIMENT, keep="last")
 
 
-def _files(folders: Iterable[Path]) -> Iterator[Path]:
-    """The record files, each once; hidden folders, as the store, hold none."""
-    seen = set()
-    for top in folders:
-        if not top.is_dir():
-            raise UserError(f"Change STUDY: the folder {top} is not there.")
-        for folder, children, files in os.walk(top.resolve()):
-            children[:] = sorted(child for child in children if not child.startswith("."))
-            if results.FILE in files and folder not in seen:
-                seen.add(folder)
-                yield Path(folder, results.FILE)
-
-
-def _row(record: ResultRecord, file: Path, protocols: Protocols) -> dict[str, Any]:
+def _row(record: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
     config, rows = record.config, record.train_rows
     everything = config.get("strategy", {}).get("supports") == "all"
     if everything or record.strategy == "mtl_all":
@@ -110,7 +96,7 @@ def _row(record: ResultRecord, file: Path, protocols: Protocols) -> dict[str, An
         "wandb_project": config.get("logger", {}).get("project") or "",
         "wandb_entity": config.get("logger", {}).get("entity") or "",
         "protocol": protocols.number(record.strategy, config),
-        "file": str(file),
+        "file": file,
     }
 
 
