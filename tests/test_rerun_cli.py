@@ -24,6 +24,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
     record = json.loads(file.read_text())
     assert set(record["tasks"]) == {"mine", "rte", "cola"}
+    del record["checksum"]  # for what is changed here
     record["versions"]["torch"] = "1.0"
     record["config"]["logger"] = {"_target_": "tlbench.loggers.CsvLog"}
     (tmp_path / "kept.json").write_text(json.dumps(record))

@@ -46,16 +46,16 @@ def test_verify_finds_all_that_is_damaged(
             run("seed=1", "trainer.checkpoint_steps=1", "keep_weights=all")
     (checkpoint,) = store.work.glob("*/last.ckpt")
     shutil.copytree(cache, tmp_path / "cache")
-    first, second = store.finished()
+    (predictions,) = store.root.glob("*/predictions/rte.parquet")
+    (heads,) = store.root.glob("*/weights/*/heads.safetensors")
     (weights,) = checkpoint.parent.glob("best/*/model.safetensors")
     places = ("--cache", str(tmp_path / "cache"), "--records", str(tmp_path))
     assert command(store, "verify", *places) == 0
     assert "1 checkpoints, 0 damaged" in capsys.readouterr().out
     rows = next(tmp_path.glob("cache/rows/**/generator-train.arrow"))
     tokens = next(tmp_path.glob("cache/rows/**/cache-*.arrow"))
-    damaged = [store.folder(first) / "stage.json", store.folder(second) / "predictions/rte.parquet",
-               *store.folder(first).glob("weights/*/heads.safetensors"), rows, tokens, checkpoint,
-               weights, tmp_path / "job" / "result.json"]  # fmt: skip
+    damaged = [store.folder(store.finished()[0]) / "stage.json", predictions, heads, rows, tokens,
+               checkpoint, weights, tmp_path / "job" / "result.json"]  # fmt: skip
     for file in damaged:
         content = file.read_bytes()
         flip(file)
