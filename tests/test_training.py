@@ -404,3 +404,19 @@ def test_a_pickle_in_a_checkpoint_runs_no_code(compose: Compose, tmp_path: Path)
     torch.save({"global_step": 1, "callbacks": Evil(tmp_path / "ran")}, run.folder / CHECKPOINT)
     assert train_stage(run, None)["steps"] == 4
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_flipped_byte_in_predictions_is_noticed_by_whoever_reads_them(
+    compose: Compose, tmp_path: Path
+) -> None:
+    trained(compose(), tmp_path / "stage")
+    file = tmp_path / "stage" / "predictions" / "rte.parquet"
+    row_group = pq.ParquetFile(file).metadata.row_group(0)
+    columns = [row_group.column(i) for i in range(row_group.num_columns)]
+    (logits,) = (column for column in columns if column.path_in_schema == "logit_0")
+    first = logits.dictionary_page_offset or logits.data_page_offset
+    content = bytearray(file.read_bytes())
+    content[first + logits.total_compressed_size - 1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(OSError, match="CRC"):
+        pq.read_table(file, page_checksum_verification=True)

@@ -217,4 +217,4 @@ def _write_predictions(folder: Path, task: Task, best: Best) -> None:
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables(tables), file)
+    pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)

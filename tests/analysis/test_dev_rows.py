@@ -68,7 +68,7 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
             file.parent.mkdir(parents=True)
             columns = {"split": ["dev"] * rows, "row": range(rows), "label": labels,
                        "prediction": said}  # fmt: skip
-            pq.write_table(pa.table(columns), file)
+            pq.write_table(pa.table(columns), file, write_page_checksum=True)
             records.append(one)
     write(records, folder / "study")
     return folder

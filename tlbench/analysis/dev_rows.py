@@ -99,7 +99,8 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, A
         return None
     kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
     try:
-        kept = pq.read_table(kept_in, columns=["split", "row", "label", "prediction"])
+        names = ["split", "row", "label", "prediction"]
+        kept = pq.read_table(kept_in, columns=names, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
