@@ -30,6 +30,7 @@ from tlbench.model.first_token import read_first_token_only
 from tlbench.model.kernels import use_fast_kernels
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
+from tlbench.model.packed import can_pack
 from tlbench.stage import Stage
 from tlbench.store import CHECKPOINT
 
@@ -123,6 +124,9 @@ def _model(run: StageRun) -> MultiTaskModel:
     if config.fast_kernels:
         if not ranks.on_cuda(config.trainer):
             use_fast_kernels(model)
+            # What is compiled is the encoder's own forward.
+            compiled = str(config.trainer.compile).lower() == "true"
+            model.packs = can_pack(model.encoder) and not compiled
         read_first_token_only(model.encoder)
     if start is not None and run.stage.start is not None:
         model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")

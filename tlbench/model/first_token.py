@@ -22,13 +22,17 @@ def read_first_token_only(encoder: PreTrainedModel) -> bool:
     Returns:
         Whether the encoder is of a kind that this can be done to; others are left as they are.
     """
-    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    if not isinstance(layers, nn.ModuleList) or type(layers[-1]).__name__ not in _LIKE_BERT:
+    if not is_like_bert(encoder) or encoder.config._attn_implementation not in _MASKED_BY_SCORE:
         return False
-    if encoder.config._attn_implementation not in _MASKED_BY_SCORE:
-        return False
-    layers[-1].forward = MethodType(_first_token, layers[-1])
+    last = encoder.encoder.layer[-1]
+    last.forward = MethodType(_first_token, last)
     return True
+
+
+def is_like_bert(encoder: PreTrainedModel) -> bool:
+    """Whether an encoder's layers are BERT's, or have the same parts under the same names."""
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    return isinstance(layers, nn.ModuleList) and type(layers[-1]).__name__ in _LIKE_BERT
 
 
 def _first_token(

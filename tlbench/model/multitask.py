@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from tlbench.config import Task
 from tlbench.model.encoder import Head
+from tlbench.model.packed import first_tokens
 
 
 class Batch(NamedTuple):
@@ -62,7 +63,12 @@ class MultiTaskModel(nn.Module):
     Args:
         tasks: in the order in which batches hold them.
         heads: ``per_task`` or ``per_label_count``.
+
+    Attributes:
+        packs: whether padding is left out, which ``tlbench.model.packed.can_pack`` must allow.
     """
+
+    packs = False
 
     def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
         super().__init__()
@@ -79,7 +85,10 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""
-        features = self.encoder(**inputs).last_hidden_state[:, 0]
+        if self.packs:
+            features = first_tokens(self.encoder, inputs)
+        else:
+            features = self.encoder(**inputs).last_hidden_state[:, 0]
         parts = torch.split(features, list(counts))
         return [
             self.heads[f"head_{name}"](part)
