@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
@@ -74,8 +76,12 @@ def test_an_electra_with_small_embeddings_keeps_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("override", "packs"),
-    [("trainer.compile=auto", True), ("trainer.compile=true", False), ("fast_kernels=false", False)],
+    [
+        ("trainer.compile=auto", True),
+        ("trainer.compile=true", False),
+        ("fast_kernels=false", False),
+    ],
 )
-def test_when_a_stage_packs(compose: Compose, tmp_path: object, override: str, packs: bool) -> None:
+def test_when_a_stage_packs(compose: Compose, tmp_path: Path, override: str, packs: bool) -> None:
     (stage,) = build(compose(override)).plan()
-    assert _model(StageRun(stage, "target", tmp_path)).packs == packs  # type: ignore[arg-type]
+    assert _model(StageRun(stage, "target", tmp_path)).packs == packs
