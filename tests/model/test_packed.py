@@ -39,9 +39,7 @@ def test_features_and_gradients_are_those_of_the_encoder(
                 if isinstance(layer, FastDropout):
                     layer.p = 0.1
         assert can_pack(model)
-        features = (
-            first_tokens(model, asked) if packed else model(**asked).last_hidden_state[:, 0]
-        )
+        features = first_tokens(model, asked) if packed else model(**asked).last_hidden_state[:, 0]
         weights = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
         (features * weights).sum().backward()
         gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
