@@ -24,7 +24,7 @@ def read_first_token_only(encoder: PreTrainedModel) -> bool:
     """
     if not is_like_bert(encoder) or encoder.config._attn_implementation not in _MASKED_BY_SCORE:
         return False
-    last = encoder.encoder.layer[-1]
+    last: Any = encoder.get_submodule("encoder.layer")[-1]  # type: ignore[index]
     last.forward = MethodType(_first_token, last)
     return True
 
