@@ -137,7 +137,10 @@ def parse(text: str, name: str) -> ResultRecord:
 
 def find(file: Path) -> ResultRecord | None:
     """A record; None if it is not there, or damaged: it is then written again."""
-    return None if damage(file) or not file.exists() else read(file)
+    try:
+        return read(file) if file.exists() else None
+    except UserError:
+        return None
 
 
 def damage(file: Path) -> str | None:

@@ -124,10 +124,10 @@ def _model(run: StageRun) -> MultiTaskModel:
     if config.fast_kernels:
         if not ranks.on_cuda(config.trainer):
             use_fast_kernels(model)
-            # What is compiled is the encoder's own forward.
-            compiled = str(config.trainer.compile).lower() == "true"
-            model.packs = can_pack(model.encoder) and not compiled
-        read_first_token_only(model.encoder)
+            # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
+            model.packs = can_pack(model.encoder) and not _compiles(config.trainer, steps=0)
+        if not model.packs:  # packed rows do without that forward
+            read_first_token_only(model.encoder)
     if start is not None and run.stage.start is not None:
         model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
     return model
