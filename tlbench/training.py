@@ -52,7 +52,6 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         UserError: if the devices that are asked for are not there.
     """
     began = time.time()
-    memory.keep_freed()
     devices = ranks.count_devices(run.stage.config.trainer)
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
@@ -91,6 +90,8 @@ def _train(
     checkpoint: Path | None,
 ) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask]:
     config = run.stage.config
+    if not ranks.on_cuda(config.trainer):
+        memory.keep_freed()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data.setup()
     schedule = data.schedule
