@@ -1,5 +1,6 @@
 """The command line as a user types it: real processes in an empty folder."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,9 @@ def test_a_multirun_prints_one_table(command: Command, tmp_path: Path) -> None:
     ran = command(*sweep)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("gain over single") == 1
+    # Several jobs may write at once: every line says whose it is.
+    assert re.search(r"^  mnli\+rte s1: step 4/4  mnli [\d.]+  rte [\d.]+$", ran.stderr, re.M)
+    assert re.search(r"^  stilts rte<-mnli s0: [\d.]+ \(majority", ran.stdout, re.M)
     records = [read(file) for file in (tmp_path / "multirun").rglob("result.json")]
     assert len(records) == 6
     assert {record.strategy for record in records} == {"single", "stilts", "mtl"}

@@ -188,6 +188,20 @@ def test_a_run_that_cant_be_resumed_or_is_an_agents_has_no_id_of_ours(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("mode", "silent"), [("online", False), ("offline", True)])
+def test_a_run_says_no_more_than_where_it_is(
+    mode: str,
+    silent: bool,
+    inits: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", mode)
+    open_and_close(tmp_path, failed=False)
+    settings = inits[0]["settings"]
+    assert (settings.quiet, settings.silent) == (True, silent)
+
+
 @pytest.mark.parametrize(
     ("login", "mode"),
     [

@@ -34,6 +34,11 @@ class StageRun:
     weights_needed: bool = False
 
     @property
+    def title(self) -> str:
+        """What a person reads, in a log that several jobs write to: ``mnli+rte s0``."""
+        return f"{self.stage.title} s{self.stage.config.seed}"
+
+    @property
     def keeps_weights(self) -> bool:
         """Whether the best weights of its tasks go into the store."""
         keep = self.stage.config.keep_weights
@@ -102,12 +107,12 @@ class Execution:
         from tlbench.training import train_stage
 
         role, start = self._role(stage), None
-        log.info("  %s: training %s (%s)", role, stage.title, stage.key)
         if stage.start:
             start = self.store.weights(stage.start.key, stage.start.tasks[0])
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
         run = StageRun(stage, role, work, start, scores, weights_needed)
+        log.info("  %s: training, as %s (%s)", run.title, role, stage.key)
         return train_stage(run, self.opened.lightning())
 
     def _role(self, stage: Stage) -> str:

@@ -93,7 +93,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         summary = _summary(record)
     finally:
         opened.finish(summary, failed=not summary)
-    print_record(record, folder, in_sweep)
+    print_record(record, folder, experiment.title if in_sweep else None)
     return record.score
 
 

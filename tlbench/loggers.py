@@ -94,7 +94,8 @@ class WandbLog:
         import wandb
 
         mode = None if "WANDB_MODE" in os.environ else _mode()
-        online = (mode or os.environ["WANDB_MODE"]) == "online"
+        effective = mode or os.environ["WANDB_MODE"]
+        online = effective == "online"
         self._id_file = job.folder / "wandb_run_id"
         Path(save_dir).mkdir(parents=True, exist_ok=True)
         self.run = wandb.init(
@@ -110,7 +111,8 @@ class WandbLog:
             # Offline nothing can be resumed; in a W&B sweep its agent has given the id.
             id=_run_id(self._id_file) if online and "WANDB_SWEEP_ID" not in os.environ else None,
             resume="allow" if online else None,
-            settings=wandb.Settings(silent=mode == "offline"),
+            # Its own summary of each run would drown a sweep's lines, which have the score.
+            settings=wandb.Settings(silent=effective == "offline", quiet=True),
         )
 
     def lightning(self) -> "Logger":

@@ -23,11 +23,11 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
-def print_record(record: ResultRecord, folder: Path, in_sweep: bool) -> None:
-    """Print one result: a table, or in a sweep a line, and where its record is."""
-    if in_sweep:
+def print_record(record: ResultRecord, folder: Path, title: str | None = None) -> None:
+    """Print one result: a table and where its record is, or in a sweep a line with its title."""
+    if title:
         say(
-            f"  {record.target_task} {_score(record)} (majority "
+            f"  {title}: {_score(record)} (majority "
             f"{points(record.majority_score)}), {record.instances} instances, "
             f"{record.instances_reused} of them reused"
         )

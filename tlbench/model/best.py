@@ -48,6 +48,7 @@ class BestPerTask(pl.Callback):
         config = run.stage.config
         self.best = {name: Best() for name in run.stage.tasks}
         self.history: list[dict[str, Any]] = []
+        self.title = run.title
         self.folder = run.folder
         self.tokenizer = tokenizer
         self.keeps_weights = run.keeps_weights
@@ -98,7 +99,7 @@ class BestPerTask(pl.Callback):
                     f"not finite, or {metrics.EXPLODED} times that of knowing nothing; lower "
                     f"optim.lr"
                 )
-                log.warning("  %s has diverged: %s", module.role, self.diverged)
+                log.warning("  %s has diverged: %s", self.title, self.diverged)
 
     def state_dict(self) -> dict[str, Any]:
         self._in_checkpoint = {self._weights(name) for name in self.best}
@@ -154,8 +155,8 @@ class BestPerTask(pl.Callback):
             for task, splits in self.history[-1]["tasks"].items()
         ]
         log.info(
-            "  %s step %d/%d  %s",
-            module.role, trainer.global_step, module.total_steps, "  ".join(scores),
+            "  %s: step %d/%d  %s",
+            self.title, trainer.global_step, module.total_steps, "  ".join(scores),
         )  # fmt: skip
 
 
