@@ -23,7 +23,7 @@ def test_a_single_run_prints_a_table_and_leaves_a_record(command: Command, tmp_p
     assert read(file).status == "done"
     assert {path.name for path in tmp_path.iterdir()} == {"multirun"}
     log = (file.parent / "tlbench.log").read_text()
-    assert "target: training cola" in log
+    assert "cola s0: training as target" in log
     again = command(*FAST, "target_task=cola")
     assert "is in the store" in again.stderr
     assert len(list((tmp_path / "multirun" / "adhoc").iterdir())) == 1

@@ -42,6 +42,14 @@ def test_a_trial_that_diverges_is_no_best_one(command: Command, tmp_path: Path) 
     assert "'optim.lr': 0.0001" in ran.stderr
 
 
+def test_a_search_without_any_score_ends_in_a_sentence(command: Command) -> None:
+    ran = command(*SEARCH, "hydra.sweeper.n_trials=1", "subsample_size.target=100000")
+    assert ran.returncode == 1
+    assert "Change subsample_size.target: 100000 asks for 100000 rows" in ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("No trial of the search has a score")
+    assert "Traceback" not in ran.stderr
+
+
 def test_the_same_search_again_trains_nothing(command: Command) -> None:
     search = (*SEARCH, "hydra.sweeper.n_trials=2")
     assert command(*search).stderr.count(": training ") == 2

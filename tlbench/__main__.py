@@ -13,6 +13,8 @@ from tlbench.config import CONF_DIR
 from tlbench.errors import UserError
 from tlbench.writing import writing
 
+_NO_TRIAL = "No trials are completed yet."  # what Optuna raises at the end of such a search
+
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
 def _job(cfg: DictConfig) -> float | None:
@@ -36,6 +38,11 @@ def main() -> None:
         cause = error.__cause__
         print(error, *([cause] if isinstance(cause, OmegaConfBaseException) else []),
               sep="\n", file=sys.stderr)  # fmt: skip
+        sys.exit(1)
+    except ValueError as error:
+        if str(error) != _NO_TRIAL:
+            raise
+        print("No trial of the search has a score: see above why they failed.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted; the same command again does what is missing.", file=sys.stderr)

@@ -112,7 +112,7 @@ class Execution:
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
         run = StageRun(stage, role, work, start, scores, weights_needed)
-        log.info("  %s: training, as %s (%s)", run.title, role, stage.key)
+        log.info("  %s: training as %s (%s)", run.title, role, stage.key)
         return train_stage(run, self.opened.lightning())
 
     def _role(self, stage: Stage) -> str:
