@@ -139,6 +139,7 @@ def test_what_has_no_score_is_counted_named_and_in_no_number(
     said = capsys.readouterr().err
     assert "Experiments whose training has diverged: 1, in no mean and no test" in said
     assert "Experiments whose score is not defined: 2, in no mean and no test" in said
+    assert said.count("A cell that lost seeds so looks better than it is.") == 2
     assert "repeat" not in said
     page = (tmp_path / "out" / "index.html").read_text()
     assert "single mnli, seed 42: the loss was not finite" in page

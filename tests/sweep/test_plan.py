@@ -44,6 +44,15 @@ def test_what_others_start_from_is_trained_in_an_earlier_wave(plan: MakePlan) ->
     assert titles(found) == [["mrpc", "rte", "mrpc+rte"], ["rte<-mrpc"]]
 
 
+def test_the_longest_jobs_of_a_wave_come_first(plan: MakePlan) -> None:
+    """The longest would else begin last, and run alone where jobs run beside each other."""
+    grid = ("strategy=single,mtl", "target_task=wnli,rte", "support_task=wnli,mnli")
+    (wave,) = titles(
+        plan(*grid, "trainer.max_steps=null", "subsample_size={target:null,support:null}")
+    )
+    assert wave == ["mnli+rte", "mnli+wnli", "rte+wnli", "rte", "wnli"]
+
+
 def test_an_experiment_trains_the_stage_that_it_ends_with(
     plan: MakePlan,
 ) -> None:

@@ -148,7 +148,11 @@ def _notices(
     scored = done(table)
     unscored = without_score(table)
     for name, count in unscored.items():
-        found.append(f"{LACKING[name]}: {count:,}, in no mean and no test, and named below.")
+        flattered = " A cell that lost seeds so looks better than it is."
+        found.append(
+            f"{LACKING[name]}: {count:,}, in no mean and no test, and named below."
+            + (flattered if name != "failed" else "")
+        )
     repeated = len(table) - sum(unscored.values()) - len(scored)
     if repeated:
         found.append(f"Records that repeat an experiment, counted once: {repeated:,}.")

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 from tlbench import results
 from tlbench.config import Config, content, stage_folder
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, from_config, impossible
+from tlbench.schedule import Schedule
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.sweep.compose import Combination
@@ -68,6 +70,11 @@ class Job:
     overrides: Sequence[str]
     folder: Path
     weights_of: str | None
+
+    @property
+    def rows(self) -> int:
+        """What it trains at most, by which the longest jobs of a wave are told."""
+        return Schedule.planned(self.stage).trained_rows
 
     @property
     def log(self) -> Path:
@@ -157,6 +164,8 @@ class _Needs:
         for depth, stage, weights_of, planned in self.missing.values():
             job = self._job(stage, weights_of, planned, ends.get(stage.key))
             waves.setdefault(depth, []).append(job)
+        for jobs in waves.values():  # the longest first, or it would begin last and run alone
+            jobs.sort(key=attrgetter("rows"), reverse=True)
         return [waves[depth] for depth in sorted(waves)]
 
     def _depth(self, stage: Stage, weights_of: str | None, planned: Planned) -> int:
