@@ -123,7 +123,9 @@ def test_an_incomplete_grid_is_counted_and_drawn(
     page = (tmp_path / "out" / "index.html").read_text()
     assert "rte with cola, rte with mnli" in page
     assert "out of memory" in page
-    assert ">missing</text>" in (tmp_path / "out" / "figures" / "heat_map.svg").read_text()
+    for name in ("heat_map", "best_of_pair"):
+        drawn = (tmp_path / "out" / "figures" / f"{name}.svg").read_text()
+        assert ">missing</text>" in drawn
 
 
 def test_what_has_no_score_is_counted_named_and_in_no_number(

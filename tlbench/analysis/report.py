@@ -79,7 +79,9 @@ def make_figures(analysis: Analysis) -> Iterator[tuple[str, str, Figure]]:
         yield (
             "best_of_pair",
             "The better of MTL and STILTs minus single, in points: does the support help at all?",
-            figures.heat_map(best, analysis.tasks, "better than single", "worse than single"),
+            figures.heat_map(
+                best, analysis.tasks, "better than single", "worse than single", analysis.missing
+            ),
         )
     if analysis.regression:
         yield (
