@@ -235,7 +235,7 @@ def _power(analysis: Analysis) -> Table:
     note = (
         "The smallest true difference, in points, that this many seeds find four times in five at "
         "p < 0.1, if the spread seen is the true one and scores are normal. Smaller differences "
-        "may exist and not be seen."
+        "may exist and not be seen; above 100 points none would be."
     )
     return Table("power", "What these seeds could have seen", note, columns, analysis.power)
 
