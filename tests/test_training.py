@@ -11,6 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from tests.conftest import Compose, Run
+from tlbench import training
 from tlbench.config import Encoder
 from tlbench.data.mixing import Batch, Mixer
 from tlbench.execution import StageRun
@@ -304,6 +305,18 @@ def test_the_encoder_is_compiled_where_it_pays_or_is_asked_for(
 
 
 BAD = [math.nan, math.inf]
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_freed_memory_is_kept_where_a_cpu_trains(
+    cuda: bool, compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(training.memory, "keep_freed", lambda: calls.append("kept"))
+    monkeypatch.setattr(training.ranks, "on_cuda", lambda _: cuda)
+    monkeypatch.setattr(training.ranks, "count_devices", lambda _: 1)
+    trained(compose("trainer.max_steps=2"), tmp_path / "stage")
+    assert calls == ([] if cuda else ["kept"])
 
 
 @pytest.fixture
