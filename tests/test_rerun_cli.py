@@ -36,7 +36,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
     assert f"score: {record['score']} then, {record['score']} now" in again.stdout
     assert "torch: 1.0 then, " in again.stdout
     assert "The score is the same." in again.stdout
-    assert "training cola+mine+rte" in again.stderr
+    assert "cola+mine+rte s0: training as target" in again.stderr
     (file,) = (tmp_path / "multirun" / "rerun").glob("*/result.json")
     assert read(file).stage_keys == record["stage_keys"]
     assert not (tmp_path / "multirun" / ".store").exists()
