@@ -47,10 +47,6 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted; the same command again does what is missing.", file=sys.stderr)
         sys.exit(130)
-    except SystemExit as error:
-        if type(error) is not SystemExit:  # Lightning's answer to SIGTERM, which has no code
-            sys.exit(143)
-        raise
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One Hydra job: an experiment (or one stage of it) from its config to its record."""
 
 import logging
+import signal
 import sys
 import time
 import traceback
@@ -47,7 +48,10 @@ def run_job(cfg: DictConfig) -> float | None:
             raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
         if _is_told_to_stop(error):
             log.warning("The job was told to stop; the same command again goes on where it was.")
-            raise
+            if type(error) is SystemExit:  # submitit's
+                raise
+            # Lightning's kind has no code, and a sweep would import Lightning to see it.
+            raise SystemExit(128 + signal.SIGTERM) from None
         _record_failure(cfg, folder, error)
         if isinstance(error, UserError) and not in_sweep:
             sys.exit(1)  # the sentence is in the log; Hydra would print it again

@@ -73,7 +73,7 @@ class StagedSweeper(BasicSweeper):
             UserError: at once if a value has a wrong type, at the end if an experiment has failed.
         """
         from tlbench import progress
-        from tlbench.sweep import compose, dry_run, freeze, outcome, plan
+        from tlbench.sweep import compose, dry_run, freeze, outcome, plan, stop
 
         progress.show_or_hide(self.master.trainer.progress_bar)
         folder = Path(self.master.hydra.sweep.dir)
@@ -88,7 +88,9 @@ class StagedSweeper(BasicSweeper):
             return
         OmegaConf.save(self.master, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
-        outcome.report(outcome.run(planned, launch), folder)
+        with stop.workers_save_first(planned.stores):
+            ended = outcome.run(planned, launch)
+        outcome.report(ended, folder)
 
     def _axes(self, arguments: list[str], loader: ConfigLoader) -> list[list[str]]:
         """The overrides to choose from, key by key; a later argument replaces a parameter."""
