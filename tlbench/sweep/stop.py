@@ -28,7 +28,7 @@ def workers_save_first(stores: Iterable[Store]) -> Iterator[None]:
     """Answer SIGINT and SIGTERM once the stages that workers train in ``stores`` are saved.
 
     SIGINT then is a KeyboardInterrupt, SIGTERM an exit with code 143; a second signal does not
-    wait. Without workers there is no wait; a stage that is trained in this process has its own
+    wait. What is ignored stays ignored. Without workers there is no wait; a stage that is trained in this process has its own
     answer to SIGTERM.
     """
     folders = {store.work for store in stores}
@@ -44,7 +44,10 @@ def workers_save_first(stores: Iterable[Store]) -> Iterator[None]:
             raise KeyboardInterrupt
         sys.exit(128 + number)
 
-    before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: handler for n, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, answer)
     try:
         yield
     finally:
