@@ -7,7 +7,7 @@ import hydra
 
 from benchmarks.bare_loop import Row, Settings
 from benchmarks.workload import Case, Work
-from tlbench.config import CONF_DIR
+from tlbench.config_files import CONF_DIR
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.experiment import build
 from tlbench.model.encoder import locate

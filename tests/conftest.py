@@ -15,9 +15,9 @@ from pathlib import Path
 import datasets
 import hydra
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from tlbench.config import CONF_DIR
+from tlbench.config_files import CONF_DIR
 from tlbench.job import run_experiment
 from tlbench.results import ResultRecord, read
 
@@ -30,6 +30,16 @@ Run = Callable[..., ResultRecord]
 def compose_config(*overrides: str) -> DictConfig:
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return hydra.compose("config", overrides=list(overrides))
+
+
+def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
+    """The dotted keys of all values."""
+    found = []
+    for key in cfg:
+        node = OmegaConf.select(cfg, str(key)) if not OmegaConf.is_missing(cfg, key) else None
+        name = f"{prefix}{key}"
+        found += leaves(node, f"{name}.") if isinstance(node, DictConfig) and node else [name]
+    return found
 
 
 def write_users_task(folder: Path, score: str) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tlbench import choices, config
+from tlbench import choices, config_files
 from tlbench.choices import check_choices, options
 from tlbench.errors import UserError
 
@@ -58,7 +58,7 @@ def test_a_plugin_that_is_not_installed_is_named_with_its_extra(
 def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "target_task").mkdir()
     (tmp_path / "target_task" / "mine.yaml").touch()
-    monkeypatch.setattr(config.sys, "argv", ["tlbench", f"--config-dir={tmp_path}"])
+    monkeypatch.setattr(config_files.sys, "argv", ["tlbench", f"--config-dir={tmp_path}"])
     assert {"mine", "rte"} <= set(options("target_task"))
     assert {"mine", "rte", "none"} <= set(options("support_task"))
     assert options("optim.lr") == []
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_option_is_named(
     file = tmp_path / "target_task" / "mine.yaml"
     file.parent.mkdir()
     file.write_bytes(content)
-    monkeypatch.setattr(config.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(config_files.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
     with pytest.raises(UserError, match=f"Change .*mine.yaml: .*{said}"):
         check_choices([f"{group}=rte,mine"])
     check_choices([f"{group}=rte"])

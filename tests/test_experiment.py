@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Compose
-from tlbench import config
+from tlbench import config_files
 from tlbench.errors import UserError
 from tlbench.experiment import build
 
@@ -82,7 +82,7 @@ def test_a_users_yaml_is_target_support_and_one_of_all(
     )
     for split in ("train", "dev"):
         (tmp_path / f"{split}.csv").write_text("text,verdict\nawful,bad\nfine,good\n")
-    monkeypatch.setattr(config.sys, "argv", ["tlbench", "--config-dir", str(folder)])
+    monkeypatch.setattr(config_files.sys, "argv", ["tlbench", "--config-dir", str(folder)])
     every = build(
         compose("strategy=mtl_all", "strategy.tasks=[mine,cola]", "subsample_size.support=null")
     )

@@ -4,7 +4,7 @@ import hydra
 import pytest
 
 from tlbench import gpus
-from tlbench.config import CONF_DIR
+from tlbench.config_files import CONF_DIR
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from tests.conftest import compose_config
 from tlbench import report_cli, rerun_cli
 from tlbench.choices import check_choices
-from tlbench.config import CONF_DIR, parse_config
+from tlbench.config import parse_config
+from tlbench.config_files import CONF_DIR
 from tlbench.store_cli import _parser
 
 ROOT = Path(__file__).parents[1]

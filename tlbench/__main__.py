@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.choices import check_choices
-from tlbench.config import CONF_DIR
+from tlbench.config_files import CONF_DIR
 from tlbench.errors import UserError
 from tlbench.writing import writing
 

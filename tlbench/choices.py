@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from tlbench.config import config_dirs
+from tlbench.config_files import config_dirs
 from tlbench.errors import UserError
 
 _OPTUNA = "hydra/sweeper=optuna"

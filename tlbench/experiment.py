@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from tlbench import checks
 from tlbench.choices import read_option
-from tlbench.config import Config, Task, checked, parse_config, task_file
+from tlbench.config import Config, Task, checked, parse_config
+from tlbench.config_files import task_file
 from tlbench.data.sizes import count_rows
 from tlbench.data.sources import Split, splits
 from tlbench.errors import UserError

@@ -14,10 +14,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tlbench import loggers, progress, recording, results
-from tlbench.config import cell
 from tlbench.errors import UserError
 from tlbench.execution import Execution
 from tlbench.experiment import Experiment, build
+from tlbench.naming import cell
 from tlbench.results import ResultRecord
 from tlbench.stage import Stage
 from tlbench.store import Store

@@ -17,8 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlbench import results
 from tlbench.checks import check_task
-from tlbench.config import Task, checked, content
+from tlbench.config import Task, checked
 from tlbench.errors import UserError
+from tlbench.naming import content
 from tlbench.results import ResultRecord
 from tlbench.summary import say
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
-from tlbench.config import NEUTRAL_KEYS
+from tlbench.naming import NEUTRAL_KEYS
 from tlbench.results import ResultRecord
 
 

@@ -89,6 +89,6 @@ def test_dynamic_shares_are_positive_and_sum_to_1(
 
 
 def test_every_rule_has_an_option_in_the_config_group() -> None:
-    from tlbench.config import CONF_DIR
+    from tlbench.config_files import CONF_DIR
 
     assert {file.stem for file in CONF_DIR.glob("sampling/*.yaml")} == set(RULES)

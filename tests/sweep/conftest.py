@@ -14,7 +14,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from hydra_plugins.tlbench_staged_sweeper import StagedSweeper
-from tlbench.config import CONF_DIR
+from tlbench.config_files import CONF_DIR
 from tlbench.execution import StageRun
 from tlbench.job import run_job
 from tlbench.results import ResultRecord, read

@@ -5,8 +5,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
 from tests.sweep.conftest import MakeSweeper
-from tlbench.config import parse_config, unresolved
+from tlbench.config import parse_config
 from tlbench.errors import UserError
+from tlbench.naming import unresolved
 from tlbench.sweep.compose import Combination, Composer, combine
 
 GRID = ("target_task=glob(*)", "support_task=glob(*,exclude=none)", "strategy=glob(*)",

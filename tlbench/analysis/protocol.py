@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.config import NEUTRAL_KEYS
 from tlbench.errors import UserError
+from tlbench.naming import NEUTRAL_KEYS
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",

@@ -8,9 +8,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from tlbench import results
-from tlbench.config import Config, content, stage_folder
+from tlbench.config import Config
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, from_config, impossible
+from tlbench.naming import content, stage_folder
 from tlbench.schedule import Schedule
 from tlbench.stage import Stage
 from tlbench.store import Store

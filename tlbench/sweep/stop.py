@@ -28,8 +28,8 @@ def workers_save_first(stores: Iterable[Store]) -> Iterator[None]:
     """Answer SIGINT and SIGTERM once the stages that workers train in ``stores`` are saved.
 
     SIGINT then is a KeyboardInterrupt, SIGTERM an exit with code 143; a second signal does not
-    wait. What is ignored stays ignored. Without workers there is no wait; a stage that is trained in this process has its own
-    answer to SIGTERM.
+    wait. What is ignored stays ignored. Without workers there is no wait; a stage that is trained
+    in this process has its own answer to SIGTERM.
     """
     folders = {store.work for store in stores}
     told: list[int] = []

@@ -1,0 +1,85 @@
+"""What a run was asked for, and the names of folders and cells that are made of it."""
+
+import hashlib
+import json
+import re
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+# Keys that change where, how fast or under which name a run goes, never its result. Everything
+# else does change it: tests/test_naming.py walks all keys and fails on one in neither set.
+NEUTRAL_KEYS = (
+    "study",
+    "micro_batch_size",
+    "eval_batch_size",
+    "keep_weights",
+    "store_dir",
+    "cache_dir",
+    "only_stage",
+    "num_workers",
+    "logger",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.checkpoint_minutes",
+    "trainer.checkpoint_steps",
+    "trainer.progress_bar",
+)
+
+
+def unresolved(cfg: DictConfig) -> dict[str, Any]:
+    """A composed config as plain data, its interpolations as they are written."""
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+
+
+def asked(plain: dict[str, Any]) -> dict[str, Any]:
+    """What a run was asked for: the config less neutral keys and what its strategy ignores."""
+    found = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
+    supports = _inside(found, "strategy.supports")
+    ignored = {
+        "support_task": supports != "one",
+        "subsample_size.support": supports == "none",
+        "strategy.tasks": supports != "all",
+    }
+    for key in (*NEUTRAL_KEYS, *(key for key, is_ignored in ignored.items() if is_ignored)):
+        parent, _, last = key.rpartition(".")
+        node = _inside(found, parent) if parent else found
+        if isinstance(node, dict):
+            node.pop(last, None)
+    return found
+
+
+def _inside(plain: Any, key: str) -> Any:
+    """The value at a dotted key, None where there is none: Hydra names a job's folder first."""
+    for part in key.split("."):
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
+
+
+def content(plain: dict[str, Any]) -> str:
+    """A folder name made of what was asked, the same in every rerun."""
+    return _name(plain, asked(plain), f"seed{plain.get('seed')}")
+
+
+def cell(plain: dict[str, Any]) -> str:
+    """A name made of what was asked less the seed: ``rte-stilts-mnli-3fa9c1d2``."""
+    return _name(plain, {k: v for k, v in asked(plain).items() if k != "seed"})
+
+
+def _name(plain: dict[str, Any], what: dict[str, Any], *more: str) -> str:
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+    names = ["target_task.name", "strategy.name"]
+    if _inside(plain, "strategy.supports") == "one":
+        names.append("support_task.name")
+    parts = [part for name in names if (part := _inside(plain, name))]
+    return "-".join([word(part) for part in (*parts, *more)] + [digest.hexdigest()[:8]])
+
+
+def word(part: Any) -> str:
+    """A part of a folder's name; whatever was given, it leads out of no folder."""
+    return re.sub(r"\W+", "_", str(part))[:64]
+
+
+def stage_folder(key: str) -> str:
+    """The folder name of a job that trains one stage alone."""
+    return f"stages/{word(key)}"
