@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tlbench.analysis.analysis import LACKING, Analysis
+from tlbench.analysis.shown import NAMES, Table
 from tlbench.analysis.table import Study, done
-from tlbench.analysis.tables import NAMES, Table
 from tlbench.summary import points
 
 MOST_ROWS = 100  # of a table; its CSV has them all

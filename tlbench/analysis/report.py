@@ -11,8 +11,9 @@ from tlbench.analysis import figures
 from tlbench.analysis.analysis import Analysis
 from tlbench.analysis.grid import at_full_size
 from tlbench.analysis.page import Part, Picture, render
+from tlbench.analysis.shown import Table
 from tlbench.analysis.table import Study
-from tlbench.analysis.tables import Table, tables
+from tlbench.analysis.tables import tables
 
 PAGE = "index.html"
 _MOST_PAIRS = 12  # with lines of their own

@@ -1,88 +1,12 @@
-"""The tables: their columns, and how a number is written for a reader, a spreadsheet or a paper."""
+"""The tables of a report: what stands in them, and how each is to be read."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 import pandas as pd
 
 from tlbench.analysis.analysis import Analysis
 from tlbench.analysis.grid import has_sizes
-
-NAMES = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL", "student": "Student",
-         "welch": "Welch"}  # fmt: skip
-_POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: where its numbers are, its heading, and what they are.
-
-    Attributes:
-        kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
-            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``).
-    """
-
-    key: str
-    heading: str
-    kind: str = "text"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the report; ``note`` says how to read it and what it assumes."""
-
-    name: str
-    title: str
-    note: str
-    columns: Sequence[Column]
-    frame: pd.DataFrame
-
-    def words(self, most: int | None = None) -> pd.DataFrame:
-        """What a person reads: the first ``most`` rows, headings as columns."""
-        rows = self.frame.head(most) if most else self.frame
-        headings = [column.heading for column in self.columns]
-        found = [[_shown(row, column) for column in self.columns] for _, row in rows.iterrows()]
-        return pd.DataFrame(found, columns=headings)
-
-    def numbers(self) -> pd.DataFrame:
-        """What a program reads: points, not fractions, unrounded but for noise."""
-        found = self.frame.copy()
-        for column in self.columns:
-            keys = column.key.split() if column.kind == "interval" else [column.key]
-            if column.kind in _POINTS:
-                found[keys] = 100 * found[keys]
-        return found.round(6)
-
-    def write(self, folder: Path) -> None:
-        """Write ``name.csv`` and ``name.tex`` (booktabs)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.numbers().to_csv(folder / f"{self.name}.csv", index=False)
-        shown = self.words()
-        align = "".join("l" if column.kind == "text" else "r" for column in self.columns)
-        text = shown.to_latex(index=False, escape=True, column_format=align)
-        (folder / f"{self.name}.tex").write_text(text, "utf-8")
-
-
-def _shown(row: "pd.Series[object]", column: Column) -> str:
-    if column.kind == "interval":
-        low, high = (row[key] for key in column.key.split())
-        return "-" if pd.isna(low) else f"{100 * low:+.1f} to {100 * high:+.1f}"
-    value = row[column.key]
-    if value is None or pd.isna(value):
-        return "-"
-    return FORMATS[column.kind](value)
-
-
-FORMATS = {
-    "text": lambda value: NAMES.get(value, str(value)),
-    "count": lambda value: f"{value:,.0f}",
-    "number": lambda value: f"{value:.2f}",
-    "p": lambda value: f"{value:.3f}" if value >= 0.001 else "<0.001",
-    "percent": lambda value: f"{100 * value:.0f}%",
-    "points": lambda value: f"{100 * value:.1f}",
-    "gain": lambda value: f"{100 * value:+.1f}",
-}
+from tlbench.analysis.shown import Column, Table
 
 _TARGET = Column("target", "target")
 _SUPPORT = Column("support", "support")
