@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.conftest import Table
-from tests.analysis.planted import grid, none
+from tests.analysis.planted import SEEDS, grid, none
 from tlbench.analysis import advice
 from tlbench.analysis.advice import Advice, advise, simultaneous, verdict
 from tlbench.analysis.comparisons import ALPHA, compare, gains
@@ -38,6 +38,16 @@ def test_a_planted_winner_is_recommended(table: Table) -> None:
     assert found["rte"].low < 0.07 < found["rte"].high
     assert found["rte"].candidates == 5
     assert "MTL with mnli (best of 5): +" in found["rte"].reason
+
+
+def test_a_candidate_that_lost_a_seed_is_not_among_the_best(table: Table) -> None:
+    records = grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0)
+    for one in records:
+        if (one.strategy, one.target_task, one.seed) == ("mtl", "rte", SEEDS[0]):
+            one.status, one.score = "failed", None
+    found = said(table(records))
+    assert found["rte"].candidates == 3
+    assert found["rte"].tried.startswith("STILTs with ")
 
 
 def test_without_gain_single_is_recommended(table: Table) -> None:

@@ -80,6 +80,27 @@ def test_no_spread_over_seeds_is_no_test_and_no_certainty(table: Table) -> None:
     assert compare(table(records))[["student_p", "paired_p", "low"]].isna().all().all()
 
 
+def test_the_rounding_of_scores_is_no_spread(table: Table) -> None:
+    """Scores are of 32 bits: 0.913 - 0.9 and 0.313 - 0.3 differ in the eighth digit."""
+    score = {("stilts", 0): 0.9, ("mtl", 0): 0.913, ("stilts", 1): 0.3, ("mtl", 1): 0.313}
+    records = [
+        record(strategy, "rte", "mnli", TWO, seed, float(np.float32(value)))
+        for (strategy, seed), value in score.items()
+    ]
+    (row,) = compare(table(records)).itertuples()
+    assert row.sd_difference > 0
+    assert np.isnan([row.paired_p, row.low]).all()
+    assert not np.isnan(row.student_p)
+
+
+@pytest.mark.parametrize(("seeds", "has"), [(3, False), (4, True)])
+def test_few_seeds_are_not_bootstrapped(table: Table, seeds: int, has: bool) -> None:
+    """The range of two scores holds the mean half the time, whatever is resampled."""
+    found = compare(table(grid(TWO, none, seeds=range(seeds))))
+    assert found.low_seeds.notna().all() == found.high_seeds.notna().any() == has
+    assert found.low.notna().all()
+
+
 def test_gains_are_over_single_at_the_same_size(table: Table) -> None:
     half = {"rte": 50, "mnli": 400}
     records = [record("single", "rte", None, TWO, s, 0.6 + s / 100) for s in range(3)]
@@ -145,12 +166,12 @@ def test_t_intervals_cover_at_their_rate() -> None:
     assert covered == pytest.approx(1 - ALPHA, abs=0.012)
 
 
-@pytest.mark.parametrize("seeds", [5, 10, 20])
+@pytest.mark.parametrize("seeds", [4, 5, 10, 20])
 def test_bootstrap_intervals_cover_at_their_rate(seeds: int) -> None:
     samples = np.random.default_rng(1).normal(0.02, 0.01, (2000, seeds))
     low, high = expanded_percentiles(samples).T
     covered = ((low < 0.02) & (high > 0.02)).mean()
-    assert covered == pytest.approx(1 - ALPHA, abs=0.03)
+    assert covered == pytest.approx(1 - ALPHA, abs=0.05 if seeds < 5 else 0.03)
 
 
 def test_a_bootstrap_of_many_is_scipys() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.conftest import Table
-from tests.analysis.planted import grid, heuristic_holds, record
+from tests.analysis.planted import SEEDS, grid, heuristic_holds, none, record
 from tlbench.analysis.comparisons import compare, gains
 from tlbench.analysis.grid import (
     METHODS,
@@ -33,6 +33,28 @@ def test_methods_are_the_planted_means(table: Table) -> None:
     assert mnli["size heuristic"] == mnli["pairwise oracle"] == pytest.approx(72)
     assert found["mean"]["MTL-ALL"] == pytest.approx(0.69)
     assert found.loc["majority class"].eq(0.5).all()
+
+
+def test_every_method_counts_all_seeds_of_a_cell(table: Table) -> None:
+    """Where one strategy lost seeds, the other's are not lost to the methods that choose it."""
+    records = grid(TASKS, heuristic_holds, noise=0.02)
+    for one in records:
+        if (one.strategy, one.target_task, one.seed) == ("stilts", "rte", SEEDS[0]):
+            one.status, one.score = "failed", None
+    frame = table(records)
+    found = method_scores(frame, judge(compare(frame)))
+    # the smallest target: the heuristic always says MTL
+    assert found.rte["size heuristic"] == pytest.approx(found.rte["average MTL"], rel=1e-12)
+
+
+def test_a_target_whose_pairs_are_smaller_than_it_has_no_pairs_methods(table: Table) -> None:
+    records = [r for r in grid(TASKS, none) if r.target_task != "rte"]
+    records += grid({"rte": 5, "mnli": 1000}, none, strategies=["stilts", "mtl"])
+    records += [record("single", "rte", None, TASKS, seed, 0.7) for seed in SEEDS]
+    frame = table([r for r in records if r.target_task == "rte" or r.strategy != "mtl_all"])
+    found = method_scores(frame, judge(compare(frame)))
+    assert found.rte["single"] == pytest.approx(0.7)
+    assert np.isnan(found.rte["size heuristic"])
 
 
 def test_a_target_without_a_majority_score_is_in_the_means_of_the_others(table: Table) -> None:

@@ -8,6 +8,7 @@ from subprocess import CompletedProcess
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from tests.analysis.planted import config, grid, heuristic_holds, none, record, write
 from tlbench.analysis.report import slug
@@ -65,6 +66,17 @@ def test_tables_are_in_points(tmp_path: Path) -> None:
     methods = pd.read_csv(tmp_path / "out" / "tables" / "methods.csv", index_col="method")
     assert methods.rte["single"] == pytest.approx(70)
     assert methods.loc["majority class"].eq(50).all()
+
+
+def test_what_only_a_csv_shows_is_in_points_too(tmp_path: Path) -> None:
+    write(grid(TASKS, heuristic_holds, noise=0.01), tmp_path / "study")
+    report(tmp_path / "study", "--out", tmp_path / "out")
+    for name in ("comparisons", "best_of_pair"):
+        found = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv")
+        student = stats.t.ppf(0.95, found.seeds - 1) * found.sd_difference / found.seeds**0.5
+        assert (found.high - found.difference).to_numpy() == pytest.approx(student, abs=1e-4)
+        assert found.high_seeds.between(found.difference, found.difference + 2 * student).all()
+        assert found.sd_first.between(0.1, 3).all()
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:

@@ -67,12 +67,12 @@ def advise(table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame)
     majority = cells(table).groupby("target").majority.mean()
     found = []
     for (target, _), group in gained.groupby(["target", "target_rows"], sort=False):
-        row = _best(group)
+        row, candidates = _best(group)
         names = _name(row.strategy, row.support, row.support_rows, group)
         said = verdict(row.low, row.high)
         do = names if said == EVIDENCE and row.low > 0 else "single"
         do = UNDECIDED if said == NO_TEST else do
-        found.append(_advice(row, said, do, names, "single", len(group), majority[target]))
+        found.append(_advice(row, said, do, names, "single", candidates, majority[target]))
     known = {(advice.target, advice.target_rows) for advice in found}
     for (target, rows), group in comparisons.groupby(["target", "target_rows"], sort=False):
         if (target, rows) not in known:
@@ -106,11 +106,12 @@ def simultaneous(group: pd.DataFrame, one_control: bool) -> pd.DataFrame:
     return pd.DataFrame({"low": group.difference - half, "high": group.difference + half})
 
 
-def _best(group: pd.DataFrame) -> "pd.Series[object]":
+def _best(group: pd.DataFrame) -> "tuple[pd.Series[object], int]":
+    """The candidate of the highest mean, and of how many: those that no seed is lost of."""
     together = group.assign(**simultaneous(group, one_control=True))
     enough = together[together.seeds == together.seeds.max()]
     best: pd.Series[object] = enough.loc[enough.difference.idxmax()]
-    return best
+    return best, len(enough)
 
 
 def _pair_advice(row: "pd.Series[object]", group: pd.DataFrame, majority: float) -> Advice:

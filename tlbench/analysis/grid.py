@@ -1,5 +1,6 @@
 """A study's cells: means over seeds, what is missing, and the order of its tasks."""
 
+import math
 from itertools import product
 
 import pandas as pd
@@ -72,7 +73,9 @@ def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     """
     at = at_full_size(cells(table))
     pairs = at_full_size(judged)
-    chosen = pairs["first"].where(choices(pairs, "size heuristic") == "mtl", pairs["second"])
+    means = at.set_index(["strategy", "target", "support"]).score
+    sides = pd.DataFrame({s: _of(means, s, pairs) for s in ("mtl", "stilts")}, index=pairs.index)
+    chosen = sides.mtl.where(choices(pairs, "size heuristic") == "mtl", sides.stilts)
     by = {name: at[at.strategy == name].groupby("target").score for name in set(at.strategy)}
     empty = pd.Series(dtype=float)
     rows = {
@@ -82,7 +85,7 @@ def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
         "average MTL": by["mtl"].mean() if "mtl" in by else empty,
         "MTL-ALL": by["mtl_all"].mean() if "mtl_all" in by else empty,
         "size heuristic": chosen.groupby(pairs.target).mean(),
-        "pairwise oracle": pairs[["first", "second"]].max(axis=1).groupby(pairs.target).max(),
+        "pairwise oracle": sides.max(axis=1).groupby(pairs.target).max(),
     }
     others = [name for name in by if name not in ("single", "stilts", "mtl", "mtl_all")]
     rows |= {f"average {name}": by[name].mean() for name in sorted(others)}
@@ -90,6 +93,12 @@ def method_scores(table: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(rows).T.reindex(columns=targets).dropna(how="all")
     common = frame.columns[frame.drop(index="majority class", errors="ignore").notna().all()]
     return frame.assign(mean=frame[common].mean(axis=1, skipna=False))
+
+
+def _of(means: "pd.Series[float]", strategy: str, pairs: pd.DataFrame) -> list[float]:
+    """A strategy's mean over all its seeds for each of the pairs."""
+    keys = zip(pairs.target, pairs.support, strict=True)
+    return [means.get((strategy, *key), math.nan) for key in keys]
 
 
 def best_of_pair(judged: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:

@@ -80,9 +80,10 @@ class Part:
                 f"The size heuristic is right in {rule.applicable_right} of these {n} "
                 f"({100 * rule.applicable_accuracy:.0f}%, 90% interval "
                 f"{100 * rule.applicable_low:.0f} to {100 * rule.applicable_high:.0f}%); always "
-                f"choosing the more frequent winner, in {constant.applicable_right}. Following "
-                f"the heuristic loses {100 * rule.regret:.2f} points on average against the "
-                f"better strategy of each pair."
+                f"choosing the more frequent winner, in {constant.applicable_right}. Against the "
+                f"better strategy of each pair, over all pairs, the heuristic loses "
+                f"{100 * rule.regret:.2f} points on average, the more frequent winner "
+                f"{100 * constant.regret:.2f}."
             )
         return found + self._crossover()
 

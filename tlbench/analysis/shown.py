@@ -27,13 +27,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report; ``note`` says how to read it and what it assumes."""
+    """A table of the report; ``note`` says how to read it and what it assumes.
+
+    Attributes:
+        more_points: columns that only its CSV shows and that are fractions, there in points.
+    """
 
     name: str
     title: str
     note: str
     columns: Sequence[Column]
     frame: pd.DataFrame
+    more_points: Sequence[str] = ()
 
     def words(self, most: int | None = None) -> pd.DataFrame:
         """What a person reads: the first ``most`` rows, headings as columns."""
@@ -45,6 +50,7 @@ class Table:
     def numbers(self) -> pd.DataFrame:
         """What a program reads: points, not fractions, unrounded but for noise."""
         found = self.frame.copy()
+        found[list(self.more_points)] *= 100
         for column in self.columns:
             keys = column.key.split() if column.kind == "interval" else [column.key]
             if column.kind in _POINTS:

@@ -12,6 +12,7 @@ _TARGET = Column("target", "target")
 _SUPPORT = Column("support", "support")
 _SIZES = (Column("target_rows", "target rows", "count"),
           Column("support_rows", "support rows", "count"))  # fmt: skip
+_SPREADS = ("sd_first", "sd_second", "sd_difference")
 _MAJORITY = Column("majority", "majority class", "points")
 
 
@@ -34,7 +35,10 @@ def _advice(analysis: Analysis) -> Table:
         Column("against", "against"), Column("gain", "gain", "gain"),
         Column("low high", "90% interval", "interval"), Column("verdict", "verdict"), _MAJORITY,
     )  # fmt: skip
-    note = "Intervals hold for all candidates of a target together (Bonferroni)."
+    note = (
+        "Intervals hold for all candidates of a target together (Bonferroni), not for all targets, "
+        "and pool the spread over seeds of its candidates, taken as equal."
+    )
     return Table("advice", "What to do", note, columns, frame)
 
 
@@ -78,12 +82,14 @@ def _comparisons(analysis: Analysis) -> Table:
     )  # fmt: skip
     note = (
         "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
-        "few), and over dev rows at the seeds that were run. g is the effect size: the "
+        "few; none of fewer than four, which can't reach 90%), and over dev rows at the seeds "
+        "that were run. g is the effect size: the "
         "difference in standard deviations over seeds (Hedges). Holm and BH correct Student's p "
         "over all pairs."
     )
     frame = _with_majority(analysis, analysis.comparisons)
-    return Table("comparisons", "MTL against STILTs, pair by pair", note, columns, frame)
+    title = "MTL against STILTs, pair by pair"
+    return Table("comparisons", title, note, columns, frame, ("low", "high", *_SPREADS))
 
 
 def _rules(analysis: Analysis) -> Table:
@@ -143,10 +149,14 @@ def _best(analysis: Analysis) -> Table:
     )  # fmt: skip
     note = (
         "The strategy with the higher mean of each pair against the target alone. Choosing the "
-        "better one first flatters these gains a little. Student's interval over paired seeds."
+        "better one first flatters these gains a little. Student's interval over paired seeds. "
+        "The figure's colours, and Holm and BH in the CSV, correct Student's p over the gains of "
+        "both strategies and MTL-ALL, from which the better ones were chosen."
     )
     frame = _with_majority(analysis, analysis.best)
-    return Table("best_of_pair", "The better of each pair against single", note, columns, frame)
+    title = "The better of each pair against single"
+    bounds = ("low_seeds", "high_seeds")
+    return Table("best_of_pair", title, note, columns, frame, (*bounds, *_SPREADS))
 
 
 def _power(analysis: Analysis) -> Table:
