@@ -22,7 +22,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from tlbench import store, training
+from tlbench import outputs, store, training
 from tlbench.model.best import BestPerTask
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
@@ -39,7 +39,7 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "checkpoint": (LastCheckpoint, "_write", True),
     "finish": (BestPerTask, "finish", False),
     "one task's weights moved": (Path, "rename", True),
-    "predictions": (training, "_write_predictions", True),
+    "predictions": (outputs, "write_predictions", True),
     "stage.json": (store, "write_sealed", True),
     "record": (ResultRecord, "write", False),
 }

@@ -9,8 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -18,13 +16,13 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench import memory, progress, ranks
-from tlbench.config import Task, TrainerConfig
+from tlbench import memory, outputs, progress, ranks
+from tlbench.config import TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
 from tlbench.model import checkpoint as checkpoints
-from tlbench.model import metrics, resume
-from tlbench.model.best import Best, BestPerTask
+from tlbench.model import resume
+from tlbench.model.best import BestPerTask
 from tlbench.model.encoder import load_encoder
 from tlbench.model.first_token import read_first_token_only
 from tlbench.model.kernels import use_fast_kernels
@@ -63,9 +61,9 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
     for task in module.model.tasks:
-        _write_predictions(run.folder, task, best.best[task.name])
+        outputs.write_predictions(run.folder, task, best.best[task.name])
     return {
-        "tasks": {task.name: _task_entry(data, task, best) for task in module.model.tasks},
+        "tasks": {task.name: outputs.task_entry(data, task, best) for task in module.model.tasks},
         "diverged": best.diverged,
         "history": best.history,
         "shares": data.shares,
@@ -185,41 +183,3 @@ def _trainer(
 def _device_name(trainer: pl.Trainer) -> str:
     device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict[str, Any]:
-    mine = best.best[task.name]
-    (train,) = (rows for rows in data.train if rows.task is task)
-    labels = torch.tensor(train.tokens.data.column("label").to_numpy()[train.used])
-    dev = mine.splits["dev"]
-    found = {k: v for k, v in dev.found.items() if k != "score"}
-    for name, evaluation in mine.splits.items():
-        if name.startswith("dev_"):
-            extra = name.removeprefix("dev_")
-            found |= {f"{k}_{extra}": v for k, v in evaluation.found.items() if k != "score"}
-    lost = best.diverged is not None
-    return {
-        "score": None if lost else dev.found["score"],
-        "selected_by": None if lost else mine.splits[best.selecting].found["score"],
-        "metrics": dict.fromkeys(found) if lost else found,
-        "majority_score": metrics.majority_score(task, labels, dev.labels),
-        "step": mine.step,
-        "train_rows": len(train.used),
-    }
-
-
-def _write_predictions(folder: Path, task: Task, best: Best) -> None:
-    """One Parquet file for the task: split, row, label, prediction and logits at its best."""
-    tables = []
-    for name, e in best.splits.items():
-        outputs = {f"logit_{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
-        columns = {
-            "split": [name] * len(e.ids),
-            "row": e.ids.numpy(),
-            "label": e.labels.double().numpy(),
-            "prediction": metrics.predict(task, e.logits).double().numpy(),
-        }
-        tables.append(pa.table({**columns, **outputs}))
-    file = folder / "predictions" / f"{task.name}.parquet"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
