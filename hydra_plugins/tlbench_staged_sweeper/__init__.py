@@ -88,7 +88,7 @@ class StagedSweeper(BasicSweeper):
             return
         OmegaConf.save(self.master, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
-        with stop.workers_save_first(planned.stores):
+        with stop.answered():
             ended = outcome.run(planned, launch)
         outcome.report(ended, folder)
 
