@@ -65,11 +65,3 @@ def test_a_heartbeat_keeps_a_claim_fresh(file: Path, monkeypatch: pytest.MonkeyP
         os.utime(file, (0, 0))
         time.sleep(0.5)
         assert time.time() - file.stat().st_mtime < 5
-
-
-def test_the_claims_of_some_processes(tmp_path: Path) -> None:
-    with claims.hold(tmp_path / "a.claim", "a"), claims.hold(tmp_path / "b.claim", "b"):
-        (tmp_path / "other.claim").write_text(f"elsewhere {os.getpid()} 0\n")
-        assert list(claims.holders(tmp_path, [os.getpid(), 0]).values()) == [os.getpid()] * 2
-        assert claims.holders(tmp_path, [0]) == {}
-    assert claims.holders(tmp_path, [os.getpid()]) == {}

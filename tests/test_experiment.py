@@ -26,6 +26,11 @@ from tlbench.experiment import build
          "Change subsample_size.target: 200 asks for 200 rows and task 'rte' has 100"),
         (["strategy=mtl_all", "strategy.tasks=[cola,nope]"], "Change strategy.tasks: .* 'nope'"),
         (["strategy.plan=no.such.function"], "Change strategy.plan"),
+        (["strategy.plan=os.getcwd"], "Change strategy.plan: 'os.getcwd' takes no experiment"),
+        (["strategy.plan=builtins.repr"], "Change strategy.plan: 'builtins.repr' gives no stage"),
+        (["target_task.name=tickets"], "Change target_task: there is no task 'tickets' in any"),
+        (["strategy=mtl", "support_task=mnli", "support_task.name=nli"],
+         "Change support_task: there is no task 'nli' in any"),
         (["suite=glue_tsv", "suite.root=nowhere"], "suite.root.: nowhere/RTE/train.tsv"),
         (["suite=glue"], "Change suite .*'nyu-mll/glue' rte train can't be loaded"),
     ],
@@ -87,6 +92,18 @@ def test_a_users_yaml_is_target_support_and_one_of_all(
         compose("strategy=mtl_all", "strategy.tasks=[mine,cola]", "subsample_size.support=null")
     )
     assert [draw.name for draw in every.supports] == ["cola", "mine"]
+
+
+def test_a_task_file_of_another_name_is_refused(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a stage of all tasks might hold one twice."""
+    (tmp_path / "target_task").mkdir()
+    rte = (config_files.CONF_DIR / "target_task" / "rte.yaml").read_text()
+    (tmp_path / "target_task" / "mine.yaml").write_text(rte)
+    monkeypatch.setattr(config_files.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    with pytest.raises(UserError, match=r"Change name in .*mine.yaml to the file's own: it is 'r"):
+        build(compose("strategy=mtl_all", "strategy.tasks=[mine,rte]", "target_task=cola"))
 
 
 def test_planning_needs_no_files_of_the_encoder(compose: Compose) -> None:

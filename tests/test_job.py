@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Compose, Run
+from tlbench import results
 from tlbench.errors import UserError
 from tlbench.execution import StageRun
 from tlbench.experiment import build
@@ -64,6 +65,16 @@ def test_a_stage_from_elsewhere_is_said_to_be_reused(
     assert trained == ["mnli+rte"]
     assert other.score == one.score
     assert (one.instances_reused, other.instances_reused) == (0, one.instances)
+
+
+def test_a_reused_stage_is_of_the_revision_that_trained_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for revision in ("first", "second"):
+        monkeypatch.setattr(results, "git_revision", lambda found=revision: found)
+        record = run(f"study={revision}")
+        assert (record.study, record.git_revision) == (revision, "first")
+        (tmp_path / "job" / "result.json").unlink()
 
 
 def test_rows_trained_on_under_held_out(run: Run) -> None:

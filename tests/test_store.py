@@ -67,6 +67,12 @@ def test_a_copy_with_weights_replaces_one_without(store: Store) -> None:
     assert store.damage(KEY) == []
 
 
+def test_a_folder_that_no_stage_is_called_is_none(store: Store) -> None:
+    (store.root / "my_study" / "rte-single-seed0-0123abcd").mkdir(parents=True)
+    commit(store)
+    assert store.finished() == [KEY]
+
+
 def test_damage_is_named(store: Store) -> None:
     commit(store, ("rte",))
     assert store.damage(KEY) == []

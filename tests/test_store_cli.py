@@ -108,3 +108,18 @@ def test_prune_old_stages_and_weights(store: Store) -> None:
 def test_a_store_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--store", str(tmp_path / "nowhere"), "ls"]) == 1
     assert capsys.readouterr().err.startswith("Change --store: ")
+
+
+def test_a_folder_that_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a user means another one, nothing of theirs is taken for a damaged stage."""
+    (tmp_path / "multirun" / "study").mkdir(parents=True)
+    for arguments in (["ls"], ["prune", "--damaged"]):
+        assert main(["--store", str(tmp_path / "multirun"), *arguments]) == 1
+        assert capsys.readouterr().err.startswith("Change --store: ")
+    assert [path.name for path in (tmp_path / "multirun").iterdir()] == ["study"]
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "soon"])
+def test_days_that_are_none(tmp_path: Path, days: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["--store", str(tmp_path), "prune", "--older-than", days])

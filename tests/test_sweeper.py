@@ -143,6 +143,8 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(command: Command, tmp_path
     alone = ("debug=fast", "strategy=stilts", "support_task=mrpc")
     ran = command(*alone, dry)
     assert "stilts rte<-mrpc s0: 2 stages" in ran.stdout
+    wrong = command(*alone, dry, "subsample_size.target=10000")
+    assert (wrong.returncode, wrong.stderr.count("Change subsample_size.target: ")) == (1, 1)
     assert list((tmp_path / "multirun").rglob("result.json")) == []
     assert list((tmp_path / "multirun" / ".store").glob("*/stage.json")) == []
     assert command(*alone).returncode == 0

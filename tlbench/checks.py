@@ -22,7 +22,7 @@ _CHOICES = {
     "sampling.name": tuple(RULES),
     "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
-    "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
+    "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
 _POSITIVE = (

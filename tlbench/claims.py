@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,13 +42,6 @@ def hold(file: Path, what: str) -> Iterator[None]:
 def is_held(file: Path) -> bool:
     """Whether a process that is alive holds the claim."""
     return file.exists() and not _stale(file)
-
-
-def holders(folder: Path, pids: Collection[int]) -> dict[str, int]:
-    """The claims in ``folder`` that processes of this host hold: what they say, and by whom."""
-    begins = {f"{_machine()} {pid} ": pid for pid in pids}
-    said = [_holder(file) for file in folder.glob("*.claim")]
-    return {text: begins[b] for text in said for b in begins if text.startswith(b)}
 
 
 def _take(file: Path, mine: str) -> bool:

@@ -45,7 +45,9 @@ def task_file(name: str, key: str = "strategy.tasks") -> Path:
         file = folder / "target_task" / f"{name}.yaml"
         if file.is_file():
             return file
-    raise UserError(f"Change {key}: there is no task '{name}' in any target_task folder.")
+    raise UserError(
+        f"Change {key}: there is no task '{name}' in any target_task folder, in a file of its name."
+    )
 
 
 def _job_folder(root: DictConfig) -> str:

@@ -94,6 +94,7 @@ class Execution:
             found["ingredients"] = stage.ingredients()
             found["title"] = stage.title
             found["versions"] = results.package_versions()
+            found["git_revision"] = results.git_revision()
             return self.store.commit(stage.key, work, results.jsonable(found))
 
     def _train_in(

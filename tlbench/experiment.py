@@ -1,5 +1,6 @@
 """From a config to an experiment, from an experiment to its stages and its result record."""
 
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,13 +39,18 @@ class Experiment:
 
     def plan(self) -> list[Stage]:
         """The stages to train, in order; the last one gives the target's score."""
-        strategy = self.config.strategy
+        name = self.config.strategy.plan
         try:
-            final: Stage = get_method(strategy.plan)(self)
+            strategy = get_method(name)
         except (ImportError, ValueError) as error:  # ValueError: not even the name of a module
-            raise UserError(
-                f"Change strategy.plan: '{strategy.plan}' can't be imported."
-            ) from error
+            raise UserError(f"Change strategy.plan: '{name}' can't be imported.") from error
+        try:
+            inspect.signature(strategy).bind(self)
+        except (TypeError, ValueError) as error:  # ValueError: of some functions in C
+            raise UserError(f"Change strategy.plan: '{name}' takes no experiment.") from error
+        final = strategy(self)
+        if not isinstance(final, Stage):
+            raise UserError(f"Change strategy.plan: '{name}' gives no stage.")
         stages = final.needed()
         for stage in stages:
             checks.check_stage(stage)
@@ -83,6 +89,7 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
     size = config.subsample_size
     for name in size.per_task:
         task_file(name, "subsample_size.per_task")
+    task_file(config.target_task.name, "target_task")
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
     supports = tuple(
         _draw(config, task, size.support, "subsample_size.support", target.count)
@@ -106,7 +113,9 @@ def impossible(config: Config) -> str | None:
 def _support_tasks(config: Config) -> list[Task]:
     strategy = config.strategy
     if strategy.supports == "one":
-        return [_task(json.dumps(config.support_task), "support_task")]
+        task = _task(json.dumps(config.support_task), "support_task")
+        task_file(task.name, "support_task")
+        return [task]
     if strategy.supports == "all":
         names = sorted({*strategy.tasks} - {config.target_task.name})
         return [_defined(name, config.suite) for name in names]
@@ -115,8 +124,12 @@ def _support_tasks(config: Config) -> list[Task]:
 
 def _defined(name: str, suite: dict[str, Any]) -> Task:
     """The definition of a task that is neither target nor support, from its file."""
-    definition = json.dumps(OmegaConf.to_container(read_option(task_file(name))))
-    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+    file = task_file(name)
+    definition = json.dumps(OmegaConf.to_container(read_option(file)))
+    task = _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+    if task.name != name:
+        raise UserError(f"Change name in {file} to the file's own: it is '{task.name}'.")
+    return task
 
 
 # The next two are remembered because a large sweep asks thousands of times for the same tasks.

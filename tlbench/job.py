@@ -22,10 +22,12 @@ from tlbench.results import ResultRecord
 from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.summary import print_record
-from tlbench.sweep import dry_run
+from tlbench.sweep import dry_run, stop
 from tlbench.writing import writing
 
 log = logging.getLogger(__name__)
+
+_TOLD = "The job was told to stop; the same command again goes on where it was."
 
 
 def run_job(cfg: DictConfig) -> float | None:
@@ -38,27 +40,38 @@ def run_job(cfg: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     in_sweep = hydra.mode == RunMode.MULTIRUN
     logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
-    try:
-        if not in_sweep and hydra.sweeper.get("dry_run"):
-            dry_run.print_run(build(cfg))
+    dry = not in_sweep and hydra.sweeper.get("dry_run")
+    with stop.job_of_worker() as may_begin:
+        if not may_begin:
             return None
-        return run_experiment(cfg, folder, in_sweep)
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
-        if _is_told_to_stop(error):
-            log.warning("The job was told to stop; the same command again goes on where it was.")
-            if type(error) is SystemExit:  # submitit's
-                raise
-            # Lightning's kind has no code, and a sweep would import Lightning to see it.
-            raise SystemExit(128 + signal.SIGTERM) from None
-        _record_failure(cfg, folder, error)
-        if isinstance(error, UserError) and not in_sweep:
-            sys.exit(1)  # the sentence is in the log; Hydra would print it again
-        if in_sweep and isinstance(error, SystemExit):
-            # An exit would end the launcher, and with it the jobs that wait for their turn.
-            raise RuntimeError(f"the job called sys.exit({error})") from error
-        raise
+        try:
+            if not dry:
+                return run_experiment(cfg, folder, in_sweep)
+            dry_run.print_run(build(cfg))
+        except BaseException as error:
+            if stop.was_told() and isinstance(error, KeyboardInterrupt | SystemExit):
+                log.warning(_TOLD)
+                return None  # the sweep ends once all of its workers have
+            _end_if_interrupted(error)
+            _record_failure(cfg, None if dry else folder, error)
+            if isinstance(error, UserError) and not in_sweep:
+                sys.exit(1)  # the sentence is in the log; Hydra would print it again
+            if in_sweep and isinstance(error, SystemExit):
+                # An exit would end the launcher, and with it the jobs that wait for their turn.
+                raise RuntimeError(f"the job called sys.exit({error})") from error
+            raise
+    return None
+
+
+def _end_if_interrupted(error: BaseException) -> None:
+    """End the job if an error answers a signal; that is no failure."""
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
+    if _is_told_to_stop(error):
+        log.warning(_TOLD)
+        if type(error) is SystemExit:  # submitit's
+            raise error
+        raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's kind has no code
 
 
 def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
@@ -152,9 +165,10 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _record_failure(cfg: DictConfig, folder: Path, error: BaseException) -> None:
-    """Leave a failed record, unless there is a finished one; never hide the failure itself."""
+def _record_failure(cfg: DictConfig, folder: Path | None, error: BaseException) -> None:
+    """Say why, and leave a failed record unless there is a finished one; in no folder none."""
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     shown = None if isinstance(error, UserError) else error  # its sentence says all
     log.error("%s", said if shown is None else "The job failed:", exc_info=shown)
-    recording.write_failure(cfg, said, folder)
+    if folder:
+        recording.write_failure(cfg, said, folder)

@@ -62,7 +62,7 @@ def done(
         training_seconds=round(total["seconds"], 2),
         device=found["device"],
         stage_keys=[stage.key for stage in plan],
-        git_revision=results.git_revision(),
+        git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
         versions=found["versions"],
         config=asdict(c),
         tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},

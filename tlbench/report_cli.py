@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tlbench.errors import UserError
+from tlbench.writing import writing
 
 _SHOWN = 5  # unreadable files, one by one
 
@@ -58,7 +59,8 @@ def _report(options: argparse.Namespace) -> None:
     for analysis in analyses:
         for notice in analysis.notices:
             print(f"{analysis.name}: {notice}" if analysis.name else notice, file=sys.stderr)
-    report = write_report(study, analyses, options.out)
+    with writing("--out", options.out):
+        report = write_report(study, analyses, options.out)
     for analysis in analyses:
         for advice in analysis.advice:
             part = f"{analysis.name}: " if analysis.name else ""
@@ -68,7 +70,8 @@ def _report(options: argparse.Namespace) -> None:
     if options.pack:
         from tlbench.analysis.records import pack
 
-        print(f"{pack(options.study, options.pack)} records: {options.pack}")
+        with writing("--pack", options.pack):
+            print(f"{pack(options.study, options.pack)} records: {options.pack}")
     if options.wandb:
         from tlbench.analysis.to_wandb import log_report
 

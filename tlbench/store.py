@@ -10,6 +10,7 @@ before another stage starts from them, everything by ``tlbench-store verify``.
 
 import errno
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from tlbench.damage import changed, checksum, set_aside, unseal, write_sealed
 from tlbench.errors import UserError
 
 SCHEMA = 1
+_KEY = "[0-9a-f]{16}"  # a folder of another name is none of ours
+WORK = ".work"
 CHECKPOINT = "last.ckpt"  # in the folder of a stage that is not finished
 
 
@@ -34,7 +37,7 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.work = self.root / ".work"
+        self.work = self.root / WORK
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             probe = self.work / f".probe-{uuid.uuid4().hex}"
@@ -167,7 +170,7 @@ class Store:
     def finished(self) -> list[str]:
         """The keys of all finished stages, damaged ones among them."""
         folders = (path for path in self.root.iterdir() if path.is_dir())
-        return sorted(path.name for path in folders if not path.name.startswith("."))
+        return sorted(path.name for path in folders if re.fullmatch(_KEY, path.name))
 
     def stages(self) -> Iterator[dict[str, Any]]:
         """The ``stage.json`` of every finished stage that is not damaged, by key."""

@@ -16,7 +16,7 @@ from tlbench.damage import ASIDE
 from tlbench.data import cached
 from tlbench.errors import UserError
 from tlbench.stage import KEY_LENGTH
-from tlbench.store import CHECKPOINT, Store
+from tlbench.store import CHECKPOINT, WORK, Store
 
 DAY = 86400.0
 CACHE = Path("multirun/.cache")
@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not Path(options.store).is_dir():
             raise UserError(f"Change --store: {options.store} is not there.")
+        if not (Path(options.store) / WORK).is_dir():
+            raise UserError(f"Change --store: {options.store} is no store, the store_dir of a run.")
         store = Store(options.store)
         code: int = options.run(store, options)
     except UserError as error:
@@ -51,11 +53,17 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=_verify)
     prune = commands.add_parser("prune", help="remove abandoned work, and what the options name")
     prune.add_argument("--damaged", action="store_true", help="what is damaged or set aside")
-    prune.add_argument("--older-than", type=float, metavar="DAYS", help="stages finished before")
+    prune.add_argument("--older-than", type=_days, metavar="DAYS", help="stages finished before")
     prune.add_argument("--weights", action="store_true", help="weights, not scores")
     prune.add_argument("--dry-run", action="store_true", help="say it, do not do it")
     prune.set_defaults(run=_prune)
     return parser
+
+
+def _days(text: str) -> float:
+    if not (days := float(text)) >= 0:
+        raise ValueError
+    return days
 
 
 def _ls(store: Store, options: argparse.Namespace) -> int:
@@ -132,7 +140,7 @@ def _prune(store: Store, options: argparse.Namespace) -> int:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     if options.weights:
         for key in store.finished():
-            if (store.folder(key) / "weights").exists():
+            if (store.folder(key) / "weights").exists() and store.find(key):
                 print(f"{say} {store.folder(key) / 'weights'}")
                 if not options.dry_run:
                     store.drop_weights(key)

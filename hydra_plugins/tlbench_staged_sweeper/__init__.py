@@ -14,6 +14,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweepe
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -88,7 +89,7 @@ class StagedSweeper(BasicSweeper):
             return
         OmegaConf.save(self.master, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
-        with stop.workers_save_first(planned.stores):
+        with stop.answered():
             ended = outcome.run(planned, launch)
         outcome.report(ended, folder)
 
@@ -104,10 +105,18 @@ class StagedSweeper(BasicSweeper):
                 raise UserError(
                     f"Change {key}: only a search (hydra/sweeper=optuna) has intervals."
                 )
-        return [
-            [text for (text,) in self.split_arguments([override], None)[0]]
-            for override in by_key.values()
-        ]
+        return [self._choices(override) for override in by_key.values()]
+
+    def _choices(self, override: Override) -> list[str]:
+        from tlbench.errors import UserError
+
+        try:
+            found = [text for (text,) in self.split_arguments([override], None)[0]]
+        except (ValueError, ZeroDivisionError) as error:
+            raise UserError(f"Change {override.input_line}: {error}.") from error
+        if not found:
+            raise UserError(f"Change {override.input_line}: it is a choice of nothing.")
+        return found
 
     def _launcher(self, loader: ConfigLoader, folder: Path) -> Callable[[list[list[str]]], None]:
         """Runs jobs on the configured launcher, with the configs of ``loader``."""

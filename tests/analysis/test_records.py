@@ -73,3 +73,22 @@ def test_what_is_no_packed_file_is_one_sentence(
             collect([tmp_path / name])
     assert main([str(tmp_path), "--pack", "records.csv"]) == 1
     assert capsys.readouterr().err == "Change --pack: records.csv does not end in .parquet.\n"
+
+
+def test_a_pack_of_itself_keeps_all_records(study: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed.parquet"
+    many = pack([study], packed)
+    content = packed.read_bytes()
+    assert pack([packed], packed) == many > 0
+    assert packed.read_bytes() == content
+    assert sorted(tmp_path.glob("packed*")) == [packed]
+
+
+@pytest.mark.parametrize("option", ["--out", "--pack"])
+def test_a_place_that_is_a_file(
+    study: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    places = {"--out": tmp_path / "out", option: tmp_path / "file" / "x.parquet"}
+    assert main([str(study), *(str(w) for pair in places.items() for w in pair)]) == 1
+    assert f"change {option}: " in capsys.readouterr().err

@@ -12,6 +12,11 @@ FIFTH_ROOT = [
 ]  # fmt: skip
 
 
+def test_a_cold_temperature_leaves_the_largest_task() -> None:
+    found = proportions("temperature", np.array([100, 392702]), temperature=0.001)
+    assert found.tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("rule", "temperature", "cap", "golden"),
     [

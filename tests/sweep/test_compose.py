@@ -1,4 +1,5 @@
 import random
+import re
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
@@ -61,6 +62,9 @@ def test_a_wrong_key_or_value_ends_the_sweep_in_one_sentence(
         combinations(make_sweeper, "+strategy.more=1,2")
     with pytest.raises(UserError, match=r"Change optim\.lr: "):
         combinations(make_sweeper, "optim.lr=1e-4,fast")
+    for nothing in ("seed=range(0)", "seed=range(0,3,0)", "target_task=glob(zz*)"):
+        with pytest.raises(UserError, match=f"Change {re.escape(nothing)}: "):
+            combinations(make_sweeper, nothing)
 
 
 def test_a_value_on_the_command_line_replaces_a_grids_axis(make_sweeper: MakeSweeper) -> None:

@@ -2,58 +2,112 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tlbench.store import CHECKPOINT, Store
-from tlbench.sweep.stop import workers_save_first
+from tlbench.sweep.stop import Told, answered, end_if_told
 
 SWEEP = (
     sys.executable, "-m", "tlbench", "-m", "debug=fast", "seed=0,1,2", "trainer.max_steps=600",
-    "trainer.max_epochs=150", "eval_every=5", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+    "trainer.max_epochs=150", "eval_every=5", "strategy.plan=loading.slowly",
+    "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
 )  # fmt: skip
+LOADING = """
+import os, signal, time
+from pathlib import Path
+from tlbench.strategies import single
+
+def slowly(experiment):
+    planned = list(Path("multirun").rglob("multirun.yaml"))  # or this is the planning
+    if experiment.config.seed == 1 and planned:
+        print("seed 1 loads", flush=True)
+        {loading}
+    return single(experiment)
+"""
 
 
-def test_a_sweep_that_is_killed_saves_the_stages_of_its_workers(tmp_path: Path) -> None:
-    """Its workers end with it, and the same command goes on where they were."""
+def alive(group: int) -> bool:
+    ps = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True)
+    states = [line.split() for line in ps.stdout.splitlines()]
+    return any(found == str(group) and state[0] != "Z" for found, state in states)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_told_to_stop_saves_the_stages_of_its_workers(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """One trains, one still loads, one job waits; all end, and what was trained is saved."""
+    (tmp_path / "loading.py").write_text(LOADING.format(loading="time.sleep(600)"))
     running = subprocess.Popen(
         SWEEP, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
     assert running.stdout is not None
-    waits_for = {"rte s0: step 20/", "rte s1: step 20/"}
+    waits_for = {"rte s0: step 20/", "seed 1 loads"}
     for line in running.stdout:
         waits_for -= {words for words in waits_for if words in line}
         if not waits_for:
-            running.send_signal(signal.SIGTERM)
+            if number == signal.SIGINT:
+                os.killpg(running.pid, number)  # as a terminal does
+            else:
+                running.send_signal(number)
             break
     said = running.stdout.read()
-    assert running.wait(timeout=60) == 143
-    assert "Told to stop: 2 jobs save where they are." in said
-    ps = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True)
-    alive = [group for group, state in map(str.split, ps.stdout.splitlines()) if state[0] != "Z"]
-    assert str(running.pid) not in alive
-    store = Store(tmp_path / "multirun/.store")
-    assert len(list(store.work.glob(f"*/{CHECKPOINT}"))) == 2
+    assert running.wait(timeout=60) == (143 if number == signal.SIGTERM else 130)
+    assert "Told to stop: 2 workers save where they are" in said
+    assert "s2: training" not in said
+    assert said.count("The job was told to stop") == 2
+    until = time.monotonic() + 20
+    while alive(running.pid):  # joblib's and Python's trackers end a moment after
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert len(list(Store(tmp_path / "multirun/.store").work.glob(f"*/{CHECKPOINT}"))) == 1
+    assert not list(tmp_path.rglob("result.json"))
 
 
-def test_without_workers_an_interrupt_is_one_at_once(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_a_sweep_that_is_told_to_stop_while_its_job_loads_ends(tmp_path: Path) -> None:
+    """Without workers: it is no failure, and the next job does not begin."""
+    kill = "os.kill(os.getpid(), signal.SIGTERM)"
+    (tmp_path / "loading.py").write_text(LOADING.format(loading=kill))
+    sweep = [word for word in SWEEP if "launcher" not in word and "seed=" not in word]
+    ran = subprocess.run([*sweep, "seed=1,2"], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 143
+    assert "The job was told to stop" in ran.stderr
+    assert "training" not in ran.stdout + ran.stderr
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def test_without_workers_an_interrupt_is_one_at_once() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), workers_save_first([store]):
+    with pytest.raises(KeyboardInterrupt), answered():
         os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(SystemExit, match="143"), workers_save_first([store]):
+    with pytest.raises(Told, match="143"), answered():
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_what_trains_in_this_process_answers_by_itself(tmp_path: Path) -> None:
+def test_what_trains_in_this_process_answers_by_itself() -> None:
     """Lightning puts its handler before the one that it finds, and calls both."""
     heard = []
-    with workers_save_first([Store(tmp_path)]):
+    with answered():
         ours = signal.getsignal(signal.SIGTERM)
         assert callable(ours)
         signal.signal(signal.SIGTERM, lambda *args: (heard.append(1), ours(*args)))
         os.kill(os.getpid(), signal.SIGTERM)
-    assert heard == [1]
+        assert heard == [1]
+        with pytest.raises(Told):
+            end_if_told()
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """A shell that starts a job in the background has it ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with answered():
+            os.kill(os.getpid(), signal.SIGINT)
+            end_if_told()
+    finally:
+        signal.signal(signal.SIGINT, before)

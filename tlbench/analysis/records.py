@@ -66,12 +66,14 @@ def pack(studies: Sequence[Path], out: Path) -> int:
         How many there were.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_suffix(".draft")  # out may be one of the studies
     count = 0
-    with pq.ParquetWriter(out, _SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
         found = _rows(studies)
         while rows := list(islice(found, _AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
             count += len(rows)
+    draft.replace(out)
     return count
 
 

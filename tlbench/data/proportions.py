@@ -33,9 +33,14 @@ def proportions(
     weights: dict[str, Callable[[], Floats]] = {
         "uniform": lambda: np.ones(len(sizes)),
         "size": lambda: sizes.astype(np.float64),
-        "temperature": lambda: np.minimum(sizes, cap or np.inf) ** (1 / (temperature or 1)),
+        "temperature": lambda: _tempered(sizes, temperature or 1, cap or np.inf),
     }
     return _normal(weights[rule]())
+
+
+def _tempered(sizes: Ints, temperature: float, cap: float) -> Floats:
+    capped = np.minimum(sizes, cap)
+    return np.asarray((capped / capped.max()) ** (1 / temperature))  # of 1 at most: no overflow
 
 
 def annealed(sizes: Ints, epoch: int, epochs: int) -> Floats:

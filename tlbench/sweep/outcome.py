@@ -11,6 +11,7 @@ from tlbench import recording, results
 from tlbench.errors import UserError
 from tlbench.results import ResultRecord
 from tlbench.summary import console, say, study_table
+from tlbench.sweep import stop
 from tlbench.sweep.plan import Job, Plan, Planned, store_of
 
 log = logging.getLogger(__name__)
@@ -86,13 +87,16 @@ def _run_wave(jobs: Sequence[Job], launch: Launch) -> dict[str, Failure]:
 
 def _launch(jobs: Sequence[Job], launch: Launch) -> str:
     """Launch jobs; what the launcher says if it fails. Ctrl-C and SIGTERM end the sweep."""
+    said = ""
+    stop.end_if_told()
     if jobs:
         try:
             launch([list(job.overrides) for job in jobs])
         except Exception as error:  # launchers raise their own kinds, or the first job's
             log.debug("launcher", exc_info=error)
-            return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-    return ""
+            said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        stop.end_if_told()
+    return said
 
 
 def _forget_failure(file: Path) -> None:

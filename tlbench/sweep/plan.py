@@ -109,11 +109,6 @@ class Plan:
         return [job for wave in self.waves for job in wave]
 
     @property
-    def stores(self) -> set[Store]:
-        """Where its jobs leave what they train."""
-        return {store_of(job.stage.config) for job in self.jobs}
-
-    @property
     def stages(self) -> dict[str, Stage]:
         """The stages of all experiments, by key."""
         return {stage.key: stage for planned in self.experiments for stage in planned.stages}

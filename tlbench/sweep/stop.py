@@ -1,73 +1,100 @@
-"""A sweep that is told to stop lets the jobs of its workers save where they are, and ends them.
+"""How a sweep, and the workers of its launcher, answer SIGINT and SIGTERM.
 
 A pool's launcher (joblib) kills its workers where the sweep is interrupted, in the middle of a
-step, and a sweep that SIGTERM kills would leave them behind, at work.
+step, and a sweep that SIGTERM kills would leave them behind, at work. So a sweep tells its workers
+and waits: each saves what it trains, begins nothing more, and returns as if it were done.
 """
 
 import logging
 import multiprocessing
 import os
 import signal
-import sys
-import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-
-from tlbench import claims
-from tlbench.store import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 60.0  # seconds; a step of training, an evaluation and a checkpoint fit in
+_told: list[int] = []  # the signals that this process has had
+_at_work = False  # whether a job runs in this worker
+
+
+class Told(SystemExit):
+    """A process was told to stop, and what it does can go on later."""
 
 
 @contextmanager
-def workers_save_first(stores: Iterable[Store]) -> Iterator[None]:
-    """Answer SIGINT and SIGTERM once the stages that workers train in ``stores`` are saved.
+def answered() -> Iterator[None]:
+    """In a sweep: the first signal is answered once all workers have saved, a second at once.
 
-    SIGINT then is a KeyboardInterrupt, SIGTERM an exit with code 143; a second signal does not
-    wait. What is ignored stays ignored. Without workers there is no wait; a stage that is trained
-    in this process has its own answer to SIGTERM.
+    SIGINT then is a KeyboardInterrupt, SIGTERM an exit with code 143. What is ignored stays
+    ignored. A stage that is trained in this process has its own answer to SIGTERM.
     """
-    folders = {store.work for store in stores}
-    told: list[int] = []
-
-    def answer(number: int, _: FrameType | None) -> None:
-        if signal.getsignal(number) is not answer:
-            return  # Lightning trains here: it calls this too, and ends after the step
-        told.append(number)
-        if len(told) == 1:
-            _let_workers_save(folders)
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        sys.exit(128 + number)
-
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {n: handler for n, handler in before.items() if handler is not signal.SIG_IGN}
     for number in before:
-        signal.signal(number, answer)
+        signal.signal(number, _answer)
     try:
         yield
     finally:
+        _told.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _let_workers_save(folders: Collection[Path]) -> None:
-    """Tell the workers of this process to stop; return once they have let go of their stages."""
-    workers = {child.pid for child in multiprocessing.active_children() if child.pid}
-    held = _held(folders, workers)
-    if not held:
+def end_if_told() -> None:
+    """End a sweep that was told to stop while its workers were at work."""
+    if _told:
+        raise _ending()
+
+
+def _answer(number: int, _: FrameType | None) -> None:
+    _told.append(number)
+    if signal.getsignal(number) is not _answer:
+        return  # Lightning trains here: it calls this too, and ends after the step
+    children = multiprocessing.active_children()
+    workers = [child.pid for child in children if child.pid and child.name.startswith("Loky")]
+    if not workers or len(_told) > 1:
+        raise _ending()
+    many = len(workers)
+    log.warning("Told to stop: %d workers save where they are; once more ends at once.", many)
+    for pid in workers:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _ending() -> BaseException:
+    return KeyboardInterrupt() if _told[0] == signal.SIGINT else Told(128 + _told[0])
+
+
+@contextmanager
+def job_of_worker() -> Iterator[bool]:
+    """Around a job: whether it runs in a worker that has not been told to stop.
+
+    The first SIGTERM ends a worker's job, if it does not train, by ``Told``. Ctrl-C reaches
+    workers too, and they leave it to the sweep, which tells them.
+    """
+    global _at_work
+    if multiprocessing.parent_process() is None:
+        yield True
         return
-    log.warning("Told to stop: %d jobs save where they are.", len(held))
-    for pid in held.values():
-        os.kill(pid, signal.SIGTERM)
-    patient_until = time.monotonic() + PATIENCE
-    while held.keys() & _held(folders, workers).keys() and time.monotonic() < patient_until:
-        time.sleep(0.1)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _answer_of_worker)
+    _at_work = True
+    try:
+        yield not _told
+    finally:
+        _at_work = False
 
 
-def _held(folders: Collection[Path], workers: Collection[int]) -> dict[str, int]:
-    return {k: v for folder in folders for k, v in claims.holders(folder, workers).items()}
+def was_told() -> bool:
+    """Whether this is a worker that was told to stop."""
+    return bool(_told) and multiprocessing.parent_process() is not None
+
+
+def _answer_of_worker(number: int, _: FrameType | None) -> None:
+    _told.append(number)
+    trains = signal.getsignal(number) is not _answer_of_worker  # Lightning calls this too
+    if _at_work and not trains and len(_told) == 1:
+        raise Told(128 + number)
