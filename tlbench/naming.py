@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +31,15 @@ NEUTRAL_KEYS = (
 def unresolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed config as plain data, its interpolations as they are written."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+
+
+def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a plain config, each with its dotted key below ``key``."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from flatten(item, f"{key}.{name}" if key else name)
+    else:
+        yield key, value
 
 
 def asked(plain: dict[str, Any]) -> dict[str, Any]:

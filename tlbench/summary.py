@@ -6,13 +6,12 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
-from tlbench.naming import NEUTRAL_KEYS
+from tlbench.naming import NEUTRAL_KEYS, flatten
 from tlbench.results import ResultRecord
 
 
@@ -99,7 +98,7 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
     """The config keys in which records differ, tasks, strategies, seeds and neutral keys aside."""
     values: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        for key, value in _flat(record.config):
+        for key, value in flatten(record.config):
             values[key].add(str(value))
     return [
         key
@@ -108,17 +107,9 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
     ]
 
 
-def _flat(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {key: str(value) for key, value in _flat(record.config)}
+    config = {key: str(value) for key, value in flatten(record.config)}
     if record.strategy == "single":
         config = {key: value for key, value in config.items() if not key.startswith(_NOT_SINGLE)}
     values = tuple(config.get(key, "-") for key in varied)

@@ -5,13 +5,13 @@ each apart. What changes where a run went and not what it was, versions and devi
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from tlbench.errors import UserError
-from tlbench.naming import NEUTRAL_KEYS
+from tlbench.naming import NEUTRAL_KEYS, flatten
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
@@ -55,21 +55,13 @@ class Protocols:
         if (name, text) not in self._sections:
             self._sections[name, text] = {
                 key: str(v)
-                for key, v in _flatten(name, value)
+                for key, v in flatten(value, name)
                 if not any(f"{key}.".startswith(f"{n}.") for n in (*_CHOSEN, *NEUTRAL_KEYS))
             }
         return self._sections[name, text]
 
 
 _ASIDE = {key for key in (*_CHOSEN, *NEUTRAL_KEYS) if "." not in key}
-
-
-def _flatten(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _flatten(f"{key}.{name}", item)
-    else:
-        yield key, value
 
 
 def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
