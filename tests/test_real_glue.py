@@ -65,7 +65,12 @@ def test_pretrained_weights_learn(glue_dir: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "stages"), [("glue_cpu", 6 + 30 + 15 + 1), ("glue_gpu", 9 + 72 + 36 + 1)]
+    ("experiment", "stages"),
+    [
+        ("glue_cpu", 6 + 30 + 15 + 1),
+        ("glue_cpu_sizes", 10 + 15 + 15),
+        ("glue_gpu", 9 + 72 + 36 + 1),
+    ],
 )
 def test_what_a_study_trains(
     experiment: str, stages: int, glue_dir: Path, command: Command
