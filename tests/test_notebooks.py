@@ -10,6 +10,8 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.analysis.planted import grid, heuristic_holds, write
+from tlbench.analysis import analyse_study, collect
+from tlbench.analysis.advice import EVIDENCE
 from tlbench.report_cli import main
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -104,3 +106,24 @@ def test_what_is_published_is_small_and_says_nothing_of_a_machine(file: Path) ->
         content = "".join(pq.read_table(file).column("record").to_pylist()).encode()
     assert not re.search(rb"(?<![\w.])/(home|tmp|work|root|Users|data)/", content)
     assert b'"output_type": "error"' not in content
+
+
+def test_the_readme_says_what_the_published_records_say() -> None:
+    (analysis,) = analyse_study(collect([FOLDER / "glue_cpu" / "records.parquet"]))
+    mean = 100 * analysis.methods["mean"]
+    rules = analysis.rules.set_index("rule")
+    heuristic, constant = rules.loc["size heuristic"], rules.loc["always STILTs"]
+    pairs, student = len(analysis.comparisons), analysis.tests.set_index("test").loc["student"]
+    low, high = 100 * heuristic.applicable_low, 100 * heuristic.applicable_high
+    readme = " ".join((FOLDER.parent / "README.md").read_text("utf-8").split())
+    for words in (
+        f"{mean['MTL-ALL']:.1f} points on average beside {mean['single']:.1f} for the target alone",
+        f"STILTs beats pairwise MTL in {constant.all_right:.0f} of {pairs} pairs",
+        f"right in {heuristic.applicable_right:.0f} of the {student.p:.0f} that differ at p < 0.1",
+        f'"always STILTs" is right in {constant.applicable_right:.0f}',
+        f"{low:.0f} to {high:.0f}%",
+        f"{student.holm:.0f} pairs survive Holm's correction",
+    ):
+        assert words in readme
+    evidence = [a.target for a in analysis.advice if a.verdict == EVIDENCE]
+    assert f"evidence for {' and '.join(map(str.upper, evidence))} alone" in readme
