@@ -88,8 +88,7 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
         raise UserError(reason)
     size = config.subsample_size
     for name in size.per_task:
-        task_file(name, "subsample_size.per_task")
-    task_file(config.target_task.name, "target_task")
+        _definition(name, "subsample_size.per_task")
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
     supports = tuple(
         _draw(config, task, size.support, "subsample_size.support", target.count)
@@ -113,9 +112,7 @@ def impossible(config: Config) -> str | None:
 def _support_tasks(config: Config) -> list[Task]:
     strategy = config.strategy
     if strategy.supports == "one":
-        task = _task(json.dumps(config.support_task), "support_task")
-        task_file(task.name, "support_task")
-        return [task]
+        return [_task(json.dumps(config.support_task), "support_task")]
     if strategy.supports == "all":
         names = sorted({*strategy.tasks} - {config.target_task.name})
         return [_defined(name, config.suite) for name in names]
@@ -124,12 +121,17 @@ def _support_tasks(config: Config) -> list[Task]:
 
 def _defined(name: str, suite: dict[str, Any]) -> Task:
     """The definition of a task that is neither target nor support, from its file."""
-    file = task_file(name)
-    definition = json.dumps(OmegaConf.to_container(read_option(file)))
-    task = _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
-    if task.name != name:
-        raise UserError(f"Change name in {file} to the file's own: it is '{task.name}'.")
-    return task
+    definition = _definition(name, "strategy.tasks")
+    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+
+
+def _definition(name: str, key: str) -> str:
+    """What the file of a task says, as JSON; it must say the task's name."""
+    file = task_file(name, key)
+    found = OmegaConf.to_container(read_option(file))
+    if not isinstance(found, dict) or found.get("name") != name:
+        raise UserError(f"Change {key}, or name in {file}, which is not the file's own, '{name}'.")
+    return json.dumps(found)
 
 
 # The next two are remembered because a large sweep asks thousands of times for the same tasks.

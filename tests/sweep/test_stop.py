@@ -29,6 +29,11 @@ def slowly(experiment):
 """
 
 
+def listening() -> None:
+    """Whoever runs the tests may ignore Ctrl-C, as jobs in a shell's background do."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def alive(group: int) -> bool:
     ps = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True)
     states = [line.split() for line in ps.stdout.splitlines()]
@@ -40,10 +45,10 @@ def test_a_sweep_that_is_told_to_stop_saves_the_stages_of_its_workers(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     """One trains, one still loads, one job waits; all end, and what was trained is saved."""
-    (tmp_path / "loading.py").write_text(LOADING.format(loading="time.sleep(600)"))
+    (tmp_path / "loading.py").write_text(LOADING.format(loading="time.sleep(60)"))
     running = subprocess.Popen(
         SWEEP, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=listening,
     )  # fmt: skip
     assert running.stdout is not None
     waits_for = {"rte s0: step 20/", "seed 1 loads"}
