@@ -223,16 +223,14 @@ def test_every_sweep_of_small_stages_is_trained_anew(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs tlbench[parallel]")
-    sweep = ("-m", "debug=fast", "seed=0,1")
-    trained: list[int] = []
+    found: list[int] = []
 
     def run(arguments: Sequence[str], folder: Path) -> tuple[str, int]:
-        said, peak = run_python(arguments, folder)
-        trained.append(len(list(folder.glob("multirun/.store/*/stage.json"))))
-        return said, peak
+        found.append(len(list(folder.rglob("*"))))
+        (folder / "multirun").mkdir()  # as a sweep would leave its store
+        return "", 0
 
-    monkeypatch.setattr(jobs, "SWEEP", sweep)
     monkeypatch.setattr(jobs, "run_python", run)
     jobs.main(["--jobs", "1", "2", "--rounds", "1"])
-    assert trained == [0, 2, 2]
+    assert found == [0, 0, 0]
     assert "2 at a time: " in capsys.readouterr().out
