@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tlbench.store import CHECKPOINT, Store
-from tlbench.sweep.stop import Told, answered, end_if_told
+from tlbench.sweep.stop import Told, answered, end_if_told, job_of_worker
 
 SWEEP = (
     sys.executable, "-m", "tlbench", "-m", "debug=fast", "seed=0,1,2", "trainer.max_steps=600",
@@ -116,3 +117,26 @@ def test_what_is_ignored_stays_ignored() -> None:
             end_if_told()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def begins(answer: "multiprocessing.Queue[bool]") -> None:
+    with job_of_worker() as may_begin:
+        answer.put(may_begin)
+
+
+def test_a_worker_that_a_pool_starts_after_the_signal_begins_nothing() -> None:
+    """joblib puts a new worker in the place of one that has grown."""
+    context = multiprocessing.get_context("spawn")
+    found = context.Queue()
+    at_work = context.Process(target=time.sleep, args=(60,), name="LokyProcess-1")
+    at_work.start()
+    with answered():
+        os.kill(os.getpid(), signal.SIGTERM)
+        at_work.join(timeout=20)
+        assert at_work.exitcode == -signal.SIGTERM
+        context.Process(target=begins, args=(found,), name="LokyProcess-2").start()
+        assert found.get(timeout=20) is False
+        with pytest.raises(Told):
+            end_if_told()
+    context.Process(target=begins, args=(found,), name="LokyProcess-3").start()
+    assert found.get(timeout=20) is True

@@ -15,6 +15,9 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
+_MARK = (
+    "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
+)
 _told: list[int] = []  # the signals that this process has had
 _at_work = False  # whether a job runs in this worker
 
@@ -38,6 +41,7 @@ def answered() -> Iterator[None]:
         yield
     finally:
         _told.clear()
+        os.environ.pop(_MARK, None)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -56,6 +60,7 @@ def _answer(number: int, _: FrameType | None) -> None:
     workers = [child.pid for child in children if child.pid and child.name.startswith("Loky")]
     if not workers or len(_told) > 1:
         raise _ending()
+    os.environ[_MARK] = "1"
     many = len(workers)
     log.warning("Told to stop: %d workers save where they are; once more ends at once.", many)
     for pid in workers:
@@ -83,7 +88,7 @@ def job_of_worker() -> Iterator[bool]:
         signal.signal(signal.SIGTERM, _answer_of_worker)
     _at_work = True
     try:
-        yield not _told
+        yield not _told and _MARK not in os.environ
     finally:
         _at_work = False
 
