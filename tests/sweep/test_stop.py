@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,15 @@ def test_a_sweep_that_is_told_to_stop_while_its_job_loads_ends(tmp_path: Path) -
     assert not list(tmp_path.rglob("result.json"))
 
 
+@pytest.fixture
+def _listening() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    listening()
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_listening")
 def test_without_workers_an_interrupt_is_one_at_once() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), answered():

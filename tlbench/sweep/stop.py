@@ -15,9 +15,7 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
-_MARK = (
-    "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
-)
+_MARK = "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
 _told: list[int] = []  # the signals that this process has had
 _at_work = False  # whether a job runs in this worker
 
