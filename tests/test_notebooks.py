@@ -15,7 +15,7 @@ from tlbench.analysis.advice import EVIDENCE
 from tlbench.report_cli import main
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-PUBLISHED = ["paper"]
+PUBLISHED = ["paper", "budgets_and_selection"]
 
 
 def grid_study(folder: Path) -> None:
