@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_method
@@ -128,13 +129,18 @@ def _defined(name: str, suite: dict[str, Any]) -> Task:
 def _definition(name: str, key: str) -> str:
     """What the file of a task says, as JSON; it must say the task's name."""
     file = task_file(name, key)
-    found = OmegaConf.to_container(read_option(file))
-    if not isinstance(found, dict) or found.get("name") != name:
+    definition = _read(file)
+    if json.loads(definition).get("name") != name:
         raise UserError(f"Change {key}, or name in {file}, which is not the file's own, '{name}'.")
-    return json.dumps(found)
+    return definition
 
 
-# The next two are remembered because a large sweep asks thousands of times for the same tasks.
+# The next three are remembered because a large sweep asks thousands of times for the same tasks.
+@cache
+def _read(file: Path) -> str:
+    return json.dumps(OmegaConf.to_container(read_option(file)))
+
+
 @cache
 def _resolved(definition: str, suite: str) -> str:
     root = OmegaConf.create({"suite": json.loads(suite), "task": OmegaConf.create(definition)})

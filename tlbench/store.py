@@ -21,9 +21,10 @@ from typing import Any
 from tlbench import claims
 from tlbench.damage import changed, checksum, set_aside, unseal, write_sealed
 from tlbench.errors import UserError
+from tlbench.stage import KEY_LENGTH
 
 SCHEMA = 1
-_KEY = "[0-9a-f]{16}"  # a folder of another name is none of ours
+_KEY = f"[0-9a-f]{{{KEY_LENGTH}}}"  # a folder of another name is none of ours
 WORK = ".work"
 CHECKPOINT = "last.ckpt"  # in the folder of a stage that is not finished
 
