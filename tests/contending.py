@@ -139,7 +139,7 @@ def main() -> int:
 
 def _at_work(folder: Path, running: dict[int, int]) -> list[int]:
     """The processes that hold a claim: who only waits for others has nothing to leave behind."""
-    words = [file.read_text().split() for file in folder.glob("store/.work/*.claim")]
+    words = [claims._holder(file).split() for file in folder.glob("store/.work/*.claim")]
     holders = [int(of_claim[1]) for of_claim in words if len(of_claim) == 3]
     return [pid for pid in holders if pid in running]
 
