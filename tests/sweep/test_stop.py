@@ -12,10 +12,16 @@ import pytest
 from tlbench.store import CHECKPOINT, Store
 from tlbench.sweep.stop import Told, answered, end_if_told, job_of_worker
 
+# Whoever runs the tests may ignore Ctrl-C, as jobs in a shell's background do. Popen's preexec_fn
+# could change that too, but may wait for ever where the process that forks has threads.
+LISTENING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
 SWEEP = (
-    sys.executable, "-m", "tlbench", "-m", "debug=fast", "seed=0,1,2", "trainer.max_steps=600",
-    "trainer.max_epochs=150", "eval_every=5", "strategy.plan=loading.slowly",
-    "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+    sys.executable, "-c", LISTENING, "-m", "tlbench", "-m", "debug=fast", "seed=0,1,2",
+    "trainer.max_steps=600", "trainer.max_epochs=150", "eval_every=5",
+    "strategy.plan=loading.slowly", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
 )  # fmt: skip
 LOADING = """
 import os, signal, time
@@ -29,11 +35,6 @@ def slowly(experiment):
         {loading}
     return single(experiment)
 """
-
-
-def listening() -> None:
-    """Whoever runs the tests may ignore Ctrl-C, as jobs in a shell's background do."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def alive(group: int) -> bool:
@@ -50,7 +51,7 @@ def test_a_sweep_that_is_told_to_stop_saves_the_stages_of_its_workers(
     (tmp_path / "loading.py").write_text(LOADING.format(loading="time.sleep(60)"))
     running = subprocess.Popen(
         SWEEP, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, preexec_fn=listening,
+        start_new_session=True,
     )  # fmt: skip
     assert running.stdout is not None
     waits_for = {"rte s0: step 20/", "seed 1 loads"}
@@ -89,8 +90,7 @@ def test_a_sweep_that_is_told_to_stop_while_its_job_loads_ends(tmp_path: Path) -
 
 @pytest.fixture
 def _listening() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGINT)
-    listening()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
