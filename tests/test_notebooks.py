@@ -125,5 +125,11 @@ def test_the_readme_says_what_the_published_records_say() -> None:
         f"{student.holm:.0f} pairs survive Holm's correction",
     ):
         assert words in readme
+    (clean,) = analyse_study(collect([FOLDER / "glue_cpu" / "held_out.parquet"]))
+    rules, pairs = clean.rules.set_index("rule"), len(clean.comparisons)
+    applicable = rules.applicable_pairs["size heuristic"]
+    left = f"{applicable:.0f} of the {pairs} pairs in which the heuristic says MTL or is wrong"
+    assert left in readme
+    assert rules.applicable_right["size heuristic"] == rules.applicable_right["always STILTs"] == 1
     evidence = [a.target for a in analysis.advice if a.verdict == EVIDENCE]
     assert f"evidence for {' and '.join(map(str.upper, evidence))} alone" in readme
