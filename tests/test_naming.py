@@ -109,3 +109,13 @@ def test_no_name_leads_out_of_the_jobs_folder(compose: Compose, key: str) -> Non
 
 def test_the_folder_has_a_name_before_the_config_is_checked() -> None:
     assert re.fullmatch("seedNone-[0-9a-f]{8}", naming.content({"target_task": [], "strategy": 5}))
+
+
+def test_what_mixes_tasks_has_an_effect_only_where_tasks_are_mixed() -> None:
+    for key in ("sampling.name", "sampling.temperature", "loss", "heads", "subsample_size.support"):
+        assert naming.has_effect(key, "mtl")
+        assert naming.has_effect(key, "mine")  # a user's own strategy
+        assert not naming.has_effect(key, "single")
+    assert naming.has_effect("heads", "stilts")
+    assert not naming.has_effect("loss", "stilts")
+    assert naming.has_effect("loss_of_mine", "stilts")

@@ -27,6 +27,18 @@ NEUTRAL_KEYS = (
     "trainer.progress_bar",
 )
 
+# What mixes tasks changes nothing of a strategy that trains one at a time.
+_WITHOUT_EFFECT = {
+    "single": ("sampling", "loss", "heads", "subsample_size.support"),
+    "stilts": ("sampling", "loss"),
+}
+
+
+def has_effect(key: str, strategy: str) -> bool:
+    """Whether a config key changes what a strategy trains."""
+    unused = _WITHOUT_EFFECT.get(strategy, ())
+    return not any(f"{key}.".startswith(f"{name}.") for name in unused)
+
 
 def unresolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed config as plain data, its interpolations as they are written."""

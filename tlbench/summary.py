@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
-from tlbench.naming import NEUTRAL_KEYS, flatten
+from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect
 from tlbench.results import ResultRecord
 
 
@@ -90,7 +90,6 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
 
 
 Cell = tuple[str, str, str, tuple[str, ...]]  # target, strategy, support, what else varies
-_NOT_SINGLE = ("sampling.", "loss", "heads", "subsample_size.support")  # a task alone has none
 _IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS)
 
 
@@ -109,9 +108,9 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
 
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {key: str(value) for key, value in flatten(record.config)}
-    if record.strategy == "single":
-        config = {key: value for key, value in config.items() if not key.startswith(_NOT_SINGLE)}
+    config = {
+        key: str(value) for key, value in flatten(record.config) if has_effect(key, record.strategy)
+    }
     values = tuple(config.get(key, "-") for key in varied)
     return record.target_task, record.strategy, support, values
 
@@ -122,7 +121,7 @@ def _numbers(
     target, strategy, _, values = cell
     found = list(cells[cell].values())
     alone = [
-        "-" if key.startswith(_NOT_SINGLE) else value
+        value if has_effect(key, "single") else "-"
         for key, value in zip(varied, values, strict=True)
     ]
     scores = _scores(cells[cell])

@@ -11,12 +11,11 @@ from typing import Any
 import pandas as pd
 
 from tlbench.errors import UserError
-from tlbench.naming import NEUTRAL_KEYS, flatten
+from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
            "subsample_size.support")  # fmt: skip
-_WITHOUT_EFFECT = {"single": ("sampling", "loss", "heads"), "stilts": ("sampling", "loss")}
 NAMED = ("versions", "git_revision", "device", "study")
 
 
@@ -43,8 +42,7 @@ class Protocols:
             flat = {"strategy.tasks": mixed} if mixed else {}
             for name, text in texts:
                 flat |= self._section(name, text, config[name])
-            unused = _WITHOUT_EFFECT.get(strategy, ())
-            flat = {k: v for k, v in flat.items() if k.partition(".")[0] not in unused}
+            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)}
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
                 self.flat.append(flat)
