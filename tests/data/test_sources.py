@@ -79,7 +79,8 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
         ({"train": "."}, "can't be read .it is not a file"),
         ({"format": "hub"}, "can't be loaded"),
         ({"format": "generated", "name": "x"}, "the generated suite has no 'x'"),
-        ({"format": "generated", "name": "rte", "train": 0}, "give a number of rows to make"),
+        ({"format": "generated", "name": "rte", "train": 0}, "rows to make, up to 1000000, not 0"),
+        ({"format": "generated", "name": "rte", "train": 10**30}, "up to 1000000, not 10{30}"),
     ],
 )
 def test_a_wrong_source_is_one_sentence(

@@ -100,10 +100,10 @@ def _generated_split(task: Task, name: str, origin: Any) -> Split:
         raise UserError(
             f"Change source.name of task '{task.name}': the generated suite has no '{source.name}'."
         )
-    if not isinstance(origin, int) or origin < 1:
+    if not isinstance(origin, int) or not 1 <= origin <= generated.MOST_ROWS:
         raise UserError(
-            f"Change source.{name} of task '{task.name}': give a number of rows to make, not "
-            f"{origin}."
+            f"Change source.{name} of task '{task.name}': give a number of rows to make, up to "
+            f"{generated.MOST_ROWS}, not {origin}."
         )
     arguments = (source.name, name, origin, source.seed)
     key = _digest("generated", generated.VERSION, *arguments)
