@@ -1,4 +1,5 @@
 import math
+import re
 import statistics
 
 import pytest
@@ -106,3 +107,23 @@ def test_tables_fit_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert "gain over single" in printed
+
+
+def test_sizes_stand_by_their_numbers_under_their_whole_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def at(target: object, support: str, strategy: str) -> ResultRecord:
+        config = {"subsample_size": {"target": target, "support": support}}
+        return record(config=config, strategy=strategy, support_tasks=["mnli"])
+
+    sizes = [(target, support) for target in ("1/3", 1.0) for support in ("1/3x", "1/2x", "10x")]
+    records = [at(*size, strategy) for size in sizes for strategy in ("mtl", "stilts")]
+    records += [record(config={"subsample_size": {"target": 1.0, "support": 64}})]
+    rows = [tuple(row[1:5]) for row in shown(records[::-1])]
+    assert rows[:2] == [("mtl", "mnli", "1/3", "1/3x"), ("stilts", "mnli", "1/3", "1/3x")]
+    assert [row[3:] for row in rows[:6:2]] == [("1/3x",), ("1/2x",), ("10x",)]
+    assert rows[6] == ("single", "-", "1.0", "-")
+    console().print(study_table(records))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert re.search(r"size\. +┃ +size\..*\n.* target +┃ +support ", printed)

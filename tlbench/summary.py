@@ -1,11 +1,14 @@
 """What a person reads at the end: a table of one result, or of a multirun's."""
 
 import math
+import re
 import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -79,11 +82,11 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
         cells[_cell(record, varied)][record.seed] = record
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
     for name in ("target", "strategy", "support", *varied):
-        table.add_column(name)
+        table.add_column(re.sub(r"([._])", r"\1\n", name), overflow="fold")
     last = ("no score",) if lacking else ()
     for name in ("seeds", "score", "gain over single", "majority", "instances", *last):
         table.add_column(name, justify="right")
-    for cell in sorted(cells, key=lambda c: (c[3], c[0], c[1] != "single", c)):
+    for cell in sorted(cells, key=_place):
         without = (_without_score(cells[cell].values()),) if lacking else ()
         table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *without)
     return table
@@ -113,6 +116,18 @@ def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     }
     values = tuple(config.get(key, "-") for key in varied)
     return record.target_task, record.strategy, support, values
+
+
+def _place(cell: Cell) -> tuple[Any, ...]:
+    """Where a cell stands in the table: sizes by their numbers, single before what it helps."""
+    return [_number(value) for value in cell[3]], cell[0], cell[1] != "single", cell
+
+
+def _number(value: str) -> tuple[bool, Fraction, str]:
+    try:
+        return True, Fraction(value.removesuffix("x")), value
+    except (ValueError, ZeroDivisionError):
+        return False, Fraction(0), value
 
 
 def _numbers(
