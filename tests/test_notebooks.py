@@ -15,7 +15,7 @@ from tlbench.analysis.advice import EVIDENCE
 from tlbench.report_cli import main
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-PUBLISHED = ["paper", "budgets_and_selection"]
+PUBLISHED = ["paper", "budgets_and_selection", "size_ablation"]
 
 
 def grid_study(folder: Path) -> None:
@@ -131,5 +131,9 @@ def test_the_readme_says_what_the_published_records_say() -> None:
     left = f"{applicable:.0f} of the {pairs} pairs in which the heuristic says MTL or is wrong"
     assert left in readme
     assert rules.applicable_right["size heuristic"] == rules.applicable_right["always STILTs"] == 1
+    (sizes,) = analyse_study(collect([FOLDER / "glue_cpu" / "sizes.parquet"]))
+    of_sizes = sizes.rules.set_index("rule").loc["size heuristic"]
+    assert f"right in {of_sizes.all_right:.0f} of {len(sizes.comparisons)} combinations" in readme
+    assert sizes.tests.holm.sum() == 0
     evidence = [a.target for a in analysis.advice if a.verdict == EVIDENCE]
     assert f"evidence for {' and '.join(map(str.upper, evidence))} alone" in readme
