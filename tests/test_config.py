@@ -48,7 +48,7 @@ def small(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> DictConfig:
     """A config with every group in use, whose rows are made at once."""
     places = (f"cache_dir={cache}", f"store_dir={tmp_path_factory.mktemp('store')}")
     rows = [f"suite.sources.{name}={{train: 70, dev: 64}}" for name in ("rte", "mnli")]
-    fast = ("debug=fast", "~suite.sources.mnli.more_dev.mismatched")
+    fast = ("debug=fast", "suite.sources.mnli.more_dev.mismatched=64")
     dynamic = ("strategy=mtl", "support_task=mnli", "sampling=dynamic")
     return compose_config(*fast, *places, *dynamic, *rows)
 

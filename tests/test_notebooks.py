@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.analysis.planted import grid, heuristic_holds, write
-from tlbench.analysis import analyse_study, collect
+from tlbench.analysis import Analysis, analyse_study, collect
 from tlbench.analysis.advice import EVIDENCE
 from tlbench.report_cli import main
 
@@ -108,8 +108,13 @@ def test_what_is_published_is_small_and_says_nothing_of_a_machine(file: Path) ->
     assert b'"output_type": "error"' not in content
 
 
+def published(name: str) -> Analysis:
+    (analysis,) = analyse_study(collect([FOLDER / "glue_cpu" / f"{name}.parquet"]))
+    return analysis
+
+
 def test_the_readme_says_what_the_published_records_say() -> None:
-    (analysis,) = analyse_study(collect([FOLDER / "glue_cpu" / "records.parquet"]))
+    analysis = published("records")
     mean = 100 * analysis.methods["mean"]
     rules = analysis.rules.set_index("rule")
     heuristic, constant = rules.loc["size heuristic"], rules.loc["always STILTs"]
@@ -125,13 +130,13 @@ def test_the_readme_says_what_the_published_records_say() -> None:
         f"{student.holm:.0f} pairs survive Holm's correction",
     ):
         assert words in readme
-    (clean,) = analyse_study(collect([FOLDER / "glue_cpu" / "held_out.parquet"]))
+    clean = published("held_out")
     rules, pairs = clean.rules.set_index("rule"), len(clean.comparisons)
     applicable = rules.applicable_pairs["size heuristic"]
     left = f"{applicable:.0f} of the {pairs} pairs in which the heuristic says MTL or is wrong"
     assert left in readme
     assert rules.applicable_right["size heuristic"] == rules.applicable_right["always STILTs"] == 1
-    (sizes,) = analyse_study(collect([FOLDER / "glue_cpu" / "sizes.parquet"]))
+    sizes = published("sizes")
     of_sizes = sizes.rules.set_index("rule").loc["size heuristic"]
     assert f"right in {of_sizes.all_right:.0f} of {len(sizes.comparisons)} combinations" in readme
     assert sizes.tests.holm.sum() == 0

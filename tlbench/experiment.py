@@ -18,6 +18,7 @@ from tlbench.config_files import task_file
 from tlbench.data.sizes import count_rows
 from tlbench.data.sources import Split, splits
 from tlbench.errors import UserError
+from tlbench.naming import unresolved
 from tlbench.stage import Stage, TaskDraw
 
 
@@ -129,16 +130,18 @@ def _defined(name: str, suite: dict[str, Any]) -> Task:
 def _definition(name: str, key: str) -> str:
     """What the file of a task says, as JSON; it must say the task's name."""
     file = task_file(name, key)
-    definition = _read(file)
-    if json.loads(definition).get("name") != name:
+    said, definition = _read(file)
+    if said != name:
         raise UserError(f"Change {key}, or name in {file}, which is not the file's own, '{name}'.")
     return definition
 
 
 # The next three are remembered because a large sweep asks thousands of times for the same tasks.
 @cache
-def _read(file: Path) -> str:
-    return json.dumps(OmegaConf.to_container(read_option(file)))
+def _read(file: Path) -> tuple[object, str]:
+    """The name that a task's file says, and all of it as JSON."""
+    found = unresolved(read_option(file))
+    return found.get("name"), json.dumps(found)
 
 
 @cache

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -36,8 +36,12 @@ _WITHOUT_EFFECT = {
 
 def has_effect(key: str, strategy: str) -> bool:
     """Whether a config key changes what a strategy trains."""
-    unused = _WITHOUT_EFFECT.get(strategy, ())
-    return not any(f"{key}.".startswith(f"{name}.") for name in unused)
+    return not is_in(key, _WITHOUT_EFFECT.get(strategy, ()))
+
+
+def is_in(key: str, names: Iterable[str]) -> bool:
+    """Whether a dotted key is one of the keys ``names`` or below one."""
+    return f"{key}.".startswith(tuple(f"{name}." for name in names))
 
 
 def unresolved(cfg: DictConfig) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
-from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect
+from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 from tlbench.results import ResultRecord
 
 
@@ -102,28 +102,24 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
     for record in records:
         for key, value in flatten(record.config):
             values[key].add(str(value))
-    return [
-        key
-        for key, found in values.items()
-        if len(found) > 1 and not any(f"{key}.".startswith(f"{known}.") for known in _IN_THE_CELL)
-    ]
+    return [key for key, found in values.items() if len(found) > 1 and not is_in(key, _IN_THE_CELL)]
 
 
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {
-        key: str(value) for key, value in flatten(record.config) if has_effect(key, record.strategy)
-    }
-    values = tuple(config.get(key, "-") for key in varied)
+    config = {key: str(value) for key, value in flatten(record.config)}
+    values = tuple(
+        config.get(key, "-") if has_effect(key, record.strategy) else "-" for key in varied
+    )
     return record.target_task, record.strategy, support, values
 
 
 def _place(cell: Cell) -> tuple[Any, ...]:
     """Where a cell stands in the table: sizes by their numbers, single before what it helps."""
-    return [_number(value) for value in cell[3]], cell[0], cell[1] != "single", cell
+    return [_by_number(value) for value in cell[3]], cell[0], cell[1] != "single", cell
 
 
-def _number(value: str) -> tuple[bool, Fraction, str]:
+def _by_number(value: str) -> tuple[bool, Fraction, str]:
     try:
         return True, Fraction(value.removesuffix("x")), value
     except (ValueError, ZeroDivisionError):

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tlbench.errors import UserError
-from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect
+from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
@@ -54,7 +54,7 @@ class Protocols:
             self._sections[name, text] = {
                 key: str(v)
                 for key, v in flatten(value, name)
-                if not any(f"{key}.".startswith(f"{n}.") for n in (*_CHOSEN, *NEUTRAL_KEYS))
+                if not is_in(key, (*_CHOSEN, *NEUTRAL_KEYS))
             }
         return self._sections[name, text]
 
@@ -123,7 +123,7 @@ def keys_of(asked: Sequence[str], differing: Sequence[str]) -> list[str]:
     """
     keys: list[str] = []
     for name in asked:
-        found = [key for key in differing if key == name or key.startswith(f"{name}.")]
+        found = [key for key in differing if is_in(key, (name,))]
         if name in NAMED:
             found = [name]
         if not found:

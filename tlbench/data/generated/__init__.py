@@ -8,7 +8,7 @@ from typing import Any
 from tlbench.data.generated import tasks
 
 VERSION = 1  # raise when rows change: it is a part of every generated row's digest
-MOST_ROWS = 10**6  # of a split, which takes half an hour; a slip of a zero more would fill the disk
+MOST_ROWS = 10**6  # of a split, half an hour's work: more is a slip that would fill the disk
 
 TEXTS = {
     "cola": 1, "sst2": 1, "mrpc": 2, "stsb": 2, "qqp": 2, "mnli": 2, "qnli": 2, "rte": 2, "wnli": 2,
