@@ -10,7 +10,7 @@ from benchmarks.workload import Case, Work
 from tlbench.config_files import CONF_DIR
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.experiment import build
-from tlbench.model.encoder import locate
+from tlbench.hub import locate
 from tlbench.stage import Stage
 
 

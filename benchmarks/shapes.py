@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from tlbench.errors import UserError
-from tlbench.model.encoder import locate
+from tlbench.hub import locate
 
 SHAPES: dict[str, dict[str, Any]] = {
     "minilm": {

@@ -20,7 +20,7 @@ from tlbench.data.loading import rank_part
 from tlbench.errors import UserError
 from tlbench.execution import StageRun
 from tlbench.experiment import build
-from tlbench.model.encoder import locate
+from tlbench.hub import locate
 from tlbench.model.multitask import row_weights
 from tlbench.store import CHECKPOINT
 from tlbench.training import train_stage

@@ -60,9 +60,9 @@ def test_a_second_finisher_discards_its_copy(store: Store) -> None:
 
 def test_a_copy_with_weights_replaces_one_without(store: Store) -> None:
     commit(store)
-    assert store.find(KEY, weights_of="rte") is None
+    assert store.find(KEY, weights_of=("rte",)) is None
     commit(store, ("rte",))
-    assert store.find(KEY, weights_of="rte")
+    assert store.find(KEY, weights_of=("rte",))
     assert (store.weights(KEY, "rte") / "model.safetensors").is_file()
     assert store.damage(KEY) == []
 
@@ -165,7 +165,7 @@ def test_weights_can_be_dropped(store: Store) -> None:
     commit(store, ("rte",))
     store.drop_weights(KEY)
     assert store.find(KEY)
-    assert store.find(KEY, weights_of="rte") is None
+    assert store.find(KEY, weights_of=("rte",)) is None
     assert store.damage(KEY) == []
 
 

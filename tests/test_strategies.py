@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import Compose
 from tlbench.experiment import build
-from tlbench.stage import Stage
+from tlbench.stage import Need, Stage
 
 Plan = Callable[..., list[Stage]]
 
@@ -23,7 +23,7 @@ def test_stilts_starts_from_the_support_tasks_single(plan: Plan) -> None:
     support, target = plan("strategy=stilts", "support_task=mnli")
     assert [support.key] == keys(plan("target_task=mnli"))
     assert (support.title, target.title) == ("mnli", "rte<-mnli")
-    assert target.start == support
+    assert target.start == Need(support, "mnli")
 
 
 def test_a_pair_is_one_stage_for_both_directions(plan: Plan) -> None:

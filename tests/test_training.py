@@ -16,9 +16,10 @@ from tlbench.config import Encoder
 from tlbench.data.mixing import Batch, Mixer
 from tlbench.execution import StageRun
 from tlbench.experiment import build
+from tlbench.hub import locate
 from tlbench.job import run_experiment
 from tlbench.model.best import BestPerTask
-from tlbench.model.encoder import load_encoder, locate
+from tlbench.model.encoder import load_encoder
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
 from tlbench.results import jsonable, read

@@ -18,8 +18,8 @@ _CHOICES = {
     "selection": ("dev", "held_out"),
     "heads": ("per_task", "per_label_count"),
     "loss": ("sum", "mean"),
-    "keep_weights": ("needed", "all", "none"),
     "sampling.name": tuple(RULES),
+    "sampling.last_batch": ("keep", "drop"),
     "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
     "optim.schedule": ("linear", "cosine", "constant"),
     "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
@@ -37,6 +37,7 @@ _NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_dec
 SEEDS = 2**32  # as many as numpy takes
 _NAME = r"[A-Za-z0-9][\w-]{0,63}"
 _NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
+KEEP_WEIGHTS = ("needed", "all", "none")
 EPOCHS = ("total", "shortest", "longest", "target")
 
 
@@ -68,6 +69,8 @@ def check_config(config: Config) -> None:
         _one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
     _one_of("trainer.compile", str(config.trainer.compile).lower(), ("auto", "true", "false"))
     _check_rule(config)
+    if not isinstance(config.keep_weights, list):
+        _one_of("keep_weights", config.keep_weights, (*KEEP_WEIGHTS, "a list of tasks"))
     devices = str(config.trainer.devices)
     if devices != "auto" and not (devices.isdigit() and 0 < int(devices) <= config.batch_size):
         raise UserError(

@@ -55,6 +55,7 @@ class Encoder:
     num_hidden_layers: int | None
     max_length: int
     trust_remote_code: bool = False
+    identity: str | None = None  # what the files are: see tlbench.hub
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Sampling:
     floor: float | None
     batches: str
     epoch: Any
+    last_batch: str = "keep"
 
 
 @dataclass
@@ -144,7 +146,7 @@ class Config:
     selection: str
     heads: str
     loss: str
-    keep_weights: str
+    keep_weights: Any  # a word, or a list of tasks
     store_dir: str
     cache_dir: str
     only_stage: str | None

@@ -1,13 +1,14 @@
 """Makes sure that a stage is finished: finds it in the store, or trains it and what it needs."""
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlbench import recording, results
+from tlbench import recording, results, weights
 from tlbench.loggers import JobLog
-from tlbench.stage import Stage
+from tlbench.stage import Need, Stage
 from tlbench.store import Store
 from tlbench.writing import writing
 
@@ -23,7 +24,7 @@ class StageRun:
         folder: where to write weights, predictions and checkpoints.
         start: the folder of the weights to start from, for a stage with a start.
         alone: the tasks' scores alone, for ``sampling=dynamic``.
-        weights_needed: keep the best weights whatever ``keep_weights`` says.
+        weights_of: the tasks whose best weights go into the store.
     """
 
     stage: Stage
@@ -31,19 +32,12 @@ class StageRun:
     folder: Path
     start: Path | None = None
     alone: dict[str, float] = field(default_factory=dict)
-    weights_needed: bool = False
+    weights_of: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
         """What a person reads, in a log that several jobs write to: ``mnli+rte s0``."""
         return f"{self.stage.title} s{self.stage.config.seed}"
-
-    @property
-    def keeps_weights(self) -> bool:
-        """Whether the best weights of its tasks go into the store."""
-        keep = self.stage.config.keep_weights
-        by_need = keep == "needed" and self.stage.may_start_another
-        return self.weights_needed or keep == "all" or by_need
 
 
 @dataclass
@@ -51,76 +45,119 @@ class Execution:
     """The stages of one job.
 
     Attributes:
-        final: the stage that gives the target's score.
+        plan: the experiment's stages.
+        last: the one of them to end with.
         trained: the keys of the stages that were not in the store.
     """
 
     store: Store
     opened: JobLog
-    final: Stage
+    plan: Sequence[Stage]
+    last: Stage
     trained: set[str] = field(default_factory=set)
 
-    def ensure(self, stage: Stage, weights_of: str | None = None) -> dict[str, Any]:
-        """The ``stage.json`` of a stage, trained if it is not in the store.
+    def run(self) -> dict[str, Any]:
+        """Finish the last stage and all weights that ``keep_weights`` asks for.
+
+        Returns:
+            The last stage's ``stage.json``.
+        """
+        stages = self.last.graph()
+        asked = weights.asked_for(stages)
+        for stage in stages:
+            if stage.key in asked:
+                self.ensure(stage, asked[stage.key])
+        return self.ensure(self.last, asked.get(self.last.key, ()))
+
+    def ensure(self, stage: Stage, weights_of: Collection[str] = ()) -> dict[str, Any]:
+        """Return the ``stage.json`` of a stage, trained if it is not in the store.
 
         A stage that needs one that has diverged is not trained: it counts as diverged too.
 
         Args:
-            weights_of: the task whose best weights the stage must have kept.
+            weights_of: the tasks whose best weights the stage must have kept.
         """
-        found = self.store.find_sound(stage.key, weights_of)
-        if found:
+        manifest = self.store.find_sound(stage.key, weights_of)
+        if manifest:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
-            return found
-        before = {first.key: self.ensure(first, task) for first, task in stage.prerequisites}
+            return manifest
+        before = {need.stage.key: self._ensure_need(need) for need in stage.needs}
         with writing("store_dir", self.store.root), self.store.claim(stage.key):
-            found = self.store.find_sound(stage.key, weights_of)
-            if found is None:  # nobody trained it in the meantime
+            manifest = self.store.find_sound(stage.key, weights_of)
+            if manifest is None:  # nobody trained it in the meantime
                 self.store.set_aside_damaged(stage.key)
-                found = self._train(stage, before, bool(weights_of))
+                manifest = self._train(stage, before, weights_of)
                 self.trained.add(stage.key)
-        return found
+        return manifest
+
+    def _ensure_need(self, need: Need) -> dict[str, Any]:
+        return self.ensure(need.stage, () if need.weights_of is None else (need.weights_of,))
 
     def _train(
-        self, stage: Stage, before: dict[str, dict[str, Any]], weights_needed: bool
+        self, stage: Stage, before: dict[str, dict[str, Any]], weights_of: Collection[str]
     ) -> dict[str, Any]:
+        earlier = self.store.find(stage.key)  # finished, and without weights that are wanted now
+        kept = {*weights_of, *weights.kept(self.plan, self.last)[stage.key]}
+        if earlier:
+            kept.update(earlier["weights"])
         with self.store.work_folder(stage.key) as work:
-            lost = [first for first, _ in stage.prerequisites if before[first.key].get("diverged")]
+            lost = [n.stage for n in stage.needs if before[n.stage.key].get("diverged")]
             if lost:
-                found = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
+                manifest = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
             else:
-                found = self._train_in(work, stage, before, weights_needed)
-            found["before"] = recording.costs_before(before)
-            found["ingredients"] = stage.ingredients()
-            found["title"] = stage.title
-            found["versions"] = results.package_versions()
-            found["git_revision"] = results.git_revision()
-            return self.store.commit(stage.key, work, results.jsonable(found))
+                manifest = self._train_in(work, stage, before, frozenset(kept))
+            manifest["before"] = recording.entries_before(before)
+            manifest["ingredients"] = stage.ingredients()
+            manifest["encoder"] = stage.config.encoder.name
+            manifest["title"] = stage.title
+            manifest["versions"] = results.package_versions()
+            manifest["git_revision"] = results.git_revision()
+            if earlier:
+                _compare(stage, earlier, manifest)
+            return self.store.commit(stage.key, work, results.jsonable(manifest))
 
     def _train_in(
         self,
         work: Path,
         stage: Stage,
         before: dict[str, dict[str, Any]],
-        weights_needed: bool,
+        weights_of: frozenset[str],
     ) -> dict[str, Any]:
         # Here and not above: with everything in the store a job does without torch.
         from tlbench.training import train_stage
 
         role, start = self._role(stage), None
-        if stage.start:
-            start = self.store.weights(stage.start.key, stage.start.tasks[0])
+        if stage.start and stage.start.weights_of:
+            start = self.store.weights(stage.start.stage.key, stage.start.weights_of)
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
-        run = StageRun(stage, role, work, start, scores, weights_needed)
+        run = StageRun(stage, role, work, start, scores, weights_of)
         log.info("  %s: training as %s (%s)", run.title, role, stage.key)
         return train_stage(run, self.opened.lightning())
 
     def _role(self, stage: Stage) -> str:
-        if stage.key == self.final.key:
+        """``target`` for the plan's last stage, ``support`` (or ``support1``, ``support2``, ... in
+        the order of training) for those that it starts from, else ``single/<tasks>``.
+        """
+        final = self.plan[-1]
+        if stage.key == final.key:
             return "target"
-        starts = self.final.start is not None and stage.key == self.final.start.key
-        return "support" if starts else f"single/{stage.tasks[0]}"
+        chain = [start.key for start in final.starts()]
+        if stage.key in chain:
+            return "support" if len(chain) == 1 else f"support{chain.index(stage.key) + 1}"
+        return f"single/{'+'.join(stage.tasks)}"
+
+
+def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) -> None:
+    """Say if a stage that was trained again, for its weights, has another score than before."""
+    for task, entry in manifest["tasks"].items():
+        then, now = earlier["tasks"][task]["score"], entry["score"]
+        if then != results.jsonable(now):
+            log.warning(
+                "  %s was trained again for its weights: %s of %s then, %s now (versions, devices "
+                "and threads can change it); records keep the score of then.",
+                stage.title, then, task, now,
+            )  # fmt: skip
 
 
 def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
@@ -138,11 +175,16 @@ def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
         }
         for draw in stage.draws
     }
-    costs = dict.fromkeys(recording.COSTS, 0)
+    nothing = dict.fromkeys(recording.COSTS, 0) | dict.fromkeys(recording.CONDITIONS)
     return {
-        "tasks": tasks, "diverged": diverged, "history": [], "shares": [], **costs,
-        "device": "", "weights": [],
-    }  # fmt: skip
+        "tasks": tasks,
+        "diverged": diverged,
+        "history": [],
+        "shares": [],
+        "weights": [],
+        **nothing,
+        "device": "",
+    }
 
 
 def _number(score: float | None) -> float:

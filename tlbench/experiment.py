@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench import checks
+from tlbench import checks, hub, weights
 from tlbench.choices import read_option
 from tlbench.config import Config, Task, checked, parse_config
 from tlbench.config_files import task_file
@@ -19,29 +19,68 @@ from tlbench.data.sizes import count_rows
 from tlbench.data.sources import Split, splits
 from tlbench.errors import UserError
 from tlbench.naming import unresolved
-from tlbench.stage import Stage, TaskDraw
+from tlbench.stage import Need, Stage, TaskDraw
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A checked config with the row counts of its tasks."""
+    """A checked config with the row counts of its tasks.
+
+    Attributes:
+        unresolved: why nobody knows what the encoder's files are, so that it can be planned and
+            not trained; None where they are known.
+    """
 
     config: Config
     target: TaskDraw
     supports: tuple[TaskDraw, ...]
+    unresolved: str | None = None
 
-    def stage(self, draws: Sequence[TaskDraw], start: Stage | None = None) -> Stage:
-        """The stage that trains ``draws`` together under this experiment's config."""
+    def stage(self, draws: Sequence[TaskDraw], start: Stage | Need | None = None) -> Stage:
+        """Make the stage that trains ``draws`` together under this experiment's config.
+
+        Args:
+            start: the stage to start from. A ``Need`` says which task's best weights are taken;
+                else they are those of the task that is trained again, or of its only task.
+
+        Raises:
+            UserError: for no task, one task twice, or a start that leaves the choice open.
+        """
         by_name = tuple(sorted(draws, key=lambda draw: draw.name))
+        names = [draw.name for draw in by_name]
+        if not names or len(set(names)) < len(names):
+            raise UserError(
+                f"Change strategy.plan: a stage trains one or more different tasks, not {names}."
+            )
         sampling, mixed = self.config.sampling, len(by_name) > 1
         target = self.target.name if mixed and sampling.epoch == "target" else None
         dynamic = mixed and sampling.name == "dynamic"
         scores = tuple(self.stage([draw]) for draw in by_name) if dynamic else ()
-        return Stage(self.config, by_name, start, target, scores)
+        return Stage(self.config, by_name, _need(start, names), target, scores)
 
     def plan(self) -> list[Stage]:
-        """The stages to train, in order; the last one gives the target's score."""
+        """Return the stages to train, in order; the last one gives the target's score.
+
+        Raises:
+            UserError: if the strategy can't be called, or what it gives can't be trained.
+        """
         name = self.config.strategy.plan
+        final = self._final_stage(name)
+        if not isinstance(final, Stage):
+            raise UserError(f"Change strategy.plan: '{name}' gives no stage.")
+        if self.target.name not in final.tasks:
+            raise UserError(
+                f"Change strategy.plan: the last stage of '{name}' trains "
+                f"{', '.join(final.tasks)}, not the target task '{self.target.name}'."
+            )
+        stages = final.graph()
+        for stage in stages:
+            checks.check_stage(stage)
+        if self.config.only_stage is None:  # else keep_weights is about that stage
+            weights.asked_for(stages)
+        return stages
+
+    def _final_stage(self, name: str) -> Any:
         try:
             strategy = get_method(name)
         except (ImportError, ValueError) as error:  # ValueError: not even the name of a module
@@ -50,13 +89,7 @@ class Experiment:
             inspect.signature(strategy).bind(self)
         except (TypeError, ValueError) as error:  # ValueError: of some functions in C
             raise UserError(f"Change strategy.plan: '{name}' takes no experiment.") from error
-        final = strategy(self)
-        if not isinstance(final, Stage):
-            raise UserError(f"Change strategy.plan: '{name}' gives no stage.")
-        stages = final.needed()
-        for stage in stages:
-            checks.check_stage(stage)
-        return stages
+        return strategy(self)
 
     @property
     def title(self) -> str:
@@ -64,6 +97,24 @@ class Experiment:
         c = self.config
         arrow = f"<-{self.supports[0].name}" if c.strategy.supports == "one" else ""
         return f"{c.strategy.name} {self.target.name}{arrow} s{c.seed}"
+
+
+def _need(start: Stage | Need | None, tasks: Sequence[str]) -> Need | None:
+    """The start of a stage that trains ``tasks``, with the task whose weights are taken."""
+    if start is None:
+        return None
+    need = start if isinstance(start, Need) else Need(start)
+    trained = need.stage.tasks
+    again = [task for task in tasks if task in trained]
+    usual = again[0] if len(again) == 1 else trained[0] if len(trained) == 1 else None
+    task = need.weights_of or usual
+    if task not in trained:
+        wanted = "'" + task + "' is none of them" if task else "say which task's weights are taken"
+        raise UserError(
+            f"Change strategy.plan: {'+'.join(tasks)} starts from {need.stage.title}, which trains "
+            f"{', '.join(trained)}: {wanted}, as Need(stage, task)."
+        )
+    return Need(need.stage, task)
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
@@ -91,12 +142,22 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
     size = config.subsample_size
     for name in size.per_task:
         _definition(name, "subsample_size.per_task")
+    config, unresolved = _identified(config)
     target = _draw(config, config.target_task, size.target, "subsample_size.target")
     supports = tuple(
         _draw(config, task, size.support, "subsample_size.support", target.count)
         for task in _support_tasks(config)
     )
-    return Experiment(config, target, supports)
+    return Experiment(config, target, supports, unresolved)
+
+
+def _identified(config: Config) -> tuple[Config, str | None]:
+    """The config with the encoder's identity, or why there is none."""
+    try:
+        identity = hub.identify(config.encoder)
+    except UserError as error:
+        return config, str(error)
+    return replace(config, encoder=replace(config.encoder, identity=identity)), None
 
 
 def impossible(config: Config) -> str | None:

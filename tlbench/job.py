@@ -86,19 +86,19 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     began = time.time()
     progress.show_or_hide(cfg.trainer.progress_bar)
     experiment = build(cfg, in_sweep)
+    if experiment.unresolved:
+        raise UserError(experiment.unresolved)
     plan = experiment.plan()
     wanted = _wanted(plan, experiment.config.only_stage)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None
-    # A stage trained alone is trained for others to start from.
-    weights_of = wanted.tasks[0] if alone and wanted.may_start_another else None
     job = _describe(experiment, folder, wanted if alone else None)
     log.info("%s", job.title)
     opened = loggers.open_log(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
-        execution = Execution(store, opened, final=plan[-1])
-        found = execution.ensure(wanted, weights_of)
+        execution = Execution(store, opened, plan, wanted)
+        found = execution.run()
         if alone:
             summary = {"stage": wanted.key}
             return None

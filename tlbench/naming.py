@@ -26,8 +26,10 @@ NEUTRAL_KEYS = (
     "trainer.checkpoint_steps",
     "trainer.progress_bar",
 )
+_RESOLVED = ("encoder.identity",)  # found out from what was asked, and no part of it
 
-# What mixes tasks changes nothing of a strategy that trains one at a time.
+# What mixes tasks changes nothing of a strategy that trains one at a time, but for this one key.
+_ALWAYS = ("sampling.last_batch",)
 _WITHOUT_EFFECT = {
     "single": ("sampling", "loss", "heads", "subsample_size.support"),
     "stilts": ("sampling", "loss"),
@@ -36,7 +38,7 @@ _WITHOUT_EFFECT = {
 
 def has_effect(key: str, strategy: str) -> bool:
     """Whether a config key changes what a strategy trains."""
-    return not is_in(key, _WITHOUT_EFFECT.get(strategy, ()))
+    return is_in(key, _ALWAYS) or not is_in(key, _WITHOUT_EFFECT.get(strategy, ()))
 
 
 def is_in(key: str, names: Iterable[str]) -> bool:
@@ -67,7 +69,8 @@ def asked(plain: dict[str, Any]) -> dict[str, Any]:
         "subsample_size.support": supports == "none",
         "strategy.tasks": supports != "all",
     }
-    for key in (*NEUTRAL_KEYS, *(key for key, is_ignored in ignored.items() if is_ignored)):
+    without = [key for key, is_ignored in ignored.items() if is_ignored]
+    for key in (*NEUTRAL_KEYS, *_RESOLVED, *without):
         parent, _, last = key.rpartition(".")
         node = _inside(found, parent) if parent else found
         if isinstance(node, dict):

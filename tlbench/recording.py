@@ -1,6 +1,7 @@
 """Makes result records from finished stages; a job does it, and a sweep for what needs no job."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,10 @@ from tlbench.stage import Stage
 log = logging.getLogger(__name__)
 
 COSTS = ("steps", "instances", "seconds")
+# Under which a stage was trained: they may change bits of it, and are in no key.
+CONDITIONS = (
+    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_on",
+)  # fmt: skip
 
 
 def done(
@@ -35,11 +40,10 @@ def done(
     """
     final, c, diverged = plan[-1], experiment.config, found.get("diverged")
     mine = found["tasks"][experiment.target.name]
-    stages = {**found["before"], final.key: cost(found)}
-    total = {name: sum(one[name] for one in stages.values()) for name in COSTS}
-    reused = {
-        name: sum(one[name] for key, one in stages.items() if key not in trained) for name in COSTS
-    }
+    by_key = {**found["before"], final.key: entry(found)}
+    stages = [{"key": s.key, "reused": s.key not in trained} | by_key[s.key] for s in plan]
+    total = {name: sum(stage[name] for stage in stages) for name in COSTS}
+    reused = {name: sum(stage[name] for stage in stages if stage["reused"]) for name in COSTS}
     return ResultRecord(
         study=c.study,
         strategy=c.strategy.name,
@@ -53,7 +57,7 @@ def done(
         majority_score=mine["majority_score"],
         metrics=mine["metrics"],
         undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
-        train_rows={k: v for one in stages.values() for k, v in one["train_rows"].items()},
+        train_rows=_train_rows(stages),
         dev_rows=experiment.target.dev_count["dev"],
         steps=total["steps"],
         instances=total["instances"],
@@ -62,6 +66,8 @@ def done(
         training_seconds=round(total["seconds"], 2),
         device=found["device"],
         stage_keys=[stage.key for stage in plan],
+        stages=stages,
+        encoder_identity=c.encoder.identity,
         git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
         versions=found["versions"],
         config=asdict(c),
@@ -69,16 +75,25 @@ def done(
     )
 
 
-def cost(found: dict[str, Any]) -> dict[str, Any]:
-    """What a finished stage took: steps, instances, seconds, and by task the rows trained on."""
-    rows = {name: task["train_rows"] for name, task in found["tasks"].items()}
-    return {name: found[name] for name in COSTS} | {"train_rows": rows}
+def entry(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of a finished stage: what it took, and under which conditions."""
+    rows = {name: task["train_rows"] for name, task in manifest["tasks"].items()}
+    told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
+    return {name: manifest.get(name) for name in told} | {"train_rows": rows}
 
 
-def costs_before(stages: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """By key, what finished stages took, and those that they needed themselves."""
-    before = {key: one for found in stages.values() for key, one in found["before"].items()}
-    return before | {key: cost(found) for key, found in stages.items()}
+def entries_before(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """By key, the entries of finished stages, and of those that they needed themselves."""
+    before = {key: one for found in manifests.values() for key, one in found["before"].items()}
+    return before | {key: entry(manifest) for key, manifest in manifests.items()}
+
+
+def _train_rows(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """By task, the rows that all stages have trained on together."""
+    rows: Counter[str] = Counter()
+    for stage in stages:
+        rows.update(stage["train_rows"])
+    return dict(rows)
 
 
 def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:

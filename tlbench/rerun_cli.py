@@ -20,6 +20,7 @@ from tlbench.checks import check_task
 from tlbench.config import Task, checked
 from tlbench.errors import UserError
 from tlbench.naming import content
+from tlbench.recording import CONDITIONS
 from tlbench.results import ResultRecord
 from tlbench.summary import say
 
@@ -83,15 +84,34 @@ def _prepare(record: ResultRecord) -> Path:
 
 
 def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
-    """The record's config with places of its own, and nothing that only its job needed."""
+    """The record's config with places of its own, and nothing that only its job needed.
+
+    It takes over the conditions under which the last stage was trained, and the hub's commit; what
+    a folder holds now is found out again, so that other files are named and not refused.
+    """
+    config = record.config
     own = {
         "store_dir": str(folder / "store"),
         "cache_dir": str(folder / "cache"),
         "logger": {"_target_": None},
         "only_stage": None,
+        "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
+        "encoder": config.get("encoder", {}) | {"identity": _commit(record)},
+        **_conditions(record, "micro_batch_size"),
     }
     hydra = {"run": {"dir": str(folder)}, "job": {"name": "tlbench", "chdir": False}}
-    return {"defaults": [*_PLAIN, "_self_"], **record.config, **own, "hydra": hydra}
+    return {"defaults": [*_PLAIN, "_self_"], **config, **own, "hydra": hydra}
+
+
+def _conditions(record: ResultRecord, *names: str) -> dict[str, Any]:
+    """Those of the last stage that are known; of an older record none."""
+    last = record.stages[-1] if record.stages else {}
+    return {name: last[name] for name in names if last.get(name) is not None}
+
+
+def _commit(record: ResultRecord) -> str | None:
+    identity = record.encoder_identity or ""
+    return identity if identity.startswith("commit:") else None
 
 
 def _run(folder: Path, overrides: Sequence[str]) -> ResultRecord:
@@ -128,21 +148,34 @@ def _found(record: ResultRecord) -> str:
 
 
 def differences(old: ResultRecord, new: ResultRecord) -> dict[str, tuple[Any, Any]]:
-    """What differs of library versions, git revision, device and stages: name to (then, now).
+    """What differs of files, rows, versions and conditions: name to (then, now).
 
-    Stages differ by their rows and by overrides: their keys hash what they were made of.
+    Stages differ by their rows and by overrides: their keys hash what they were made of. What each
+    was trained under is compared for every stage, if the older record says it.
     """
-    then, now = (
-        {
-            **record.versions,
-            "git revision": record.git_revision,
-            "device": record.device,
-            "stages": " ".join(record.stage_keys),
-        }
-        for record in (old, new)
-    )
+    then, now = (_told(record) for record in (old, new))
+    if old.stages and len(old.stages) == len(new.stages):
+        for one, other in zip(old.stages, new.stages, strict=True):
+            then |= _told_of_stage(one)
+            now |= _told_of_stage(other)
     names = sorted({*then, *now})
     return {n: (then.get(n), now.get(n)) for n in names if then.get(n) != now.get(n)}
+
+
+def _told(record: ResultRecord) -> dict[str, Any]:
+    own = {
+        "git revision": record.git_revision,
+        "device": record.device,
+        "stages": " ".join(record.stage_keys),
+    }
+    if record.encoder_identity:
+        own["encoder files"] = record.encoder_identity
+    return {**record.versions, **own}
+
+
+def _told_of_stage(stage: dict[str, Any]) -> dict[str, Any]:
+    told = {name: stage.get(name) for name in CONDITIONS} | (stage.get("versions") or {})
+    return {f"{stage['title']}: {name}": value for name, value in told.items()}
 
 
 if __name__ == "__main__":

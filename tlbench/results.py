@@ -33,9 +33,16 @@ class ResultRecord:
         score: the target's primary metric on dev, a fraction; None where it is not defined.
         undefined: the metrics of a done one that are not defined, and None in ``metrics``.
         majority_score: the same of always predicting the most frequent label of train.
-        train_rows: by task, the rows trained on (less than drawn under selection=held_out).
+        train_rows: by task, the rows trained on (less than drawn under selection=held_out), of all
+            stages together: a task that two of them train counts twice.
         steps, instances: trained for this score, in whatever job.
         steps_reused, instances_reused: those of them that were in the store already.
+        stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
+            reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
+            threads, precision and micro_batch_size in effect, kernels, and the conditions under
+            which an interrupted one was begun (``resumed_on``). Empty in older records.
+        encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
+        device, versions, git_revision: of the last stage.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks
             of ``strategy.tasks`` is not in there.
         seconds: this job's wall time; training_seconds: of all stages, reused or not.
@@ -62,6 +69,8 @@ class ResultRecord:
     training_seconds: float = 0.0
     device: str = ""
     stage_keys: list[str] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    encoder_identity: str | None = None
     git_revision: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)

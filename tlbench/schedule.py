@@ -47,6 +47,7 @@ class Schedule:
             batch_size=self.stage.config.batch_size,
             seed=self.stage.config.seed,
             target=names.index(self.stage.target) if self.stage.target else 0,
+            last_batch=sampling.last_batch,
         )
 
     def shares(self, epoch: int, alone: Floats, current: Floats | None) -> Floats | None:

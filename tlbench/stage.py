@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tlbench.config import Config, Task
+from tlbench.config import Config, Encoder, Task
 from tlbench.data.proportions import RULES
 
 KEY_LENGTH = 16
@@ -55,19 +55,38 @@ class TaskDraw:
 
 
 @dataclass(frozen=True)
+class Need:
+    """An edge of the graph: a stage that is finished before another one begins.
+
+    Attributes:
+        weights_of: the task whose best weights the other one starts from; None where it reads
+            nothing but scores.
+    """
+
+    stage: "Stage"
+    weights_of: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What a person reads: ``mnli``, or ``mnli+rte:mnli`` where there is a choice of task."""
+        choice = self.weights_of is not None and len(self.stage.tasks) > 1
+        return self.stage.title + (f":{self.weights_of}" if choice else "")
+
+
+@dataclass(frozen=True)
 class Stage:
     """Tasks trained together, from a fresh encoder or from another stage's best weights.
 
     Attributes:
         draws: the tasks, sorted by name.
-        start: the stage whose best weights (for its one task) this one starts from.
+        start: the stage that this one starts from, and the task whose best weights it takes.
         target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
         scores: each task alone, whose scores ``sampling=dynamic`` compares with, else none.
     """
 
     config: Config
     draws: tuple[TaskDraw, ...]
-    start: "Stage | None" = None
+    start: Need | None = None
     target: str | None = None
     scores: tuple["Stage", ...] = ()
 
@@ -81,21 +100,22 @@ class Stage:
         return "+".join(self.tasks) + (f"<-{self.start.title}" if self.start else "")
 
     @property
-    def may_start_another(self) -> bool:
-        """Whether STILTs may start from it: it is a task alone, from a fresh encoder."""
+    def is_single(self) -> bool:
+        """Whether it trains a task alone from a fresh encoder, as many experiments may need it."""
         return self.start is None and len(self.draws) == 1
 
     def ingredients(self) -> dict[str, Any]:
         """All that the key hashes, as plain data."""
         c = self.config
         mixed = len(self.draws) > 1
-        found = {
+        hashed = {
             "recipe": RECIPE_VERSION,
-            "encoder": vars(c.encoder),
-            "start": self.start.key if self.start else None,
+            "encoder": encoder_ingredients(c.encoder),
+            "start": [self.start.stage.key, self.start.weights_of] if self.start else None,
             "tasks": [draw.ingredients(c.selection == "held_out") for draw in self.draws],
             "optim": vars(c.optim),
             "batch_size": c.batch_size,
+            "last_batch": None if self._has_whole_batches else c.sampling.last_batch,
             "group_by_length": c.group_by_length,
             "fast_kernels": c.fast_kernels,
             "max_epochs": c.trainer.max_epochs,
@@ -108,14 +128,21 @@ class Stage:
             "seed": c.seed,
         }
         if mixed or self.start:
-            found["heads"] = c.heads
+            hashed["heads"] = c.heads
         if mixed:
             read = ("name", "batches", "epoch", *RULES[c.sampling.name])
             sampling = {name: getattr(c.sampling, name) for name in read}
-            found |= {"sampling": sampling, "loss": c.loss, "target": self.target}
+            hashed |= {"sampling": sampling, "loss": c.loss, "target": self.target}
         if self.scores:
-            found["scores"] = [stage.key for stage in self.scores]
-        return found
+            hashed["scores"] = [stage.key for stage in self.scores]
+        return hashed
+
+    @property
+    def _has_whole_batches(self) -> bool:
+        """Whether no batch of an epoch can be smaller than the others, so that none is dropped."""
+        sampling = self.config.sampling
+        counted = sampling.batches == "fixed_counts" or isinstance(sampling.epoch, int)
+        return len(self.draws) > 1 and counted
 
     @cached_property
     def key(self) -> str:
@@ -124,12 +151,33 @@ class Stage:
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
     @property
-    def prerequisites(self) -> list[tuple["Stage", str | None]]:
-        """The stages to finish before, each with the task whose weights are needed from it."""
-        start = [(self.start, self.start.tasks[0])] if self.start else []
-        return [*start, *((stage, None) for stage in self.scores)]
+    def needs(self) -> tuple[Need, ...]:
+        """What to finish before."""
+        start = (self.start,) if self.start else ()
+        return (*start, *(Need(stage) for stage in self.scores))
 
-    def needed(self) -> list["Stage"]:
-        """This stage and those before it, first things first."""
-        before = (stage for first, _ in self.prerequisites for stage in first.needed())
-        return [*{stage.key: stage for stage in before}.values(), self]
+    def graph(self) -> list["Stage"]:
+        """This stage and all those before it, each once, first things first."""
+        stages: dict[str, Stage] = {}
+        _visit(self, stages)
+        return list(stages.values())
+
+    def starts(self) -> list["Stage"]:
+        """The stages that it starts from, one after the other, the first first."""
+        if self.start is None:
+            return []
+        return [*self.start.stage.starts(), self.start.stage]
+
+
+def _visit(stage: Stage, stages: dict[str, Stage]) -> None:
+    if stage.key not in stages:
+        for need in stage.needs:
+            _visit(need.stage, stages)
+        stages[stage.key] = stage
+
+
+def encoder_ingredients(encoder: Encoder) -> dict[str, Any]:
+    """What a stage's key hashes of the encoder: what its files are, not where they lie."""
+    named = {"name", "revision", "identity"}
+    own = {name: value for name, value in vars(encoder).items() if name not in named}
+    return {"identity": encoder.identity, **own}

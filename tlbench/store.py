@@ -13,7 +13,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,12 @@ class Store:
     def folder(self, key: str) -> Path:
         return self.root / key
 
-    def find(self, key: str, weights_of: str | None = None) -> dict[str, Any] | None:
+    def find(self, key: str, weights_of: Collection[str] = ()) -> dict[str, Any] | None:
         """The ``stage.json`` of a finished stage; None if it is not there, or damaged.
 
         Args:
-            weights_of: count a stage that has not kept this task's best weights as not there.
+            weights_of: count a stage that has not kept these tasks' best weights as not there,
+                unless it has diverged, so that nothing may start from it.
 
         Raises:
             UserError: if the file is there and must not be read.
@@ -65,7 +66,9 @@ class Store:
             found = self._read(key)
         except ValueError:
             return None
-        return found if found and weights_of in (None, *found["weights"]) else None
+        if found is None or found.get("diverged"):
+            return found
+        return found if set(weights_of) <= set(found["weights"]) else None
 
     def _read(self, key: str) -> dict[str, Any] | None:
         file = self.folder(key) / "stage.json"
@@ -84,10 +87,10 @@ class Store:
             raise ValueError("it lacks its files or weights")
         return found
 
-    def find_sound(self, key: str, weights_of: str | None = None) -> dict[str, Any] | None:
+    def find_sound(self, key: str, weights_of: Collection[str] = ()) -> dict[str, Any] | None:
         """The same, and None as well if the weights that are asked for are damaged."""
         found = self.find(key, weights_of)
-        if found and weights_of and self._changed(key, found, f"weights/{weights_of}/"):
+        if found and any(self._changed(key, found, f"weights/{task}/") for task in weights_of):
             return None
         return found
 

@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench import memory, outputs, progress, ranks
+from tlbench import hub, memory, outputs, progress, ranks
 from tlbench.config import TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
@@ -50,13 +50,14 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         UserError: if the devices that are asked for are not there.
     """
     began = time.time()
+    hub.check_unchanged(run.stage.config.encoder)
     devices = ranks.count_devices(run.stage.config.trainer)
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     checkpoint = checkpoints.usable(run)
     with ranks.others(devices, _train_as_other, run, devices, checkpoint):
         trainer, module, best = _train(run, data, logger, devices, checkpoint)
-    if run.keeps_weights:
+    if run.weights_of:
         best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
@@ -71,7 +72,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         "instances": module.instances,
         "seconds": round(module.seconds + time.time() - began, 2),
         "device": _device_name(trainer),
-        "weights": list(run.stage.tasks) if run.keeps_weights else [],
+        "weights": sorted(run.weights_of),
     }
 
 
@@ -128,7 +129,12 @@ def _model(run: StageRun) -> MultiTaskModel:
         if not model.packs:  # packed rows do without that forward
             read_first_token_only(model.encoder)
     if start is not None and run.stage.start is not None:
-        model.load_head(run.stage.start.draws[0].task, start / "heads.safetensors")
+        (task,) = (
+            draw.task
+            for draw in run.stage.start.stage.draws
+            if draw.name == run.stage.start.weights_of
+        )
+        model.load_head(task, start / "heads.safetensors")
     return model
 
 

@@ -83,7 +83,7 @@ class StagedSweeper(BasicSweeper):
             loader = freeze.freeze(loader, folder)
         axes = self._axes(arguments, loader)
         combinations = compose.combine(axes, compose.Composer(loader, self.master))
-        planned = plan.make_plan(combinations, folder)
+        planned = plan.make_plan(combinations, folder, self.dry_run)
         dry_run.print_plan(planned)
         if self.dry_run:
             return

@@ -23,7 +23,8 @@ from transformers import (
 from tests.conftest import Run
 from tlbench.config import Encoder
 from tlbench.errors import UserError
-from tlbench.model.encoder import Head, load_encoder, load_tokenizer, locate
+from tlbench.hub import locate
+from tlbench.model.encoder import Head, load_encoder, load_tokenizer
 
 TINY = "package:tlbench/assets/tiny"
 SMALL = {

@@ -74,8 +74,12 @@ def sweep(make_sweeper: MakeSweeper, tmp_path: Path) -> Sweep:
     return go
 
 
+def records_below(folder: Path) -> list[ResultRecord]:
+    return [read(file) for file in folder.rglob("result.json")]
+
+
 def found(tmp_path: Path) -> dict[str, ResultRecord]:
-    records = [read(file) for file in (tmp_path / "sweep").rglob("result.json")]
+    records = records_below(tmp_path / "sweep")
     return {
         f"{r.strategy} {r.target_task}{''.join(f'<-{s}' for s in r.support_tasks)} s{r.seed}": r
         for r in records
@@ -94,16 +98,18 @@ class Trained:
     """Stands for ``train_stage``.
 
     Attributes:
-        titles: of the stages that were trained, in order.
+        titles, roles: of the stages that were trained, in order.
         errors: what to raise instead of training, by title.
     """
 
     def __init__(self) -> None:
         self.titles: list[str] = []
+        self.roles: list[str] = []
         self.errors: dict[str, BaseException] = {}
 
     def __call__(self, run: StageRun, *arguments: Any) -> Any:
         if error := self.errors.get(run.stage.title):
             raise error
         self.titles.append(run.stage.title)
+        self.roles.append(run.role)
         return train_stage(run, *arguments)

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from tlbench import hub
 from tlbench.data import mixing
 from tlbench.data.grouping import group_by_length
 from tlbench.data.loading import MixedBatches, MixedRows, Rows, by_length
@@ -43,7 +44,9 @@ class MultiTaskDataModule(LightningDataModule):
         self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
         self.config = stage.config
         encoder = self.config.encoder
-        self.tokenizer = load_tokenizer(encoder.name, encoder.revision, encoder.trust_remote_code)
+        self.tokenizer = load_tokenizer(
+            encoder.name, hub.revision(encoder), encoder.trust_remote_code
+        )
         self.train: list[Rows] = []
         self.evaluated: list[Rows] = []
 

@@ -51,6 +51,8 @@ class Mixer:
         shares: each task's part of the first epoch, which gives all epochs their length.
         epoch: ``total``, ``shortest``, ``longest``, ``target``, or a number of steps.
         target: index of the task that ``epoch="target"`` means.
+        last_batch: ``keep`` or ``drop`` an epoch's last batch (of one task a batch: every task's)
+            if it is smaller than ``batch_size`` and not the only one.
     """
 
     names: tuple[str, ...]
@@ -61,6 +63,7 @@ class Mixer:
     batch_size: int
     seed: int
     target: int = 0
+    last_batch: str = "keep"
 
     def counts(self, shares: Floats | None = None) -> Ints:
         """Instances of each task in an epoch.
@@ -76,7 +79,16 @@ class Mixer:
             return apportion(shares, self.steps()) * self.batch_size
         if isinstance(self.epoch, int):
             return apportion(shares, self.epoch * self.batch_size)
-        return apportion(shares, self._instances())
+        counts = apportion(shares, self._instances())
+        if self.batches in ONE_TASK_A_BATCH:
+            return np.array([self._in_batches(int(count)) for count in counts])
+        return apportion(shares, self._in_batches(int(counts.sum())))
+
+    def _in_batches(self, instances: int) -> int:
+        """How many of an epoch's instances are in batches that are not dropped."""
+        if self.last_batch == "keep" or instances < self.batch_size:
+            return instances
+        return instances - instances % self.batch_size
 
     def steps(self) -> int:
         """Batches of an epoch."""

@@ -51,7 +51,7 @@ class BestPerTask(pl.Callback):
         self.title = run.title
         self.folder = run.folder
         self.tokenizer = tokenizer
-        self.keeps_weights = run.keeps_weights
+        self.weights_of = run.weights_of
         self.patience = config.trainer.early_stopping
         self.selecting = "held_out" if config.selection == "held_out" else "dev"
         self.diverged: str | None = None
@@ -79,7 +79,7 @@ class BestPerTask(pl.Callback):
             # A first score that is not defined counts as the worst, so that there is a best.
             score = -math.inf if math.isnan(score) else score
             self.best[task] = Best(score, trainer.global_step, by_task[task])
-            if self.keeps_weights and trainer.is_global_zero:
+            if task in self.weights_of and trainer.is_global_zero:
                 self._save(pl_module.model, task)
         self._in_vain = 0 if improved else self._in_vain + 1
         self._say(trainer, pl_module)
@@ -120,7 +120,7 @@ class BestPerTask(pl.Callback):
     def finish(self) -> None:
         """Put the best weights where the store expects them: ``weights/<task>``."""
         (self.folder / "weights").mkdir(exist_ok=True)
-        for name in self.best:
+        for name in self.weights_of:
             target = self.folder / "weights" / name
             shutil.rmtree(target, ignore_errors=True)  # of a process that was killed right here
             self._weights(name).rename(target)

@@ -3,6 +3,7 @@
 import io
 import logging
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def usable(run: StageRun) -> Path | None:
     if not file.exists():
         return None
     try:
-        state = read(file, run.keeps_weights)
+        state = read(file, run.weights_of)
     except ValueError as damage:
         set_aside(file, run.folder.parent.parent, str(damage))
         return None
@@ -44,29 +45,29 @@ def usable(run: StageRun) -> Path | None:
     return file
 
 
-def read(file: Path, keeps_weights: bool = False) -> dict[str, Any]:
+def read(file: Path, weights_of: Collection[str] = ()) -> dict[str, Any]:
     """A checkpoint, once it and the weights that it refers to are known to be sound.
 
     Args:
-        keeps_weights: whether it must refer to weights.
+        weights_of: the tasks whose weights must be there.
 
     Raises:
         ValueError: if anything is damaged.
     """
     try:
-        return _read(file, keeps_weights)
+        return _read(file, weights_of)
     except Exception as error:  # whatever damage makes zipfile, torch and its unpickler raise
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _read(file: Path, keeps_weights: bool) -> dict[str, Any]:
+def _read(file: Path, weights_of: Collection[str]) -> dict[str, Any]:
     with zipfile.ZipFile(file) as opened:  # torch compares no checksums
         if damaged := opened.testzip():
             raise ValueError(f"{damaged} in it has changed")
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     for task, best in state["callbacks"][BestPerTask.__name__]["best"].items():
         weights = weights_folder(file.parent, task, best["step"])
-        if keeps_weights and best["splits"] and not weights.is_dir():
+        if task in weights_of and best["splits"] and not weights.is_dir():
             raise FileNotFoundError(f"{weights} is missing")
         if wrong := changed(weights, best.get("sums", {})):
             raise ValueError(f"in {weights} {wrong[0]}")

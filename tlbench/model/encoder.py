@@ -2,7 +2,6 @@
 
 import logging
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging as hf_logging
 
+from tlbench import hub
 from tlbench.config import Encoder
 from tlbench.errors import UserError
-
-
-def locate(name: str) -> str:
-    """The folder behind ``package:<package>/<folder>``; any other name as it is.
-
-    The package is found, not imported.
-
-    Raises:
-        UserError: if the package is not installed.
-    """
-    if not name.startswith("package:"):
-        return name
-    package, _, inside = name.removeprefix("package:").partition("/")
-    # A dotted name would import the package before the dot.
-    spec = find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(
-            f"Change encoder, or pip install {package.replace('_', '-')}: encoder.name={name} is "
-            "inside a package that is not installed."
-        )
-    return str(Path(spec.submodule_search_locations[0]) / inside)
 
 
 @lru_cache(maxsize=4)
@@ -68,7 +47,7 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
         UserError: if the files are not there, are not of an encoder, or do not go with
             ``num_hidden_layers``, ``max_length`` or the tokenizer.
     """
-    config = _from_files(AutoConfig, encoder.name, encoder.revision, encoder.trust_remote_code)
+    config = _from_files(AutoConfig, encoder.name, hub.revision(encoder), encoder.trust_remote_code)
     _check_kind(encoder, config)
     layers, have = encoder.num_hidden_layers, config.num_hidden_layers
     if layers and layers > have:
@@ -104,7 +83,7 @@ def _check_kind(encoder: Encoder, config: Any) -> None:
 
 def _check_fit(encoder: Encoder, model: Any) -> None:
     """Refuse rows longer than the encoder has positions, and tokens that it has no vector for."""
-    tokenizer = load_tokenizer(encoder.name, encoder.revision, encoder.trust_remote_code)
+    tokenizer = load_tokenizer(encoder.name, hub.revision(encoder), encoder.trust_remote_code)
     special = tokenizer.num_special_tokens_to_add(pair=True)
     positions = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
     if isinstance(positions, nn.Embedding):  # others are relative
@@ -133,7 +112,7 @@ def _pretrained(encoder: Encoder, config: Any, start: Path | None) -> PreTrained
     said = hf_logging.get_verbosity()
     hf_logging.set_verbosity(logging.ERROR)
     try:
-        name, revision = str(start or encoder.name), None if start else encoder.revision
+        name, revision = str(start or encoder.name), None if start else hub.revision(encoder)
         model: PreTrainedModel
         model, info = _from_files(AutoModel, name, revision, encoder.trust_remote_code, **options)
     finally:
@@ -152,7 +131,7 @@ def _from_files(
 ) -> Any:
     # Said even where it is false: left open, transformers would ask on the terminal.
     options |= {"revision": revision or "main", "trust_remote_code": trust_remote_code}
-    folder = locate(name)
+    folder = hub.locate(name)
     try:
         return auto.from_pretrained(folder, **options)
     except Exception as error:  # whatever the libraries that read the files raise

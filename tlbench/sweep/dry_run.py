@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from tlbench.experiment import Experiment
+from tlbench.missing import Missing, store_of
 from tlbench.schedule import Schedule
-from tlbench.stage import Stage
+from tlbench.stage import RECIPE_VERSION, Stage, encoder_ingredients
 from tlbench.store import Store
 from tlbench.summary import say
-from tlbench.sweep.plan import Plan, store_of
+from tlbench.sweep.plan import Plan
 
 _EVALUATION = 1 / 3  # of the work on a row: a forward pass, where training has a backward one too
 
@@ -32,20 +33,43 @@ def print_plan(plan: Plan) -> None:
         f"{len(stages)} stages: {len(stages) - len(missing)} reused, {len(missing)} to train"
         + (f" in {len(plan.waves)} waves of {waves}" if waves else "")
     )
+    experiments = [one.experiment for one in plan.experiments if one.experiment]
+    _say_unresolved(experiments)
+    stores = {e.config.store_dir: store_of(e.config) for e in experiments}
+    _say_older(stores.values())
     _say_work([job.stage for job in plan.jobs])
 
 
 def print_run(experiment: Experiment) -> None:
     """Print the stages of a single run and which of them are in the store."""
-    store = store_of(experiment.config)
     stages = experiment.plan()
-    missing = [] if store.find(stages[-1].key) else [s for s in stages if not store.find(s.key)]
+    missing = Missing()
+    missing.add(stages)
     say(f"{experiment.title}: {len(stages)} stages")
     for stage in stages:
         rows = Schedule.planned(stage).trained_rows
-        state = "to train" if stage in missing else "reused"
+        state = "to train" if stage.key in missing.stages else "reused"
         say(f"  {stage.key}  {stage.title}: {rows:,} rows, {state}")
-    _say_work(missing)
+    _say_unresolved([experiment])
+    _say_older([store_of(experiment.config)])
+    _say_work(missing.stages.values())
+
+
+def _say_unresolved(experiments: Iterable[Experiment]) -> None:
+    """Say once of every encoder why its files are not known, if they are not."""
+    for reason in dict.fromkeys(e.unresolved for e in experiments if e.unresolved):
+        say(f"nothing of it can be trained yet: {reason}")
+
+
+def _say_older(stores: Iterable[Store]) -> None:
+    """Say how many stages are of an older training, which would give other numbers."""
+    for store in stores:
+        older = sum(s["ingredients"].get("recipe") != RECIPE_VERSION for s in store.stages())
+        if older:
+            say(
+                f"{older} stages in {store.root} are of an older version of tlbench, whose keys "
+                "are others: they are not reused (tlbench-store prune --older-than frees them)"
+            )
 
 
 def _short_reasons(plan: Plan) -> dict[str, int]:
@@ -80,7 +104,7 @@ def _seconds(schedules: list[Schedule]) -> float | None:
         config = schedule.stage.config
         if config.store_dir not in speeds:
             speeds[config.store_dir] = _speeds(store_of(config))
-        speed = speeds[config.store_dir].get(repr(vars(config.encoder)))
+        speed = speeds[config.store_dir].get(repr(encoder_ingredients(config.encoder)))
         if speed is None:
             return None
         total += _work(schedule.trained_rows, schedule.evaluated_rows) / speed

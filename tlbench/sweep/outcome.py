@@ -9,10 +9,11 @@ from rich.table import Table
 
 from tlbench import recording, results
 from tlbench.errors import UserError
+from tlbench.missing import is_there, store_of
 from tlbench.results import ResultRecord
 from tlbench.summary import console, say, study_table
 from tlbench.sweep import stop
-from tlbench.sweep.plan import Job, Plan, Planned, store_of
+from tlbench.sweep.plan import Job, Plan, Planned
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +117,14 @@ def _said(job: Job) -> str | None:
 
 
 def _is_trained(job: Job) -> bool:
-    return store_of(job.stage.config).find(job.stage.key, job.weights_of) is not None
+    return is_there(job.stage, job.weights_of)
 
 
 def _can_start(job: Job) -> bool:
-    store = store_of(job.stage.config)
-    return all(store.find(stage.key, task) for stage, task in job.stage.prerequisites)
+    return all(
+        is_there(need.stage, () if need.weights_of is None else (need.weights_of,))
+        for need in job.stage.needs
+    )
 
 
 def _write_records(todo: Sequence[Planned]) -> None:

