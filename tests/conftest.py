@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import hydra
@@ -18,8 +19,10 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tlbench.config_files import CONF_DIR
+from tlbench.execution import StageRun
 from tlbench.job import run_experiment
 from tlbench.results import ResultRecord, read
+from tlbench.training import train_stage
 
 datasets.disable_progress_bars()
 
@@ -107,3 +110,32 @@ def glue_dir() -> Path:
     if not (folder / "RTE" / "train.tsv").is_file():
         pytest.skip(f"no GLUE files in {folder}: set TLBENCH_GLUE_DIR")
     return folder
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> "Trained":
+    """Watches what is trained, and makes it fail where asked."""
+    watch = Trained()
+    monkeypatch.setattr("tlbench.training.train_stage", watch)
+    return watch
+
+
+class Trained:
+    """Stands for ``train_stage``.
+
+    Attributes:
+        titles, roles: of the stages that were trained, in order.
+        errors: what to raise instead of training, by title.
+    """
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+        self.roles: list[str] = []
+        self.errors: dict[str, BaseException] = {}
+
+    def __call__(self, run: StageRun, *arguments: Any) -> Any:
+        if error := self.errors.get(run.stage.title):
+            raise error
+        self.titles.append(run.stage.title)
+        self.roles.append(run.role)
+        return train_stage(run, *arguments)

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.conftest import Compose, Run
 from tlbench import results
@@ -123,7 +124,24 @@ def test_the_record(run: Run, tmp_path: Path) -> None:
     assert record.versions["torch"]
     manifest = Store(tmp_path / "store").find(record.stage_keys[1])
     assert manifest is not None
-    assert manifest["ingredients"]["start"] == record.stage_keys[0]
+    assert manifest["ingredients"]["start"] == [record.stage_keys[0], "mnli"]
+
+
+def test_the_record_says_of_every_stage_what_trained_it(run: Run) -> None:
+    run("target_task=mnli")
+    record = run("strategy=stilts", "support_task=mnli", "micro_batch_size=4")
+    first, last = record.stages
+    assert [stage["key"] for stage in record.stages] == record.stage_keys
+    assert (first["reused"], last["reused"]) == (True, False)
+    assert (first["train_rows"], last["train_rows"]) == ({"mnli": 64}, {"rte": 64})
+    assert (first["micro_batch_size"], last["micro_batch_size"]) == (16, 4)
+    assert first["instances"] + last["instances"] == record.instances
+    for stage in record.stages:
+        assert (stage["device"], stage["devices"], stage["precision"]) == ("cpu", 1, "32-true")
+        assert stage["threads"] == torch.get_num_threads()
+        assert stage["versions"] == record.versions
+    assert str(record.encoder_identity).startswith("sha256:")
+    assert record.encoder_identity == record.config["encoder"]["identity"]
 
 
 def test_only_stage_trains_just_that(compose: Compose, tmp_path: Path, trained: list[str]) -> None:

@@ -19,7 +19,7 @@ def content(cfg: DictConfig) -> str:
 # Another value for every key that changes a result. A new key in conf/ must come either here or
 # into NEUTRAL_KEYS, or test_every_key_is_sorted fails.
 CHANGED = {
-    "encoder.name": "other", "encoder.revision": "v2", "encoder.pretrained": True,
+    "encoder.pretrained": True,
     "encoder.num_hidden_layers": 1, "encoder.max_length": 32,
     "encoder.trust_remote_code": True,
     "target_task.labels": ["yes", "no"], "target_task.score": ["f1"],
@@ -28,7 +28,7 @@ CHANGED = {
     "subsample_size.seed": 1, "suite.seed": 1, "suite.sources.rte.train": 801,
     "sampling.name": "size", "sampling.temperature": 3.0, "sampling.cap": 10,
     "sampling.mode": "gap_x_size", "sampling.floor": 0.1, "sampling.batches": "homogeneous",
-    "sampling.epoch": "shortest",
+    "sampling.epoch": "shortest", "sampling.last_batch": "drop",
     "optim.lr": 1.0, "optim.weight_decay": 0.5, "optim.warmup": 0.5, "optim.schedule": "cosine",
     "optim.gradient_clip": 2.0, "optim.optimizer._target_": "torch.optim.SGD",
     "trainer.max_epochs": 9, "trainer.max_steps": 5, "trainer.early_stopping": 1,
@@ -40,6 +40,7 @@ CHANGED = {
 
 # Names and choices of which the keys above hold what they mean.
 CHOICES = (
+    "encoder.name", "encoder.revision",  # the files behind them are what the key holds
     "strategy.name", "strategy.plan", "strategy.supports", "strategy.tasks", "suite.name",
     "suite.root", "target_task.name", "support_task.name", "subsample_size.per_task",
     *(f"source.{field.name}" for field in fields(Source)),

@@ -118,8 +118,8 @@ def test_damaged_weights_matter_to_whom_they_are_for(store: Store) -> None:
     file = store.weights(KEY, "rte") / "model.safetensors"
     file.write_bytes(b"y")
     assert store.find_sound(KEY)
-    assert store.find_sound(KEY, "mnli")
-    assert store.find_sound(KEY, "rte") is None
+    assert store.find_sound(KEY, ("mnli",))
+    assert store.find_sound(KEY, ("rte",)) is None
 
 
 def test_a_damaged_stage_is_set_aside_and_committed_anew(

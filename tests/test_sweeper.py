@@ -27,6 +27,8 @@ def lasting(folder: Path) -> dict[str, dict[str, Any]]:
     for record in found.values():
         for name in VARYING:
             del record[name]
+        for stage in record["stages"]:
+            del stage["seconds"], stage["reused"]
     return found
 
 

@@ -67,8 +67,8 @@ def check_unchanged(encoder: Encoder) -> None:
         UserError: before anything is trained from them. Of a hub name nothing is looked at: its
             files are read at the commit.
     """
-    folder = Path(locate(encoder.name))
-    if not folder.is_dir():
+    folder = _folder(encoder.name)
+    if folder is None:
         return
     if _digest_of(folder, encoder.pretrained, encoder.trust_remote_code) != encoder.identity:
         raise UserError(
@@ -83,8 +83,14 @@ def revision(encoder: Encoder) -> str | None:
     return identity.removeprefix(_COMMIT) if identity.startswith(_COMMIT) else encoder.revision
 
 
+def _folder(name: str) -> Path | None:
+    """The folder that an encoder's name means, if it means one."""
+    place = locate(name)
+    return Path(place) if place and Path(place).is_dir() else None
+
+
 def _check_form(encoder: Encoder) -> None:
-    is_folder = Path(locate(encoder.name)).is_dir()
+    is_folder = _folder(encoder.name) is not None
     form = f"{_DIGEST}[0-9a-f]{{64}}" if is_folder else f"{_COMMIT}[0-9a-f]{{40}}"
     if not re.fullmatch(form, str(encoder.identity)):
         kind = "the digest of a folder's files" if is_folder else "a commit of the hub"
@@ -96,9 +102,8 @@ def _check_form(encoder: Encoder) -> None:
 
 @cache
 def _identify(name: str, wanted: str | None, pretrained: bool, trust_remote_code: bool) -> str:
-    place = locate(name)
-    if Path(place).is_dir():
-        return _digest_of(Path(place), pretrained, trust_remote_code)
+    if folder := _folder(name):
+        return _digest_of(folder, pretrained, trust_remote_code)
     if re.fullmatch("[0-9a-f]{40}", wanted or ""):
         return f"{_COMMIT}{wanted}"
     try:
@@ -117,7 +122,13 @@ def _identify(name: str, wanted: str | None, pretrained: bool, trust_remote_code
 
 
 def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
-    """A digest of the names and contents of all files that are read."""
+    """A digest of the names and contents of all files that are read.
+
+    Raises:
+        UserError: if it is not an encoder's folder.
+    """
+    if not (folder / "config.json").is_file():
+        raise UserError(f"Change encoder.name: the folder {folder} has no config.json.")
     sums = [
         (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
         for file in sorted(_files(folder, pretrained, trust_remote_code))

@@ -14,11 +14,10 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from hydra_plugins.tlbench_staged_sweeper import StagedSweeper
+from tests.conftest import Trained as Trained
 from tlbench.config_files import CONF_DIR
-from tlbench.execution import StageRun
 from tlbench.job import run_job
 from tlbench.results import ResultRecord, read
-from tlbench.training import train_stage
 
 MakeSweeper = Callable[..., tuple[StagedSweeper, DictConfig, list[str]]]
 Sweep = Callable[..., dict[str, ResultRecord]]
@@ -84,32 +83,3 @@ def found(tmp_path: Path) -> dict[str, ResultRecord]:
         f"{r.strategy} {r.target_task}{''.join(f'<-{s}' for s in r.support_tasks)} s{r.seed}": r
         for r in records
     }
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> "Trained":
-    """Watches what is trained, and makes it fail where asked."""
-    watch = Trained()
-    monkeypatch.setattr("tlbench.training.train_stage", watch)
-    return watch
-
-
-class Trained:
-    """Stands for ``train_stage``.
-
-    Attributes:
-        titles, roles: of the stages that were trained, in order.
-        errors: what to raise instead of training, by title.
-    """
-
-    def __init__(self) -> None:
-        self.titles: list[str] = []
-        self.roles: list[str] = []
-        self.errors: dict[str, BaseException] = {}
-
-    def __call__(self, run: StageRun, *arguments: Any) -> Any:
-        if error := self.errors.get(run.stage.title):
-            raise error
-        self.titles.append(run.stage.title)
-        self.roles.append(run.role)
-        return train_stage(run, *arguments)

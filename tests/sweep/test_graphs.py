@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from safetensors.torch import load_file
@@ -140,7 +141,7 @@ ACROSS = (Node(("cola", "mrpc")), Node(("rte",), 0, "mrpc"))
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_graph_is_trained_as_planned(
     graph: tuple[Node, ...],
-    compose: Compose,
+    cache: Path,
     sweep: Sweep,
     trained: Trained,
     tmp_path_factory: pytest.TempPathFactory,
@@ -148,13 +149,14 @@ def test_any_graph_is_trained_as_planned(
     """By one run, by a sweep, and by a sweep that was killed: the same stages and scores."""
     GRAPH[0] = graph
     folder = tmp_path_factory.mktemp("graph")
-    planned = build(compose(*ALL)).plan()
+    every = (*ALL, "debug=fast", f"cache_dir={cache}")
+    planned = build(hydra.compose("config", list(every))).plan()
     results = {}
     for way in ("run", "sweep", "killed"):
         store = Store(folder / way)
         where = (f"store_dir={store.root}", f"hydra.sweep.dir={folder / way}-sweep")
         del trained.titles[:]
-        results[way] = outcome(way, where, planned, compose, sweep, trained, folder)
+        results[way] = outcome(way, (*every, *where), planned, sweep, trained, folder)
         assert sorted(set(trained.titles)) == sorted({stage.title for stage in planned})
         for stage in planned:
             manifest = store.find(stage.key)
@@ -170,23 +172,22 @@ def test_any_graph_is_trained_as_planned(
 
 def outcome(
     way: str,
-    where: tuple[str, ...],
+    overrides: tuple[str, ...],
     planned: list[Stage],
-    compose: Compose,
     sweep: Callable[..., Any],
     trained: Trained,
     folder: Path,
 ) -> tuple[Any, ...]:
     """The score and stages of the experiment, run in one of three ways."""
     if way == "run":
-        run_experiment(compose(*ALL, *where), folder / "job", False)
+        run_experiment(hydra.compose("config", list(overrides)), folder / "job", False)
         record = read(folder / "job" / "result.json")
     else:
         if way == "killed":
             trained.errors[planned[-1].title] = KeyboardInterrupt()
             with pytest.raises(KeyboardInterrupt):
-                sweep(*ALL, *where)
+                sweep(*overrides)
             trained.errors.clear()
-        sweep(*ALL, *where)
+        sweep(*overrides)
         (record,) = records_below(folder / f"{way}-sweep")
     return record.score, record.metrics, record.stage_keys, record.train_rows, record.instances

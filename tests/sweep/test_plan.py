@@ -69,10 +69,22 @@ def test_a_job_keeps_the_weights_that_an_experiment_would_drop(
     plan: MakePlan,
 ) -> None:
     grid = ("strategy=stilts,single", "target_task=mrpc,rte", "support_task=mrpc")
-    (kept,) = (job for job in plan(*grid).jobs if job.stage.title == "mrpc")
-    (dropped,) = (job for job in plan(*grid, "keep_weights=none").jobs if job.stage.title == "mrpc")
-    assert kept.folder.parent.name == "sweep"
-    assert dropped.folder.parent.name == "stages"
+    for keep, told in (("needed", False), ("none", True), ("all", False)):
+        jobs = {job.stage.title: job for job in plan(*grid, f"keep_weights={keep}").jobs}
+        assert ("keep_weights=[mrpc]" in jobs["mrpc"].overrides) == told
+        assert "keep_weights=[rte]" not in jobs["rte"].overrides
+
+
+def test_a_sweep_hands_the_encoders_identity_to_its_jobs(plan: MakePlan) -> None:
+    (job,) = plan("encoder=tiny").jobs
+    (handed,) = (text for text in job.overrides if text.startswith("++encoder.identity="))
+    assert handed == f"++encoder.identity='{job.stage.config.encoder.identity}'"
+
+
+def test_what_is_not_known_of_an_encoder_keeps_it_from_being_trained(plan: MakePlan) -> None:
+    found = plan("encoder.name=org/nowhere", "seed=0,1")
+    assert found.jobs == []
+    assert all("'org/nowhere' is no folder" in str(one.error) for one in found.experiments)
 
 
 def test_the_papers_grid(plan: MakePlan) -> None:

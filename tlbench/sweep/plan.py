@@ -175,7 +175,8 @@ def _job(stage: Stage, weights_of: Tasks, end: Planned | None, user: Planned, sw
     """The experiment that ends with a stage trains it, else a job that trains the stage alone."""
     first = end or user
     told = [f"++encoder.identity='{stage.config.encoder.identity}'"]  # found out once, here
-    if weights_of and first.config.keep_weights != "all":
+    keeps = weights.kept(first.stages, stage)[stage.key]
+    if not weights_of <= keeps or (weights_of and is_there(stage)):
         told.append(f"keep_weights=[{','.join(sorted(weights_of))}]")
     if end is None:
         told.append(f"only_stage='{stage.key}'")
