@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,28 @@ def test_a_hub_name_that_is_not_in_the_cache_is_asked_for_once(
     for _ in range(2):
         assert hub.identify(encoder("org/asked", revision="v2")) == f"commit:{COMMIT}"
     assert asked == [("org/asked", "v2")]
+
+
+def test_code_of_another_repository_counts_where_it_is_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModel": "org/code--modeling.Model", "AutoConfig": "own.Config"}
+    (folder / "config.json").write_text(json.dumps(config))
+    sha = COMMIT
+    monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: type("Info", (), {"sha": sha}))
+    assert "+code:" not in hub.identify(encoder(folder))
+    before = encoder(folder, trust_remote_code=True)
+    before.identity = hub.identify(before)
+    hub.check_unchanged(before)
+    assert hub.identify(before) == before.identity
+    sha = COMMIT[::-1]
+    hub._identify.cache_clear()
+    hub._commit.cache_clear()
+    after = hub.identify(encoder(folder, trust_remote_code=True))
+    assert "+code:" in after
+    assert after != before.identity
+    assert after.partition("+")[0] == before.identity.partition("+")[0]
 
 
 def test_a_commit_that_is_given_needs_no_hub() -> None:

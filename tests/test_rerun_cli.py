@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.conftest import Run, write_users_task
 from tests.test_results import record
@@ -139,3 +140,32 @@ def test_what_differs_is_named() -> None:
         "b": ("1", "2"), "c": (None, "3"), "git revision": ("abc", None),
     }  # fmt: skip
     assert differences(old, old) == {}
+
+
+STAGE = {"title": "rte", "threads": 2, "devices": 1, "micro_batch_size": 4, "versions": {}}
+
+
+def test_what_differs_of_a_stages_conditions_is_named() -> None:
+    old = record(stages=[{**STAGE, "title": "mnli"}, STAGE], encoder_identity="sha256:a")
+    now = [{**STAGE, "title": "mnli", "threads": 1}, {**STAGE, "versions": {"torch": "3"}}]
+    new = record(stages=now, encoder_identity="sha256:b")
+    assert differences(old, new) == {
+        "mnli: threads": (2, 1),
+        "rte: torch": (None, "3"),
+        "encoder files": ("sha256:a", "sha256:b"),
+    }
+
+
+def test_a_rerun_takes_over_the_conditions_of_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {"seed": 0, "trainer": {"devices": "auto"}, "encoder": {"identity": "sha256:a"}}
+    made = record(config=config, stages=[STAGE], encoder_identity="sha256:a")
+    told = OmegaConf.load(_prepare(made) / "conf" / "record.yaml")
+    assert told.trainer == {"devices": 1, "threads": 2}
+    assert told.micro_batch_size == 4
+    assert told.encoder.identity is None  # found out again, and compared
+    commit = "commit:" + "a" * 40
+    made = record(config=config, stages=[STAGE], encoder_identity=commit)
+    assert OmegaConf.load(_prepare(made) / "conf" / "record.yaml").encoder.identity == commit

@@ -5,13 +5,15 @@ its name: new weights under an old name are another encoder.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
 from tlbench.config import Encoder
 from tlbench.damage import checksum
@@ -48,8 +50,9 @@ def locate(name: str) -> str:
 def identify(encoder: Encoder) -> str:
     """What the files of an encoder are: ``commit:<hash>`` of the hub, or ``sha256:<digest>``.
 
-    A hub name is looked up in the local cache first, then on the hub. An identity that is given
-    already, by a sweep to its jobs, is taken as it is.
+    Where its Python code is run and lies in another repository, ``+code:<digest>`` follows. A hub
+    name is looked up in the local cache first, then on the hub. An identity that is given already,
+    by a sweep to its jobs, is taken as it is.
 
     Raises:
         UserError: if the files are not there, and the hub knows no commit or can't be reached.
@@ -70,7 +73,8 @@ def check_unchanged(encoder: Encoder) -> None:
     folder = _folder(encoder.name)
     if folder is None:
         return
-    if _digest_of(folder, encoder.pretrained, encoder.trust_remote_code) != encoder.identity:
+    digest = _digest_of(folder, encoder.pretrained, encoder.trust_remote_code)
+    if digest != str(encoder.identity).partition("+")[0]:
         raise UserError(
             f"Change encoder.name, or launch anew: the files of '{encoder.name}' are not those "
             f"that were planned with (encoder.identity={encoder.identity})."
@@ -79,8 +83,8 @@ def check_unchanged(encoder: Encoder) -> None:
 
 def revision(encoder: Encoder) -> str | None:
     """What of a hub repository is read: the commit of its identity, so that both agree."""
-    identity = encoder.identity or ""
-    return identity.removeprefix(_COMMIT) if identity.startswith(_COMMIT) else encoder.revision
+    commit = re.match(f"{_COMMIT}([0-9a-f]{{40}})", encoder.identity or "")
+    return commit[1] if commit else encoder.revision
 
 
 def _folder(name: str) -> Path | None:
@@ -92,7 +96,7 @@ def _folder(name: str) -> Path | None:
 def _check_form(encoder: Encoder) -> None:
     is_folder = _folder(encoder.name) is not None
     form = f"{_DIGEST}[0-9a-f]{{64}}" if is_folder else f"{_COMMIT}[0-9a-f]{{40}}"
-    if not re.fullmatch(form, str(encoder.identity)):
+    if not re.fullmatch(rf"{form}(\+code:[0-9a-f]+)?", str(encoder.identity)):
         kind = "the digest of a folder's files" if is_folder else "a commit of the hub"
         raise UserError(
             f"Change encoder.identity to null: '{encoder.identity}' is not {kind}, as "
@@ -103,22 +107,55 @@ def _check_form(encoder: Encoder) -> None:
 @cache
 def _identify(name: str, wanted: str | None, pretrained: bool, trust_remote_code: bool) -> str:
     if folder := _folder(name):
-        return _digest_of(folder, pretrained, trust_remote_code)
+        own = _digest_of(folder, pretrained, trust_remote_code)
+        return own + (_code_elsewhere(folder / "config.json", name) if trust_remote_code else "")
+    commit = _commit(name, wanted)
+    if not trust_remote_code:
+        return _COMMIT + commit
+    try:
+        config = hf_hub_download(name, "config.json", revision=commit)
+    except Exception as error:  # whatever the hub, its client and the network raise
+        raise _unknown(name, error) from error
+    return _COMMIT + commit + _code_elsewhere(Path(config), name)
+
+
+@cache
+def _commit(name: str, wanted: str | None) -> str:
+    """The hash of a revision of a hub repository."""
     if re.fullmatch("[0-9a-f]{40}", wanted or ""):
-        return f"{_COMMIT}{wanted}"
+        return str(wanted)
     try:
         file = try_to_load_from_cache(name, "config.json", revision=wanted or "main")
         if isinstance(file, str):
-            return _COMMIT + Path(file).parent.name
-        commit = HfApi().model_info(name, revision=wanted, timeout=_TIMEOUT).sha
+            return Path(file).parent.name
+        return str(HfApi().model_info(name, revision=wanted, timeout=_TIMEOUT).sha)
     except Exception as error:  # whatever the hub, its client and the network raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
-            f"'{name}' is no folder and not in the local cache, and the hub does not say which "
-            f"commit it is ({reason})."
-        ) from error
-    return f"{_COMMIT}{commit}"
+        raise _unknown(name, error) from error
+
+
+def _code_elsewhere(config: Path, name: str) -> str:
+    """Which commits the code is of that a config takes from other repositories; "" for none."""
+    try:
+        auto_map = dict(json.loads(config.read_text("utf-8")).get("auto_map") or {})
+    except (ValueError, AttributeError):
+        return ""  # it is no config, as loading it will say
+    classes = [str(one) for value in auto_map.values() for one in _listed(value)]
+    others = {one.partition("--")[0] for one in classes if "--" in one} - {name}
+    commits = [f"{other}@{_commit(other, None)}" for other in sorted(others)]
+    return "+code:" + hashlib.sha256(repr(commits).encode()).hexdigest()[:16] if commits else ""
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]  # of tokenizers: slow and fast
+
+
+def _unknown(name: str, error: Exception) -> UserError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return UserError(
+        f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
+        f"'{name}' is no folder and not in the local cache, and the hub does not say which commit "
+        f"it is ({reason})."
+    )
 
 
 def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:

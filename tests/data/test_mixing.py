@@ -80,6 +80,7 @@ cases = st.fixed_dictionaries(
         "epoch": st.sampled_from(["total", "shortest", "longest", "target", 1, 7]),
         "batch_size": st.integers(4, 40),
         "seed": st.integers(0, 99),
+        "last_batch": st.sampled_from(["keep", "drop"]),
     }
 )
 
@@ -104,7 +105,30 @@ def test_exactly_as_many_batches_as_announced(
             assert 0 <= rows.min() <= rows.max() < sizes[task]
     if case["batches"] in ONE_TASK_A_BATCH:
         assert all(len(batch) == 1 for batch in batches)
+    if case["last_batch"] == "drop" and case["batches"] == "heterogeneous" and len(batches) > 1:
+        assert {sum(len(rows) for _, rows in batch) for batch in batches} == {case["batch_size"]}
     assert flat(mixer(sizes, **case).plan(epoch)) == flat(batches)
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "rows"),
+    [(2490, 19, 2432), (635, 4, 512), (256, 2, 256), (100, 1, 100)],
+)
+def test_the_paper_drops_the_last_batch_of_a_task_alone(size: int, steps: int, rows: int) -> None:
+    """Their loader does, with batches of 128; what a task leaves out is drawn anew each epoch."""
+    made = mixer((size,), batch_size=128, last_batch="drop")
+    assert made.steps() == steps
+    assert made.counts().tolist() == [rows]
+    assert mixer((size,), batch_size=128).counts().tolist() == [size]
+    left_out = [set(range(size)) - {row for _, row in flat(made.plan(e))} for e in (0, 1)]
+    assert (left_out[0] != left_out[1]) == (rows < size)
+
+
+@pytest.mark.parametrize("batches", ONE_TASK_A_BATCH)
+def test_of_batches_of_one_task_every_tasks_last_is_dropped(batches: str) -> None:
+    made = mixer((100, 40, 20), batches=batches, last_batch="drop")
+    sizes = [(task, len(rows)) for ((task, rows),) in made.plan(0)]
+    assert sorted(sizes) == [(0, 32)] * 3 + [(1, 32), (2, 20)]  # 20 rows are one batch and stay
 
 
 def test_epochs_and_seeds_differ() -> None:

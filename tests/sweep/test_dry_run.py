@@ -1,0 +1,48 @@
+"""What a dry run says beside the plan; tests/test_sweeper.py has the plan itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Compose, Run
+from tests.sweep.conftest import Sweep
+from tlbench.damage import write_sealed
+from tlbench.experiment import build
+from tlbench.stage import RECIPE_VERSION
+from tlbench.sweep.dry_run import print_run
+
+
+def test_stages_of_an_older_training_are_counted(
+    run: Run, compose: Compose, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = run()
+    print_run(build(compose()))
+    assert "older version" not in capsys.readouterr().out
+    file = tmp_path / "store" / record.stage_keys[-1] / "stage.json"
+    manifest = json.loads(file.read_text())
+    del manifest["checksum"]
+    manifest["ingredients"]["recipe"] = RECIPE_VERSION - 1
+    write_sealed(file, manifest)
+    print_run(build(compose()))
+    assert "1 stages in " in (said := capsys.readouterr().out)
+    assert "are of an older version of tlbench" in said
+
+
+def test_an_encoder_that_is_not_known_is_said_once_and_planned(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("encoder.name=org/nowhere", "seed=0,1", "hydra.sweeper.dry_run=true")
+    said = capsys.readouterr().out
+    assert "2 stages: 0 reused, 2 to train" in said
+    assert said.count("nothing of it can be trained yet: Change encoder (") == 1
+
+
+def test_weights_that_are_asked_for_later_are_to_train(
+    run: Run, compose: Compose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("keep_weights=none")
+    print_run(build(compose()))
+    assert "reused" in capsys.readouterr().out
+    print_run(build(compose("keep_weights=all")))
+    assert "to train" in capsys.readouterr().out
