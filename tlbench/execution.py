@@ -62,12 +62,12 @@ class Execution:
         Returns:
             The last stage's ``stage.json``.
         """
-        stages = self.last.graph()
-        asked = weights.asked_for(stages)
-        for stage in stages:
+        *before, last = self.last.graph()
+        asked = weights.asked_for([*before, last])
+        for stage in before:
             if stage.key in asked:
                 self.ensure(stage, asked[stage.key])
-        return self.ensure(self.last, asked.get(self.last.key, ()))
+        return self.ensure(last, asked.get(last.key, ()))
 
     def ensure(self, stage: Stage, weights_of: Collection[str] = ()) -> dict[str, Any]:
         """Return the ``stage.json`` of a stage, trained if it is not in the store.

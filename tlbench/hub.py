@@ -21,6 +21,7 @@ from tlbench.errors import UserError
 
 _COMMIT = "commit:"
 _DIGEST = "sha256:"
+_LENGTH = 16  # hexadecimal digits, as of a stage's key
 _TIMEOUT = 10.0  # seconds for the hub's answer
 # What transformers reads of a folder; a README or an ONNX copy of the weights changes nothing.
 _SETTINGS = {".json", ".txt", ".model", ".tiktoken", ".jinja"}
@@ -95,7 +96,7 @@ def _folder(name: str) -> Path | None:
 
 def _check_form(encoder: Encoder) -> None:
     is_folder = _folder(encoder.name) is not None
-    form = f"{_DIGEST}[0-9a-f]{{64}}" if is_folder else f"{_COMMIT}[0-9a-f]{{40}}"
+    form = f"{_DIGEST}[0-9a-f]{{{_LENGTH}}}" if is_folder else f"{_COMMIT}[0-9a-f]{{40}}"
     if not re.fullmatch(rf"{form}(\+code:[0-9a-f]+)?", str(encoder.identity)):
         kind = "the digest of a folder's files" if is_folder else "a commit of the hub"
         raise UserError(
@@ -142,7 +143,9 @@ def _code_elsewhere(config: Path, name: str) -> str:
     classes = [str(one) for value in auto_map.values() for one in _listed(value)]
     others = {one.partition("--")[0] for one in classes if "--" in one} - {name}
     commits = [f"{other}@{_commit(other, None)}" for other in sorted(others)]
-    return "+code:" + hashlib.sha256(repr(commits).encode()).hexdigest()[:16] if commits else ""
+    return (
+        "+code:" + hashlib.sha256(repr(commits).encode()).hexdigest()[:_LENGTH] if commits else ""
+    )
 
 
 def _listed(value: Any) -> list[Any]:
@@ -170,7 +173,7 @@ def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
         (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
         for file in sorted(_files(folder, pretrained, trust_remote_code))
     ]
-    return _DIGEST + hashlib.sha256(repr(sums).encode()).hexdigest()
+    return _DIGEST + hashlib.sha256(repr(sums).encode()).hexdigest()[:_LENGTH]
 
 
 def _files(folder: Path, pretrained: bool, trust_remote_code: bool) -> Iterator[Path]:
