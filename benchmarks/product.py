@@ -118,7 +118,8 @@ def _bare(case: Case, watch: Watch, loss: type[_Loss]) -> None:
     stage = prepare.stage(case, *case.product)
     pl.seed_everything(case.seed, verbose=False)
     ready = list(islice(_ready(stage, case.device), case.all_steps))
-    model = training._model(StageRun(stage, "target", _folder(case, "bare")))
+    kernels = training.choose_kernels(stage.config)
+    model = training._model(StageRun(stage, "target", _folder(case, "bare")), kernels)
     settings = prepare.settings(case, stage)
     bare_loop.fit(loss(model), watch.timed(ready), settings, watch.after_step)
 

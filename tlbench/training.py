@@ -17,18 +17,17 @@ from pytorch_lightning.loggers import Logger
 from transformers.utils.logging import disable_progress_bar
 
 from tlbench import hub, memory, outputs, progress, ranks
-from tlbench.config import TrainerConfig
+from tlbench.config import Config, TrainerConfig
 from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
 from tlbench.model import checkpoint as checkpoints
 from tlbench.model import resume
 from tlbench.model.best import BestPerTask
 from tlbench.model.encoder import load_encoder
-from tlbench.model.first_token import read_first_token_only
-from tlbench.model.kernels import use_fast_kernels
+from tlbench.model.features import Kernels, preferred
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
-from tlbench.model.packed import can_pack
+from tlbench.model.probe import try_encoder
 from tlbench.stage import Stage
 from tlbench.store import CHECKPOINT
 
@@ -43,20 +42,22 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
-        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, and why
-        it has diverged, if it has: then no task of it has a score.
+        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, what
+        computed the features (``tlbench.model.features``), and why it has diverged, if it has:
+        then no task of it has a score.
 
     Raises:
-        UserError: if the devices that are asked for are not there.
+        UserError: if the devices that are asked for are not there, or the encoder can't be trained.
     """
     began = time.time()
     hub.check_unchanged(run.stage.config.encoder)
     devices = ranks.count_devices(run.stage.config.trainer)
+    kernels = choose_kernels(run.stage.config)
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     checkpoint = checkpoints.usable(run)
-    with ranks.others(devices, _train_as_other, run, devices, checkpoint):
-        trainer, module, best = _train(run, data, logger, devices, checkpoint)
+    with ranks.others(devices, _train_as_other, run, kernels, devices, checkpoint):
+        trainer, module, best = _train(run, kernels, data, logger, devices, checkpoint)
     if run.weights_of:
         best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
@@ -72,17 +73,31 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         "instances": module.instances,
         "seconds": round(module.seconds + time.time() - began, 2),
         "device": _device_name(trainer),
+        "kernels": kernels.features,
         "weights": sorted(run.weights_of),
     }
 
 
-def _train_as_other(run: StageRun, devices: int, checkpoint: Path | None) -> None:
+def choose_kernels(config: Config) -> Kernels:
+    """The cheapest kernels that a stage may use and that give its encoder's features.
+
+    Raises:
+        UserError: if the encoder can't be trained as the config says, whatever the kernels.
+    """
+    on_cuda = ranks.on_cuda(config.trainer)
+    # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
+    compiled = _compiles(config.trainer, steps=0)
+    return try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
+
+
+def _train_as_other(run: StageRun, kernels: Kernels, devices: int, checkpoint: Path | None) -> None:
     """What the ranks beside the first do: train in step with it, and write nothing."""
-    _train(run, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+    _train(run, kernels, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
 
 
 def _train(
     run: StageRun,
+    kernels: Kernels,
     data: MultiTaskDataModule,
     logger: Logger | None,
     devices: int,
@@ -94,7 +109,7 @@ def _train(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data.setup()
     schedule = data.schedule
-    model = _model(run)
+    model = _model(run, kernels)
     if _compiles(config.trainer, schedule.steps):
         model.encoder.compile()
     module = MultiTaskModule(
@@ -117,17 +132,11 @@ def _compiles(trainer: TrainerConfig, steps: int) -> bool:
     return str(trainer.compile).lower() == "true"
 
 
-def _model(run: StageRun) -> MultiTaskModel:
+def _model(run: StageRun, kernels: Kernels) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [draw.task for draw in run.stage.draws]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
-    if config.fast_kernels:
-        if not ranks.on_cuda(config.trainer):
-            use_fast_kernels(model)
-            # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
-            model.packs = can_pack(model.encoder) and not _compiles(config.trainer, steps=0)
-        if not model.packs:  # packed rows do without that forward
-            read_first_token_only(model.encoder)
+    model.use(kernels)
     if start is not None and run.stage.start is not None:
         (task,) = (
             draw.task

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import Compose
 from tlbench.data.sources import splits
-from tlbench.data.tokens import tokenise
+from tlbench.data.tokens import pad, tokenise
 from tlbench.experiment import build
 from tlbench.model.encoder import load_tokenizer
 
@@ -59,3 +61,22 @@ print(len(data.train[0].tokens), sum(map(sum, data.train[0].tokens["input_ids"])
     assert [process.returncode for process in both] == [0, 0]
     assert said[0] == said[1]
     assert said[0].startswith("800 ")
+
+
+ROWS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=12), min_size=1, max_size=6)
+
+
+@given(ROWS, st.integers(0, 5), st.integers(0, 99), st.booleans())
+def test_rows_are_padded_on_the_right_and_their_mask_is_of_their_lengths(
+    rows: list[list[int]], more: int, padding: int, masked: bool
+) -> None:
+    length = max(map(len, rows)) + more
+    types = [[1] * len(row) for row in rows]
+    columns = {"input_ids": rows, "token_type_ids": types}
+    columns |= {"attention_mask": types} if masked else {}  # not every tokenizer gives one
+    inputs = pad(columns, padding, length)
+    assert inputs.keys() == {"input_ids", "token_type_ids", "attention_mask"}
+    for row, ids, kinds, mask in zip(rows, *(inputs[n].tolist() for n in inputs), strict=True):
+        beyond = length - len(row)
+        assert ids == row + [padding] * beyond
+        assert kinds == mask == [1] * len(row) + [0] * beyond

@@ -20,11 +20,13 @@ from transformers import (
     dynamic_module_utils,
 )
 
+from scripts.encoder_families import save
 from tests.conftest import Run
 from tlbench.config import Encoder
 from tlbench.errors import UserError
 from tlbench.hub import locate
-from tlbench.model.encoder import Head, load_encoder, load_tokenizer
+from tlbench.model.encoder import load_encoder, load_tokenizer
+from tlbench.model.multitask import Head
 
 TINY = "package:tlbench/assets/tiny"
 SMALL = {
@@ -132,27 +134,42 @@ def test_a_tokenizer_that_can_not_pad_is_refused(tmp_path: Path) -> None:
         load_tokenizer(name, None)
 
 
-@pytest.mark.parametrize(
-    ("family", "length", "said"),
-    [
-        ("bert", 513, "has 512 positions"),
-        ("roberta", 512, "has 511 positions"),  # of 512 the first is the padding's
-        ("mpnet", 511, "has 510 positions"),
-        ("bert", 4, "two texts need 5 tokens or more"),
-    ],
-)
-def test_a_length_that_the_encoder_has_not(
-    family: str, length: int, said: str, tmp_path: Path
-) -> None:
-    name = saved(family, tmp_path / family)
-    with pytest.raises(UserError, match=f"Change encoder.max_length: .*{said}"):
-        load_encoder(Encoder(name, None, False, None, length))
-    good = length - 1 if length > 5 else 5
-    assert load_encoder(Encoder(name, None, False, None, good))
+@pytest.mark.parametrize("special", ["", "after", "none"])
+def test_a_tokenizer_whose_texts_begin_with_a_word_is_refused(special: str, tmp_path: Path) -> None:
+    folder = tmp_path / f"bert{special}"
+    name = saved("bert", folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    if special == "none":
+        tokenizer["post_processor"] = None
+    if special == "after":  # as T5's
+        template = tokenizer["post_processor"]
+        assert template["type"] == "TemplateProcessing"
+        for kind in ("single", "pair"):
+            template[kind] = [
+                p for p in template[kind] if p.get("SpecialToken", {}).get("id") != "[CLS]"
+            ]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    if not special:
+        assert len(load_tokenizer(name, None)("")["input_ids"]) == 2
+        return
+    with pytest.raises(
+        UserError, match=r"^Change encoder\.name: the tokenizer of .* no special tok"
+    ):
+        load_tokenizer(name, None)
 
 
-def test_relative_positions_have_no_end(tmp_path: Path) -> None:
-    assert load_encoder(Encoder(saved("deberta-v2", tmp_path), None, False, None, 10_000))
+def test_a_length_without_room_for_two_texts(tmp_path: Path) -> None:
+    name = saved("bert", tmp_path)
+    with pytest.raises(UserError, match=r"Change encoder.max_length: two texts need 5 tokens"):
+        load_encoder(Encoder(name, None, False, None, 4))
+    assert load_encoder(Encoder(name, None, False, None, 5))
+
+
+@pytest.mark.parametrize("family", ["funnel", "perceiver"])
+def test_layers_that_have_no_number_can_not_be_cut(family: str, tmp_path: Path) -> None:
+    save(family, tmp_path)
+    with pytest.raises(UserError, match=r"^Change encoder.num_hidden_layers: .* has no number"):
+        load_encoder(Encoder(str(tmp_path), None, False, 1, 64))
 
 
 def test_tokens_without_a_vector_are_refused(tmp_path: Path) -> None:

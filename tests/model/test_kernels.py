@@ -11,7 +11,7 @@ from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.model.encoder import load_encoder
 from tlbench.model.kernels import ATTENTION, FastDropout, dropout, keep_mask, use_fast_kernels
-from tlbench.training import _model
+from tlbench.training import _model, choose_kernels
 
 RATES = [0.1, 0.5, 0.007, 0.9]
 
@@ -134,5 +134,5 @@ def test_every_family_takes_what_it_can(family: str) -> None:
 def test_the_override_turns_them_off(compose: Compose) -> None:
     for fast in (True, False):
         stage = build(compose(f"fast_kernels={fast}")).plan()[-1]
-        model = _model(StageRun(stage, "target", Path()))
+        model = _model(StageRun(stage, "target", Path()), choose_kernels(stage.config))
         assert any(isinstance(m, FastDropout) for m in model.modules()) == fast

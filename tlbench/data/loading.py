@@ -15,6 +15,7 @@ from torch.utils.data import Sampler
 
 from tlbench.config import Config, Task
 from tlbench.data import mixing
+from tlbench.data.tokens import pad
 from tlbench.model.multitask import Batch, row_weights
 
 Ints = NDArray[np.int64]
@@ -72,17 +73,12 @@ class MixedRows(TorchDataset[Batch]):
         parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
-        fill = {"input_ids": self.tokenizer.pad_token_id}
         columns = {name: [row for part in parts for row in part[name]] for name in names}
         longest = max(len(row) for row in columns["input_ids"])
         longest = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
-        inputs = {
-            name: torch.tensor([row + [fill.get(name, 0)] * (longest - len(row)) for row in column])
-            for name, column in columns.items()
-        }
         labels = torch.tensor([label for part in parts for label in part["label"]])
         return Batch(
-            inputs=inputs,
+            inputs=pad(columns, self.tokenizer.pad_token_id, longest),
             labels=labels.float(),
             counts=counts,
             weights=weights,

@@ -1,10 +1,13 @@
-"""Tokenised rows, made once per rows, tokenizer and length."""
+"""Tokenised rows, made once per rows, tokenizer and length; and their tensors."""
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from datasets import Dataset
+from torch import Tensor
 
 from tlbench.data.cached import cached
 
@@ -31,3 +34,26 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
         )
 
     return cached(make, cache_dir, fingerprint, verify=True)
+
+
+def pad(
+    columns: Mapping[str, Sequence[Sequence[int]]], padding: int, length: int
+) -> dict[str, Tensor]:
+    """What an encoder takes, each (rows, length): rows padded on the right, and their mask.
+
+    The mask is made from the rows' lengths: a tokenizer may say nothing of one, and an encoder
+    that is given none takes padding for words.
+
+    Args:
+        columns: ``input_ids``, and what else goes with every token, by row.
+        padding: the padding token.
+        length: of the longest row, or more.
+    """
+    fill = {"input_ids": padding}
+    lengths = torch.tensor([len(row) for row in columns["input_ids"]])
+    inputs = {
+        name: torch.tensor([[*row, *[fill.get(name, 0)] * (length - len(row))] for row in column])
+        for name, column in columns.items()
+        if name != "attention_mask"
+    }
+    return inputs | {"attention_mask": (torch.arange(length) < lengths[:, None]).long()}

@@ -21,7 +21,7 @@ def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool = Fa
     """The fast tokenizer of an encoder, which tells texts apart if the encoder does.
 
     Raises:
-        UserError: if its files are not there, or it can't pad.
+        UserError: if its files are not there, it can't pad, or a text's first token is a word.
     """
     tokenizer = _from_files(AutoTokenizer, name, revision, trust_remote_code)
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
@@ -29,6 +29,13 @@ def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool = Fa
             f"Change encoder.name: '{name}' has no fast tokenizer (tokenizer.json) with a padding "
             "token."
         )
+    for text in ("", "a"):  # without one an empty text is a row of no tokens, which has no features
+        special = tokenizer(text, return_special_tokens_mask=True)["special_tokens_mask"]
+        if special[:1] != [1]:
+            raise UserError(
+                f"Change encoder.name: the tokenizer of '{name}' adds no special token before a "
+                "text, so heads would read its first word."
+            )
     config = _from_files(AutoConfig, name, revision, trust_remote_code)
     if getattr(config, "type_vocab_size", 0) < 2:
         # A DistilBERT takes no such numbers, and a RoBERTa knows only 0.
@@ -49,22 +56,14 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
     """
     config = _from_files(AutoConfig, encoder.name, hub.revision(encoder), encoder.trust_remote_code)
     _check_kind(encoder, config)
-    layers, have = encoder.num_hidden_layers, config.num_hidden_layers
-    if layers and layers > have:
-        raise UserError(
-            f"Change encoder.num_hidden_layers: {encoder.name} has {have} layers, not {layers}."
-        )
-    config.num_hidden_layers = layers or have
-    if getattr(config, "layer_types", None):  # ModernBERT: which layers attend globally
-        config.layer_types = config.layer_types[: config.num_hidden_layers]
+    if encoder.num_hidden_layers:
+        _keep_layers(encoder.num_hidden_layers, encoder.name, config)
     if start is not None or encoder.pretrained:
         model = _pretrained(encoder, config, start)
     else:
-        model = AutoModel.from_config(  # type: ignore[no-untyped-call]
-            config, dtype=torch.float32, trust_remote_code=encoder.trust_remote_code
-        )
-    if hasattr(model, "pooler"):
-        model.register_module("pooler", None)  # the heads have a layer of their own in its place
+        model = _random(encoder, config)
+    if isinstance(getattr(model, "pooler", None), nn.Module):
+        model.pooler = _NoPooler()
     _check_fit(encoder, model)
     model.train()
     return model
@@ -81,24 +80,45 @@ def _check_kind(encoder: Encoder, config: Any) -> None:
         )
 
 
+def _keep_layers(layers: int, name: str, config: Any) -> None:
+    have = getattr(config, "num_hidden_layers", 0)
+    try:
+        config.num_hidden_layers = layers
+    except NotImplementedError:  # Funnel's are counted in blocks
+        have = 0
+    if layers > have:
+        there = f"{have} layers, not {layers}" if have else "no number of layers to change"
+        raise UserError(f"Change encoder.num_hidden_layers: {name} has {there}.")
+    if getattr(config, "layer_types", None):  # ModernBERT: which layers attend globally
+        config.layer_types = config.layer_types[:layers]
+
+
 def _check_fit(encoder: Encoder, model: Any) -> None:
-    """Refuse rows longer than the encoder has positions, and tokens that it has no vector for."""
+    """Refuse a length without room for a pair, and tokens that the encoder has no vector for."""
     tokenizer = load_tokenizer(encoder.name, hub.revision(encoder), encoder.trust_remote_code)
     special = tokenizer.num_special_tokens_to_add(pair=True)
-    positions = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
-    if isinstance(positions, nn.Embedding):  # others are relative
-        # RoBERTa's and MPNet's positions begin after the padding's.
-        unused = 0 if positions.padding_idx is None else positions.padding_idx + 1
-        most = positions.num_embeddings - unused
-        if encoder.max_length > most:
-            raise UserError(f"Change encoder.max_length: {encoder.name} has {most} positions.")
     if encoder.max_length < special + 2:
         raise UserError(f"Change encoder.max_length: two texts need {special + 2} tokens or more.")
-    if len(tokenizer) > model.config.vocab_size:
+    have = getattr(model.config, "vocab_size", len(tokenizer))
+    if len(tokenizer) > have:
         raise UserError(
             f"Change encoder.name: the tokenizer of '{encoder.name}' has {len(tokenizer)} tokens "
-            f"and its encoder {model.config.vocab_size}."
+            f"and its encoder {have}."
         )
+
+
+def _random(encoder: Encoder, config: Any) -> PreTrainedModel:
+    """An encoder with random weights."""
+    try:
+        model: PreTrainedModel = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32, trust_remote_code=encoder.trust_remote_code
+        )
+    except Exception as error:  # whatever a family says of sizes that do not go together
+        raise UserError(
+            f"Change encoder.name: '{encoder.name}' can't be made from its config.json "
+            f"({reason(error)})."
+        ) from error
+    return model
 
 
 def _pretrained(encoder: Encoder, config: Any, start: Path | None) -> PreTrainedModel:
@@ -135,7 +155,6 @@ def _from_files(
     try:
         return auto.from_pretrained(folder, **options)
     except Exception as error:  # whatever the libraries that read the files raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "trust_remote_code" in str(error) and not trust_remote_code:
             raise UserError(
                 f"Change encoder.name, or set encoder.trust_remote_code=true if you have read the "
@@ -143,26 +162,17 @@ def _from_files(
             ) from error
         raise UserError(
             f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
-            f"'{name}' can't be loaded ({reason})."
+            f"'{name}' can't be loaded ({reason(error)})."
         ) from error
 
 
-class Head(nn.Module):
-    """RoBERTa's classification head: dropout, dense, tanh, dropout, output (Liu et al. 2019)."""
+def reason(error: Exception) -> str:
+    """The first line of what another library says, or the kind of its error."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
-    def __init__(self, config: Any, outputs: int) -> None:
-        super().__init__()
-        dropout = getattr(config, "hidden_dropout_prob", 0.1)
-        own = getattr(config, "classifier_dropout", None)
-        self.dropout = nn.Dropout(dropout if own is None else own)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, outputs)
-        for layer in (self.dense, self.output):
-            nn.init.normal_(layer.weight, std=getattr(config, "initializer_range", 0.02))
-            nn.init.zeros_(layer.bias)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """From the first token's features, (rows, hidden), to logits, (rows, outputs)."""
-        hidden = torch.tanh(self.dense(self.dropout(features)))
-        logits: torch.Tensor = self.output(self.dropout(hidden))
-        return logits
+class _NoPooler(nn.Module):
+    """In a pooler's place, which some families call without asking: heads have their own layer."""
+
+    def forward(self, hidden: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return hidden

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,8 +12,29 @@ from torch.nn.functional import cross_entropy, mse_loss
 from transformers import PreTrainedModel
 
 from tlbench.config import Task
-from tlbench.model.encoder import Head
-from tlbench.model.packed import first_tokens
+from tlbench.model.features import PLAIN, Kernels, features, prepare
+from tlbench.model.kernels import use_fast_kernels
+
+
+class Head(nn.Module):
+    """RoBERTa's classification head: dropout, dense, tanh, dropout, output (Liu et al. 2019)."""
+
+    def __init__(self, config: Any, outputs: int) -> None:
+        super().__init__()
+        dropout = getattr(config, "hidden_dropout_prob", 0.1)
+        own = getattr(config, "classifier_dropout", None)
+        self.dropout = nn.Dropout(dropout if own is None else own)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.output = nn.Linear(config.hidden_size, outputs)
+        for layer in (self.dense, self.output):
+            nn.init.normal_(layer.weight, std=getattr(config, "initializer_range", 0.02))
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From the first token's features, (rows, hidden), to logits, (rows, outputs)."""
+        hidden = torch.tanh(self.dense(self.dropout(features)))
+        logits: Tensor = self.output(self.dropout(hidden))
+        return logits
 
 
 class Batch(NamedTuple):
@@ -65,10 +86,10 @@ class MultiTaskModel(nn.Module):
         heads: ``per_task`` or ``per_label_count``.
 
     Attributes:
-        packs: whether padding is left out, which ``tlbench.model.packed.can_pack`` must allow.
+        kernels: what computes the features; ``use`` sets it.
     """
 
-    packs = False
+    kernels = PLAIN
 
     def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
         super().__init__()
@@ -83,13 +104,16 @@ class MultiTaskModel(nn.Module):
             {f"head_{name}": Head(encoder.config, outputs[name]) for name in sorted(outputs)}
         )
 
+    def use(self, kernels: Kernels) -> None:
+        """Compute features with kernels that ``tlbench.model.probe`` has tried on the encoder."""
+        self.kernels = kernels
+        prepare(self.encoder, kernels)
+        if kernels.on_cpu:
+            use_fast_kernels(self.heads)
+
     def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""
-        if self.packs:
-            features = first_tokens(self.encoder, inputs)
-        else:
-            features = self.encoder(**inputs).last_hidden_state[:, 0]
-        parts = torch.split(features, list(counts))
+        parts = torch.split(features(self.encoder, inputs, self.kernels), list(counts))
         return [
             self.heads[f"head_{name}"](part)
             for name, part in zip(self.head_names, parts, strict=True)
