@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import time
 import types
@@ -20,6 +21,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import SoftFileLease
 
 from tlbench import claims
 from tlbench.execution import Execution, StageRun
@@ -90,14 +93,14 @@ def work(folder: Path, number: int, stages: int, seed: int) -> None:
     training: Any = types.ModuleType("tlbench.training")
     training.train_stage = lambda run, _: train(folder, run)
     sys.modules["tlbench.training"] = training
-    claims.HEARTBEAT, claims.STALE_AFTER = 0.2, 4.0
-    machine = claims._machine()
-    claims._machine = lambda: f"{machine}-{number % 2}"
+    claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.2, 4.0, 0.2
+    host = f"{socket.gethostname()}-{number % 2}"
+    socket.gethostname = lambda: host
     store = Store(folder / "store")
     commit = store.commit
 
-    def watched(key: str, work: Path, found: dict[str, Any]) -> dict[str, Any]:
-        made = commit(key, work, found)
+    def watched(key: str, work: Path, found: dict[str, Any], claim: claims.Claim) -> Any:
+        made = commit(key, work, found, claim)
         if not work.exists():
             note(folder, "committed", key)
         return made
@@ -139,8 +142,7 @@ def main() -> int:
 
 def _at_work(folder: Path, running: dict[int, int]) -> list[int]:
     """The processes that hold a claim: who only waits for others has nothing to leave behind."""
-    words = [claims._holder(file).split() for file in folder.glob("store/.work/*.claim")]
-    holders = [int(of_claim[1]) for of_claim in words if len(of_claim) == 3]
+    holders = [SoftFileLease(file).pid for file in folder.glob("store/.work/*.claim")]
     return [pid for pid in holders if pid in running]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import recording, results
+from tlbench.claims import Claim
 from tlbench.loggers import JobLog
 from tlbench.stage import Stage
 from tlbench.store import Store
@@ -24,6 +25,7 @@ class StageRun:
         start: the folder of the weights to start from, for a stage with a start.
         alone: the tasks' scores alone, for ``sampling=dynamic``.
         weights_needed: keep the best weights whatever ``keep_weights`` says.
+        claim: on the stage, which another process may take over; None if nobody else knows of it.
     """
 
     stage: Stage
@@ -32,6 +34,7 @@ class StageRun:
     start: Path | None = None
     alone: dict[str, float] = field(default_factory=dict)
     weights_needed: bool = False
+    claim: Claim | None = None
 
     @property
     def title(self) -> str:
@@ -73,34 +76,39 @@ class Execution:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return found
         before = {first.key: self.ensure(first, task) for first, task in stage.prerequisites}
-        with writing("store_dir", self.store.root), self.store.claim(stage.key):
+        with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
             found = self.store.find_sound(stage.key, weights_of)
             if found is None:  # nobody trained it in the meantime
-                self.store.set_aside_damaged(stage.key)
-                found = self._train(stage, before, bool(weights_of))
+                self.store.set_aside_damaged(stage.key, claim)
+                found = self._train(stage, claim, before, bool(weights_of))
                 self.trained.add(stage.key)
         return found
 
     def _train(
-        self, stage: Stage, before: dict[str, dict[str, Any]], weights_needed: bool
+        self,
+        stage: Stage,
+        claim: Claim,
+        before: dict[str, dict[str, Any]],
+        weights_needed: bool,
     ) -> dict[str, Any]:
-        with self.store.work_folder(stage.key) as work:
+        with self.store.work_folder(stage.key, claim) as work:
             lost = [first for first, _ in stage.prerequisites if before[first.key].get("diverged")]
             if lost:
                 found = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
             else:
-                found = self._train_in(work, stage, before, weights_needed)
+                found = self._train_in(work, stage, claim, before, weights_needed)
             found["before"] = recording.costs_before(before)
             found["ingredients"] = stage.ingredients()
             found["title"] = stage.title
             found["versions"] = results.package_versions()
             found["git_revision"] = results.git_revision()
-            return self.store.commit(stage.key, work, results.jsonable(found))
+            return self.store.commit(stage.key, work, results.jsonable(found), claim)
 
     def _train_in(
         self,
         work: Path,
         stage: Stage,
+        claim: Claim,
         before: dict[str, dict[str, Any]],
         weights_needed: bool,
     ) -> dict[str, Any]:
@@ -112,7 +120,7 @@ class Execution:
             start = self.store.weights(stage.start.key, stage.start.tasks[0])
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
-        run = StageRun(stage, role, work, start, scores, weights_needed)
+        run = StageRun(stage, role, work, start, scores, weights_needed, claim)
         log.info("  %s: training as %s (%s)", run.title, role, stage.key)
         return train_stage(run, self.opened.lightning())
 

@@ -25,6 +25,7 @@ from tlbench.model import resume
 from tlbench.model.best import BestPerTask
 from tlbench.model.encoder import load_encoder
 from tlbench.model.first_token import read_first_token_only
+from tlbench.model.held import WhileHeld
 from tlbench.model.kernels import use_fast_kernels
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
@@ -104,7 +105,8 @@ def _train(
     last = resume.LastCheckpoint(
         run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
     )
-    trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last])
+    held = [WhileHeld(run.claim)] if run.claim else []
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, [*held, best, last])
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best
 
