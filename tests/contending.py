@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
 import time
 import types
@@ -21,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import SoftFileLease
+
 from tlbench import claims
 from tlbench.execution import Execution, StageRun
+from tlbench.stage import Need
 from tlbench.store import Store
 
 LINES = 400  # of weights: written in many parts, so that a kill cuts them off
@@ -33,9 +37,11 @@ class Stage:
     """Stands for ``tlbench.stage.Stage``: every third begins from the one before it."""
 
     number: int
-    config = types.SimpleNamespace(keep_weights="needed", seed=0)
+    config = types.SimpleNamespace(
+        keep_weights="needed", seed=0, encoder=types.SimpleNamespace(name="none")
+    )
     scores = ()
-    may_start_another = True
+    is_single = True
 
     @property
     def key(self) -> str:
@@ -50,12 +56,19 @@ class Stage:
         return (self.title,)
 
     @property
-    def start(self) -> "Stage | None":
-        return Stage(self.number - 1) if self.number % 3 else None
+    def start(self) -> Need | None:
+        before: Any = Stage(self.number - 1)
+        return Need(before, before.title) if self.number % 3 else None
 
     @property
-    def prerequisites(self) -> list[tuple["Stage", str | None]]:
-        return [(self.start, self.start.title)] if self.start else []
+    def needs(self) -> list[Need]:
+        return [self.start] if self.start else []
+
+    def graph(self) -> list[Any]:
+        return [*(self.start.stage.graph() if self.start else ()), self]
+
+    def starts(self) -> list[Any]:
+        return self.graph()[:-1]
 
     def ingredients(self) -> dict[str, Any]:
         return {"number": self.number}
@@ -90,14 +103,14 @@ def work(folder: Path, number: int, stages: int, seed: int) -> None:
     training: Any = types.ModuleType("tlbench.training")
     training.train_stage = lambda run, _: train(folder, run)
     sys.modules["tlbench.training"] = training
-    claims.HEARTBEAT, claims.STALE_AFTER = 0.2, 4.0
-    machine = claims._machine()
-    claims._machine = lambda: f"{machine}-{number % 2}"
+    claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.2, 4.0, 0.2
+    host = f"{socket.gethostname()}-{number % 2}"
+    socket.gethostname = lambda: host
     store = Store(folder / "store")
     commit = store.commit
 
-    def watched(key: str, work: Path, found: dict[str, Any]) -> dict[str, Any]:
-        made = commit(key, work, found)
+    def watched(key: str, work: Path, found: dict[str, Any], claim: claims.Claim) -> Any:
+        made = commit(key, work, found, claim)
         if not work.exists():
             note(folder, "committed", key)
         return made
@@ -105,9 +118,10 @@ def work(folder: Path, number: int, stages: int, seed: int) -> None:
     store.commit = watched  # type: ignore[method-assign]
     opened: Any = types.SimpleNamespace(lightning=lambda: None)
     for stage in random.Random(seed + number).sample(range(stages), stages):
-        found = Execution(store, opened, Stage(stage)).ensure(Stage(stage), f"task{stage}")
-        if found["key"] != Stage(stage).key:
-            note(folder, "wrong", found["key"])
+        last: Any = Stage(stage)
+        manifest = Execution(store, opened, last.graph(), last).ensure(last, {last.title})
+        if manifest["key"] != last.key:
+            note(folder, "wrong", manifest["key"])
 
 
 def main() -> int:
@@ -139,8 +153,7 @@ def main() -> int:
 
 def _at_work(folder: Path, running: dict[int, int]) -> list[int]:
     """The processes that hold a claim: who only waits for others has nothing to leave behind."""
-    words = [claims._holder(file).split() for file in folder.glob("store/.work/*.claim")]
-    holders = [int(of_claim[1]) for of_claim in words if len(of_claim) == 3]
+    holders = [SoftFileLease(file).pid for file in folder.glob("store/.work/*.claim")]
     return [pid for pid in holders if pid in running]
 
 

@@ -1,11 +1,13 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tlbench.claims import Claim, ClaimLostError
 from tlbench.errors import UserError
-from tlbench.store import Store
+from tlbench.store import CHECKPOINT, Store
 
 KEY = "0123456789abcdef"
 
@@ -15,13 +17,18 @@ def found(weights: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def commit(store: Store, weights: tuple[str, ...] = (), text: str = "x") -> None:
-    with store.work_folder(KEY) as work:
+    with store.claim(KEY) as claim, store.work_folder(KEY, claim) as work:
         (work / "predictions").mkdir()
         (work / "predictions" / "rte.parquet").write_text(text)
         for task in weights:
             (work / "weights" / task).mkdir(parents=True)
             (work / "weights" / task / "model.safetensors").write_text(text)
-        store.commit(KEY, work, found(weights))
+        store.commit(KEY, work, found(weights), claim)
+
+
+def set_aside_damaged(store: Store) -> None:
+    with store.claim(KEY) as claim:
+        store.set_aside_damaged(KEY, claim)
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def test_a_committed_stage_is_found(store: Store) -> None:
 
 def test_what_is_not_committed_leaves_nothing(store: Store) -> None:
     def cut_off() -> None:
-        with store.work_folder(KEY) as work:
+        with store.claim(KEY) as claim, store.work_folder(KEY, claim) as work:
             (work / "half").touch()
             raise KeyboardInterrupt
 
@@ -128,37 +135,97 @@ def test_a_damaged_stage_is_set_aside_and_committed_anew(
     commit(store, ("rte",), "first")
     file = store.weights(KEY, "rte") / "model.safetensors"
     file.write_text("fürst")
-    store.set_aside_damaged(KEY)
+    set_aside_damaged(store)
     assert store.find(KEY) is None
     assert store.finished() == []
     (kept,) = (store.root / ".damaged").iterdir()
     assert (kept / "weights" / "rte" / "model.safetensors").read_text() == "fürst"
     assert f"{store.folder(KEY)} is damaged (weights/rte/model.safetensors has" in caplog.text
     commit(store, ("rte",), "second")
-    store.set_aside_damaged(KEY)  # it is sound
+    set_aside_damaged(store)  # it is sound
     assert file.read_text() == "second"
 
 
-@pytest.mark.parametrize("moment", ["exists", "rename"])
-def test_of_two_that_finish_together_one_commits(
-    store: Store, monkeypatch: pytest.MonkeyPatch, moment: str
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.fixture
+def lost(store: Store) -> Claim:
+    """A claim that is the process's no more."""
+    with store.claim(KEY) as claim:
+        return claim
+
+
+def test_who_has_lost_the_claim_touches_nothing(store: Store, lost: Claim) -> None:
+    with store.claim(KEY) as claim, store.work_folder(KEY, claim) as won:
+        (won / CHECKPOINT).touch()
+        with pytest.raises(ClaimLostError):
+            store.commit(KEY, won, found(), lost)
+        with pytest.raises(ClaimLostError), store.work_folder(KEY, lost):
+            pass
+        assert files(won) == {CHECKPOINT: b""}
+        (won / CHECKPOINT).unlink()
+    commit(store)
+    (store.folder(KEY) / "predictions" / "rte.parquet").write_text("damaged")
+    with pytest.raises(ClaimLostError):
+        store.set_aside_damaged(KEY, lost)
+    assert store.finished() == [KEY]
+    assert store.damage(KEY) == ["predictions/rte.parquet has changed"]
+
+
+def test_who_takes_over_a_folder_shares_no_open_file_of_the_loser(store: Store) -> None:
+    """The loser may have been stopped while it wrote its next checkpoint."""
+    old = store.work / f"{KEY}-0"
+    old.mkdir(parents=True)
+    (old / CHECKPOINT).write_text("sound")
+    with (old / "last.draft").open("w") as half:
+        with store.claim(KEY) as claim, store.work_folder(KEY, claim) as won:
+            (won / "last.draft").write_text("whole")
+            half.write("the loser's")
+            half.flush()
+            assert files(won) == {CHECKPOINT: b"sound", "last.draft": b"whole"}
+        assert not old.exists()
+
+
+def test_a_folder_that_is_removed_while_it_is_looked_at_is_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other comes between two looks of this one, or between a look and its rename."""
-    original = getattr(Path, moment)
+    left = store.work / f"{KEY}-0"
+    left.mkdir(parents=True)
+    (left / CHECKPOINT).touch()
+    original = Path.rename
 
-    def late(self: Path, *arguments: Any) -> Any:
-        if store.folder(KEY) in (self, *arguments):
-            monkeypatch.setattr(Path, moment, original)
+    def late(self: Path, target: Path) -> Path:
+        shutil.rmtree(left, ignore_errors=True)
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with store.claim(KEY) as claim, store.work_folder(KEY, claim) as work:
+        assert list(work.iterdir()) == []
+
+
+def test_of_two_that_finish_together_one_commits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other takes over, and comes between this one's last look and its rename."""
+    original = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        if target == store.folder(KEY):
+            monkeypatch.setattr(Path, "rename", original)
+            (store.work / f"{KEY}.claim").unlink()
             commit(store, text="first")
-        return original(self, *arguments)
+        return original(self, target)
 
-    monkeypatch.setattr(Path, moment, late)
+    monkeypatch.setattr(Path, "rename", late)
     commit(store, text="second")
-    monkeypatch.setattr(Path, moment, original)
-    kept = (store.folder(KEY) / "predictions" / "rte.parquet").read_text()
-    assert kept == ("first" if moment == "rename" else "second")
+    monkeypatch.setattr(Path, "rename", original)
+    kept = store.folder(KEY) / "predictions" / "rte.parquet"
+    assert kept.read_text() == "first"
     commit(store, text="third")
-    assert (store.folder(KEY) / "predictions" / "rte.parquet").read_text() == kept
+    assert kept.read_text() == "first"
 
 
 def test_weights_can_be_dropped(store: Store) -> None:
@@ -169,7 +236,16 @@ def test_weights_can_be_dropped(store: Store) -> None:
     assert store.damage(KEY) == []
 
 
-def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named_by_who_needs_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="Change store_dir: "):
-        Store(tmp_path / "file" / "store")
+    store = Store(tmp_path / "file" / "store")
+    with pytest.raises(UserError, match="Change store_dir: "), store.claim(KEY):
+        pass
+
+
+def test_looking_into_a_store_makes_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert store.find(KEY) is None
+    assert store.finished() == []
+    assert not store.is_claimed(KEY)
+    assert not store.root.exists()

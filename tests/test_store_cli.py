@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.test_damage import flip
-from tlbench.store import Store
+from tlbench.store import CHECKPOINT, Store
 from tlbench.store_cli import main
 
 
@@ -91,6 +91,50 @@ def test_prune_takes_only_what_was_named(store: Store, capsys: pytest.CaptureFix
     assert store.finished() == [first, second]
     assert command(store, "prune", "--damaged") == 0
     assert store.finished() == [second]
+
+
+def test_prune_keeps_the_checkpoint_of_a_job_that_waits_in_a_queue(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits = store.work / f"{'0' * 16}-abc"
+    waits.mkdir()
+    for path in (waits / CHECKPOINT, waits):
+        path.touch()
+        long_ago = time.time() - 10 * 86400
+        os.utime(path, (long_ago, long_ago))
+    for arguments in ([], ["--damaged"], ["--checkpoints", "11"]):
+        assert command(store, "prune", *arguments) == 0
+        assert (waits / CHECKPOINT).exists()
+        assert capsys.readouterr().out.startswith(f"kept {waits}, ")
+    with store.claim("0" * 16):
+        assert command(store, "prune", "--checkpoints", "0") == 0
+    assert (waits / CHECKPOINT).exists()
+    assert command(store, "prune", "--checkpoints", "9", "--dry-run") == 0
+    assert (waits / CHECKPOINT).exists()
+    assert command(store, "prune", "--checkpoints", "9") == 0
+    assert list(store.work.iterdir()) == []
+
+
+def test_prune_leaves_what_a_job_has_just_gone_on_with(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits, taken = store.work / f"{'0' * 16}-abc", store.work / f"{'0' * 16}-def"
+    waits.mkdir()
+    (waits / CHECKPOINT).touch()
+    os.utime(waits / CHECKPOINT, (0, 0))
+    is_claimed = Store.is_claimed
+
+    def late(self: Store, key: str) -> bool:
+        claimed = is_claimed(self, key)
+        if waits.exists():
+            waits.rename(taken)
+        return claimed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "is_claimed", late)
+        assert command(store, "prune", "--checkpoints", "1") == 0
+    assert (taken / CHECKPOINT).exists()
+    assert "removed" not in capsys.readouterr().out
 
 
 def test_prune_old_stages_and_weights(store: Store) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import Compose, Run
 from tlbench.errors import UserError
 from tlbench.job import run_experiment
+from tlbench.results import read
 from tlbench.store import Store
 from tlbench.writing import why_not_written, writing
 
@@ -137,10 +138,10 @@ def mere_owner(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_stage_that_must_not_be_read_is_named_and_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    with store.work_folder("0" * 16) as work:
+    with store.claim("0" * 16) as claim, store.work_folder("0" * 16, claim) as work:
         (work / "weights" / "rte").mkdir(parents=True)
         (work / "weights" / "rte" / "model.safetensors").write_text("x")
-        store.commit("0" * 16, work, {"weights": ["rte"]})
+        store.commit("0" * 16, work, {"weights": ["rte"]}, claim)
     look = (
         "from tlbench.store import Store\nfrom tlbench.errors import UserError\n"
         "try:\n    store = Store('store')\n    print(store.damage('0' * 16))\n"
@@ -156,10 +157,53 @@ def test_a_stage_that_must_not_be_read_is_named_and_left_alone(tmp_path: Path) -
     said = mere_owner("-c", look, cwd=tmp_path).stdout
     assert "Change the permissions of store/0000000000000000/stage.json, or store_dir: " in said
     assert store.finished() == ["0" * 16]
-    store.work.chmod(0o555)
-    said = mere_owner("-c", look, cwd=tmp_path).stdout
-    assert said == "Change store_dir: store can't be written (Permission denied).\n"
-    store.work.chmod(0o755)
+    store.root.chmod(0)
+    said = mere_owner("-c", f"{look.replace('damage(', 'finished() or (')}", cwd=tmp_path).stdout
+    assert (
+        said == "Change the permissions of store, or store_dir: it can't be read (Permission "
+        "denied).\n"
+    )
+    store.root.chmod(0o755)
+
+
+def test_a_read_only_store_is_read(tmp_path: Path, cache: Path) -> None:
+    """By a run that needs nothing new, a dry run and the store's own command."""
+    places = ("debug=fast", "store_dir=store", f"cache_dir={cache}", "logger=none")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return mere_owner("-m", *arguments, cwd=tmp_path)
+
+    def states() -> list[str]:
+        found = tmp_path.glob("multirun/*/*/result.json")
+        return sorted(read(file).status for file in found)
+
+    assert run("tlbench", *places, "strategy=stilts", "support_task=mnli").returncode == 0
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
+        path.chmod(path.stat().st_mode & ~0o222)
+    for arguments, said in [
+        (("tlbench", *places, "target_task=mnli"), "is in the store"),
+        (("tlbench", "-m", *places, "target_task=mnli", "study=again"), "0 to train"),
+        (("tlbench", *places, "target_task=rte", "hydra.sweeper.dry_run=true"), "to train"),
+        (("tlbench.store_cli", "--store", "store", "ls"), "rte<-mnli"),
+        (("tlbench.store_cli", "--store", "store", "verify"), "2 stages, 0 damaged"),
+        (("tlbench.store_cli", "--store", "store", "prune", "--dry-run"), ""),
+    ]:
+        ran = run(*arguments)
+        assert ran.returncode == 0, ran.stderr
+        assert said in ran.stdout + ran.stderr
+    assert states() == ["done"] * 3
+    refusal = "Change store_dir: store can't be written (Permission denied)."
+    for arguments in (("target_task=sst2",), ("-m", "target_task=sst2")):
+        ran = run("tlbench", *arguments, *places)
+        assert ran.returncode == 1
+        assert ran.stderr.count(refusal) == 1
+        assert "Traceback" not in ran.stderr
+    ran = run("tlbench.store_cli", "--store", "store", "prune", "--weights")
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "hange --store: " in ran.stderr
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
 
 
 def test_a_read_only_output_folder(tmp_path: Path, cache: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench import recording, results, weights
+from tlbench.claims import Claim
 from tlbench.loggers import JobLog
 from tlbench.stage import Need, Stage
 from tlbench.store import Store
@@ -25,6 +26,7 @@ class StageRun:
         start: the folder of the weights to start from, for a stage with a start.
         alone: the tasks' scores alone, for ``sampling=dynamic``.
         weights_of: the tasks whose best weights go into the store.
+        claim: on the stage, which another process may take over; None if nobody else knows of it.
     """
 
     stage: Stage
@@ -33,6 +35,7 @@ class StageRun:
     start: Path | None = None
     alone: dict[str, float] = field(default_factory=dict)
     weights_of: frozenset[str] = frozenset()
+    claim: Claim | None = None
 
     @property
     def title(self) -> str:
@@ -82,11 +85,11 @@ class Execution:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return manifest
         before = {need.stage.key: self._ensure_need(need) for need in stage.needs}
-        with writing("store_dir", self.store.root), self.store.claim(stage.key):
+        with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
             manifest = self.store.find_sound(stage.key, weights_of)
             if manifest is None:  # nobody trained it in the meantime
-                self.store.set_aside_damaged(stage.key)
-                manifest = self._train(stage, before, weights_of)
+                self.store.set_aside_damaged(stage.key, claim)
+                manifest = self._train(stage, claim, before, weights_of)
                 self.trained.add(stage.key)
         return manifest
 
@@ -94,18 +97,22 @@ class Execution:
         return self.ensure(need.stage, () if need.weights_of is None else (need.weights_of,))
 
     def _train(
-        self, stage: Stage, before: dict[str, dict[str, Any]], weights_of: Collection[str]
+        self,
+        stage: Stage,
+        claim: Claim,
+        before: dict[str, dict[str, Any]],
+        weights_of: Collection[str],
     ) -> dict[str, Any]:
         earlier = self.store.find(stage.key)  # finished, and without weights that are wanted now
         kept = {*weights_of, *weights.kept(self.plan, self.last)[stage.key]}
         if earlier:
             kept.update(earlier["weights"])
-        with self.store.work_folder(stage.key) as work:
+        with self.store.work_folder(stage.key, claim) as work:
             lost = [n.stage for n in stage.needs if before[n.stage.key].get("diverged")]
             if lost:
                 manifest = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
             else:
-                manifest = self._train_in(work, stage, before, frozenset(kept))
+                manifest = self._train_in(work, stage, claim, before, frozenset(kept))
             manifest["before"] = recording.entries_before(before)
             manifest["ingredients"] = stage.ingredients()
             manifest["encoder"] = stage.config.encoder.name
@@ -114,12 +121,13 @@ class Execution:
             manifest["git_revision"] = results.git_revision()
             if earlier:
                 _compare(stage, earlier, manifest)
-            return self.store.commit(stage.key, work, results.jsonable(manifest))
+            return self.store.commit(stage.key, work, results.jsonable(manifest), claim)
 
     def _train_in(
         self,
         work: Path,
         stage: Stage,
+        claim: Claim,
         before: dict[str, dict[str, Any]],
         weights_of: frozenset[str],
     ) -> dict[str, Any]:
@@ -131,7 +139,7 @@ class Execution:
             start = self.store.weights(stage.start.stage.key, stage.start.weights_of)
         alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
         scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
-        run = StageRun(stage, role, work, start, scores, weights_of)
+        run = StageRun(stage, role, work, start, scores, weights_of, claim)
         log.info("  %s: training as %s (%s)", run.title, role, stage.key)
         return train_stage(run, self.opened.lightning())
 

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tlbench import loggers, progress, recording, results
+from tlbench import claims, loggers, progress, recording, results
 from tlbench.errors import UserError
 from tlbench.execution import Execution
 from tlbench.experiment import Experiment, build
@@ -46,7 +46,7 @@ def run_job(cfg: DictConfig) -> float | None:
             return None
         try:
             if not dry:
-                return run_experiment(cfg, folder, in_sweep)
+                return _run_while_held(cfg, folder, in_sweep)
             dry_run.print_run(build(cfg))
         except BaseException as error:
             if stop.was_told() and isinstance(error, KeyboardInterrupt | SystemExit):
@@ -72,6 +72,20 @@ def _end_if_interrupted(error: BaseException) -> None:
         if type(error) is SystemExit:  # submitit's
             raise error
         raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's kind has no code
+
+
+def _run_while_held(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
+    """Run an experiment; in a sweep, which goes on, one that has lost a claim is run again.
+
+    It then waits for whoever has taken over the stage, and finds it in the store.
+    """
+    while True:
+        try:
+            return run_experiment(cfg, folder, in_sweep)
+        except claims.ClaimLostError as lost:
+            if not in_sweep:
+                raise
+            log.warning("%s", lost)
 
 
 def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
@@ -166,9 +180,14 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
 
 
 def _record_failure(cfg: DictConfig, folder: Path | None, error: BaseException) -> None:
-    """Say why, and leave a failed record unless there is a finished one; in no folder none."""
+    """Say why, and leave a failed record unless there is a finished one; in no folder none.
+
+    Nor if the claim is lost: whoever has taken it over trains the stage.
+    """
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     shown = None if isinstance(error, UserError) else error  # its sentence says all
     log.error("%s", said if shown is None else "The job failed:", exc_info=shown)
-    if folder:
+    if folder and not isinstance(
+        error, claims.ClaimLostError
+    ):  # whoever has taken it over leaves a record
         recording.write_failure(cfg, said, folder)

@@ -11,11 +11,11 @@ from tlbench.store import Store
 
 
 def store_of(config: Config) -> Store:
-    """The store of an experiment, opened once for all: opening one tries whether it can write."""
+    """The store of an experiment."""
     return _open(config.store_dir)
 
 
-_open = cache(Store)
+_open = cache(Store)  # one for all, so that those of a plan can be told apart
 
 
 def is_there(stage: Stage, weights_of: Collection[str] = ()) -> bool:

@@ -1,8 +1,8 @@
 """The store: finished stages on disk, each in a folder named by its key, complete or absent.
 
 A stage is written in a work folder beside and renamed into place. Whoever trains a stage holds a
-claim on it. A claim only saves double work; should two processes train one stage all the same, the
-second to finish discards its copy.
+claim on it, and touches nothing once the claim is lost. Should two processes train one stage all
+the same, the second to finish discards its copy.
 
 A damaged stage counts as absent. Its ``stage.json`` is looked at whenever it is read, its weights
 before another stage starts from them, everything by ``tlbench-store verify``.
@@ -14,11 +14,12 @@ import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tlbench import claims
+from tlbench.claims import Claim
 from tlbench.damage import changed, checksum, set_aside, unseal, write_sealed
 from tlbench.errors import UserError
 from tlbench.stage import KEY_LENGTH
@@ -30,15 +31,18 @@ CHECKPOINT = "last.ckpt"  # in the folder of a stage that is not finished
 
 
 class Store:
-    """A folder of finished stages.
-
-    Raises:
-        UserError: if the folder can't be written.
-    """
+    """A folder of finished stages; one that can't be written can be read."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self.work = self.root / WORK
+
+    def make_writable(self) -> None:
+        """Make the folder, and see that it can be written.
+
+        Raises:
+            UserError: if it can't.
+        """
         try:
             self.work.mkdir(parents=True, exist_ok=True)
             probe = self.work / f".probe-{uuid.uuid4().hex}"
@@ -74,7 +78,7 @@ class Store:
         file = self.folder(key) / "stage.json"
         try:
             found = unseal(json.loads(file.read_text("utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise UserError(
@@ -94,12 +98,14 @@ class Store:
             return None
         return found
 
-    def set_aside_damaged(self, key: str) -> None:
+    def set_aside_damaged(self, key: str, claim: Claim) -> None:
         """Rename a stage, if it is damaged, so that it can be trained again.
 
-        For the holder of the stage's claim.
+        Raises:
+            ClaimLostError: if the claim on the stage is lost, as for all that takes one.
         """
         if wrong := self.damage(key):
+            claim.check()
             set_aside(self.folder(key), self.root, "; ".join(wrong))
 
     def weights(self, key: str, task: str) -> Path:
@@ -107,13 +113,14 @@ class Store:
         return self.folder(key) / "weights" / task
 
     @contextmanager
-    def work_folder(self, key: str) -> Iterator[Path]:
+    def work_folder(self, key: str, claim: Claim) -> Iterator[Path]:
         """A folder to train in: one that an interrupted process has left, or a new one.
 
-        For the holder of the stage's claim. Removed at the end, unless it was committed or holds a
-        checkpoint to go on from.
+        Removed at the end, unless it was committed or holds a checkpoint to go on from. Whoever
+        takes it over gives it another name, so what is done to it by its old one is done to none.
         """
         folder = self.work / f"{key}-{uuid.uuid4().hex[:8]}"
+        claim.check()
         if not self._take_over(key, folder):
             folder.mkdir(parents=True)
         try:
@@ -124,20 +131,25 @@ class Store:
 
     def _take_over(self, key: str, folder: Path) -> bool:
         """Rename the folder with the latest checkpoint, so that nobody else writes into it."""
-        left = sorted(
-            self.work.glob(f"{key}-*/{CHECKPOINT}"), key=lambda file: file.stat().st_mtime
-        )
-        if not left:
-            return False
-        left[-1].parent.rename(folder)
-        return True
+        left = {}
+        for file in self.work.glob(f"{key}-*/{CHECKPOINT}"):
+            with suppress(FileNotFoundError):  # somebody removes what is old
+                left[file] = file.stat().st_mtime
+        for file in sorted(left, key=left.__getitem__, reverse=True):
+            with suppress(FileNotFoundError):
+                file.parent.rename(folder)
+                for draft in folder.glob("*.draft"):  # a process that was stopped may have it open
+                    draft.unlink(missing_ok=True)
+                return True
+        return False
 
-    def commit(self, key: str, work: Path, found: dict[str, Any]) -> dict[str, Any]:
+    def commit(self, key: str, work: Path, found: dict[str, Any], claim: Claim) -> dict[str, Any]:
         """Write ``stage.json`` with checksums into ``work`` and rename it into place.
 
         Returns:
             What is in the store now: this copy, or that of a process that was first.
         """
+        claim.check()
         for task in found["weights"]:
             if not (work / "weights" / task).is_dir():
                 raise FileNotFoundError(f"{work}: the weights of {task} are gone")
@@ -146,6 +158,7 @@ class Store:
         manifest = {"schema": SCHEMA, "key": key, **found, "files": sums}
         write_sealed(work / "stage.json", manifest)
         target = self.folder(key)
+        claim.check()  # again: checksums take time
         try:
             work.rename(target)  # of several processes one succeeds
         except OSError as error:
@@ -154,26 +167,46 @@ class Store:
             have = self.find(key)
             if have is not None and set(found["weights"]) <= set(have["weights"]):
                 return have
-            self.set_aside_damaged(key)
+            self.set_aside_damaged(key, claim)
             if target.exists():  # it lacks the weights that this copy has
                 target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
             work.rename(target)
         return manifest
 
-    def claim(self, key: str) -> AbstractContextManager[None]:
-        """Hold the claim on a stage, waiting while another process holds a fresh one."""
-        return claims.hold(self._claim(key), key)
+    @contextmanager
+    def claim(self, key: str) -> Iterator[Claim]:
+        """Hold the claim on a stage, waiting while another process holds it.
+
+        Raises:
+            UserError: if the store can't be written.
+            ClaimLostError: if another process has taken over the claim, and so the stage.
+        """
+        self.make_writable()
+        with claims.hold(self._claim(key), f"stage {key}") as claim:
+            yield claim
 
     def is_claimed(self, key: str) -> bool:
-        """Whether a process that is alive holds the claim on a stage."""
+        """Whether a process that may be alive holds the claim on a stage."""
         return claims.is_held(self._claim(key))
 
     def _claim(self, key: str) -> Path:
         return self.work / f"{key}.claim"
 
     def finished(self) -> list[str]:
-        """The keys of all finished stages, damaged ones among them."""
-        folders = (path for path in self.root.iterdir() if path.is_dir())
+        """The keys of all finished stages, damaged ones among them.
+
+        Raises:
+            UserError: if the store is there and must not be read.
+        """
+        try:
+            folders = [path for path in self.root.iterdir() if path.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise UserError(
+                f"Change the permissions of {self.root}, or store_dir: it can't be read "
+                f"({error.strerror})."
+            ) from error
         return sorted(path.name for path in folders if re.fullmatch(_KEY, path.name))
 
     def stages(self) -> Iterator[dict[str, Any]]:

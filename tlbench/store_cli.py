@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tlbench.data import cached
 from tlbench.errors import UserError
 from tlbench.stage import KEY_LENGTH
 from tlbench.store import CHECKPOINT, WORK, Store
+from tlbench.writing import writing
 
 DAY = 86400.0
 CACHE = Path("multirun/.cache")
@@ -31,10 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"Change --store: {options.store} is not there.")
         if not (Path(options.store) / WORK).is_dir():
             raise UserError(f"Change --store: {options.store} is no store, the store_dir of a run.")
-        store = Store(options.store)
-        code: int = options.run(store, options)
+        code: int = options.run(Store(options.store), options)
     except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"Change the permissions of {error.filename}, or --store: {error}", file=sys.stderr)
         return 1
     return code
 
@@ -53,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=_verify)
     prune = commands.add_parser("prune", help="remove abandoned work, and what the options name")
     prune.add_argument("--damaged", action="store_true", help="what is damaged or set aside")
+    prune.add_argument("--checkpoints", type=_days, metavar="DAYS", help="those written before")
     prune.add_argument("--older-than", type=_days, metavar="DAYS", help="stages finished before")
     prune.add_argument("--weights", action="store_true", help="weights, not scores")
     prune.add_argument("--dry-run", action="store_true", help="say it, do not do it")
@@ -134,33 +139,65 @@ def _checkpoints(store: Store) -> Iterator[tuple[Path, list[str]]]:
 
 def _prune(store: Store, options: argparse.Namespace) -> int:
     say = "would remove" if options.dry_run else "removed"
-    for folder in _doomed(store, options):
-        print(f"{say} {folder}")
-        if not options.dry_run:
-            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
-    if options.weights:
-        for key in store.finished():
-            if (store.folder(key) / "weights").exists() and store.find(key):
-                print(f"{say} {store.folder(key) / 'weights'}")
-                if not options.dry_run:
-                    store.drop_weights(key)
+    with writing("--store", store.root):
+        for folder in _doomed(store, options):
+            if options.dry_run or _remove(folder, store):
+                print(f"{say} {folder}")
+        if options.weights:
+            for key in store.finished():
+                if (store.folder(key) / "weights").exists() and store.find(key):
+                    print(f"{say} {store.folder(key) / 'weights'}")
+                    if not options.dry_run:
+                        store.drop_weights(key)
     return 0
+
+
+def _remove(doomed: Path, store: Store) -> bool:
+    """Remove a file or folder, if it is still there: a job may just have gone on with it."""
+    aside = store.work / f"removed-{uuid.uuid4().hex[:8]}"
+    try:
+        doomed.rename(aside)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+    return True
 
 
 def _doomed(store: Store, options: argparse.Namespace) -> list[Path]:
     """Work that nobody has touched for a day, and what the options name."""
-    now = time.time()
-    old_work = [path for path in store.work.iterdir() if now - path.stat().st_mtime > DAY]
-    found = [path for path in old_work if not store.is_claimed(path.name[:KEY_LENGTH])]
+    found = list(_abandoned(store, options.checkpoints))
     for key in store.finished():
         folder = store.folder(key)
         manifest = folder / "stage.json"
-        age = (now - (manifest if manifest.exists() else folder).stat().st_mtime) / DAY
+        age = _days_old(manifest if manifest.exists() else folder)
         old = options.older_than is not None and age > options.older_than
         if old or (options.damaged and store.damage(key)):
             found.append(folder)
     aside = store.root / ASIDE
     return [*found, aside] if options.damaged and aside.exists() else found
+
+
+def _abandoned(store: Store, checkpoint_days: float | None) -> Iterator[Path]:
+    """Work that no job is at; a checkpoint only of so many days, as its job may be in a queue."""
+    for path in sorted(store.work.iterdir()):
+        checkpoint = path / CHECKPOINT
+        if store.is_claimed(path.name[:KEY_LENGTH]):
+            continue
+        if not checkpoint.exists():
+            if _days_old(path) > 1:
+                yield path
+        elif checkpoint_days is not None and _days_old(checkpoint) > checkpoint_days:
+            yield path
+        elif _days_old(checkpoint) > 1:
+            print(f"kept {path}, to go on from; --checkpoints DAYS removes those that are older")
+
+
+def _days_old(path: Path) -> float:
+    """Days since it was written; none if a job has just taken it."""
+    try:
+        return (time.time() - path.stat().st_mtime) / DAY
+    except FileNotFoundError:
+        return 0.0
 
 
 if __name__ == "__main__":

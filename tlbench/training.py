@@ -25,6 +25,7 @@ from tlbench.model import resume
 from tlbench.model.best import BestPerTask
 from tlbench.model.encoder import load_encoder
 from tlbench.model.features import Kernels, preferred
+from tlbench.model.held import WhileHeld
 from tlbench.model.module import MultiTaskModule
 from tlbench.model.multitask import MultiTaskModel
 from tlbench.model.probe import try_encoder
@@ -120,7 +121,8 @@ def _train(
     last = resume.LastCheckpoint(
         run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
     )
-    trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last])
+    held = [WhileHeld(run.claim)] if run.claim else []
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, [*held, best, last])
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best
 

@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from tests.conftest import Compose
 from tests.test_damage import DAMAGES, flip, truncate
+from tlbench.claims import ClaimLostError
 from tlbench.data import cached
 from tlbench.data.sources import Split, splits
 from tlbench.data.tokens import tokenise
@@ -83,3 +84,24 @@ def test_a_cache_from_before_there_were_checksums_is_used(split: Split, folder: 
     rows, _ = load(split, folder)
     assert Path(rows.cache_files[0]["filename"]).stat().st_mtime_ns == written
     assert len(list(cached.indices(folder))) == 2
+
+
+def test_who_has_lost_the_claim_sets_nothing_aside(
+    split: Split, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process was taken to mend the cache, while this one compared checksums."""
+    rows, _ = load(split, folder)
+    file = Path(rows.cache_files[0]["filename"])
+    truncate(file)
+    damage = cached.damage
+
+    def late(index: Path, verify: bool = True) -> list[str]:
+        for claim in folder.glob("index/*.claim"):
+            claim.unlink()
+        return damage(index, verify)
+
+    monkeypatch.setattr(cached, "damage", late)
+    with pytest.raises(ClaimLostError):
+        split.load(str(folder))
+    assert file.exists()
+    assert not (folder / ".damaged").exists()

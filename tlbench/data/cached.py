@@ -34,8 +34,11 @@ def cached(make: Callable[[], "Dataset"], cache_dir: str, key: str, verify: bool
     with writing("cache_dir", cache_dir):
         index.parent.mkdir(parents=True, exist_ok=True)
         if damage(index, verify):
-            with claims.hold(index.with_suffix(".claim"), f"what is damaged in {cache_dir}"):
-                _set_aside(index, damage(index, verify))  # again: another process may have
+            file = index.with_suffix(".claim")
+            with claims.hold(file, f"what is damaged in {cache_dir}") as claim:
+                wrong = damage(index, verify)  # again: another process may have mended it
+                claim.check()
+                _set_aside(index, wrong)
         found = make()
         if found.cache_files and not index.exists():
             _write(index, found)

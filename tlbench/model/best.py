@@ -135,7 +135,7 @@ class BestPerTask(pl.Callback):
         folder = self._weights(name)
         wanted = {folder, *self._in_checkpoint, *map(self._weights, self.best)}
         for old in folder.parent.glob("*"):
-            if old not in wanted:
+            if old not in wanted or old == folder:  # a process that was stopped may write it still
                 shutil.rmtree(old)
         model.encoder.save_pretrained(folder)
         # Else its file would tell whether rows were tokenised just before, or in another run.

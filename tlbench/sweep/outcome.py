@@ -48,7 +48,12 @@ def run(plan: Plan, launch: Launch) -> Outcome:
     Args:
         launch: runs jobs, each given by its overrides; what it raises or returns says little,
             since launchers differ in what they do about a job that fails or is killed.
+
+    Raises:
+        UserError: if there is a stage to train and its store can't be written.
     """
+    for store in {store_of(job.stage.config) for job in plan.jobs}:
+        store.make_writable()
     failures: dict[str, Failure] = {}
     for planned in plan.todo:
         _forget_failure(planned.folder / results.FILE)
