@@ -21,6 +21,7 @@ from tlbench.data.datamodule import MultiTaskDataModule
 from tlbench.execution import StageRun
 from tlbench.model.multitask import Batch, MultiTaskModel
 from tlbench.stage import Stage
+from tlbench.weights import kept
 
 
 def train_stage(case: Case, watch: Watch) -> None:
@@ -38,7 +39,9 @@ def train_stage(case: Case, watch: Watch) -> None:
 
     try:
         with patch.object(training, "_trainer", watched):
-            training.train_stage(StageRun(stage, "target", folder), log.lightning())
+            weights_of = kept([stage], stage)[stage.key]
+            run = StageRun(stage, "target", folder, weights_of=weights_of)
+            training.train_stage(run, log.lightning())
     finally:
         log.finish({}, failed=False)
 

@@ -22,7 +22,9 @@ from tlbench.config_files import CONF_DIR
 from tlbench.execution import StageRun
 from tlbench.job import run_experiment
 from tlbench.results import ResultRecord, read
+from tlbench.stage import Stage
 from tlbench.training import train_stage
+from tlbench.weights import kept
 
 datasets.disable_progress_bars()
 
@@ -43,6 +45,12 @@ def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
         name = f"{prefix}{key}"
         found += leaves(node, f"{name}.") if isinstance(node, DictConfig) and node else [name]
     return found
+
+
+def stage_run(stage: Stage, folder: Path, **more: Any) -> StageRun:
+    """What the training of a stage is given, where it is the only one of its plan."""
+    weights_of = kept(stage.graph(), stage)[stage.key]
+    return StageRun(stage, "target", folder, weights_of=weights_of, **more)
 
 
 def write_users_task(folder: Path, score: str) -> None:

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tests.conftest import Compose
+from tests.conftest import Compose, stage_run
 from tlbench import ranks
 from tlbench.data.loading import rank_part
 from tlbench.errors import UserError
-from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.hub import locate
 from tlbench.model.multitask import row_weights
@@ -43,7 +42,7 @@ def without_dropout(tmp_path: Path) -> str:
 def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
     cfg.trainer.devices = devices
     folder.mkdir()
-    return train_stage(StageRun(build(cfg).plan()[-1], "target", folder), None)
+    return train_stage(stage_run(build(cfg).plan()[-1], folder), None)
 
 
 @pytest.mark.parametrize(

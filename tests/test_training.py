@@ -10,11 +10,10 @@ from safetensors.torch import load_file
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, stage_run
 from tlbench import training
 from tlbench.config import Encoder
 from tlbench.data.mixing import Batch, Mixer
-from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.hub import locate
 from tlbench.job import run_experiment
@@ -38,7 +37,7 @@ def trained(cfg: Any, folder: Path) -> dict[str, Any]:
 
 def train(stage: Stage, folder: Path) -> dict[str, Any]:
     folder.mkdir()
-    return train_stage(StageRun(stage, "target", folder), None)
+    return train_stage(stage_run(stage, folder), None)
 
 
 def expected_metrics(predictions: list[float], labels: list[float]) -> dict[str, float]:
@@ -386,7 +385,7 @@ def test_a_stage_that_has_diverged_ends_there_when_it_is_gone_on_with(
     cfg = compose(*LONGER, "optim.lr=1e6", "trainer.checkpoint_steps=1")
     whole = trained(cfg, tmp_path / "whole")
     (stage,) = build(cfg).plan()
-    run = StageRun(stage, "target", tmp_path / "cut")
+    run = stage_run(stage, tmp_path / "cut")
     run.folder.mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(BestPerTask, "finish", kill)
@@ -413,7 +412,7 @@ class Evil:
 
 def test_a_pickle_in_a_checkpoint_runs_no_code(compose: Compose, tmp_path: Path) -> None:
     (stage,) = build(compose()).plan()
-    run = StageRun(stage, "target", tmp_path / "stage")
+    run = stage_run(stage, tmp_path / "stage")
     run.folder.mkdir()
     torch.save({"global_step": 1, "callbacks": Evil(tmp_path / "ran")}, run.folder / CHECKPOINT)
     assert train_stage(run, None)["steps"] == 4

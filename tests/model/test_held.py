@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Compose
+from tests.conftest import Compose, stage_run
 from tlbench.claims import Claim, ClaimLostError
 from tlbench.execution import StageRun
 from tlbench.experiment import build
@@ -15,7 +15,7 @@ def start(compose: Compose, folder: Path, *overrides: str) -> StageRun:
     """A stage whose claim is lost from the beginning."""
     (stage,) = build(compose(*overrides)).plan()
     lost = Claim(folder / "no.claim", "token", "stage")
-    return StageRun(stage, "target", folder / "work", claim=lost)
+    return stage_run(stage, folder / "work", claim=lost)
 
 
 def train(run: StageRun) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_best_weights_share_no_open_file_with_a_process_that_was_stopped(
     compose: Compose, tmp_path: Path
 ) -> None:
     (stage,) = build(compose("keep_weights=all")).plan()
-    run = StageRun(stage, "target", tmp_path)
+    run = stage_run(stage, tmp_path)
     names = ("model.safetensors", "heads.safetensors", "config.json", "tokenizer.json")
     half = [tmp_path / "best" / f"rte-{step}" / name for step in range(1, 5) for name in names]
     for file in half:

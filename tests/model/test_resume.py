@@ -13,9 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import Compose
+from tests.conftest import Compose, stage_run
 from tests.test_damage import DAMAGES
-from tlbench.execution import StageRun
 from tlbench.experiment import build
 from tlbench.model.best import BestPerTask
 from tlbench.model.module import MultiTaskModule
@@ -59,7 +58,7 @@ def stage_of(compose: Compose, mix: str) -> Stage:
 def train(stage: Stage, folder: Path) -> Result:
     folder.mkdir(exist_ok=True)
     alone = {"mnli": 0.9, "rte": 0.6}
-    found = train_stage(StageRun(stage, "target", folder, alone=alone), None)
+    found = train_stage(stage_run(stage, folder, alone=alone), None)
     files = sorted(folder.rglob("*.safetensors"))
     tables = sorted(folder.rglob("*.parquet"))
     assert len(files) == 4
