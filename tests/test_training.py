@@ -112,7 +112,7 @@ def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) ->
     train(micro, tmp_path / "parts")
     file = "weights/rte/model.safetensors"
     whole, parts = (load_file(tmp_path / name / file) for name in ("whole", "parts"))
-    start = load_encoder(cfg.encoder).state_dict()
+    start = load_encoder(stage.config.encoder).state_dict()
     assert all(torch.allclose(value, parts[name], atol=1e-6) for name, value in whole.items())
     assert not all(torch.allclose(value, start[name], atol=1e-5) for name, value in whole.items())
 
