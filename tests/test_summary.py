@@ -61,6 +61,14 @@ def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
     assert points(None) == points(math.nan) == "undefined"
 
 
+def test_what_has_collapsed_is_counted_and_in_every_mean() -> None:
+    assert "collapsed" not in [column.header for column in study_table(study()).columns]
+    lost = [record(seed=seed, score=0.0, collapsed=seed < 2) for seed in range(3)]
+    single, stilts = shown([*lost, *(r for r in study() if r.strategy == "stilts")])
+    assert (single[3:5], single[-1], stilts[-1]) == (["3", "0.0 ± 0.0"], "2", "0")
+    assert stilts[5].startswith("+63.0")
+
+
 def test_the_majority_class_is_what_any_seed_knows() -> None:
     untrained = record(score=None, status="diverged", majority_score=None)
     assert shown([untrained, record(seed=1, score=0.6, majority_score=0.5)])[0][6] == "50.0"

@@ -52,6 +52,7 @@ def done(
         score=mine["score"],
         majority_score=mine["majority_score"],
         metrics=mine["metrics"],
+        collapsed=mine["collapsed"],
         undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
         train_rows={k: v for one in stages.values() for k, v in one["train_rows"].items()},
         dev_rows=experiment.target.dev_count["dev"],

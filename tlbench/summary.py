@@ -30,8 +30,8 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
     if title:
         say(
             f"  {title}: {_score(record)} (majority "
-            f"{points(record.majority_score)}), {record.instances} instances, "
-            f"{record.instances_reused} of them reused"
+            f"{points(record.majority_score)}){', collapsed' if record.collapsed else ''}, "
+            f"{record.instances} instances, {record.instances_reused} of them reused"
         )
         return
     table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}, in points")
@@ -49,6 +49,8 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
     console().print(table)
     if record.reason:
         say(f"{record.outcome}: {record.reason}")
+    if record.collapsed:
+        say("collapsed: it predicts the same for every row of dev")
     say(f"record: {folder / results.FILE}")
 
 
@@ -72,7 +74,8 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     The gain is the mean of the differences between results with one seed; its error is their
     standard error. What else varies, as sizes or sampling, has a column of its own, and only
     results that agree in it are compared. An experiment that has diverged, or whose score is not
-    defined, is in no mean but in the column ``no score``, which is there if there is any.
+    defined, is in no mean but in the column ``no score``; one that has collapsed is in the means,
+    and in the column ``collapsed``. Both columns are there if there is any.
     """
     found = [record for record in records if record.outcome != "failed"]
     lacking = any(record.outcome != "scored" for record in found)
@@ -83,12 +86,14 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
     for name in ("target", "strategy", "support", *varied):
         table.add_column(re.sub(r"([._])", r"\1\n", name), overflow="fold")
-    last = ("no score",) if lacking else ()
-    for name in ("seeds", "score", "gain over single", "majority", "instances", *last):
+    counted = {"no score": _without_score} if lacking else {}
+    if any(record.collapsed for record in found):
+        counted["collapsed"] = _collapsed
+    for name in ("seeds", "score", "gain over single", "majority", "instances", *counted):
         table.add_column(name, justify="right")
     for cell in sorted(cells, key=_place):
-        without = (_without_score(cells[cell].values()),) if lacking else ()
-        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *without)
+        counts = [count(cells[cell].values()) for count in counted.values()]
+        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *counts)
     return table
 
 
@@ -153,6 +158,10 @@ def _without_score(records: Iterable[ResultRecord]) -> str:
     """``1 diverged, 2 undefined``; empty if all have a score."""
     counts = Counter(record.outcome for record in records if record.outcome != "scored")
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts))
+
+
+def _collapsed(records: Iterable[ResultRecord]) -> str:
+    return str(sum(bool(record.collapsed) for record in records))
 
 
 def _outcomes(records: Iterable[ResultRecord]) -> str:
