@@ -92,6 +92,26 @@ def test_a_collapse_is_counted_and_its_score_is_0(command: Command, tmp_path: Pa
     assert "predict the same for every row of dev: cola 2 of 2." in shown.stderr
 
 
+def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
+    command: Command, tmp_path: Path
+) -> None:
+    write_users_task(tmp_path, "accuracy")
+    for seed in (0, 1, 2):
+        ran = command("--config-dir", "my_conf", "-m", *FAST, "target_task=mine", f"seed={seed}",
+                      "study=edited", "subsample_size.target=20")  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        if seed == 0:
+            dev = tmp_path / "data" / "dev.jsonl"
+            dev.write_text(dev.read_text().replace("good", "bad", 5))
+    shown = command("multirun/edited", module="tlbench.report_cli")
+    assert shown.returncode == 0, shown.stderr
+    assert "The records differ in tasks.mine.rows.dev (" in shown.stderr
+    assert "2 of 3 records; add --by tasks.mine.rows.dev for all." in shown.stderr
+    apart = command("multirun/edited", "--by", "tasks", module="tlbench.report_cli")
+    assert apart.returncode == 0, apart.stderr
+    assert len(list((tmp_path / "report").glob("*/tables/scores.csv"))) == 2
+
+
 def test_a_diverging_rate_and_labels_all_the_same_are_no_failures_of_a_sweep(
     command: Command, tmp_path: Path
 ) -> None:

@@ -123,9 +123,12 @@ def test_the_record(run: Run, tmp_path: Path) -> None:
     assert record.config["target_task"]["source"]["name"] == "rte"
     assert record.seconds > 0
     assert record.versions["torch"]
-    manifest = Store(tmp_path / "store").find(record.stage_keys[1])
-    assert manifest is not None
-    assert manifest["ingredients"]["start"] == record.stage_keys[0]
+    support, target = (Store(tmp_path / "store").find(key) for key in record.stage_keys)
+    assert support is not None
+    assert target is not None
+    assert target["ingredients"]["start"] == record.stage_keys[0]
+    trained_on = [task for stage in (support, target) for task in stage["ingredients"]["tasks"]]
+    assert record.digests == {task["name"]: task["digests"] for task in trained_on}
 
 
 def test_only_stage_trains_just_that(compose: Compose, tmp_path: Path, trained: list[str]) -> None:

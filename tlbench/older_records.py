@@ -5,8 +5,8 @@ prediction counted as not defined, as one with labels that are all the same stil
 """
 
 from dataclasses import replace
-from typing import Any
 
+from tlbench.definitions import definitions
 from tlbench.metric_names import CORRELATIONS
 from tlbench.results import ResultRecord
 
@@ -25,7 +25,7 @@ def by_present_rules(record: ResultRecord) -> ResultRecord:
     if lacking and _has_one_label(record):
         return record
     metrics = record.metrics | dict.fromkeys(lacking, 0.0)
-    names = definition(record).get("score", ())
+    names = definitions(record).get(record.target_task, {}).get("score", [])
     return replace(
         record,
         score=_mean(metrics, names) if record.score is None else record.score,
@@ -36,21 +36,15 @@ def by_present_rules(record: ResultRecord) -> ResultRecord:
     )
 
 
-def definition(record: ResultRecord) -> dict[str, Any]:
-    """The definition of the record's target; empty where it does not hold it."""
-    of_config: dict[str, Any] = record.config.get("target_task", {})
-    return record.tasks.get(record.target_task, of_config)
-
-
 def _has_one_label(record: ResultRecord) -> bool:
     """Whether the numbers tell that all labels of dev are the same.
 
     They do where one prediction for all rows is right for all, or of two classes wrong for all.
     """
     accuracy = record.metrics.get("accuracy")
-    two = len(definition(record).get("labels") or ()) == 2
+    labels = definitions(record).get(record.target_task, {}).get("labels")
     all_right = 1 in (accuracy, record.majority_score) or record.metrics.get("mse") == 0
-    return record.dev_rows == 1 or all_right or (two and accuracy == 0)
+    return record.dev_rows == 1 or all_right or (accuracy == 0 and len(labels or ()) == 2)
 
 
 def _mean(metrics: dict[str, float | None], names: list[str]) -> float | None:

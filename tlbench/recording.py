@@ -67,6 +67,7 @@ def done(
         versions=found["versions"],
         config=asdict(c),
         tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},
+        digests={n.name: dict(n.digests) for n in (experiment.target, *experiment.supports)},
     )
 
 

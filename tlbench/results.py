@@ -40,6 +40,8 @@ class ResultRecord:
         steps_reused, instances_reused: those of them that were in the store already.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks
             of ``strategy.tasks`` is not in there.
+        digests: by task and split, what the rows of the source are known by; empty in records of
+            before there were any.
         seconds: this job's wall time; training_seconds: of all stages, reused or not.
     """
 
@@ -69,6 +71,7 @@ class ResultRecord:
     versions: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
     error: str | None = None
     schema: int = SCHEMA
 

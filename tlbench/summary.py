@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
+from tlbench.definitions import PREFIX, task_keys
 from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 from tlbench.results import ResultRecord
 
@@ -102,17 +103,28 @@ _IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS
 
 
 def varying(records: Sequence[ResultRecord]) -> list[str]:
-    """The config keys in which records differ, tasks, strategies, seeds and neutral keys aside."""
+    """The keys in which records differ, tasks, strategies, seeds and neutral keys aside.
+
+    They are of the config, and of what a task is where the config does not say it: ``task_keys``.
+    """
     values: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        for key, value in flatten(record.config):
-            values[key].add(str(value))
-    return [key for key, found in values.items() if len(found) > 1 and not is_in(key, _IN_THE_CELL)]
+    configs = [{key: str(value) for key, value in flatten(one.config)} for one in records]
+    for config in configs:
+        for key, value in config.items():
+            values[key].add(value)
+    of_config = [key for key, v in values.items() if len(v) > 1 and not is_in(key, _IN_THE_CELL)]
+    alike: dict[tuple[str | None, ...], set[str]] = defaultdict(set)
+    for record, config in zip(records, configs, strict=True):
+        same = (record.target_task, *(config.get(key) for key in of_config))
+        for key, value in task_keys(record).items():
+            alike[key, *same].add(value)
+    of_tasks = {str(key): None for (key, *_), found in alike.items() if len(found) > 1}
+    return [*of_config, *of_tasks]
 
 
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {key: str(value) for key, value in flatten(record.config)}
+    config = {key: str(value) for key, value in flatten(record.config)} | task_keys(record)
     values = tuple(
         config.get(key, "-") if has_effect(key, record.strategy) else "-" for key in varied
     )
@@ -137,7 +149,7 @@ def _numbers(
     target, strategy, _, values = cell
     found = list(cells[cell].values())
     alone = [
-        value if has_effect(key, "single") else "-"
+        value if has_effect(key, "single") and not _is_of_another(key, target) else "-"
         for key, value in zip(varied, values, strict=True)
     ]
     scores = _scores(cells[cell])
@@ -147,6 +159,11 @@ def _numbers(
     yield "-" if strategy == "single" else _gain(scores, singles)
     yield points(next((r.majority_score for r in found if r.majority_score is not None), None))
     yield str(found[0].instances)
+
+
+def _is_of_another(key: str, target: str) -> bool:
+    """Whether a key is of a task that is not the target, so that ``single`` does not have it."""
+    return is_in(key, (PREFIX,)) and not is_in(key, (f"{PREFIX}.{target}",))
 
 
 def _scores(records: dict[int, ResultRecord]) -> dict[int, float]:

@@ -249,6 +249,21 @@ def test_a_size_study_has_lines(tmp_path: Path) -> None:
     assert "rows of mnli per row of qnli" in drawn
 
 
+def test_a_part_of_many_keys_has_a_folder_that_may_be_so_long(tmp_path: Path) -> None:
+    for rows in ("first", "second"):
+        records = [one for one in grid(TASKS, none, seeds=[0, 1]) if one.strategy == "mtl_all"]
+        for one in records:
+            one.digests = {
+                f"task_{n}": {"train": rows, "dev": rows, "dev_other": rows} for n in range(9)
+            }
+            one.tasks = {name: {"score": ["accuracy"]} for name in one.digests}
+        write(records, tmp_path / rows)
+    assert report(tmp_path, "--by", "tasks", "--out", tmp_path / "out") == 0
+    folders = [found.name for found in (tmp_path / "out").iterdir() if found.is_dir()]
+    assert len(folders) == 2
+    assert all(len(name) < 200 for name in folders)
+
+
 def test_by_makes_a_part_of_each(tmp_path: Path) -> None:
     for name in ("size", "uniform"):
         records = grid(TASKS, none)

@@ -12,7 +12,7 @@ from tlbench.analysis.comparisons import compare, counts, gains
 from tlbench.analysis.dev_rows import row_intervals
 from tlbench.analysis.grid import best_of_pair, method_scores, missing, order
 from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
-from tlbench.analysis.notices import mixed, no_score, notices_of
+from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
 from tlbench.analysis.power import power
 from tlbench.analysis.table import Study, done
 from tlbench.errors import UserError
@@ -100,14 +100,15 @@ def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
         if keys and done(part).empty:
             without.append(f"Nothing to report for {name}: {no_score(part)}")
             continue
-        inner = protocol.differences(part, protocols)
         notices = []
-        if inner:
+        while inner := protocol.differences(part, protocols):
             chosen, largest = max(
                 protocol.split(part, protocols, list(inner)), key=lambda p: len(done(p[1]))
             )
             notices.append(mixed(inner, chosen, len(largest), len(part)))
             part = largest
+        if apart := protocol.between_targets(part, protocols):
+            notices.append(defined_by_target(apart))
         found.append(analyse(part, name, [*without, *notices]))
         without = []
     if not found:

@@ -10,6 +10,7 @@ LACKING = {
     "diverged": "Experiments whose training has diverged",
     "undefined": "Experiments whose score is not defined",
 }
+_SHOWN = 4  # values of what is reported
 _TAKEN_AS = {
     "collapsed": "Older records without a correlation, which may mean that all predictions or all "
     "labels were the same: {:,}, taken as collapsed, with a correlation of 0.",
@@ -43,6 +44,7 @@ def notices_of(
     repeated = len(table) - sum(unscored.values()) - len(scored)
     if repeated:
         found.append(f"Records that repeat an experiment, counted once: {repeated:,}.")
+    found += _disagreeing(table)
     if lacking:
         found.append(f"Missing pairs of the grid: {len(lacking):,}, drawn as missing.")
     found += _seeds(scored, comparisons)
@@ -62,6 +64,30 @@ def _collapses(table: pd.DataFrame) -> list[str]:
         f"Collapsed runs, which predict the same for every row of dev: {', '.join(counts)}. They "
         f"are in all means and tests; where the score is a correlation, theirs is 0."
     ]
+
+
+def _disagreeing(table: pd.DataFrame) -> list[str]:
+    """That records of one experiment have other results, with an example."""
+    again = table[(table.outcome != "failed") & table.duplicated(EXPERIMENT, keep=False)]
+    groups = [rows for _, rows in again.groupby(EXPERIMENT, sort=False)]
+    other = [rows for rows in groups if len(rows[["outcome", "score"]].drop_duplicates()) > 1]
+    if not other:
+        return []
+    example = other[0].drop_duplicates(["outcome", "score"], keep="last")
+    last, files = (
+        example.iloc[-1],
+        [f"{_result(row)} in {row.file}" for _, row in example.iterrows()],
+    )
+    support = "" if last.support == "-" else f" with {last.support}"
+    return [
+        f"Experiments whose records have different results: {len(other):,}; the score that was "
+        f"read last counts. {last.strategy} {last.target}{support} seed {last.seed}, in the order "
+        f"read: {', '.join(files)}."
+    ]
+
+
+def _result(row: "pd.Series[object]") -> str:
+    return f"{100 * row.score:.6g}" if row.outcome == "scored" else str(row.outcome)
 
 
 def _seeds(scored: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
@@ -92,9 +118,18 @@ def no_score(table: pd.DataFrame) -> str:
     return f"none of the {len(table)} records has a score ({why})."
 
 
+def defined_by_target(different: dict[str, list[str]]) -> str:
+    """That a task is not the same for every target."""
+    return (
+        f"Not the same for all targets: {protocol.sentence(different)}; every target has one of "
+        f"them, and means over targets have both."
+    )
+
+
 def mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int) -> str:
     """That the records are of several protocols, and which of them is reported."""
-    reported = ", ".join(f"{key}={value}" for key, value in chosen.items())
+    values = [f"{key}={value}" for key, value in chosen.items()]
+    reported = ", ".join(values[:_SHOWN]) + (" and more" if len(values) > _SHOWN else "")
     return (
         f"The records differ in {protocol.sentence(different)} and are not mixed: this is "
         f"{reported}, {records:,} of {of:,} records; add --by {next(iter(different))} for all."

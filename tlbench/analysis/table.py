@@ -102,7 +102,7 @@ def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]
         "store": config.get("store_dir", ""),
         "wandb_project": config.get("logger", {}).get("project") or "",
         "wandb_entity": config.get("logger", {}).get("entity") or "",
-        "protocol": protocols.number(record.strategy, config),
+        "protocol": protocols.number(record),
         "file": file,
     }
 
