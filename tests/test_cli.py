@@ -82,10 +82,41 @@ def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path
     assert sorted(record.status for record in records) == ["done"] * 2 + ["failed"] * 2
 
 
-def test_a_diverging_rate_and_a_constant_prediction_are_no_failures_of_a_sweep(
+def test_a_collapse_is_counted_and_its_score_is_0(command: Command, tmp_path: Path) -> None:
+    ran = command("-m", *FAST, "target_task=cola", "optim.lr=1e-12", "seed=0,1", "logger=none")
+    assert ran.returncode == 0, ran.stderr
+    assert "single cola s1: 0.0 (majority 0.0), collapsed, " in ran.stdout
+    assert re.search(r"│ cola .* 2 │ 0.0 ± 0.0 .*│ +2 │$", ran.stdout, re.M)
+    shown = command("multirun", module="tlbench.report_cli")
+    assert shown.returncode == 0, shown.stderr
+    assert "predict the same for every row of dev: cola 2 of 2." in shown.stderr
+
+
+def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
     command: Command, tmp_path: Path
 ) -> None:
-    ran = command("-m", *FAST, "target_task=cola", "optim.lr=1e-12,1e6", "logger=none")
+    write_users_task(tmp_path, "accuracy")
+    for seed in (0, 1, 2):
+        ran = command("--config-dir", "my_conf", "-m", *FAST, "target_task=mine", f"seed={seed}",
+                      "study=edited", "subsample_size.target=20")  # fmt: skip
+        assert ran.returncode == 0, ran.stderr
+        if seed == 0:
+            dev = tmp_path / "data" / "dev.jsonl"
+            dev.write_text(dev.read_text().replace("good", "bad", 5))
+    shown = command("multirun/edited", module="tlbench.report_cli")
+    assert shown.returncode == 0, shown.stderr
+    assert "The records differ in tasks.mine.rows.dev (" in shown.stderr
+    assert "2 of 3 records; add --by tasks.mine.rows.dev for all." in shown.stderr
+    apart = command("multirun/edited", "--by", "tasks", module="tlbench.report_cli")
+    assert apart.returncode == 0, apart.stderr
+    assert len(list((tmp_path / "report").glob("*/tables/scores.csv"))) == 2
+
+
+def test_a_diverging_rate_and_labels_all_the_same_are_no_failures_of_a_sweep(
+    command: Command, tmp_path: Path
+) -> None:
+    asked = ("target_task=cola", "optim.lr=1e-12,1e6", "subsample_size.dev=1", "logger=none")
+    ran = command("-m", *FAST, *asked)
     assert ran.returncode == 0, ran.stderr
     assert "undefined: single cola s0: matthews is not defined" in ran.stdout
     assert "diverged: single cola s0: after step 2 of 4" in ran.stdout

@@ -2,8 +2,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy import stats
 
 from tests.conftest import Compose, Run
 from tlbench import results
@@ -122,9 +124,12 @@ def test_the_record(run: Run, tmp_path: Path) -> None:
     assert record.config["target_task"]["source"]["name"] == "rte"
     assert record.seconds > 0
     assert record.versions["torch"]
-    manifest = Store(tmp_path / "store").find(record.stage_keys[1])
-    assert manifest is not None
-    assert manifest["ingredients"]["start"] == [record.stage_keys[0], "mnli"]
+    support, target = (Store(tmp_path / "store").find(key) for key in record.stage_keys)
+    assert support is not None
+    assert target is not None
+    assert target["ingredients"]["start"] == [record.stage_keys[0], "mnli"]
+    trained_on = [task for stage in (support, target) for task in stage["ingredients"]["tasks"]]
+    assert record.digests == {task["name"]: task["digests"] for task in trained_on}
 
 
 def test_the_record_says_of_every_stage_what_trained_it(run: Run) -> None:
@@ -139,6 +144,7 @@ def test_the_record_says_of_every_stage_what_trained_it(run: Run) -> None:
     for stage in record.stages:
         assert (stage["device"], stage["devices"], stage["precision"]) == ("cpu", 1, "32-true")
         assert stage["threads"] == torch.get_num_threads()
+        assert stage["kernels"] == "unpadded"
         assert stage["versions"] == record.versions
     assert str(record.encoder_identity).startswith("sha256:")
     assert record.encoder_identity == record.config["encoder"]["identity"]
@@ -217,12 +223,38 @@ def test_dynamic_sampling_can_not_aim_at_a_score_that_has_diverged(
     assert record.status == "diverged"
 
 
-def test_a_constant_prediction_is_undefined_and_the_other_metrics_stand(run: Run) -> None:
+def test_a_constant_prediction_scores_0_and_has_collapsed(run: Run) -> None:
     record = run("target_task=cola", "trainer.max_steps=2")
-    assert (record.status, record.score, record.undefined) == ("done", None, ["matthews"])
-    assert record.metrics["matthews"] is None
-    assert record.metrics["accuracy"] is not None
-    assert record.majority_score is None
+    assert (record.outcome, record.score, record.undefined) == ("scored", 0, [])
+    assert record.metrics["matthews"] == record.majority_score == 0
+    assert record.metrics["accuracy"] not in (0, 1, None)
+    assert record.collapsed is True
+
+
+def test_a_training_that_learns_something_has_not_collapsed(run: Run) -> None:
+    assert run("optim.lr=1e-3", "target_task=stsb").collapsed is False
+    assert run(*BLOWN_UP).collapsed is None
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true"])
+def test_labels_that_32_bits_do_not_hold(precision: str, compose: Compose, tmp_path: Path) -> None:
+    labels = [1_700_000_000 + 7 * row % 60 for row in range(40)]
+    for split in ("train", "dev"):
+        rows = (f"{'late ' * (label % 60 // 8)}film\t{label}\n" for label in labels)
+        (tmp_path / f"{split}.tsv").write_text("text\ttime\n" + "".join(rows))
+    cfg = compose("subsample_size.target=null", "optim.lr=1e-3", f"trainer.precision={precision}")
+    source = {"format": "tsv", "path": str(tmp_path), "text": ["text"], "label": "time"}
+    metrics = ["pearson", "spearman"]
+    cfg.target_task = {"name": "times", "labels": None, "score": metrics, "metrics": metrics,
+                       "source": source}  # fmt: skip
+    run_experiment(cfg, tmp_path / "job", in_sweep=False)
+    record = read(tmp_path / "job" / "result.json")
+    kept = tmp_path / "store" / record.stage_keys[-1] / "predictions" / "times.parquet"
+    frame = pq.read_table(kept).to_pandas().query("split == 'dev'")
+    assert list(frame.label) == labels
+    for name, statistic in (("pearson", stats.pearsonr), ("spearman", stats.spearmanr)):
+        expected = statistic(frame.prediction, labels).statistic
+        assert record.metrics[name] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("metric", ["matthews", "f1"])
@@ -241,3 +273,5 @@ def test_a_task_whose_rows_have_one_label_only(
     record = read(tmp_path / "job" / "result.json")
     assert (record.outcome, record.undefined) == ("undefined", [metric])
     assert record.metrics == {metric: None, "accuracy": 1.0}
+    assert record.collapsed is True
+    assert record.reason == f"{metric} is not defined where all labels of dev are the same"

@@ -76,7 +76,7 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
 
 @pytest.mark.parametrize(
     ("overrides", "outcome"),
-    [(("optim.lr=1e6",), "diverged"), (("target_task=cola", "trainer.max_steps=2"), "undefined")],
+    [(("optim.lr=1e6",), "diverged"), (("target_task=cola", "subsample_size.dev=1"), "undefined")],
 )
 def test_what_is_not_defined_is_not_logged_and_the_summary_says_so(
     wandb_run: Callable[..., Records], overrides: tuple[str, ...], outcome: str

@@ -130,6 +130,12 @@ def test_the_readme_says_what_the_published_records_say() -> None:
         f"{student.holm:.0f} pairs survive Holm's correction",
     ):
         assert words in readme
+    mixing = published("mixing").rules.set_index("rule")
+    heuristic, constant = mixing.loc["size heuristic"], mixing.loc["always STILTs"]
+    assert (
+        f"right in {heuristic.applicable_right:.0f} of {heuristic.applicable_pairs:.0f}, "
+        f'"always STILTs" in {constant.applicable_right:.0f}'
+    ) in readme
     clean = published("held_out")
     rules, pairs = clean.rules.set_index("rule"), len(clean.comparisons)
     applicable = rules.applicable_pairs["size heuristic"]

@@ -61,6 +61,44 @@ def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
     assert points(None) == points(math.nan) == "undefined"
 
 
+def test_other_definitions_and_rows_of_a_task_are_in_no_mean_together() -> None:
+    def of(seed: int, score: float, rows: str, metric: str = "f1", **more: object) -> ResultRecord:
+        names = ["rte", *(["mnli"] if more else [])]
+        tasks = {name: {"score": [metric]} for name in names}
+        digests = {name: {"dev": rows} for name in names}
+        return record(seed=seed, score=score, tasks=tasks, digests=digests, **more)
+
+    stilts = {"strategy": "stilts", "support_tasks": ["mnli"]}
+    same = [of(0, 0.5, "a"), of(1, 0.6, "a"), of(0, 0.7, "a", **stilts)]
+    assert varying(same) == []
+    edited = [*same, of(2, 0.9, "b"), of(2, 0.8, "b", **stilts)]
+    assert varying(edited) == ["tasks.rte.rows.dev", "tasks.mnli.rows.dev"]
+    assert [row[3:5] + row[6:8] for row in shown(edited)] == [
+        ["a", "-", "55.0 ± 7.1", "-"],
+        ["a", "a", "70.0", "+20.0"],
+        ["b", "-", "90.0", "-"],
+        ["b", "b", "80.0", "-10.0"],
+    ]
+    assert varying([of(0, 0.5, "a"), of(1, 0.6, "a", "accuracy")]) == ["tasks.rte.score"]
+
+
+def test_rows_of_two_suites_have_no_column_of_their_own() -> None:
+    tasks = {"rte": {"score": ["f1"]}}
+    suites = [
+        record(config={"suite": {"seed": n}}, digests={"rte": {"dev": str(n)}}, tasks=tasks)
+        for n in range(2)
+    ]
+    assert varying(suites) == ["suite.seed"]
+
+
+def test_what_has_collapsed_is_counted_and_in_every_mean() -> None:
+    assert "collapsed" not in [column.header for column in study_table(study()).columns]
+    lost = [record(seed=seed, score=0.0, collapsed=seed < 2) for seed in range(3)]
+    single, stilts = shown([*lost, *(r for r in study() if r.strategy == "stilts")])
+    assert (single[3:5], single[-1], stilts[-1]) == (["3", "0.0 ± 0.0"], "2", "0")
+    assert stilts[5].startswith("+63.0")
+
+
 def test_the_majority_class_is_what_any_seed_knows() -> None:
     untrained = record(score=None, status="diverged", majority_score=None)
     assert shown([untrained, record(seed=1, score=0.6, majority_score=0.5)])[0][6] == "50.0"

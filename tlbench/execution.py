@@ -178,6 +178,7 @@ def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
             "selected_by": None,
             "metrics": dict.fromkeys(draw.task.metrics),
             "majority_score": None,
+            "collapsed": None,
             "step": 0,
             "train_rows": draw.count,
         }

@@ -171,6 +171,7 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
     found = {
         "outcome": record.outcome,
         "undefined": ", ".join(record.undefined) or None,
+        "collapsed": record.collapsed,
         "score": record.score,
         "majority_score": record.majority_score,
         **metrics,

@@ -17,7 +17,7 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     """The task's score, metrics and rows; no score if the training has diverged."""
     mine = best.best[task.name]
     (train,) = (rows for rows in data.train if rows.task is task)
-    labels = torch.tensor(train.tokens.data.column("label").to_numpy()[train.used])
+    labels = torch.from_numpy(train.labels[train.used])
     dev = mine.splits["dev"]
     found = {k: v for k, v in dev.found.items() if k != "score"}
     for name, evaluation in mine.splits.items():
@@ -30,6 +30,7 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
         "metrics": dict.fromkeys(found) if lost else found,
         "majority_score": metrics.majority_score(task, labels, dev.labels),
+        "collapsed": None if lost else metrics.collapsed(task, dev.logits),
         "step": mine.step,
         "train_rows": len(train.used),
     }

@@ -56,6 +56,7 @@ def done(
         score=mine["score"],
         majority_score=mine["majority_score"],
         metrics=mine["metrics"],
+        collapsed=mine["collapsed"],
         undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
         train_rows=_train_rows(stages),
         dev_rows=experiment.target.dev_count["dev"],
@@ -72,6 +73,7 @@ def done(
         versions=found["versions"],
         config=asdict(c),
         tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},
+        digests={n.name: dict(n.digests) for n in (experiment.target, *experiment.supports)},
     )
 
 

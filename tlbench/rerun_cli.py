@@ -20,6 +20,7 @@ from tlbench.checks import check_task
 from tlbench.config import Task, checked
 from tlbench.errors import UserError
 from tlbench.naming import content
+from tlbench.older_records import by_present_rules
 from tlbench.recording import CONDITIONS
 from tlbench.results import ResultRecord
 from tlbench.summary import say
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         old = _read(file / results.FILE if file.is_dir() else file)
         folder = _prepare(old)
         new = _run(folder, options.overrides)
-        _compare(old, new)
+        _compare(by_present_rules(old), new)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -32,6 +32,8 @@ class ResultRecord:
             score, the others an ``error`` that says why not.
         score: the target's primary metric on dev, a fraction; None where it is not defined.
         undefined: the metrics of a done one that are not defined, and None in ``metrics``.
+        collapsed: whether a done one predicts the same for all dev rows of the target; None in
+            records of before anybody looked, see ``tlbench.older_records``.
         majority_score: the same of always predicting the most frequent label of train.
         train_rows: by task, the rows trained on (less than drawn under selection=held_out), of all
             stages together: a task that two of them train counts twice.
@@ -45,6 +47,8 @@ class ResultRecord:
         device, versions, git_revision: of the last stage.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks
             of ``strategy.tasks`` is not in there.
+        digests: by task and split, what the rows of the source are known by; empty in records of
+            before there were any.
         seconds: this job's wall time; training_seconds: of all stages, reused or not.
     """
 
@@ -59,6 +63,7 @@ class ResultRecord:
     majority_score: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
+    collapsed: bool | None = None
     train_rows: dict[str, int] = field(default_factory=dict)
     dev_rows: int = 0
     steps: int = 0
@@ -75,6 +80,7 @@ class ResultRecord:
     versions: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
     error: str | None = None
     schema: int = SCHEMA
 
@@ -90,7 +96,7 @@ class ResultRecord:
         """Why there is no score, in words; empty where there is one."""
         if self.outcome == "undefined":
             names = ", ".join(self.undefined) or "its metric"
-            return f"{names} is not defined where all predictions, or all labels, are the same"
+            return f"{names} is not defined where all labels of dev are the same"
         return self.error or ""
 
     def write(self, folder: Path, name: str = FILE) -> None:

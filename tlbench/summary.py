@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
+from tlbench.definitions import PREFIX, task_keys
 from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 from tlbench.results import ResultRecord
 
@@ -30,8 +31,8 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
     if title:
         say(
             f"  {title}: {_score(record)} (majority "
-            f"{points(record.majority_score)}), {record.instances} instances, "
-            f"{record.instances_reused} of them reused"
+            f"{points(record.majority_score)}){', collapsed' if record.collapsed else ''}, "
+            f"{record.instances} instances, {record.instances_reused} of them reused"
         )
         return
     table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}, in points")
@@ -49,6 +50,8 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
     console().print(table)
     if record.reason:
         say(f"{record.outcome}: {record.reason}")
+    if record.collapsed:
+        say("collapsed: it predicts the same for every row of dev")
     say(f"record: {folder / results.FILE}")
 
 
@@ -72,7 +75,8 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     The gain is the mean of the differences between results with one seed; its error is their
     standard error. What else varies, as sizes or sampling, has a column of its own, and only
     results that agree in it are compared. An experiment that has diverged, or whose score is not
-    defined, is in no mean but in the column ``no score``, which is there if there is any.
+    defined, is in no mean but in the column ``no score``; one that has collapsed is in the means,
+    and in the column ``collapsed``. Both columns are there if there is any.
     """
     found = [record for record in records if record.outcome != "failed"]
     lacking = any(record.outcome != "scored" for record in found)
@@ -83,12 +87,14 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     table = Table(title="Scores on dev in points: mean and standard deviation over seeds")
     for name in ("target", "strategy", "support", *varied):
         table.add_column(re.sub(r"([._])", r"\1\n", name), overflow="fold")
-    last = ("no score",) if lacking else ()
-    for name in ("seeds", "score", "gain over single", "majority", "instances", *last):
+    counted = {"no score": _without_score} if lacking else {}
+    if any(record.collapsed for record in found):
+        counted["collapsed"] = _collapsed
+    for name in ("seeds", "score", "gain over single", "majority", "instances", *counted):
         table.add_column(name, justify="right")
     for cell in sorted(cells, key=_place):
-        without = (_without_score(cells[cell].values()),) if lacking else ()
-        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *without)
+        counts = [count(cells[cell].values()) for count in counted.values()]
+        table.add_row(*cell[:3], *cell[3], *_numbers(cell, cells, varied), *counts)
     return table
 
 
@@ -97,17 +103,28 @@ _IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS
 
 
 def varying(records: Sequence[ResultRecord]) -> list[str]:
-    """The config keys in which records differ, tasks, strategies, seeds and neutral keys aside."""
+    """The keys in which records differ, tasks, strategies, seeds and neutral keys aside.
+
+    They are of the config, and of what a task is where the config does not say it: ``task_keys``.
+    """
     values: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        for key, value in flatten(record.config):
-            values[key].add(str(value))
-    return [key for key, found in values.items() if len(found) > 1 and not is_in(key, _IN_THE_CELL)]
+    configs = [{key: str(value) for key, value in flatten(one.config)} for one in records]
+    for config in configs:
+        for key, value in config.items():
+            values[key].add(value)
+    of_config = [key for key, v in values.items() if len(v) > 1 and not is_in(key, _IN_THE_CELL)]
+    alike: dict[tuple[str | None, ...], set[str]] = defaultdict(set)
+    for record, config in zip(records, configs, strict=True):
+        same = (record.target_task, *(config.get(key) for key in of_config))
+        for key, value in task_keys(record).items():
+            alike[key, *same].add(value)
+    of_tasks = {str(key): None for (key, *_), found in alike.items() if len(found) > 1}
+    return [*of_config, *of_tasks]
 
 
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {key: str(value) for key, value in flatten(record.config)}
+    config = {key: str(value) for key, value in flatten(record.config)} | task_keys(record)
     values = tuple(
         config.get(key, "-") if has_effect(key, record.strategy) else "-" for key in varied
     )
@@ -132,7 +149,7 @@ def _numbers(
     target, strategy, _, values = cell
     found = list(cells[cell].values())
     alone = [
-        value if has_effect(key, "single") else "-"
+        value if has_effect(key, "single") and not _is_of_another(key, target) else "-"
         for key, value in zip(varied, values, strict=True)
     ]
     scores = _scores(cells[cell])
@@ -144,6 +161,11 @@ def _numbers(
     yield str(found[0].instances)
 
 
+def _is_of_another(key: str, target: str) -> bool:
+    """Whether a key is of a task that is not the target, so that ``single`` does not have it."""
+    return is_in(key, (PREFIX,)) and not is_in(key, (f"{PREFIX}.{target}",))
+
+
 def _scores(records: dict[int, ResultRecord]) -> dict[int, float]:
     """By seed, the scores of those that have one."""
     return {seed: r.score for seed, r in records.items() if r.score is not None}
@@ -153,6 +175,10 @@ def _without_score(records: Iterable[ResultRecord]) -> str:
     """``1 diverged, 2 undefined``; empty if all have a score."""
     counts = Counter(record.outcome for record in records if record.outcome != "scored")
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts))
+
+
+def _collapsed(records: Iterable[ResultRecord]) -> str:
+    return str(sum(bool(record.collapsed) for record in records))
 
 
 def _outcomes(records: Iterable[ResultRecord]) -> str:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tlbench.analysis import weighted
 from tlbench.analysis.comparisons import ALPHA, compare
 from tlbench.analysis.dev_rows import row_intervals
 from tlbench.analysis.table import collect
-from tlbench.results import ResultRecord
+from tlbench.results import ResultRecord, read
 
 ROWS = {"rte": 100, "mnli": 400}
 DRAW = np.random.default_rng(0)
@@ -48,10 +49,47 @@ def test_what_is_not_defined_on_the_drawn_rows_is_not_a_number(name: str) -> Non
     assert found == pytest.approx(np.array([[np.nan, 1.0]]), nan_ok=True)
 
 
+@pytest.mark.parametrize("name", ["matthews", "pearson", "spearman"])
+def test_a_correlation_is_0_where_the_drawn_predictions_are_all_the_same(name: str) -> None:
+    labels, said = np.array([0.0, 1, 0, 1]), np.array([[1.1, 1.1, 1.1, 0.3], [1.1] * 4])
+    weights = np.array([[1.0, 2, 1, 0], [1, 1, 1, 1], [1, 0, 3, 0]])
+    if name == "matthews":
+        said = np.round(said)
+    found = weighted.score(name, labels, said, weights)
+    assert found[:, 2] == pytest.approx([np.nan] * 2, nan_ok=True)
+    assert list(found[1, :2]) == [0, 0]
+    assert (found[0, 0], found[0, 1] < -0.5) == (0, True)
+
+
+@pytest.mark.parametrize(("start", "scale"), [(1.7e9, 1.0), (0.0, 1e-200), (0.0, 1e200)])
+def test_weighted_correlations_of_any_numbers(start: float, scale: float) -> None:
+    expected = weighted.score("pearson", LABELS, SAID, WEIGHTS)
+    found = weighted.score("pearson", start + scale * LABELS, start + scale * SAID, WEIGHTS)
+    assert found == pytest.approx(expected)
+
+
 def test_a_score_of_two_metrics_is_their_mean() -> None:
     both = weighted.score("accuracy+matthews", LABELS, SAID, WEIGHTS)
     each = [weighted.score(name, LABELS, SAID, WEIGHTS) for name in ("accuracy", "matthews")]
     assert both == pytest.approx(np.mean(each, axis=0))
+
+
+def test_a_run_that_has_collapsed_has_an_interval(tmp_path: Path) -> None:
+    study(tmp_path, {"mtl": 0.8, "stilts": 0.7})
+    records = [read(file) for file in (tmp_path / "study").rglob("result.json")]
+    for one in records:
+        kept = tmp_path / "store" / one.stage_keys[-1] / "predictions" / "rte.parquet"
+        frame = pq.read_table(kept).to_pandas()
+        if one.strategy == "stilts":
+            frame.prediction = 1.0
+            pq.write_table(pa.Table.from_pandas(frame), kept, write_page_checksum=True)
+        one.config["target_task"]["score"] = ["matthews"]
+        one.score = metrics.matthews_corrcoef(frame.label, frame.prediction)
+    shutil.rmtree(tmp_path / "study")
+    table = collect([write(records, tmp_path / "study")]).table
+    found = compare(table)
+    bounds = row_intervals(table, found).iloc[0]
+    assert 0.4 < bounds.low_rows < found.difference[0] < bounds.high_rows < 0.8
 
 
 def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3) -> Path:

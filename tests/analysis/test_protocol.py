@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,152 @@ def test_by_something_that_does_not_differ(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^Change --by: the records do not differ in 'heads'"):
         analyse_study(study(tmp_path, under()), ["heads"])
     assert keys_of(["encoder", "device"], ["encoder.name", "loss"]) == ["encoder.name", "device"]
+
+
+def redefined(
+    records: list[ResultRecord], task: str = "rte", rows: str = "first", **changes: Any
+) -> list[ResultRecord]:
+    """The records, in which a task has another definition, or other rows of dev."""
+    for one in records:
+        names = (one.target_task, *one.support_tasks)
+        one.tasks = {name: {"labels": ["no", "yes"], "score": ["accuracy"]} for name in names}
+        one.digests = {name: {"train": "same", "dev": "first"} for name in names}
+        if task in names:
+            one.tasks[task] |= changes
+            one.digests[task]["dev"] = rows
+    return records
+
+
+def some(records: list[ResultRecord], strategy: str, target: str) -> list[ResultRecord]:
+    return [one for one in records if (one.strategy, one.target_task) == (strategy, target)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "values"),
+    [
+        ({"score": ["macro_f1"]}, "tasks.rte.score", ["accuracy", "macro_f1"]),
+        ({"labels": ["yes", "no"]}, "tasks.rte.labels", ["['no', 'yes']", "['yes', 'no']"]),
+        ({"rows": "edited since"}, "tasks.rte.rows.dev", ["first", "edited s"]),
+    ],
+)
+@pytest.mark.parametrize(
+    ("strategy", "target"), [("single", "rte"), ("stilts", "mnli"), ("mtl_all", "cola")]
+)
+def test_other_tasks_of_one_name_are_not_mixed(
+    changes: dict[str, Any], key: str, values: list[str], strategy: str, target: str, tmp_path: Path
+) -> None:
+    parts = redefined(under([0, 1])), redefined(under([2, 3, 4]), **changes)
+    made = study(tmp_path, *(some(part, strategy, target) for part in parts))
+    assert found(made) == {key: values}
+    (analysis,) = analyse_study(made)
+    with_it = analysis.table[analysis.table.support != "cola"]
+    assert set(with_it.seed) == {2, 3, 4}
+    (notice,) = [n for n in analysis.notices if f"differ in {key} ({', '.join(values)})" in n]
+    assert f"add --by {key} for all" in notice
+    assert [a.name for a in analyse_study(made, ["tasks"])] == [f"{key}={v}" for v in values]
+
+
+def test_a_task_concerns_only_the_records_that_have_it(tmp_path: Path) -> None:
+    made = study(tmp_path, redefined(under([0, 1, 2])), redefined(under([3]), score=["f1"]))
+    parts = split(made.table, made.protocols, ["tasks.rte.score"])
+    assert [values["tasks.rte.score"] for values, _ in parts] == ["accuracy", "f1"]
+    for (_, part), seeds in zip(parts, ({0, 1, 2}, {3}), strict=True):
+        has_it = (part.target == "rte") | part.support.isin(["rte", "all"])
+        assert set(part[has_it].seed) == seeds
+        assert set(part[~has_it].seed) == {0, 1, 2, 3}
+
+
+def test_two_tasks_that_were_edited_apart(tmp_path: Path) -> None:
+    first, second, third = under([0, 1, 2]), under([3]), under([4])
+    redefined(first)
+    redefined(second, "rte", "new")
+    redefined(third, "cola", "new")
+    singles = [[one for one in part if one.strategy == "single"] for part in (first, second, third)]
+    made = study(tmp_path, *singles)
+    keys = list(found(made))
+    assert set(keys) == {"tasks.rte.rows.dev", "tasks.cola.rows.dev"}
+    parts = split(made.table, made.protocols, keys)
+    for _, part in parts:
+        assert set(part.seed[part.target == "rte"]) in ({0, 1, 2, 4}, {3}, set())
+        assert set(part.seed[part.target == "cola"]) in ({0, 1, 2, 3}, {4}, set())
+    assert {file for _, part in parts for file in part.file} == set(made.table.file)
+    (analysis,) = analyse_study(made)
+    assert analysis.table.target.value_counts().to_dict() == {"rte": 4, "cola": 4, "mnli": 5}
+
+
+def test_what_older_records_do_not_know_keeps_them_in_every_part(tmp_path: Path) -> None:
+    old = under([5])
+    made = study(tmp_path, redefined(under([0, 1])), redefined(under([2]), rows="new"), old)
+    parts = split(made.table, made.protocols, ["tasks.rte.rows.dev"])
+    assert [set(part.seed) for _, part in parts] == [{0, 1, 2, 5}, {0, 1, 2, 5}]
+    for _, part in parts:
+        assert 5 in set(part[(part.target == "rte") & (part.strategy == "single")].seed)
+
+
+def test_a_definition_of_an_older_record_is_in_its_config(tmp_path: Path) -> None:
+    made = study(tmp_path, under([0]), under([1], target_task={"name": "rte", "score": ["f1"]}))
+    assert found(made) == {"tasks.rte.score": ["accuracy", "f1"]}
+
+
+def test_a_dev_file_that_lost_rows_needs_no_digest(tmp_path: Path) -> None:
+    shorter = under([1])
+    for one in shorter:
+        one.dev_rows = 270 if one.target_task == "rte" else one.dev_rows
+    assert found(study(tmp_path, under([0]), shorter)) == {"tasks.rte.dev_rows": ["277", "270"]}
+
+
+def test_where_the_rows_lie_does_not_matter(tmp_path: Path) -> None:
+    there = redefined(under([0]), source={"path": "a"}), redefined(under([1]), source={"path": "b"})
+    assert found(study(tmp_path, *there)) == {}
+
+
+def test_rows_that_follow_the_config_or_the_seed_are_no_difference_of_their_own(
+    tmp_path: Path,
+) -> None:
+    suites = [redefined(under(suite={"seed": n}), rows=f"of suite {n}") for n in range(2)]
+    assert found(study(tmp_path / "suites", *suites)) == {"suite.seed": ["0", "1"]}
+    own = [
+        redefined(under([n]), rows=f"{n}", source={"format": "generated", "seed": n})
+        for n in range(3)
+    ]
+    assert found(study(tmp_path / "own", *own)) == {}
+
+
+def test_a_task_of_another_definition_for_another_target_is_said(tmp_path: Path) -> None:
+    records = redefined(under())
+    for one in records:
+        if one.target_task == "rte":
+            one.tasks["rte"]["score"] = ["f1"]
+    made = study(tmp_path, records)
+    assert found(made) == {}
+    (analysis,) = analyse_study(made)
+    assert len(analysis.table) == len(records)
+    said = "Not the same for all targets: tasks.rte.score (accuracy, f1); every target has one"
+    assert any(notice.startswith(said) for notice in analysis.notices)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"score": 0.25}, "25"), ({"score": None, "status": "diverged"}, "diverged")],
+)
+def test_records_of_one_experiment_that_do_not_agree_are_said(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    other = [one for one in under() if one.seed == 1]
+    for one in other:
+        if (one.strategy, one.target_task) == ("mtl", "rte") and one.support_tasks == ["mnli"]:
+            for name, value in changes.items():
+                setattr(one, name, value)
+    made = study(tmp_path, under(), other)
+    (analysis,) = analyse_study(made)
+    (notice,) = [n for n in analysis.notices if "different results" in n]
+    assert "different results: 1; the score that was read last counts. mtl rte with mnli " in notice
+    files = re.findall(r"(\S+) in (\S+/result.json)", notice)
+    assert [result for result, _ in files][1] == said
+    assert all(Path(file).is_file() for _, file in files)
+    again = study(tmp_path / "same", under(), under())
+    (analysis,) = analyse_study(again)
+    assert not any("different results" in notice for notice in analysis.notices)
 
 
 def test_versions_and_devices_are_named_and_kept_together(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_what_has_no_score_is_counted_named_and_in_no_number(
     lost = [one for one in records if one.strategy == "single"][:3]
     lost[0].status, lost[0].score, lost[0].error = "diverged", None, "the loss was not finite"
     for one in lost[1:]:
-        one.score, one.metrics, one.undefined = None, {"matthews": None}, ["matthews"]
+        one.score, one.metrics, one.undefined = None, {"f1": None}, ["f1"]
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
     said = capsys.readouterr().err
@@ -157,13 +157,58 @@ def test_what_has_no_score_is_counted_named_and_in_no_number(
     assert "repeat" not in said
     page = (tmp_path / "out" / "index.html").read_text()
     assert "single mnli, seed 42: the loss was not finite" in page
-    assert page.count(": matthews is not defined where all predictions") == 2
+    assert page.count(": f1 is not defined where all labels of dev are the same") == 2
     scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv")
     (single,) = scores[(scores.strategy == "single") & (scores.target == "mnli")].itertuples()
     left = [r.score for r in records if r.target_task == "mnli" and r.strategy == "single"]
     defined = [score for score in left if score is not None]
     assert (single.seeds, len(defined)) == (2, 2)
     assert single.score == pytest.approx(100 * sum(defined) / 2)
+
+
+def test_collapsed_runs_are_counted_and_in_every_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = grid(TASKS, none)
+    for one in records:
+        one.collapsed = one.strategy == "single" and one.target_task == "rte" and one.seed == 42
+        one.score = 0.0 if one.collapsed else one.score
+    write(records, tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert "the same for every row of dev: rte 1 of 30. They are in all means" in said.err
+    assert re.search(r"^rte .*; 1 of their runs collapsed$", said.out, re.M)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "; 1 of their runs collapsed" in page
+    assert page.count(">collapsed</th>") == 2  # by strategy, and in all scores
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv")
+    (single,) = scores[(scores.strategy == "single") & (scores.target == "rte")].itertuples()
+    left = [r.score for r in records if r.target_task == "rte" and r.strategy == "single"]
+    assert (single.seeds, single.collapsed, scores.collapsed.sum()) == (5, 1, 1)
+    assert single.score == pytest.approx(20 * sum(map(float, left)))
+
+
+def test_older_records_without_a_correlation_are_read_and_it_is_said_as_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = grid(TASKS, none)
+    cola = [one for one in records if one.target_task == "cola"]
+    for one in cola:
+        one.config["target_task"]["score"] = ["matthews"]
+        one.metrics, one.majority_score = {"matthews": one.score, "accuracy": 0.7}, None
+    for one in cola[:3]:
+        one.score, one.metrics["matthews"], one.undefined = None, None, ["matthews"]
+    cola[2].metrics["accuracy"] = 1.0
+    write(records, tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    assert "the same for every row of dev: cola 2 of 29." in said
+    assert "labels were the same: 2, taken as collapsed, with a correlation of 0." in said
+    assert "all labels of dev are the same: 1, taken as not defined." in said
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv").set_index("target")
+    assert scores.loc["cola"].collapsed.sum() == 2
+    assert scores.loc["rte"].collapsed.isna().all()  # nobody knows
+    assert scores.loc["cola"].majority.eq(0).all()
 
 
 def test_a_target_without_any_score_and_a_part_without_any(
@@ -202,6 +247,21 @@ def test_a_size_study_has_lines(tmp_path: Path) -> None:
     assert report(tmp_path, "--out", tmp_path / "out") == 0
     drawn = (tmp_path / "out" / "figures" / "sizes_qnli_mnli.svg").read_text()
     assert "rows of mnli per row of qnli" in drawn
+
+
+def test_a_part_of_many_keys_has_a_folder_that_may_be_so_long(tmp_path: Path) -> None:
+    for rows in ("first", "second"):
+        records = [one for one in grid(TASKS, none, seeds=[0, 1]) if one.strategy == "mtl_all"]
+        for one in records:
+            one.digests = {
+                f"task_{n}": {"train": rows, "dev": rows, "dev_other": rows} for n in range(9)
+            }
+            one.tasks = {name: {"score": ["accuracy"]} for name in one.digests}
+        write(records, tmp_path / rows)
+    assert report(tmp_path, "--by", "tasks", "--out", tmp_path / "out") == 0
+    folders = [found.name for found in (tmp_path / "out").iterdir() if found.is_dir()]
+    assert len(folders) == 2
+    assert all(len(name) < 200 for name in folders)
 
 
 def test_by_makes_a_part_of_each(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Advice:
         gain, low, high: of the best candidate, a fraction; the interval holds for all candidates
             of the target together, so that choosing the best of them does not flatter it.
         tried: the candidate of the highest mean, recommended or not.
+        collapsed: how many of the runs of both, tried and against, say the same of every row.
     """
 
     target: str
@@ -39,15 +40,17 @@ class Advice:
     high: float
     candidates: int
     majority: float
+    collapsed: int
 
     @property
     def reason(self) -> str:
         """The numbers in a sentence, in points."""
         many = f" (best of {self.candidates})" if self.candidates > 1 else ""
         start = f"{self.tried}{many}: {100 * self.gain:+.1f} points over {self.against}"
+        end = f"; {self.collapsed} of their runs collapsed" if self.collapsed else ""
         if self.verdict == NO_TEST:
-            return f"{start}; no spread over seeds to test with"
-        return f"{start}, 90% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}"
+            return f"{start}; no spread over seeds to test with{end}"
+        return f"{start}, 90% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}{end}"
 
 
 def verdict(low: float, high: float) -> str:
@@ -64,21 +67,21 @@ def advise(table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame)
 
     The intervals are those of ``simultaneous``.
     """
-    majority = cells(table).groupby("target").majority.mean()
+    every = cells(table)
     found = []
-    for (target, _), group in gained.groupby(["target", "target_rows"], sort=False):
+    for _, group in gained.groupby(["target", "target_rows"], sort=False):
         row, candidates = _best(group)
         names = _name(row.strategy, row.support, row.support_rows, group)
         said = verdict(row.low, row.high)
         do = names if said == EVIDENCE and row.low > 0 else "single"
         do = UNDECIDED if said == NO_TEST else do
-        found.append(_advice(row, said, do, names, "single", candidates, majority[target]))
+        found.append(_advice(row, said, do, names, "single", candidates, every))
     known = {(advice.target, advice.target_rows) for advice in found}
     for (target, rows), group in comparisons.groupby(["target", "target_rows"], sort=False):
         if (target, rows) not in known:
             together = group.assign(**simultaneous(group, one_control=False))
             for row in together.itertuples():
-                found.append(_pair_advice(row, group, majority[target]))
+                found.append(_pair_advice(row, group, every))
     return found
 
 
@@ -114,22 +117,36 @@ def _best(group: pd.DataFrame) -> "tuple[pd.Series[object], int]":
     return best, len(enough)
 
 
-def _pair_advice(row: "pd.Series[object]", group: pd.DataFrame, majority: float) -> Advice:
+def _pair_advice(row: "pd.Series[object]", group: pd.DataFrame, every: pd.DataFrame) -> Advice:
     mtl = _name("mtl", row.support, row.support_rows, group)
     stilts = _name("stilts", row.support, row.support_rows, group)
     said = verdict(row.low, row.high)
     do = mtl if row.difference > 0 else stilts
     do = {EVIDENCE: do, NO_TEST: UNDECIDED}.get(said, "either")
-    return _advice(row, said, do, mtl, stilts, 1, majority)
+    return _advice(row, said, do, mtl, stilts, 1, every)
 
 
 def _advice(
-    row: "pd.Series[object]", said: str, do: str, tried: str, against: str, n: int, majority: float
+    row: "pd.Series[object]",
+    said: str,
+    do: str,
+    tried: str,
+    against: str,
+    n: int,
+    every: pd.DataFrame,
 ) -> Advice:
+    of_target = every[every.target == row.target]
+    sides = (row.strategy, "single") if against == "single" else ("mtl", "stilts")
+    compared = of_target[
+        (of_target.target_rows == row.target_rows)
+        & of_target.strategy.isin(sides)
+        & of_target.support.isin([row.support, "-"])
+        & of_target.support_rows.isin([row.support_rows, 0])
+    ]
     return Advice(
         target=row.target, target_rows=int(row.target_rows), do=do, tried=tried, against=against,
         verdict=said, gain=row.difference, low=row.low, high=row.high, candidates=n,
-        majority=majority,
+        majority=of_target.majority.mean(), collapsed=int(compared.collapsed.sum()),
     )  # fmt: skip
 
 

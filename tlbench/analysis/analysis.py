@@ -12,8 +12,9 @@ from tlbench.analysis.comparisons import compare, counts, gains
 from tlbench.analysis.dev_rows import row_intervals
 from tlbench.analysis.grid import best_of_pair, method_scores, missing, order
 from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
+from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
 from tlbench.analysis.power import power
-from tlbench.analysis.table import EXPERIMENT, Study, done
+from tlbench.analysis.table import Study, done
 from tlbench.errors import UserError
 
 
@@ -58,7 +59,7 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
         UserError: if none of them has a score.
     """
     if done(table).empty:
-        raise UserError(f"Nothing to report: {_no_score(table)}")
+        raise UserError(f"Nothing to report: {no_score(table)}")
     table = _largest_first(table)
     comparisons = compare(table)
     comparisons = judge(comparisons.join(row_intervals(table, comparisons)))
@@ -71,7 +72,7 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
         methods=method_scores(table, comparisons), best=best_of_pair(comparisons, gained),
         tests=counts(comparisons), rules=accuracy(comparisons), regression=regress(comparisons),
         power=power(comparisons), advice=advise(table, comparisons, gained), missing=lacking,
-        notices=[*notices, *_notices(table, comparisons, lacking)],
+        notices=[*notices, *notices_of(table, comparisons, lacking)],
     )  # fmt: skip
 
 
@@ -97,91 +98,20 @@ def analyse_study(study: Study, by: Sequence[str] = ()) -> list[Analysis]:
     for values, part in protocol.split(table, protocols, keys) if keys else [({}, table)]:
         name = ", ".join(f"{key}={value}" for key, value in values.items())
         if keys and done(part).empty:
-            without.append(f"Nothing to report for {name}: {_no_score(part)}")
+            without.append(f"Nothing to report for {name}: {no_score(part)}")
             continue
-        inner = protocol.differences(part, protocols)
         notices = []
-        if inner:
+        while inner := protocol.differences(part, protocols):
             chosen, largest = max(
                 protocol.split(part, protocols, list(inner)), key=lambda p: len(done(p[1]))
             )
-            notices.append(_mixed(inner, chosen, len(largest), len(part)))
+            notices.append(mixed(inner, chosen, len(largest), len(part)))
             part = largest
+        if apart := protocol.between_targets(part, protocols):
+            notices.append(defined_by_target(apart))
         found.append(analyse(part, name, [*without, *notices]))
         without = []
     if not found:
         raise UserError(without[0])
     found[-1].notices.extend(without)
-    return found
-
-
-def _no_score(table: pd.DataFrame) -> str:
-    why = ", ".join(f"{count} {name}" for name, count in without_score(table).items())
-    return f"none of the {len(table)} records has a score ({why})."
-
-
-def _mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int, of: int) -> str:
-    reported = ", ".join(f"{key}={value}" for key, value in chosen.items())
-    return (
-        f"The records differ in {protocol.sentence(different)} and are not mixed: this is "
-        f"{reported}, {records:,} of {of:,} records; add --by {next(iter(different))} for all."
-    )
-
-
-LACKING = {
-    "failed": "Failed experiments",
-    "diverged": "Experiments whose training has diverged",
-    "undefined": "Experiments whose score is not defined",
-}
-
-
-def without_score(table: pd.DataFrame) -> dict[str, int]:
-    """How many records have no score, by why: the keys of ``LACKING``."""
-    found = {name: int((table.outcome == name).sum()) for name in LACKING}
-    return {name: count for name, count in found.items() if count}
-
-
-def _notices(
-    table: pd.DataFrame, comparisons: pd.DataFrame, lacking: list[tuple[str, str]]
-) -> list[str]:
-    found = []
-    scored = done(table)
-    unscored = without_score(table)
-    for name, count in unscored.items():
-        flattered = " A cell that lost seeds so looks better than it is."
-        found.append(
-            f"{LACKING[name]}: {count:,}, in no mean and no test, and named below."
-            + (flattered if name != "failed" else "")
-        )
-    repeated = len(table) - sum(unscored.values()) - len(scored)
-    if repeated:
-        found.append(f"Records that repeat an experiment, counted once: {repeated:,}.")
-    if lacking:
-        found.append(f"Missing pairs of the grid: {len(lacking):,}, drawn as missing.")
-    found += _seeds(scored, comparisons)
-    named = protocol.named_differences(table)
-    if named:
-        found.append(f"The runs differ in {protocol.sentence(named)}; they are reported together.")
-    return found
-
-
-def _seeds(scored: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
-    seeds = scored.seed.nunique()
-    if seeds == 1:
-        return ["There is one seed: scores are shown, tests need two or more."]
-    fewer = scored.groupby(EXPERIMENT[:-1]).seed.nunique() < seeds
-    found = []
-    if fewer.any():
-        found.append(
-            f"{int(fewer.sum()):,} of {len(fewer):,} cells have fewer than {seeds} seeds; only "
-            f"seeds that both sides have are compared."
-        )
-    if comparisons.empty:
-        found.append("MTL and STILTs can't be compared: no pair has both under a common seed.")
-    elif comparisons.low_rows.isna().any():
-        n = int(comparisons.low_rows.isna().sum())
-        found.append(
-            f"{n:,} of {len(comparisons):,} pairs have no interval over dev rows: their saved "
-            f"predictions are not in the store."
-        )
     return found

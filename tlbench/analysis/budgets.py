@@ -29,11 +29,14 @@ def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
 def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
     """Means over a strategy's cells of score, majority class, gain, steps and instances.
 
+    ``collapsed`` counts its runs.
+
     The majority class has none where it is not defined for a cell that the score is a mean of.
     """
     columns = ["score", "majority", "gain", "steps", "instances"]
     grouped = budget.groupby("strategy", sort=False)
-    frame = grouped[columns].mean().assign(cells=grouped.size())
+    counts = {"cells": grouped.size(), "collapsed": grouped.collapsed.sum(min_count=1)}
+    frame = grouped[columns].mean().assign(**counts)
     frame["majority"] = frame.majority.where(grouped.majority.count() == frame.cells)
     alone = frame.instances.get("single", np.nan)
     gain = frame.gain.where(frame.gain > 0)

@@ -71,7 +71,12 @@ def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
     if not usable:
         return {}
     labels, rows, _ = next(iter(usable.values()))
-    usable = {i: f for i, f in usable.items() if np.array_equal(f[1], rows)}
+    usable = {
+        index: found
+        for index, found in usable.items()
+        # Not to the last digit: versions before kept labels in 32 bits.
+        if np.array_equal(found[1], rows) and np.allclose(found[0], labels, rtol=1e-6)
+    }
     metric = str(runs.metric.iloc[0])
     predictions = np.array([found[2] for found in usable.values()])
     whole = weighted.score(metric, labels, predictions, np.ones((1, len(labels))))[:, 0]

@@ -18,10 +18,11 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     """Means over seeds, one row a strategy, pair and sizes.
 
     ``score``, ``sd`` and ``majority`` are fractions; ``steps`` and ``instances`` are those trained
-    for one seed's score, reused or not.
+    for one seed's score, reused or not. ``collapsed`` counts runs, and is not there where no record
+    of the cell knows.
     """
     grouped = done(table).groupby(CELL, sort=False)
-    return grouped.agg(
+    means = grouped.agg(
         seeds=("seed", "nunique"),
         score=("score", "mean"),
         sd=("score", "std"),
@@ -29,7 +30,8 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
         steps=("steps", "mean"),
         instances=("instances", "mean"),
         instances_reused=("instances_reused", "mean"),
-    ).reset_index()
+    )
+    return means.assign(collapsed=grouped.collapsed.sum(min_count=1)).reset_index()
 
 
 def order(table: pd.DataFrame) -> list[str]:

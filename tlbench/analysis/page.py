@@ -8,7 +8,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tlbench.analysis.analysis import LACKING, Analysis
+from tlbench.analysis.analysis import Analysis
+from tlbench.analysis.notices import LACKING
 from tlbench.analysis.shown import NAMES, Table
 from tlbench.analysis.table import Study, done
 from tlbench.summary import points

@@ -1,7 +1,8 @@
-"""Which records belong together: those whose configs agree in all that is no experiment's choice.
+"""Which records belong together: those that agree in all that is no experiment's choice.
 
-Records that do not are never averaged: a report is about one protocol, or with ``--by`` about
-each apart. What changes where a run went and not what it was, versions and devices, is named.
+That is their configs, and what their tasks are: definitions and rows. Records that do not are
+never averaged: a report is about one protocol, or with ``--by`` about each apart. What changes
+where a run went and not what it was, versions and devices, is named.
 """
 
 from collections import defaultdict
@@ -10,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from tlbench.definitions import PREFIX, task_keys
 from tlbench.errors import UserError
 from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
+from tlbench.results import ResultRecord
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
@@ -20,7 +23,7 @@ NAMED = ("versions", "git_revision", "device", "study")
 
 
 class Protocols:
-    """Numbers for configs that say the same, experiments' own choices aside.
+    """Numbers for records that say the same, experiments' own choices aside.
 
     Configs are compared section by section, each flattened once: a large study has many records
     and few distinct sections.
@@ -32,17 +35,18 @@ class Protocols:
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
         self._known: dict[tuple[Any, ...], int] = {}
 
-    def number(self, strategy: str, config: dict[str, Any]) -> int:
+    def number(self, record: ResultRecord) -> int:
         """The number of a record's protocol; ``flat`` has at it the keys that matter to it."""
+        strategy, config, of_tasks = record.strategy, record.config, task_keys(record)
         texts = tuple((name, repr(value)) for name, value in config.items() if name not in _ASIDE)
         tasks = config.get("strategy", {})
         mixed = str(tasks.get("tasks")) if tasks.get("supports") == "all" else ""
-        key = (strategy, mixed, texts)
+        key = (strategy, mixed, texts, *of_tasks.items())
         if key not in self._known:
             flat = {"strategy.tasks": mixed} if mixed else {}
             for name, text in texts:
                 flat |= self._section(name, text, config[name])
-            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)}
+            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)} | of_tasks
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
                 self.flat.append(flat)
@@ -63,11 +67,26 @@ _ASIDE = {key for key in (*_CHOSEN, *NEUTRAL_KEYS) if "." not in key}
 
 
 def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
-    """The config keys that differ within a target, each with its values in the order found.
+    """The keys that differ within a target, each with its values in the order found.
 
     A key that differs only between targets, as a learning rate of each task's own, keeps what
-    is compared together; so does one that is the seed.
+    is compared together; so does one that is the seed, and a key of a task that differs only where
+    the configs do, as the rows of two suites.
     """
+    found = _within_targets(table, protocols)
+    of_config = {key: values for key, values in found.items() if not is_in(key, (PREFIX,))}
+    parts = split(table, protocols, list(of_config)) if of_config else [({}, table)]
+    inside = {key for _, part in parts for key in _within_targets(part, protocols)}
+    return of_config | {k: v for k, v in found.items() if k in inside and k not in of_config}
+
+
+def between_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
+    """The keys of a task that differ, each with its values; for records that agree in a target."""
+    of_tasks = _within_targets(table.assign(target=""), protocols)
+    return {key: values for key, values in of_tasks.items() if is_in(key, (PREFIX,))}
+
+
+def _within_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
     values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     order: dict[str, dict[str, None]] = defaultdict(dict)
     apart = table[["target", "seed", "protocol"]].drop_duplicates()
@@ -96,16 +115,27 @@ def split(
 ) -> list[tuple[dict[str, str], pd.DataFrame]]:
     """The records by their values of config keys or of the columns in ``NAMED``.
 
-    A record to which a key does not matter, as sampling to ``single``, belongs to every part.
+    A record to which a key does not matter, as sampling to ``single``, or that does not know it, as
+    an older one the rows, belongs to every part that it fits. No part has two values of a key, and
+    every record is in one.
     """
     frame = pd.DataFrame({key: _values(table, protocols, key) for key in keys}, index=table.index)
-    parts = []
-    for values in frame.dropna().drop_duplicates().itertuples(index=False):
-        belongs = pd.Series(True, index=table.index)
-        for key, value in zip(keys, values, strict=True):
-            belongs &= frame[key].isna() | (frame[key] == value)
-        parts.append((dict(zip(keys, values, strict=True)), table[belongs]))
-    return parts
+    distinct = frame.drop_duplicates().to_dict("records")
+    known = [{key: v for key, v in one.items() if not pd.isna(v)} for one in distinct]
+    parts: list[dict[str, str]] = []
+    for values in sorted(known, key=len, reverse=True):
+        fits = [part for part in parts if all(part.get(k, v) == v for k, v in values.items())]
+        for part in fits:
+            part |= values
+        if not fits:
+            parts.append(values)
+    ordered = [{key: part[key] for key in keys if key in part} for part in parts]
+    return [(part, table[_belongs(frame, part)]) for part in ordered]
+
+
+def _belongs(frame: pd.DataFrame, part: dict[str, str]) -> "pd.Series[bool]":
+    matches = [frame[key].isna() | (frame[key] == part.get(key)) for key in frame]
+    return pd.concat(matches, axis=1).all(axis=1)
 
 
 def _values(table: pd.DataFrame, protocols: Protocols, key: str) -> "pd.Series[Any]":

@@ -1,5 +1,6 @@
 """Writes a report: the page, every figure as SVG and PNG, every table as CSV and LaTeX."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tlbench.analysis.table import Study
 from tlbench.analysis.tables import tables
 
 PAGE = "index.html"
+_LONGEST = 150  # characters of a part's folder
 _MOST_PAIRS = 12  # with lines of their own
 
 
@@ -55,8 +57,10 @@ def write_report(study: Study, analyses: Sequence[Analysis], folder: Path) -> Re
 
 
 def slug(name: str) -> str:
-    """A part's name as a folder's; that of the only part is empty."""
-    return re.sub(r"[^A-Za-z0-9.=_-]+", "_", name)
+    """A part's name as a folder's, no longer than one may be; that of the only part is empty."""
+    word = re.sub(r"[^A-Za-z0-9.=_-]+", "_", name)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}-{digest}"
 
 
 def _pictures(analysis: Analysis, folder: Path) -> Iterator[Picture]:

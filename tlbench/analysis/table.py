@@ -10,13 +10,15 @@ import pandas as pd
 from tlbench.analysis.protocol import Protocols
 from tlbench.analysis.records import sources
 from tlbench.errors import UserError
+from tlbench.metric_names import CORRELATIONS
+from tlbench.older_records import by_present_rules
 from tlbench.results import ResultRecord
 
 EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
 _COPIED = (
     "study", "strategy", "encoder", "seed", "status", "dev_rows", "steps", "instances",
     "steps_reused", "instances_reused", "training_seconds", "device", "git_revision", "outcome",
-    "reason",
+    "reason", "collapsed",
 )  # fmt: skip
 
 
@@ -28,7 +30,9 @@ class Study:
         table: one row a record. Scores are fractions; ``target_rows`` and ``support_rows`` are
             the rows trained on, ``support`` is ``-`` for none and ``all`` for all tasks together,
             ``protocol`` is a number in ``protocols``.
-            ``outcome`` and ``reason`` are the record's.
+            ``outcome``, ``reason`` and ``collapsed`` are those of ``by_present_rules``, and
+            ``taken_as`` is what an older record's undefined correlation was taken as by them:
+            ``collapsed``, ``one label``, or ``""`` where there is none.
         protocols: what the records' configs say, experiments' own choices aside.
         problems: one sentence for every file that could not be read.
     """
@@ -57,7 +61,8 @@ def collect(folders: Iterable[str | Path]) -> Study:
         unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
         shown = ", ".join(map(str, studies))
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
-    return Study(pd.DataFrame(rows), protocols, problems)
+    table = pd.DataFrame(rows).astype({"collapsed": "boolean"})
+    return Study(table, protocols, problems)
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
@@ -74,7 +79,8 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(EXPERIMENT, keep="last")
 
 
-def _row(record: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
+def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
+    record = by_present_rules(found)
     config, rows = record.config, record.train_rows
     everything = config.get("strategy", {}).get("supports") == "all"
     if everything or record.strategy == "mtl_all":
@@ -90,14 +96,23 @@ def _row(record: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any
         "score": _number(record.score),
         "majority_score": _number(record.majority_score),
         "metric": "+".join(config.get("target_task", {}).get("score", ())),
+        "taken_as": _taken_as(found, record),
         "stages": " ".join(record.stage_keys),
         "versions": " ".join(f"{name}={found}" for name, found in record.versions.items()),
         "store": config.get("store_dir", ""),
         "wandb_project": config.get("logger", {}).get("project") or "",
         "wandb_entity": config.get("logger", {}).get("entity") or "",
-        "protocol": protocols.number(record.strategy, config),
+        "protocol": protocols.number(record),
         "file": file,
     }
+
+
+def _taken_as(older: ResultRecord, record: ResultRecord) -> str:
+    if older.collapsed is not None or older.status != "done":
+        return ""
+    if record.collapsed:
+        return "collapsed"
+    return "one label" if {*older.undefined} & {*CORRELATIONS} else ""
 
 
 def _number(value: float | None) -> float:

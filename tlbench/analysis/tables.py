@@ -14,6 +14,7 @@ _SIZES = (Column("target_rows", "target rows", "count"),
           Column("support_rows", "support rows", "count"))  # fmt: skip
 _SPREADS = ("sd_first", "sd_second", "sd_difference")
 _MAJORITY = Column("majority", "majority class", "points")
+_COLLAPSED = Column("collapsed", "collapsed", "count")
 
 
 def tables(analysis: Analysis) -> list[Table]:
@@ -21,6 +22,11 @@ def tables(analysis: Analysis) -> list[Table]:
     makers = (_methods, _tests, _comparisons, _rules, _regression, _best, _power, _strategies,
               _totals, _scores, _advice)  # fmt: skip
     return [table for make in makers if not (table := make(analysis)).frame.empty]
+
+
+def _counted(frame: pd.DataFrame) -> tuple[Column, ...]:
+    """The column of collapsed runs, where there are any."""
+    return (_COLLAPSED,) if frame.collapsed.sum() else ()
 
 
 def _with_majority(analysis: Analysis, frame: pd.DataFrame) -> pd.DataFrame:
@@ -180,6 +186,7 @@ def _strategies(analysis: Analysis) -> Table:
         Column("score", "score", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
         Column("steps", "steps", "count"), Column("instances", "instances", "count"),
         Column("instances_per_point", "extra instances per point gained", "count"),
+        *_counted(analysis.strategies),
     )  # fmt: skip
     note = "Means over targets and supports; steps and instances trained for one seed's score."
     return Table("strategies", "What the strategies cost", note, columns, analysis.strategies)
@@ -201,6 +208,7 @@ def _scores(analysis: Analysis) -> Table:
         Column("sd", "spread", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
         Column("steps", "steps", "count"), Column("instances", "instances", "count"),
         Column("instances_per_point", "extra instances per point", "count"),
+        *_counted(analysis.budget),
     )  # fmt: skip
     note = "Means over seeds and their standard deviation, in points."
     return Table("scores", "All scores and their cost", note, columns, analysis.budget)

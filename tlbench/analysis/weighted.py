@@ -1,7 +1,9 @@
 """Metrics of many runs under many weightings of the same rows, for the bootstrap over dev rows.
 
 The same metrics as ``tlbench.model.metrics`` computes once: there from logits, here from the saved
-predictions, for all resamples in a few matrix products.
+predictions, for all resamples in a few matrix products. So a correlation is 0 in a resample whose
+predictions are all the same, and NaN in one whose labels are: that resample is no run's, and
+intervals leave it out for all of them.
 """
 
 from collections.abc import Callable
@@ -61,37 +63,43 @@ def _matthews(labels: Array, predictions: Array, weights: Array) -> Array:
         _, said, true = _class_counts(labels, predictions, weights, label)
         product = product + said * true
         squared_said, squared_true = squared_said + said**2, squared_true + true**2
-    scale = np.sqrt((rows**2 - squared_said) * (rows**2 - squared_true))
-    return np.where(scale > 0, (right * rows - product) / scale, np.nan)
+    return _correlation(right * rows - product, rows**2 - squared_said, rows**2 - squared_true)
+
+
+def _correlation(covariance: Array, of_predictions: Array, of_labels: Array) -> Array:
+    """From the covariance and both variances, up to a factor that all three share."""
+    found = np.where(of_predictions > 0, covariance / np.sqrt(of_predictions * of_labels), 0.0)
+    return np.where(of_labels > 0, found, np.nan)
 
 
 def _pearson(labels: Array, predictions: Array, weights: Array) -> Array:
-    rows = weights.sum(axis=1)
-
-    def mean(values: Array) -> Array:
-        return np.asarray(values @ weights.T / rows)
-
-    # Centred first, so that the differences of large sums below lose no digits.
-    x, y = predictions - predictions.mean(axis=1, keepdims=True), labels - labels.mean()
-    covariance = mean(x * y) - mean(x) * mean(y)
-    variances = (mean(x**2) - mean(x) ** 2) * (mean(y**2) - mean(y) ** 2)
-    return covariance / np.sqrt(np.where(variances > 1e-18, variances, np.nan))
+    truth = _centred(labels, weights)
+    return np.array([_of_centred(_centred(run, weights), truth, weights) for run in predictions])
 
 
 def _spearman(labels: Array, predictions: Array, weights: Array) -> Array:
-    truth = _ranks(labels, weights)
-    rows = weights.sum(axis=1)
-    middle = ((rows + 1) / 2)[:, None]  # the mean rank, whatever the ties
+    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2  # the mean rank, whatever the ties
+    truth = _ranks(labels, weights) - middle
+    ranks = (_ranks(run, weights) - middle for run in predictions)
+    return np.array([_of_centred(run, truth, weights) for run in ranks])
 
-    def covariance(x: Array, y: Array) -> Array:
-        return np.asarray((weights * (x - middle) * (y - middle)).sum(axis=1))
 
-    found = []
-    for run in predictions:
-        ranks = _ranks(run, weights)
-        scale = np.sqrt(covariance(ranks, ranks) * covariance(truth, truth))
-        found.append(covariance(ranks, truth) / np.where(scale > 0, scale, np.nan))
-    return np.array(found)
+def _of_centred(x: Array, y: Array, weights: Array) -> Array:
+    """Correlations (resamples,) of values less their means, (resamples, rows)."""
+    return _correlation(*((weights * product).sum(axis=1) for product in (x * y, x * x, y * y)))
+
+
+def _centred(values: Array, weights: Array) -> Array:
+    """Values (rows,) less their mean in every resample, (resamples, rows), and scaled to 1.
+
+    Exactly 0 where all those drawn are equal, and no square is 0 or infinite elsewhere.
+    """
+    low = np.where(weights > 0, values, np.inf).min(axis=1, keepdims=True)
+    shifted = np.where(weights > 0, values - low, 0.0)
+    span = shifted.max(axis=1, keepdims=True)
+    scaled = np.where(span > 0, shifted / span, 0.0)
+    mean = (weights * scaled).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+    return np.asarray(scaled - mean)
 
 
 def _ranks(values: Array, weights: Array) -> Array:

@@ -19,6 +19,7 @@ from tlbench.data.tokens import pad
 from tlbench.model.multitask import Batch, row_weights
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 _MULTIPLE = 8
 
 
@@ -36,6 +37,11 @@ class Rows:
         """How many tokens each row that is used has."""
         found = pc.list_value_length(self.tokens.data.column("input_ids")).to_numpy()
         return np.asarray(found[self.used], dtype=np.int64)
+
+    @cached_property
+    def labels(self) -> Floats:
+        """The label of each row of the split, used or not: a class index or a number."""
+        return np.asarray(self.tokens.data.column("label").to_numpy(), dtype=np.float64)
 
 
 class MixedRows(TorchDataset[Batch]):

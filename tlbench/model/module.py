@@ -19,7 +19,7 @@ from tlbench.errors import UserError
 from tlbench.model import metrics
 from tlbench.model.multitask import Batch, MultiTaskModel
 
-Seen = tuple[Tensor, Tensor, Tensor]  # of a batch: ids, labels, logits
+Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
 
 
 @dataclass
@@ -28,7 +28,8 @@ class Evaluation:
 
     Attributes:
         found: the metrics and ``score``.
-        ids, labels: (rows,).
+        ids: (rows,).
+        labels: (rows,), in float64.
         logits: (rows, outputs).
     """
 
@@ -126,7 +127,7 @@ class MultiTaskModule(LightningModule):
         counts = [0] * len(self.model.tasks)
         counts[at] = len(batch.labels)
         logits = self.model(batch.inputs, counts)[at].float()
-        self._seen[dataloader_idx].append((batch.ids, batch.labels, logits))
+        self._seen[dataloader_idx].append((batch.ids, logits))
 
     def on_validation_epoch_end(self) -> None:
         seen = self._of_all_ranks()
@@ -152,10 +153,12 @@ class MultiTaskModule(LightningModule):
         return [list(chain(*of_loader)) for of_loader in zip(*ranks, strict=True)]
 
     def _evaluate(self, rows: Rows, seen: list[Seen]) -> Evaluation:
-        ids, labels, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        ids, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
         # Of several ranks two may have seen the same batch.
         order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
-        ids, labels, logits = ids[order], labels[order], logits[order]
+        ids, logits = ids[order], logits[order]
+        # As they are, and not the batch's, which devices and precisions round.
+        labels = torch.from_numpy(rows.labels[ids.numpy()])
         if logits.isfinite().all():
             found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
         else:  # the largest of NaNs is the first class, which would have a score
@@ -196,5 +199,5 @@ class MultiTaskModule(LightningModule):
 
 
 def _on_cpu(batch: Seen) -> Seen:
-    ids, labels, logits = (tensor.cpu() for tensor in batch)
-    return ids, labels, logits
+    ids, logits = (tensor.cpu() for tensor in batch)
+    return ids, logits

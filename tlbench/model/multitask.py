@@ -42,7 +42,8 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: what the encoder takes: ``input_ids`` and so on, each (rows, tokens).
-        labels: class indices or numbers as floats, (rows,).
+        labels: class indices or numbers in float32, (rows,): enough for the loss, and MPS has no
+            float64.
         counts: rows of each task, in the order of the tasks, (tasks,), on the CPU.
         weights: what each row's loss counts in the whole batch's loss, (rows,).
         ids: the rows' numbers in their split, (rows,).
@@ -147,7 +148,7 @@ def row_losses(task: Task, logits: Tensor, labels: Tensor) -> Tensor:
     """The loss of every row, (rows,), in float32."""
     logits = logits.float()
     if task.labels is None:
-        return mse_loss(logits[:, 0], labels, reduction="none")
+        return mse_loss(logits[:, 0], labels.float(), reduction="none")
     return cross_entropy(logits, labels.long(), reduction="none")
 
 
