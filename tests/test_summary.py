@@ -91,6 +91,22 @@ def test_rows_of_two_suites_have_no_column_of_their_own() -> None:
     assert varying(suites) == ["suite.seed"]
 
 
+def test_two_strategies_of_one_name_are_in_no_mean_together() -> None:
+    records = [one for one in study() if one.seed < 2]
+    for one in records:
+        ours = f"tlbench.strategies.{one.strategy}"
+        other = one.strategy == "stilts" and one.seed == 1
+        one.config["strategy"] = {"plan": "mine.stilts" if other else ours}
+    key = "strategies.stilts.plan"
+    assert varying(records) == [key]
+    rows = {tuple(row[1:5]): row[6] for row in shown(records)}
+    assert rows == {
+        ("single", "-", "-", "2"): "-",
+        ("stilts", "mnli", "tlbench.strategies.stilts", "1"): "+10.0",
+        ("stilts", "mnli", "mine.stilts", "1"): "+9.0",
+    }
+
+
 def test_what_has_collapsed_is_counted_and_in_every_mean() -> None:
     assert "collapsed" not in [column.header for column in study_table(study()).columns]
     lost = [record(seed=seed, score=0.0, collapsed=seed < 2) for seed in range(3)]

@@ -1,4 +1,4 @@
-"""What a record says of its tasks: how each is defined, and of which rows it was made.
+"""What a record says of its tasks and its strategy: how each is defined, and of which rows.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
@@ -6,9 +6,11 @@ the files lay says nothing of that.
 
 from typing import Any
 
+from tlbench.naming import is_in
 from tlbench.results import ResultRecord
 
 PREFIX = "tasks"
+PLANS = "strategies"
 _SHORT = 8  # digits of a digest
 
 
@@ -39,6 +41,18 @@ def task_keys(record: ResultRecord) -> dict[str, str]:
     if record.dev_rows:
         found[f"{PREFIX}.{record.target_task}.dev_rows"] = str(record.dev_rows)
     return found
+
+
+def plan_key(record: ResultRecord) -> dict[str, str]:
+    """The function that the record's strategy is, under a key of that strategy's name."""
+    plan = record.config.get("strategy", {}).get("plan")
+    return {f"{PLANS}.{record.strategy}.plan": str(plan)} if plan else {}
+
+
+def is_of_single(key: str, target: str) -> bool:
+    """Whether a key of a task or a strategy is one that ``single`` on a target has too."""
+    own = (f"{PREFIX}.{target}", f"{PLANS}.single")
+    return is_in(key, own) or not is_in(key, (PREFIX, PLANS))
 
 
 def _follows_the_seed(task: dict[str, Any], seed: int) -> bool:

@@ -184,7 +184,7 @@ def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
         }
         for draw in stage.draws
     }
-    nothing = dict.fromkeys(recording.COSTS, 0) | dict.fromkeys(recording.CONDITIONS)
+    nothing = dict.fromkeys(recording.COSTS, 0) | dict.fromkeys(results.CONDITIONS)
     return {
         "tasks": tasks,
         "diverged": diverged,

@@ -14,16 +14,12 @@ from tlbench import results
 from tlbench.config import Config
 from tlbench.errors import UserError
 from tlbench.experiment import Experiment
-from tlbench.results import ResultRecord
+from tlbench.results import CONDITIONS, ResultRecord
 from tlbench.stage import Stage
 
 log = logging.getLogger(__name__)
 
 COSTS = ("steps", "instances", "seconds")
-# Under which a stage was trained: they may change bits of it, and are in no key.
-CONDITIONS = (
-    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_on",
-)  # fmt: skip
 
 
 def done(

@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--by", nargs="+", action="extend", default=[], metavar="KEY",
         help="a part for each value of a config key or group (encoder, sampling.name), or of "
-        "study, device, versions, git_revision",
+        "study, device, conditions, versions, git_revision",
     )  # fmt: skip
     parser.add_argument(
         "--pack", type=Path, metavar="FILE",

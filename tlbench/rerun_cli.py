@@ -21,8 +21,7 @@ from tlbench.config import Task, checked
 from tlbench.errors import UserError
 from tlbench.naming import content
 from tlbench.older_records import by_present_rules
-from tlbench.recording import CONDITIONS
-from tlbench.results import ResultRecord
+from tlbench.results import CONDITIONS, ResultRecord
 from tlbench.summary import say
 
 FOLDER = Path("multirun") / "rerun"

@@ -17,6 +17,10 @@ from tlbench.errors import UserError
 SCHEMA = 1
 FILE = "result.json"
 FAILED_STAGE = "failed.json"  # of a job that trains a stage alone: it has no experiment to record
+# Under which a stage was trained: they may change bits of it, and are in no key.
+CONDITIONS = (
+    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_on",
+)  # fmt: skip
 _PACKAGES = (
     "torch", "pytorch-lightning", "transformers", "tokenizers", "datasets", "torchmetrics", "numpy",
     "hydra-core",

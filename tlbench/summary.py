@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench import results
-from tlbench.definitions import PREFIX, task_keys
+from tlbench.definitions import is_of_single, plan_key, task_keys
 from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 from tlbench.results import ResultRecord
 
@@ -105,10 +105,11 @@ _IN_THE_CELL = ("target_task", "support_task", "strategy", "seed", *NEUTRAL_KEYS
 def varying(records: Sequence[ResultRecord]) -> list[str]:
     """The keys in which records differ, tasks, strategies, seeds and neutral keys aside.
 
-    They are of the config, and of what a task is where the config does not say it: ``task_keys``.
+    They are of the config, of what a strategy of one name is, and of what a task is where the
+    config does not say it: ``task_keys``.
     """
     values: dict[str, set[str]] = defaultdict(set)
-    configs = [{key: str(value) for key, value in flatten(one.config)} for one in records]
+    configs = [_flat(record) for record in records]
     for config in configs:
         for key, value in config.items():
             values[key].add(value)
@@ -122,9 +123,13 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
     return [*of_config, *of_tasks]
 
 
+def _flat(record: ResultRecord) -> dict[str, str]:
+    return {key: str(value) for key, value in flatten(record.config)} | plan_key(record)
+
+
 def _cell(record: ResultRecord, varied: Sequence[str]) -> Cell:
     support = "all" if record.strategy == "mtl_all" else "+".join(record.support_tasks) or "-"
-    config = {key: str(value) for key, value in flatten(record.config)} | task_keys(record)
+    config = _flat(record) | task_keys(record)
     values = tuple(
         config.get(key, "-") if has_effect(key, record.strategy) else "-" for key in varied
     )
@@ -149,7 +154,7 @@ def _numbers(
     target, strategy, _, values = cell
     found = list(cells[cell].values())
     alone = [
-        value if has_effect(key, "single") and not _is_of_another(key, target) else "-"
+        value if has_effect(key, "single") and is_of_single(key, target) else "-"
         for key, value in zip(varied, values, strict=True)
     ]
     scores = _scores(cells[cell])
@@ -159,11 +164,6 @@ def _numbers(
     yield "-" if strategy == "single" else _gain(scores, singles)
     yield points(next((r.majority_score for r in found if r.majority_score is not None), None))
     yield str(found[0].instances)
-
-
-def _is_of_another(key: str, target: str) -> bool:
-    """Whether a key is of a task that is not the target, so that ``single`` does not have it."""
-    return is_in(key, (PREFIX,)) and not is_in(key, (f"{PREFIX}.{target}",))
 
 
 def _scores(records: dict[int, ResultRecord]) -> dict[int, float]:

@@ -48,12 +48,19 @@ def record(
     stages = ["+".join(f"{t}{used[t]}" for t in sorted(used)) + f"-{seed}"]
     if strategy == "stilts":
         stages = [f"{support}{rows[str(support)]}-{seed}", f"{target}{rows[target]}<-{stages[0]}"]
-    given = {"versions": {"torch": "2"}, "config": config(strategy, target), "majority_score": 0.5,
-             "dev_rows": 277, "device": "cpu", "study": "planted"}  # fmt: skip
+    given = {
+        "versions": {"torch": "2"},
+        "config": config(strategy, target),
+        "majority_score": 0.5,
+        "dev_rows": 277,
+        "device": "cpu",
+        "study": "planted",
+        "stage_keys": stages,
+    }
     costs = {"steps": 3 * sum(used.values()) // 32, "instances": 3 * sum(used.values())}
     return ResultRecord(
         strategy=strategy, target_task=target, support_tasks=supports, encoder="planted", seed=seed,
-        score=score, train_rows=used, stage_keys=stages, **{**given, **costs, **changes},
+        score=score, train_rows=used, **{**given, **costs, **changes},
     )  # fmt: skip
 
 

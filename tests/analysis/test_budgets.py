@@ -52,3 +52,35 @@ def test_a_start_stage_without_a_record_is_known_by_what_was_reused(table: Table
     records.append(record("stilts", "rte", "mnli", other, 0, 0.5, **{**costs, "instances": 1350}))
     found = totals(table(records)).set_index("cost").loc["instances"]
     assert found.with_reuse == 1500 + 1500 + 150
+
+
+def stage(title: str, rows: dict[str, int], instances: int) -> dict[str, object]:
+    costs = {"steps": instances // 10, "instances": instances, "seconds": 1.0}
+    return {"title": title, "key": title, "train_rows": rows, "reused": False, **costs}
+
+
+def test_what_records_say_of_every_stage_is_counted_once(table: Table) -> None:
+    """Three stages in a row, of which two records share the first two."""
+    first, second = stage("a", {"rte": 100}, 300), stage("b", {"mnli": 400}, 1200)
+    records = []
+    for seed, last in enumerate((stage("c", {"rte": 100}, 300), stage("d", {"rte": 90}, 270))):
+        stages = [first, second, last]
+        cost = sum(int(str(one["instances"])) for one in stages)
+        costs = {"instances": cost, "steps": cost // 10}
+        keys = [str(one["key"]) for one in stages]
+        more = {"stages": stages, "stage_keys": keys, **costs}
+        records.append(record("chain", "rte", "mnli", TASKS, seed, 0.5, **more))
+    found = totals(table(records)).set_index("cost").loc["instances"]
+    assert found.with_reuse == 300 + 1200 + 300 + 270
+    assert found.without_reuse == 1800 + 1770
+
+
+def test_a_task_that_is_trained_twice_has_as_many_rows_as_it_has(table: Table) -> None:
+    stages = [stage("a", {"rte": 100, "mnli": 400}, 1500), stage("b", {"rte": 100}, 300)]
+    rows = {"rte": 200, "mnli": 400}
+    twice = record("chain", "rte", "mnli", TASKS, 0, 0.5, stages=stages, stage_keys=["a", "b"])
+    twice.train_rows = rows
+    frame = table([twice, record("single", "rte", None, TASKS, 0, 0.4)])
+    assert set(frame.target_rows) == {100}
+    assert frame.support_rows.tolist() == [400, 0]
+    assert gains(frame).difference.tolist() == pytest.approx([0.1])

@@ -241,3 +241,32 @@ def test_versions_and_devices_are_named_and_kept_together(tmp_path: Path) -> Non
     assert set(analysis.comparisons.seeds) == {4}
     assert any("versions (torch=2, torch=3)" in notice for notice in analysis.notices)
     assert len(analyse_study(made, ["device"])) == 2
+
+
+def planned(name: str, plan: str, target: str = "rte") -> list[ResultRecord]:
+    """A strategy's records, which say what function it is."""
+    records = [one for one in under() if one.strategy == name and one.target_task == target]
+    for one in records:
+        one.config["strategy"] = {**one.config["strategy"], "plan": plan}
+    return records
+
+
+def test_two_strategies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    ours, theirs = planned("mtl", "tlbench.strategies.mtl"), planned("mtl", "mine.mtl")
+    single = planned("single", "tlbench.strategies.single")
+    found = study(tmp_path, ours, theirs, single)
+    key = "strategies.mtl.plan"
+    assert differences(found.table, found.protocols) == {
+        key: ["tlbench.strategies.mtl", "mine.mtl"]
+    }
+    parts = split(found.table, found.protocols, [key])
+    assert [sorted(part.strategy.unique()) for _, part in parts] == [["mtl", "single"]] * 2
+
+
+def test_what_a_stage_was_trained_under_is_named_and_kept_together(tmp_path: Path) -> None:
+    alike = {"title": "rte", "train_rows": {"rte": 100}, "steps": 1, "instances": 1}
+    records = planned("single", "tlbench.strategies.single")
+    for one, threads in zip(records, (1, 2, 2), strict=True):
+        one.stages = [{**alike, "key": one.stage_keys[0], "threads": threads, "device": "cpu"}]
+    named = named_differences(study(tmp_path, records).table)
+    assert named == {"conditions": ["threads=1", "threads=2"]}

@@ -49,9 +49,9 @@ def totals(table: pd.DataFrame) -> pd.DataFrame:
 
     What has diverged or has no defined score has cost them too.
 
-    Records know what their plans cost, not each stage's part. The part of a start stage is that
-    of a record that ends with it, else what the record found trained; where neither says, it
-    counts with the stage after it, so the total with reuse is never too low.
+    Records say what each stage cost. Older ones know what their plans cost together: the part of
+    a start stage is that of a record that ends with it, else what the record found trained; where
+    neither says, it counts with the stage after it, so the total with reuse is never too low.
     """
     found = trained(table)
     rows = []
@@ -63,16 +63,25 @@ def totals(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _stage_costs(found: pd.DataFrame, cost: str) -> dict[str, int]:
-    costs: dict[str, int] = {}
+    costs = _known_costs(found, cost)
     plans = sorted(_plans(found, cost), key=lambda plan: len(plan[0]))
     for stages, total, reused in plans:  # a start's part where one of its users has it reused
         if len(stages) == 1:
-            costs[stages[0]] = total
+            costs.setdefault(stages[0], total)
         elif stages[0] not in costs and 0 < reused < total and len(stages) == 2:
             costs[stages[0]] = reused
     for stages, total, _ in plans:
         if len(stages) > 1:
             costs.setdefault(stages[-1], max(0, total - sum(costs.get(s, 0) for s in stages[:-1])))
+    return costs
+
+
+def _known_costs(found: pd.DataFrame, cost: str) -> dict[str, int]:
+    """By stage, what the records say that it cost."""
+    costs: dict[str, int] = {}
+    for stages, each in found[["stages", f"stage_{cost}"]].itertuples(index=False):
+        if each:
+            costs |= dict(zip(str(stages).split(), map(int, str(each).split()), strict=True))
     return costs
 
 

@@ -1,6 +1,7 @@
 """Which records belong together: those that agree in all that is no experiment's choice.
 
-That is their configs, and what their tasks are: definitions and rows. Records that do not are
+That is their configs, what their tasks are (definitions and rows), and what a strategy of one name
+is. Records that do not are
 never averaged: a report is about one protocol, or with ``--by`` about each apart. What changes
 where a run went and not what it was, versions and devices, is named.
 """
@@ -11,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.definitions import PREFIX, task_keys
+from tlbench.definitions import PREFIX, plan_key, task_keys
 from tlbench.errors import UserError
 from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
 from tlbench.results import ResultRecord
@@ -19,7 +20,7 @@ from tlbench.results import ResultRecord
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
            "subsample_size.support")  # fmt: skip
-NAMED = ("versions", "git_revision", "device", "study")
+NAMED = ("versions", "git_revision", "device", "conditions", "study")
 
 
 class Protocols:
@@ -37,16 +38,17 @@ class Protocols:
 
     def number(self, record: ResultRecord) -> int:
         """The number of a record's protocol; ``flat`` has at it the keys that matter to it."""
-        strategy, config, of_tasks = record.strategy, record.config, task_keys(record)
+        strategy, config = record.strategy, record.config
+        defined = task_keys(record) | plan_key(record)
         texts = tuple((name, repr(value)) for name, value in config.items() if name not in _ASIDE)
         tasks = config.get("strategy", {})
         mixed = str(tasks.get("tasks")) if tasks.get("supports") == "all" else ""
-        key = (strategy, mixed, texts, *of_tasks.items())
+        key = (strategy, mixed, texts, *defined.items())
         if key not in self._known:
             flat = {"strategy.tasks": mixed} if mixed else {}
             for name, text in texts:
                 flat |= self._section(name, text, config[name])
-            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)} | of_tasks
+            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)} | defined
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
                 self.flat.append(flat)

@@ -1,6 +1,6 @@
 """The records of any number of studies, as one pandas table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from tlbench.analysis.records import sources
 from tlbench.errors import UserError
 from tlbench.metric_names import CORRELATIONS
 from tlbench.older_records import by_present_rules
-from tlbench.results import ResultRecord
+from tlbench.results import CONDITIONS, ResultRecord
 
 EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
 _COPIED = (
     "study", "strategy", "encoder", "seed", "status", "dev_rows", "steps", "instances",
-    "steps_reused", "instances_reused", "training_seconds", "device", "git_revision", "outcome",
+    "steps_reused", "instances_reused", "training_seconds", "outcome",
     "reason", "collapsed",
 )  # fmt: skip
 
@@ -81,7 +81,7 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
 
 def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
     record = by_present_rules(found)
-    config, rows = record.config, record.train_rows
+    config, rows = record.config, _sizes(record)
     everything = config.get("strategy", {}).get("supports") == "all"
     if everything or record.strategy == "mtl_all":
         support = "all"
@@ -98,13 +98,49 @@ def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]
         "metric": "+".join(config.get("target_task", {}).get("score", ())),
         "taken_as": _taken_as(found, record),
         "stages": " ".join(record.stage_keys),
-        "versions": " ".join(f"{name}={found}" for name, found in record.versions.items()),
+        **{f"stage_{cost}": _each(record, cost) for cost in ("steps", "instances")},
+        **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
+        "conditions": _together([_conditions(stage) for stage in record.stages]),
         "store": config.get("store_dir", ""),
         "wandb_project": config.get("logger", {}).get("project") or "",
         "wandb_entity": config.get("logger", {}).get("entity") or "",
         "protocol": protocols.number(record),
         "file": file,
     }
+
+
+def _sizes(record: ResultRecord) -> dict[str, int]:
+    """By task how many different rows were trained on: what two stages draw of it is nested."""
+    sizes = dict(record.train_rows) if not record.stages else {}
+    for stage in record.stages:
+        for task, rows in stage["train_rows"].items():
+            sizes[task] = max(rows, sizes.get(task, 0))
+    return sizes
+
+
+def _each(record: ResultRecord, cost: str) -> str:
+    """What every stage cost, in their order; empty where an older record does not say."""
+    return " ".join(str(stage[cost]) for stage in record.stages)
+
+
+def _of_stages(record: ResultRecord, name: str) -> str | None:
+    """The values of all stages, each once; of an older record the last stage's."""
+    values = [stage.get(name) for stage in record.stages] or [getattr(record, name)]
+    return _together([_words(value) if isinstance(value, dict) else value for value in values])
+
+
+def _conditions(stage: dict[str, Any]) -> str:
+    """What may have changed bits of a stage, its device aside."""
+    return _words({name: stage.get(name) for name in CONDITIONS if name != "device"})
+
+
+def _words(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+
+
+def _together(values: Sequence[str | None]) -> str | None:
+    """Different values, each once; None for nothing."""
+    return " | ".join(dict.fromkeys(value for value in values if value)) or None
 
 
 def _taken_as(older: ResultRecord, record: ResultRecord) -> str:

@@ -9,7 +9,8 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import astuple, replace
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -46,9 +47,16 @@ def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
             beyond its positions, or its first token is not that of a bidirectional encoder which
             heeds its attention mask.
     """
+    # Those of a stage that a sweep's job trains are those of the next, and a large one takes long.
+    return _tried(astuple(replace(encoder, pretrained=False)), tuple(kernels))
+
+
+@cache
+def _tried(fields: tuple[Any, ...], kernels: tuple[Kernels, ...]) -> Kernels:
+    encoder = Encoder(*fields)
     with _random_states_kept():
         tokenizer = load_tokenizer(encoder.name, hub.revision(encoder), encoder.trust_remote_code)
-        model = load_encoder(replace(encoder, pretrained=False))
+        model = load_encoder(encoder)
         with torch.no_grad():
             # Some begin without attention, as NeoMME, and most with a padding token of nothing.
             for parameter in model.parameters():
