@@ -6,6 +6,7 @@ A stage that was interrupted and has left a checkpoint in the folder goes on fro
 import logging
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def _train(
         run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
     )
     trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last])
+    data.before_batches = partial(resume.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best
 
