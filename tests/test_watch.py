@@ -25,6 +25,12 @@ def end(first: subprocess.Popen[str]) -> tuple[str, str]:
             os.killpg(first.pid, signal.SIGKILL)
 
 
+def test_a_rank_does_its_part_and_may_have_processes_of_its_own() -> None:
+    first = waiting("works")
+    assert end(first)[0] == "met\ndone\n"
+    assert first.returncode == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_all_ranks_though_one_waits_in_vain(number: signal.Signals) -> None:
     first = waiting("sleeps")

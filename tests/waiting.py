@@ -1,6 +1,6 @@
-"""The first of two ranks, which waits for one that does not do its part: for tests/test_watch.py.
+"""The first of two ranks, which waits for one that does its part or does not: for test_watch.py.
 
-    python -m tests.waiting sleeps|fails|never_comes
+    python -m tests.waiting works|sleeps|fails|never_comes
 
 Prints what came of it.
 """
@@ -21,9 +21,11 @@ def main() -> None:
     watch.PATIENCE = 5.0
     forking = multiprocessing.get_context("fork")  # a fork need not import again
     ranks.multiprocessing.get_context = lambda _: forking  # type: ignore[assignment]
+    what = {"works": works, "sleeps": sleeps, "fails": fails, "never_comes": leaves}[sys.argv[1]]
     try:
-        with ranks.others(2, {"sleeps": sleeps, "fails": fails, "never_comes": leaves}[sys.argv[1]]):
+        with ranks.others(2, what):
             take_part()
+        print("done")
     except RuntimeError as error:
         print(f"RuntimeError: {error}")
     except KeyboardInterrupt:
@@ -41,6 +43,14 @@ def meet() -> None:
         "gloo", init_method=f"tcp://127.0.0.1:{os.environ['MASTER_PORT']}",
         rank=int(os.environ["LOCAL_RANK"]), world_size=2,
     )  # fmt: skip
+
+
+def works() -> None:
+    loads = multiprocessing.get_context("fork").Process(target=time.sleep, args=(0,))
+    loads.start()  # as a DataLoader does with num_workers
+    loads.join()
+    meet()
+    torch.distributed.all_reduce(torch.zeros(1))
 
 
 def sleeps() -> None:

@@ -112,6 +112,7 @@ class TrainerConfig:
     early_stopping: int | None
     accelerator: str
     devices: Any
+    threads: int | None
     precision: str
     compile: Any
     checkpoint_minutes: float | None

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
@@ -24,6 +23,7 @@ from tlbench.execution import StageRun
 from tlbench.model import checkpoint as checkpoints
 from tlbench.model import resume
 from tlbench.model.best import BestPerTask
+from tlbench.model.conditions import Conditions, using_threads
 from tlbench.model.encoder import load_encoder
 from tlbench.model.first_token import read_first_token_only
 from tlbench.model.kernels import use_fast_kernels
@@ -44,7 +44,8 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
-        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, and why
+        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, the
+        conditions under which it was trained (``resumed_under``: where others took over), and why
         it has diverged, if it has: then no task of it has a score.
 
     Raises:
@@ -55,8 +56,9 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     checkpoint = checkpoints.usable(run)
-    with ranks.others(devices, _train_as_other, run, devices, checkpoint):
-        trainer, module, best = _train(run, data, logger, devices, checkpoint)
+    threads = using_threads(run.stage.config.trainer.threads)
+    with ranks.others(devices, _train_as_other, run, devices, checkpoint), threads:
+        trainer, module, best, conditions = _train(run, data, logger, devices, checkpoint)
     if run.keeps_weights:
         best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
@@ -71,14 +73,15 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         "steps": trainer.global_step,
         "instances": module.instances,
         "seconds": round(module.seconds + time.time() - began, 2),
-        "device": _device_name(trainer),
+        **conditions.entry(),
         "weights": list(run.stage.tasks) if run.keeps_weights else [],
     }
 
 
 def _train_as_other(run: StageRun, devices: int, checkpoint: Path | None) -> None:
     """What the ranks beside the first do: train in step with it, and write nothing."""
-    _train(run, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+    with using_threads(run.stage.config.trainer.threads):
+        _train(run, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
 
 
 def _train(
@@ -87,7 +90,7 @@ def _train(
     logger: Logger | None,
     devices: int,
     checkpoint: Path | None,
-) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask]:
+) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask, Conditions]:
     config = run.stage.config
     if not ranks.on_cuda(config.trainer):
         memory.keep_freed()
@@ -105,10 +108,11 @@ def _train(
     last = resume.LastCheckpoint(
         run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
     )
-    trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last])
+    conditions = Conditions(config)
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, [best, last, conditions])
     data.before_batches = partial(resume.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
-    return trainer, module, best
+    return trainer, module, best, conditions
 
 
 def _compiles(trainer: TrainerConfig, steps: int) -> bool:
@@ -180,8 +184,3 @@ def _trainer(
         deterministic="warn",
         use_distributed_sampler=False,
     )
-
-
-def _device_name(trainer: pl.Trainer) -> str:
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -84,8 +84,8 @@ class _Watch(threading.Thread):
         for process in self.processes:
             if wait([process.sentinel], 0):  # it ends, and has no exit code yet
                 process.join()
-        codes = [(rank, process.exitcode) for rank, process in enumerate(self.processes, 1)]
-        return " and ".join(f"rank {rank} failed (exit code {code})" for rank, code in codes if code)
+        codes = enumerate((process.exitcode for process in self.processes), 1)
+        return " and ".join(f"rank {n} failed (exit code {code})" for n, code in codes if code)
 
     def finish(self) -> None:
         self._over.set()

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_micro_batches_give_the_same_loss_and_gradient(
 
 def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
     ends = np.cumsum([0, *b.counts])
-    ids = [np.arange(low, high) for low, high in zip(ends, ends[1:], strict=False)]
+    ids = [np.arange(low, high) for low, high in pairwise(ends)]
     parts, weights = rank_part(ids, b.weights, rank, ranks)
     rows = torch.from_numpy(np.concatenate(parts))
     return Batch(

@@ -48,13 +48,10 @@ class LastCheckpoint(pl.Callback):
         self._restored: list[dict[str, Any]] = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if self._restored:
-            set_random_state(self._restored[trainer.global_rank % len(self._restored)])
-            self._restored = []
-        if not self._between_steps:
-            self._reach()
+        self._begin(trainer)
 
-    on_validation_start = on_train_batch_start  # where a stage goes on with an evaluation
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin(trainer)  # if this is where a stage goes on
 
     def on_before_optimizer_step(self, *_: Any) -> None:
         self._between_steps = False
@@ -94,6 +91,13 @@ class LastCheckpoint(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         set_position(checkpoint["loops"]["fit_loop"], trainer.global_step, self.steps_per_epoch)
+
+    def _begin(self, trainer: pl.Trainer) -> None:
+        if self._restored:
+            set_random_state(self._restored[trainer.global_rank % len(self._restored)])
+            self._restored = []
+        if not self._between_steps:
+            self._reach()
 
     def _reach(self) -> None:
         self._random = random_state()
