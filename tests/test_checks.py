@@ -31,6 +31,8 @@ from tlbench.experiment import build
         ("trainer.precision=foo", "Change trainer.precision: 'foo' is not one of 32-true, "),
         ("trainer.compile=perhaps", "Change trainer.compile: "),
         ("trainer.devices=0", "Change trainer.devices: "),
+        ("trainer.threads=0", "Change trainer.threads: "),
+        ("trainer.threads=1000000", "Change trainer.threads: "),
         ("trainer.devices=two", "Change trainer.devices: "),
         ("trainer.devices=33", "Change trainer.devices: "),
         ("trainer.checkpoint_minutes=0", "Change trainer.checkpoint_minutes: "),

@@ -79,7 +79,7 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
         ("study", "other"), ("micro_batch_size", 3), ("eval_batch_size", 3),
         ("keep_weights", "all"), ("only_stage", "abc"), ("num_workers", 1),
         ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", 2),
-        ("trainer.checkpoint_minutes", 1), ("trainer.checkpoint_steps", 1),
+        ("trainer.threads", 3), ("trainer.checkpoint_minutes", 1), ("trainer.checkpoint_steps", 1),
         ("trainer.progress_bar", True), ("store_dir", None), ("cache_dir", None),
     ],
 )  # fmt: skip

@@ -28,13 +28,14 @@ _CHOICES = {
 _POSITIVE = (
     "batch_size", "micro_batch_size", "eval_batch_size", "eval_every", "optim.lr",
     "trainer.max_epochs", "trainer.checkpoint_minutes", "trainer.checkpoint_steps",
-    "trainer.max_steps", "trainer.early_stopping", "encoder.max_length",
+    "trainer.max_steps", "trainer.early_stopping", "trainer.threads", "encoder.max_length",
     "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "sampling.floor",
     "subsample_size.dev",
     "optim.gradient_clip",
 )  # fmt: skip
 _NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
 SEEDS = 2**32  # as many as numpy takes
+THREADS = 1024  # more than any machine's; a million would end the process
 _NAME = r"[A-Za-z0-9][\w-]{0,63}"
 _NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
 KEEP_WEIGHTS = ("needed", "all", "none")
@@ -58,6 +59,8 @@ def check_config(config: Config) -> None:
             raise UserError(f"Change {key}: {_value(config, key)} is not a number from 0 on.")
     if config.seed >= SEEDS:
         raise UserError(f"Change seed: {config.seed} is not less than {SEEDS}.")
+    if (config.trainer.threads or 1) > THREADS:
+        raise UserError(f"Change trainer.threads: {config.trainer.threads} is more than {THREADS}.")
     if not isinstance(config.support_task, dict):
         raise UserError(f"Change support_task: '{config.support_task}' is not a task.")
     if not re.fullmatch(_NAME, config.study):  # it names a folder

@@ -119,6 +119,7 @@ class TrainerConfig:
     checkpoint_minutes: float | None
     checkpoint_steps: int | None
     progress_bar: bool | None
+    threads: int | None = None
 
 
 @dataclass

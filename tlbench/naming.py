@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-# Keys that change where, how fast or under which name a run goes, never its result. Everything
-# else does change it: tests/test_naming.py walks all keys and fails on one in neither set.
+# Keys that change where, how fast or under which name a run goes, not what is asked of it. Of those
+# that change rounding or dropout (devices, threads, micro-batches) a stage says what was in effect.
+# Everything else is asked: tests/test_naming.py walks all keys and fails on one in neither set.
 NEUTRAL_KEYS = (
     "study",
     "micro_batch_size",
@@ -22,6 +23,7 @@ NEUTRAL_KEYS = (
     "logger",
     "trainer.accelerator",
     "trainer.devices",
+    "trainer.threads",
     "trainer.checkpoint_minutes",
     "trainer.checkpoint_steps",
     "trainer.progress_bar",

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 
 from tlbench.config import TrainerConfig
 from tlbench.errors import UserError
+from tlbench.watch import ended_together
 
 _PLACE = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 _PATIENCE = 30.0  # seconds for the other processes to end by themselves
@@ -56,20 +58,19 @@ def others(count: int, work: Callable[..., object], *args: Any) -> Iterator[None
         return
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "NODE_RANK": "0"}
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_as_rank, args=(rank, place, work, args), daemon=True)
-        for rank in range(1, count)
-    ]
-    for process in processes:
-        process.start()
-    os.environ.update(place, LOCAL_RANK="0")
+    ranks = [context.Process(target=_as_rank, args=(n, place, work, args)) for n in range(1, count)]
     try:
-        yield
-        for process in processes:
-            process.join(_PATIENCE)
+        for rank in ranks:
+            rank.start()
+        os.environ.update(place, LOCAL_RANK="0")
+        with ended_together(ranks):
+            yield
+            for rank in ranks:
+                rank.join(_PATIENCE)
     finally:
-        for process in processes:
-            process.kill()  # of one that has ended already, nothing
+        for rank in ranks:
+            if rank.pid is not None:
+                rank.kill()  # of one that has ended already, nothing
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
         for name in _PLACE:
@@ -77,17 +78,32 @@ def others(count: int, work: Callable[..., object], *args: Any) -> Iterator[None
 
 
 class StopAtSigterm(pl.Callback):
-    """Makes SIGTERM an interrupt: Lightning 2.6 would have the ranks agree on it, and hang."""
+    """Makes SIGTERM an interrupt: Lightning 2.6 would have the ranks agree on it, and hang.
+
+    The first rank answers, and ends the others.
+    """
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        first = trainer.is_global_zero
+        signal.signal(signal.SIGTERM, signal.default_int_handler if first else signal.SIG_IGN)
+
+    on_validation_start = on_train_start  # of an evaluation that comes first, after an interrupt
 
 
 def _as_rank(
     rank: int, place: dict[str, str], work: Callable[..., object], args: tuple[Any, ...]
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first rank answers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(place, LOCAL_RANK=str(rank))
     work(*args)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _free_port() -> int:

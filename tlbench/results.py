@@ -19,7 +19,7 @@ FILE = "result.json"
 FAILED_STAGE = "failed.json"  # of a job that trains a stage alone: it has no experiment to record
 # Under which a stage was trained: they may change bits of it, and are in no key.
 CONDITIONS = (
-    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_on",
+    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_under",
 )  # fmt: skip
 _PACKAGES = (
     "torch", "pytorch-lightning", "transformers", "tokenizers", "datasets", "torchmetrics", "numpy",
@@ -46,7 +46,7 @@ class ResultRecord:
         stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
             threads, precision and micro_batch_size in effect, kernels, and the conditions under
-            which an interrupted one was begun (``resumed_on``). Empty in older records.
+            which an interrupted one was begun (``resumed_under``). Empty in older records.
         encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
         device, versions, git_revision: of the last stage.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks

@@ -6,11 +6,11 @@ A stage that was interrupted and has left a checkpoint in the folder goes on fro
 import logging
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
@@ -23,6 +23,7 @@ from tlbench.execution import StageRun
 from tlbench.model import checkpoint as checkpoints
 from tlbench.model import resume
 from tlbench.model.best import BestPerTask
+from tlbench.model.conditions import Conditions, using_threads
 from tlbench.model.encoder import load_encoder
 from tlbench.model.features import Kernels, preferred
 from tlbench.model.held import WhileHeld
@@ -43,9 +44,10 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
-        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, what
-        computed the features (``tlbench.model.features``), and why it has diverged, if it has:
-        then no task of it has a score.
+        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, the
+        conditions under which it was trained (``resumed_under``: where others took over), what
+        computed the features (``kernels``, see ``tlbench.model.features``), and why it has
+        diverged, if it has: then no task of it has a score.
 
     Raises:
         UserError: if the devices that are asked for are not there, or the encoder can't be trained.
@@ -57,8 +59,9 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     data = MultiTaskDataModule(run.stage, run.alone)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     checkpoint = checkpoints.usable(run)
-    with ranks.others(devices, _train_as_other, run, kernels, devices, checkpoint):
-        trainer, module, best = _train(run, kernels, data, logger, devices, checkpoint)
+    threads = using_threads(run.stage.config.trainer.threads)
+    with ranks.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
+        trainer, module, best, conditions = _train(run, kernels, data, logger, devices, checkpoint)
     if run.weights_of:
         best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
@@ -73,7 +76,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
         "steps": trainer.global_step,
         "instances": module.instances,
         "seconds": round(module.seconds + time.time() - began, 2),
-        "device": _device_name(trainer),
+        **conditions.entry(),
         "kernels": kernels.features,
         "weights": sorted(run.weights_of),
     }
@@ -93,7 +96,8 @@ def choose_kernels(config: Config) -> Kernels:
 
 def _train_as_other(run: StageRun, kernels: Kernels, devices: int, checkpoint: Path | None) -> None:
     """What the ranks beside the first do: train in step with it, and write nothing."""
-    _train(run, kernels, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+    with using_threads(run.stage.config.trainer.threads):
+        _train(run, kernels, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
 
 
 def _train(
@@ -103,7 +107,7 @@ def _train(
     logger: Logger | None,
     devices: int,
     checkpoint: Path | None,
-) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask]:
+) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask, Conditions]:
     config = run.stage.config
     if not ranks.on_cuda(config.trainer):
         memory.keep_freed()
@@ -122,9 +126,12 @@ def _train(
         run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
     )
     held = [WhileHeld(run.claim)] if run.claim else []
-    trainer = _trainer(run.stage, schedule.steps, devices, logger, [*held, best, last])
+    conditions = Conditions(config)
+    callbacks = [*held, best, last, conditions]
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, callbacks)
+    data.before_batches = partial(resume.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
-    return trainer, module, best
+    return trainer, module, best, conditions
 
 
 def _compiles(trainer: TrainerConfig, steps: int) -> bool:
@@ -195,8 +202,3 @@ def _trainer(
         deterministic="warn",
         use_distributed_sampler=False,
     )
-
-
-def _device_name(trainer: pl.Trainer) -> str:
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,10 +1,15 @@
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, mse_loss
 
 from tlbench.config import Encoder, Source, Task
+from tlbench.data.loading import rank_part
 from tlbench.model.encoder import load_encoder
 from tlbench.model.multitask import Batch, MultiTaskModel, head_name, row_losses, row_weights
 
@@ -67,6 +72,42 @@ def test_micro_batches_give_the_same_loss_and_gradient(
     total.backward()
     assert torch.allclose(total, whole, atol=1e-6)
     assert torch.allclose(model.encoder.embeddings.word_embeddings.weight.grad, gradient, atol=1e-6)
+
+
+def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
+    ends = np.cumsum([0, *b.counts])
+    ids = [np.arange(low, high) for low, high in pairwise(ends)]
+    parts, weights = rank_part(ids, b.weights, rank, ranks)
+    rows = torch.from_numpy(np.concatenate(parts))
+    return Batch(
+        {name: values[rows] for name, values in b.inputs.items()},
+        b.labels[rows], tuple(map(len, parts)), weights, rows, b.rows,
+    )  # fmt: skip
+
+
+@given(
+    counts=st.tuples(*[st.integers(0, most) for most in (3, 4, 2, 0)]).filter(any),
+    ranks=st.integers(1, 4),
+    micro=st.none() | st.integers(1, 5),
+    loss=st.sampled_from(["sum", "mean"]),
+)
+@example(counts=(3, 4, 2, 0), ranks=2, micro=4, loss="sum")  # of nine rows five and four
+@example(counts=(0, 1, 0, 0), ranks=4, micro=1, loss="mean")
+@settings(max_examples=40, deadline=None)
+def test_the_micro_batches_of_all_ranks_are_as_many_and_give_the_same_gradient(
+    model: MultiTaskModel, counts: tuple[int, ...], ranks: int, micro: int | None, loss: str
+) -> None:
+    b = batch(counts, loss)
+    weight = model.encoder.embeddings.word_embeddings.weight
+    model.zero_grad()
+    model.loss(b).backward()
+    whole = weight.grad.clone()
+    model.zero_grad()
+    pieces = [list(of_rank(b, rank, ranks).micro_batches(micro)) for rank in range(ranks)]
+    assert len({len(of_one) for of_one in pieces}) == 1
+    for piece in (piece for of_one in pieces for piece in of_one):
+        (model.loss(piece) / ranks).backward()
+    assert torch.allclose(weight.grad, whole, atol=1e-6)
 
 
 def test_a_mixed_batch_is_one_encoder_forward(model: MultiTaskModel) -> None:

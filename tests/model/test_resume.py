@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.test_damage import DAMAGES
 from tlbench.experiment import build
 from tlbench.model.best import BestPerTask
 from tlbench.model.module import MultiTaskModule
+from tlbench.model.multitask import MultiTaskModel
 from tlbench.model.resume import LastCheckpoint
 from tlbench.stage import Stage
 from tlbench.store import CHECKPOINT
@@ -80,17 +83,25 @@ def assert_same(one: Result, other: Result) -> None:
 
 
 def cut_off_at(
-    monkeypatch: pytest.MonkeyPatch, step: int, error: type[BaseException], hook: str, owner: type
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    error: type[BaseException] | signal.Signals,
+    hook: str,
+    owner: type,
+    call: int = 1,
 ) -> None:
-    """Raise ``error`` in a hook, once, when ``step`` steps are done."""
+    """Raise an error, or a signal, in a hook, at a call of it after ``step`` steps, once."""
     original = getattr(owner, hook)
-    done: list[int] = []
+    calls: list[int] = []
 
     def cut(self: Any, *arguments: Any) -> Any:
         trainer = self.trainer if owner is MultiTaskModule else arguments[0]
-        if trainer.global_step == step and not done:
-            done.append(step)
-            raise error
+        if trainer.global_step == step:
+            calls.append(step)
+        if trainer.global_step == step and len(calls) == call:
+            if not isinstance(error, signal.Signals):
+                raise error
+            os.kill(os.getpid(), error)
         return original(self, *arguments)
 
     monkeypatch.setattr(owner, hook, cut)
@@ -129,37 +140,150 @@ def test_a_killed_stage_ends_as_if_it_had_not_been(
         assert_same(train(stage, tmp_path / str(step)), whole)
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-@pytest.mark.parametrize(
-    ("hook", "owner"),
-    [
-        ("training_step", MultiTaskModule),
-        ("on_train_batch_start", MultiTaskModule),
-        ("on_validation_end", BestPerTask),
-    ],
-)
+INTERRUPTS = (SystemExit, KeyboardInterrupt, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("error", INTERRUPTS)
+@pytest.mark.parametrize("hook", ["training_step", "on_train_batch_start"])
 def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(
     compose: Compose,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: Callable[[Stage], Result],
-    error: type[BaseException],
+    error: type[BaseException] | signal.Signals,
     hook: str,
-    owner: type,
 ) -> None:
     stage = stage_of(compose, "heterogeneous")
     whole = undisturbed(stage)
     folder = tmp_path / "stage"
-    # In an evaluation it is the last one written: none in the middle of it could be gone on from.
-    in_evaluation = owner is BestPerTask
-    stage.config.trainer.checkpoint_steps = 3 if in_evaluation else None
     with monkeypatch.context() as patch:
-        cut_off_at(patch, 7, error, hook, owner)
+        cut_off_at(patch, 7, error, hook, MultiTaskModule)
         with pytest.raises(SystemExit):  # Lightning makes one of Ctrl-C
             train(stage, folder)
-    steps = torch.load(folder / CHECKPOINT, weights_only=True)["global_step"]
-    assert steps == (6 if in_evaluation else 7)
+    # Lightning answers SIGTERM when the step is over.
+    assert steps_in(folder) == (8 if error is signal.SIGTERM else 7)
     assert_same(train(stage, folder), whole)
+
+
+def steps_in(folder: Path) -> int:
+    steps: int = torch.load(folder / CHECKPOINT, weights_only=True)["global_step"]
+    return steps
+
+
+# Of an evaluation: the first and the last of three batches, the scores, what is kept, and its end.
+IN_EVALUATION = [
+    ("validation_step", MultiTaskModule, 1),
+    ("validation_step", MultiTaskModule, 3),
+    ("on_validation_epoch_end", MultiTaskModule, 1),
+    ("on_validation_end", BestPerTask, 1),
+    ("on_validation_end", LastCheckpoint, 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("mix", "hook", "owner", "call"),
+    [
+        *((mix, *moment) for mix in ("heterogeneous", "dynamic") for moment in IN_EVALUATION),
+        ("workers", *IN_EVALUATION[1]),
+    ],
+)
+def test_an_evaluation_that_is_interrupted_is_made_again(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    mix: str,
+    hook: str,
+    owner: type,
+    call: int,
+) -> None:
+    """At an epoch's end: on its scores the batches of the next depend, if sampling is dynamic."""
+    stage = stage_of(compose, mix)
+    whole = undisturbed(stage)
+    folder = tmp_path / "stage"
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, KeyboardInterrupt, hook, owner, call)
+        with pytest.raises(SystemExit):
+            train(stage, folder)
+    assert steps_in(folder) == 7
+    assert_same(train(stage, folder), whole)
+
+
+def test_an_interrupt_while_better_weights_are_saved_keeps_those_before(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    whole = undisturbed(stage)
+    task, step = max(((t, e["step"]) for t, e in whole.found["tasks"].items()), key=itemgetter(1))
+    assert step > whole.found["history"][0]["step"]
+    original = MultiTaskModel.save_head
+
+    def cut(model: MultiTaskModel, of_task: Any, file: Path) -> None:
+        if file.parent.name == f"{task}-{step}":
+            raise KeyboardInterrupt
+        original(model, of_task, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MultiTaskModel, "save_head", cut)
+        with pytest.raises(SystemExit):
+            train(stage, tmp_path / "stage")
+    assert steps_in(tmp_path / "stage") == step
+    assert_same(train(stage, tmp_path / "stage"), whole)
+
+
+@pytest.mark.parametrize("error", INTERRUPTS)
+@pytest.mark.parametrize("step", [4, 21])
+def test_so_is_one_in_the_middle_of_an_epoch_and_the_last_and_one_that_is_made_again(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    step: int,
+    error: type[BaseException] | signal.Signals,
+) -> None:
+    stage = stage_of(compose, "heterogeneous")
+    whole = undisturbed(stage)
+    for batch in (2, 3):
+        with monkeypatch.context() as patch:
+            cut_off_at(patch, step, error, "validation_step", MultiTaskModule, batch)
+            with pytest.raises(SystemExit):
+                train(stage, tmp_path / "stage")
+        assert steps_in(tmp_path / "stage") == step
+    assert_same(train(stage, tmp_path / "stage"), whole)
+
+
+@pytest.mark.parametrize("owner", [BestPerTask, LastCheckpoint])
+def test_an_evaluation_that_ends_the_stage_early_does_so_when_it_is_made_again(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type
+) -> None:
+    early = ("optim.lr=1e-12", "trainer.early_stopping=1", "keep_weights=all")
+    stage = build(compose(*PAIR, *SIZES, *LENGTH, *early)).plan()[-1]
+    whole = train(stage, tmp_path / "whole")
+    assert [entry["step"] for entry in whole.found["history"]] == [4, 7]
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, KeyboardInterrupt, "on_validation_end", owner)
+        with pytest.raises(SystemExit):
+            train(stage, tmp_path / "stage")
+    assert steps_in(tmp_path / "stage") == 7
+    assert_same(train(stage, tmp_path / "stage"), whole)
+
+
+def test_an_evaluation_draws_no_random_number(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if an encoder does: else one that is made again would change what follows."""
+    plain = train(stage_of(compose, "heterogeneous"), tmp_path / "plain")
+    step = MultiTaskModule.validation_step
+
+    def draws(*arguments: Any) -> None:
+        torch.rand(1)
+        step(*arguments)
+
+    monkeypatch.setattr(MultiTaskModule, "validation_step", draws)
+    assert_same(train(stage_of(compose, "heterogeneous"), tmp_path / "drawn"), plain)
 
 
 def test_an_interrupt_while_weights_change_leaves_the_checkpoint_before(

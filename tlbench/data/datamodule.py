@@ -1,6 +1,6 @@
 """The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class MultiTaskDataModule(LightningDataModule):
         schedule: after ``setup`` steps, evaluations and the mixer.
         current: the score of every task at the latest evaluation; whoever evaluates sets it.
         shares: of every epoch begun, each task's part.
+        before_batches: is called before the first training batches are made.
     """
 
     def __init__(self, stage: Stage, alone: Mapping[str, float] | None = None) -> None:
@@ -41,6 +42,7 @@ class MultiTaskDataModule(LightningDataModule):
         self.alone = alone or {}
         self.current: dict[str, float] = {}
         self.shares: list[list[float]] = []
+        self.before_batches: Callable[[], None] = lambda: None
         self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
         self.config = stage.config
         encoder = self.config.encoder
@@ -77,6 +79,7 @@ class MultiTaskDataModule(LightningDataModule):
             yield Rows(task_draw.task, name, tokens[name], used)
 
     def train_dataloader(self) -> DataLoader[Batch]:
+        self.before_batches()
         rank, ranks = self._rank()
         rows = MixedRows(self.train, self.tokenizer, self.config, rank, ranks)
         batches = MixedBatches(self.batches, self.schedule.mixer.steps(), self.at[0])

@@ -98,22 +98,25 @@ def rank_part(
 ) -> tuple[list[Ints], torch.Tensor]:
     """A rank's rows of a batch: every ``ranks``-th, those of the tasks one after the other.
 
+    Every rank gets as many rows as the one with most, and so as many micro-batches: all take part
+    in what they add up. One that lacks a row has the batch's first as well, with weight 0.
+
     Args:
         ids: by task, row numbers.
         weights: of all the rows, in the loss of the whole batch.
 
     Returns:
-        Its ``ids``, and their weights in a loss whose mean over the ranks is that of the batch. A
-        rank for which there is no row gets one of weight 0, for all must take part in a step.
+        Its ``ids``, and their weights in a loss whose mean over the ranks is that of the batch.
     """
     owner = np.repeat(np.arange(len(ids)), [len(of_task) for of_task in ids])
-    mine = np.arange(len(owner))[rank::ranks]
-    scale = float(ranks)
-    if not len(mine):
-        mine, scale = np.array([0]), 0.0
-    rows = np.concatenate(ids)[mine]
-    parts = [rows[owner[mine] == task] for task in range(len(ids))]
-    return parts, weights[torch.from_numpy(mine)] * scale
+    positions = np.arange(len(owner))[rank::ranks]
+    own = weights[torch.from_numpy(positions)] * ranks
+    if len(positions) < -(-len(owner) // ranks):
+        positions = np.concatenate([[0], positions])
+        own = torch.cat([torch.zeros(1), own])
+    rows = np.concatenate(ids)[positions]
+    parts = [rows[owner[positions] == task] for task in range(len(ids))]
+    return parts, own
 
 
 class MixedBatches(Sampler[mixing.Batch]):

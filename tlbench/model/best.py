@@ -69,37 +69,35 @@ class BestPerTask(pl.Callback):
         found = {
             task: {name: e.found for name, e in splits.items()} for task, splits in by_task.items()
         }
-        self.history.append({"step": trainer.global_step, "tasks": found})
         trainer.datamodule.current = {  # type: ignore[attr-defined]
             task: splits[self.selecting]["score"] for task, splits in found.items()
         }
-        improved = [task for task, splits in by_task.items() if self._improves(task, splits)]
-        for task in improved:
-            score = by_task[task][self.selecting].found["score"]
-            # A first score that is not defined counts as the worst, so that there is a best.
-            score = -math.inf if math.isnan(score) else score
-            self.best[task] = Best(score, trainer.global_step, by_task[task])
-            if task in self.weights_of and trainer.is_global_zero:
-                self._save(pl_module.model, task)
-        self._in_vain = 0 if improved else self._in_vain + 1
+        improved = {
+            task: self._new_best(trainer, pl_module.model, task, splits)
+            for task, splits in by_task.items()
+            if self._improves(task, splits)
+        }
+        # At once, for an interrupt may come at any moment: without it the evaluation is not over,
+        # and is made again when the stage goes on.
+        vars(self).update(
+            best=self.best | improved,
+            history=[*self.history, {"step": trainer.global_step, "tasks": found}],
+            diverged=self.diverged or _why_diverged(trainer.global_step, pl_module),
+            _in_vain=0 if improved else self._in_vain + 1,
+        )
         self._say(trainer, pl_module)
-        self._look_for_divergence(trainer.global_step, pl_module)
         trainer.should_stop = trainer.should_stop or self._is_over
+        if self.weights_of and trainer.is_global_zero:
+            self._remove_old_weights()
+
+    def has_evaluated(self, step: int) -> bool:
+        """Whether the latest evaluation is that after ``step`` steps."""
+        return bool(self.history) and self.history[-1]["step"] == step
 
     @property
     def _is_over(self) -> bool:
         in_vain = self.patience is not None and self._in_vain >= self.patience
         return in_vain or self.diverged is not None
-
-    def _look_for_divergence(self, step: int, module: MultiTaskModule) -> None:
-        for rows, e in zip(module.evaluated, module.evaluations, strict=True):
-            if self.diverged is None and metrics.diverged(rows.task, e.logits, e.labels):
-                self.diverged = (
-                    f"after step {step} of {module.total_steps} the loss on {rows.task.name} was "
-                    f"not finite, or {metrics.EXPLODED} times that of knowing nothing; lower "
-                    f"optim.lr"
-                )
-                log.warning("  %s has diverged: %s", self.title, self.diverged)
 
     def state_dict(self) -> dict[str, Any]:
         self._in_checkpoint = {self._weights(name) for name in self.best}
@@ -130,20 +128,37 @@ class BestPerTask(pl.Callback):
         """The folder of a task's best weights, of a step: a checkpoint may mean earlier ones."""
         return weights_folder(self.folder, name, self.best[name].step)
 
-    def _save(self, model: MultiTaskModel, name: str) -> None:
-        """Encoder and tokenizer as ``save_pretrained`` writes them, and ``heads.safetensors``."""
-        folder = self._weights(name)
-        wanted = {folder, *self._in_checkpoint, *map(self._weights, self.best)}
-        for old in folder.parent.glob("*"):
-            if old not in wanted or old == folder:  # a process that was stopped may write it still
-                shutil.rmtree(old)
+    def _new_best(
+        self, trainer: pl.Trainer, model: MultiTaskModel, task: str, splits: dict[str, Evaluation]
+    ) -> Best:
+        score = splits[self.selecting].found["score"]
+        # A first score that is not defined counts as the worst, so that there is a best.
+        best = Best(-math.inf if math.isnan(score) else score, trainer.global_step, splits)
+        if task in self.weights_of and trainer.is_global_zero:
+            best.sums = self._save(model, task, weights_folder(self.folder, task, best.step))
+        return best
+
+    def _save(self, model: MultiTaskModel, name: str, folder: Path) -> dict[str, str]:
+        """Encoder and tokenizer as ``save_pretrained`` writes them, and ``heads.safetensors``.
+
+        Returns:
+            The checksums of the files.
+        """
+        shutil.rmtree(folder, ignore_errors=True)  # of an evaluation that was cut off right here
         model.encoder.save_pretrained(folder)
         # Else its file would tell whether rows were tokenised just before, or in another run.
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.save_pretrained(folder)
         (task,) = (task for task in model.tasks if task.name == name)
         model.save_head(task, folder / "heads.safetensors")
-        self.best[name].sums = {file.name: checksum(file) for file in sorted(folder.iterdir())}
+        return {file.name: checksum(file) for file in sorted(folder.iterdir())}
+
+    def _remove_old_weights(self) -> None:
+        """Only now: until an evaluation is over an interrupt's checkpoint means the ones before."""
+        wanted = {*self._in_checkpoint, *map(self._weights, self.best)}
+        for old in (self.folder / "best").glob("*"):
+            if old not in wanted:
+                shutil.rmtree(old)
 
     def _improves(self, task: str, splits: dict[str, Evaluation]) -> bool:
         best = self.best[task]
@@ -158,6 +173,18 @@ class BestPerTask(pl.Callback):
             "  %s: step %d/%d  %s",
             self.title, trainer.global_step, module.total_steps, "  ".join(scores),
         )  # fmt: skip
+        if self.diverged is not None:
+            log.warning("  %s has diverged: %s", self.title, self.diverged)
+
+
+def _why_diverged(step: int, module: MultiTaskModule) -> str | None:
+    for rows, e in zip(module.evaluated, module.evaluations, strict=True):
+        if metrics.diverged(rows.task, e.logits, e.labels):
+            return (
+                f"after step {step} of {module.total_steps} the loss on {rows.task.name} was not "
+                f"finite, or {metrics.EXPLODED} times that of knowing nothing; lower optim.lr"
+            )
+    return None
 
 
 def weights_folder(folder: Path, task: str, step: int) -> Path:

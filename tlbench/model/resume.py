@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from tlbench.model.best import BestPerTask
 from tlbench.model.module import MultiTaskModule
 from tlbench.store import CHECKPOINT
 
@@ -19,9 +21,10 @@ log = logging.getLogger(__name__)
 class LastCheckpoint(pl.Callback):
     """Writes ``last.ckpt``: every so often, and when the stage is interrupted.
 
-    A state is only ever written as it is between two steps, after an evaluation that was due, so
-    it stands for the beginning of the next step. An interrupt in the middle of a step, once its
-    weights have begun to change, leaves the checkpoint before.
+    A state is only ever written as it is between two steps, so it stands for the beginning of the
+    next one, after an evaluation if one is due: until that is over, ``finish_evaluation`` makes it
+    again. An interrupt in the middle of a step, once its weights have begun to change, leaves the
+    checkpoint before.
 
     Args:
         steps_per_epoch: the position in the epoch follows from the step.
@@ -45,11 +48,10 @@ class LastCheckpoint(pl.Callback):
         self._restored: list[dict[str, Any]] = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if self._restored:
-            set_random_state(self._restored[trainer.global_rank % len(self._restored)])
-            self._restored = []
-        if not self._between_steps:
-            self._reach(trainer)
+        self._begin(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin(trainer)  # if this is where a stage goes on
 
     def on_before_optimizer_step(self, *_: Any) -> None:
         self._between_steps = False
@@ -58,11 +60,13 @@ class LastCheckpoint(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
         assert isinstance(pl_module, MultiTaskModule)
+        self._reach()
         if trainer.global_step not in pl_module.eval_steps:
-            self._pass(trainer)
+            self._write_if_due(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._pass(trainer)
+        set_random_state(self._random)  # should an encoder draw in an evaluation, which has no say
+        self._write_if_due(trainer)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
@@ -88,13 +92,18 @@ class LastCheckpoint(pl.Callback):
     ) -> None:
         set_position(checkpoint["loops"]["fit_loop"], trainer.global_step, self.steps_per_epoch)
 
-    def _reach(self, trainer: pl.Trainer) -> None:
+    def _begin(self, trainer: pl.Trainer) -> None:
+        if self._restored:
+            set_random_state(self._restored[trainer.global_rank % len(self._restored)])
+            self._restored = []
+        if not self._between_steps:
+            self._reach()
+
+    def _reach(self) -> None:
         self._random = random_state()
         self._between_steps = True
 
-    def _pass(self, trainer: pl.Trainer) -> None:
-        """Note that a step is over, and write the state if it is time."""
-        self._reach(trainer)
+    def _write_if_due(self, trainer: pl.Trainer) -> None:
         steps, minutes = self.every_steps, self.every_minutes
         due = steps is not None and trainer.global_step % steps == 0
         if minutes is not None:
@@ -110,6 +119,22 @@ class LastCheckpoint(pl.Callback):
             draft.replace(self.file)
         self._written = time.monotonic()
         log.info("  checkpoint at step %d", trainer.global_step)
+
+
+def finish_evaluation(trainer: pl.Trainer, best: BestPerTask) -> None:
+    """Make the evaluation in which a stage was interrupted, if it was, as Lightning's loop would.
+
+    Called where the stage goes on, before its batches are made: they may depend on the scores.
+    """
+    module, step = trainer.lightning_module, trainer.global_step
+    assert isinstance(module, MultiTaskModule)
+    if step not in module.eval_steps or best.has_evaluated(step):
+        return
+    trainer.validating = True
+    trainer.fit_loop.epoch_loop.val_loop.run()
+    trainer.training = True
+    if trainer.received_sigterm:  # in the last batch, after which Lightning does not look
+        raise SIGTERMException
 
 
 def set_position(loop: dict[str, Any], step: int, steps_per_epoch: int) -> None:
