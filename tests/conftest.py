@@ -133,12 +133,14 @@ class Trained:
 
     Attributes:
         titles, roles: of the stages that were trained, in order.
+        starts: by key, the folder of the weights that each started from, if any.
         errors: what to raise instead of training, by title.
     """
 
     def __init__(self) -> None:
         self.titles: list[str] = []
         self.roles: list[str] = []
+        self.starts: dict[str, Path | None] = {}
         self.errors: dict[str, BaseException] = {}
 
     def __call__(self, run: StageRun, *arguments: Any) -> Any:
@@ -146,4 +148,5 @@ class Trained:
             raise error
         self.titles.append(run.stage.title)
         self.roles.append(run.role)
+        self.starts[run.stage.key] = run.start
         return train_stage(run, *arguments)
