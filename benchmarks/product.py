@@ -141,8 +141,8 @@ def _ready(stage: Stage, device: str) -> Iterator[_Ready]:
 
 def _on(batch: Batch, device: str) -> Batch:
     inputs = {name: values.to(device) for name, values in batch.inputs.items()}
-    labels, weights = batch.labels.to(device), batch.weights.to(device)
-    return batch._replace(inputs=inputs, labels=labels, weights=weights)
+    labels, weights = batch.label_bits.to(device), batch.weights.to(device)
+    return batch._replace(inputs=inputs, label_bits=labels, weights=weights)
 
 
 def _by_task(batch: Batch) -> Iterator[Batch]:
@@ -153,7 +153,7 @@ def _by_task(batch: Batch) -> Iterator[Batch]:
             longest = int(batch.inputs["attention_mask"][part].sum(1).max())
             yield batch._replace(
                 inputs={name: values[part, :longest] for name, values in batch.inputs.items()},
-                labels=batch.labels[part],
+                label_bits=batch.label_bits[part],
                 counts=tuple(rows if t == task else 0 for t in range(len(batch.counts))),
                 weights=batch.weights[part],
                 ids=batch.ids[part],

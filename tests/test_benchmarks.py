@@ -16,6 +16,7 @@ from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
 from benchmarks.workload import Case, Work
 from tests.conftest import compose_config
+from tlbench.config import parse_config
 from tlbench.errors import UserError
 from tlbench.execution import StageRun
 from tlbench.model.encoder import load_encoder
@@ -186,9 +187,8 @@ def test_without_a_gpu_the_command_says_so() -> None:
 )
 def test_shapes_are_those_of_the_encoders(name: str, millions: float, tmp_path: Path) -> None:
     with torch.device("meta"):
-        encoder = compose_config(
-            "suite=generated", *shapes.overrides(f"shape:{name}", tmp_path)
-        ).encoder
+        overrides = shapes.overrides(f"shape:{name}", tmp_path)
+        encoder = parse_config(compose_config("suite=generated", *overrides)).encoder
         size = sum(p.numel() for p in load_encoder(encoder).parameters()) / 1e6
     assert size == pytest.approx(millions, abs=0.1)
 

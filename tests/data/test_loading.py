@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytorch_lightning.plugins.precision import HalfPrecision
 
 from tests.conftest import Compose
 from tlbench.data.datamodule import MultiTaskDataModule
@@ -47,3 +48,17 @@ def test_padding_to_a_multiple_stops_at_the_longest(compose: Compose) -> None:
     assert max(lengths) == 13
     shapes = {batch.inputs["input_ids"].shape[1] for batch in data.train_dataloader()}
     assert shapes == {13}
+
+
+def test_labels_are_exact_whatever_the_precision(compose: Compose) -> None:
+    """Half precision would round 4.2 to 4.1875, and class 257 to 256."""
+    cfg = compose("target_task=stsb", "trainer.precision=bf16-true")
+    data = MultiTaskDataModule(build(cfg).plan()[-1])
+    data.setup()
+    (rows,) = data.train
+    given = rows.tokens.data.column("label").to_numpy()
+    for batch in data.train_dataloader():
+        converted = HalfPrecision("bf16-true").convert_input(batch)
+        expected = given[converted.ids.numpy()].astype(np.float32)
+        assert converted.labels.tolist() == expected.tolist()
+        assert set(expected) - set(np.round(expected))

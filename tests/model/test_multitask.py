@@ -29,11 +29,15 @@ def model() -> MultiTaskModel:
 def batch(counts: tuple[int, ...] = (3, 4, 2, 0), loss: str = "sum") -> Batch:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, 300, (sum(counts), 7), generator=generator)
-    labels = torch.tensor([0, 1, 1, 0, 1, 2, 2, 3.5, 0.5][: sum(counts)])
+    labels = torch.tensor([0, 1, 1, 0, 1, 2, 2, 3.5, 0.5])[: sum(counts)]
     return Batch(
         {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
-        labels, counts, row_weights(counts, loss), torch.arange(sum(counts)), sum(counts),
-    )  # fmt: skip
+        labels.view(torch.int32),
+        counts,
+        row_weights(counts, loss),
+        torch.arange(sum(counts)),
+        sum(counts),
+    )
 
 
 def test_the_loss_is_the_sum_of_the_tasks_means(model: MultiTaskModel) -> None:
@@ -81,7 +85,7 @@ def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
     rows = torch.from_numpy(np.concatenate(parts))
     return Batch(
         {name: values[rows] for name, values in b.inputs.items()},
-        b.labels[rows], tuple(map(len, parts)), weights, rows, b.rows,
+        b.label_bits[rows], tuple(map(len, parts)), weights, rows, b.rows,
     )  # fmt: skip
 
 

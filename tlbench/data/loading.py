@@ -85,7 +85,7 @@ class MixedRows(TorchDataset[Batch]):
         labels = torch.tensor([label for part in parts for label in part["label"]])
         return Batch(
             inputs=pad(columns, self.tokenizer.pad_token_id, longest),
-            labels=labels.float(),
+            label_bits=labels.float().view(torch.int32),
             counts=counts,
             weights=weights,
             ids=torch.from_numpy(np.concatenate(ids)),
