@@ -145,6 +145,13 @@ def test_what_differs_is_named() -> None:
 STAGE = {"title": "rte", "threads": 2, "devices": 1, "micro_batch_size": 4, "versions": {}}
 
 
+def test_other_rows_are_named() -> None:
+    old = record(digests={"rte": {"train": "a" * 64, "dev": "b" * 64}})
+    new = record(digests={"rte": {"train": "a" * 64, "dev": "c" * 64}})
+    assert differences(old, new) == {"rows of rte, dev": ("b" * 8, "c" * 8)}
+    assert differences(record(), new) == {}
+
+
 def test_what_differs_of_a_stages_conditions_is_named() -> None:
     old = record(stages=[{**STAGE, "title": "mnli"}, STAGE], encoder_identity="sha256:a")
     now = [{**STAGE, "title": "mnli", "threads": 1}, {**STAGE, "versions": {"torch": "3"}}]

@@ -154,6 +154,9 @@ def differences(old: ResultRecord, new: ResultRecord) -> dict[str, tuple[Any, An
     was trained under is compared for every stage, if the older record says it.
     """
     then, now = (_told(record) for record in (old, new))
+    if old.digests:
+        then |= _rows(old)
+        now |= _rows(new)
     if old.stages and len(old.stages) == len(new.stages):
         for one, other in zip(old.stages, new.stages, strict=True):
             then |= _told_of_stage(one)
@@ -171,6 +174,14 @@ def _told(record: ResultRecord) -> dict[str, Any]:
     if record.encoder_identity:
         own["encoder files"] = record.encoder_identity
     return {**record.versions, **own}
+
+
+def _rows(record: ResultRecord) -> dict[str, str]:
+    return {
+        f"rows of {task}, {split}": digest[:8]
+        for task, splits in record.digests.items()
+        for split, digest in splits.items()
+    }
 
 
 def _told_of_stage(stage: dict[str, Any]) -> dict[str, Any]:
