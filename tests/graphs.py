@@ -74,3 +74,13 @@ def without_target(experiment: Experiment) -> Stage:
 def one_task_twice(experiment: Experiment) -> Stage:
     """Trains a task together with itself."""
     return experiment.stage([experiment.target, experiment.target])
+
+
+def of_what(experiment: Experiment) -> Stage:
+    """Names a task where a draw of it belongs."""
+    return experiment.stage([experiment.target.name])  # type: ignore[list-item]
+
+
+def from_what(experiment: Experiment) -> Stage:
+    """Names a stage where one belongs."""
+    return experiment.stage([experiment.target], start="rte")  # type: ignore[arg-type]

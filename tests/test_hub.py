@@ -40,7 +40,7 @@ def edit(name: str, text: str = "other") -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     "name",
     ["model.safetensors", "config.json", "tokenizer.json", "vocab.txt", "spiece.model",
-     "model-00002-of-00002.safetensors", "model.safetensors.index.json"],
+     "model-00002-of-00002.safetensors", "model.safetensors.index.json", "pytorch_model.bin"],
 )  # fmt: skip
 def test_other_files_are_another_encoder(folder: Path, name: str) -> None:
     before = hub.identify(encoder(folder))
@@ -50,7 +50,7 @@ def test_other_files_are_another_encoder(folder: Path, name: str) -> None:
     assert hub.identify(encoder(folder)) != before
 
 
-@pytest.mark.parametrize("name", ["README.md", "onnx/model.onnx", "pytorch_model.bin", "a.py"])
+@pytest.mark.parametrize("name", ["README.md", "onnx/model.onnx", "a.py"])
 def test_files_that_are_not_read_change_nothing(folder: Path, name: str) -> None:
     before = hub.identify(encoder(folder))
     edit(name)(folder)
@@ -74,13 +74,19 @@ def test_the_name_of_a_folder_is_no_part_of_it(folder: Path, tmp_path: Path) -> 
     assert hub.identify(encoder(folder)) == hub.identify(encoder(tmp_path / "copy"))
 
 
-def test_pickled_weights_count_where_there_are_no_others(folder: Path) -> None:
+def test_what_can_not_be_read_is_one_sentence(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
-    edit("pytorch_model.bin", "a")(folder)
-    before = hub.identify(encoder(folder))
-    edit("pytorch_model.bin", "b")(folder)
-    hub._identify.cache_clear()
-    assert hub.identify(encoder(folder)) != before
+    (folder / "model.safetensors").symlink_to(folder / "gone")
+    with pytest.raises(UserError, match=r"^Change encoder.name: .*model.safetensors can't be read"):
+        hub.identify(encoder(folder))
+
+
+def test_folders_and_odd_maps_of_code_are_no_failure(folder: Path) -> None:
+    (folder / "x.safetensors").mkdir()
+    (folder / "x.py").mkdir()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": [1, 2]}))
+    assert hub.identify(encoder(folder, trust_remote_code=True)).startswith("sha256:")
 
 
 def test_a_hub_name_is_its_commit_in_the_local_cache(

@@ -173,6 +173,6 @@ def test_a_rerun_takes_over_the_conditions_of_the_record(
     assert told.trainer == {"devices": 1, "threads": 2}
     assert told.micro_batch_size == 4
     assert told.encoder.identity is None  # found out again, and compared
-    commit = "commit:" + "a" * 40
-    made = record(config=config, stages=[STAGE], encoder_identity=commit)
-    assert OmegaConf.load(_prepare(made) / "conf" / "record.yaml").encoder.identity == commit
+    made = record(config=config, stages=[STAGE], encoder_identity="commit:" + "a" * 40)
+    told = OmegaConf.load(_prepare(made) / "conf" / "record.yaml")
+    assert told.encoder == {"identity": None, "revision": "a" * 40}

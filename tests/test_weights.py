@@ -1,6 +1,7 @@
 """Which weights are kept, and made where they are asked for later."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_what_a_plan_keeps(
 def test_a_stage_alone_is_the_last_one(compose: Compose) -> None:
     plan = build(compose(*STILTS, "keep_weights=[mnli]", "only_stage=x")).plan()
     assert asked_for(plan[0].graph()) == {plan[0].key: {"mnli"}}
+
+
+def test_a_list_is_about_the_stage_that_a_plan_ends_with(compose: Compose) -> None:
+    """So a sweep's job for a stage before it need not train the same tasks."""
+    plan = build(compose(*STILTS, "keep_weights=[rte]")).plan()
+    assert dict(kept(plan, plan[0]))[plan[0].key] == {"mnli"}
+    key = plan[0].key
+    experiment = build(compose(*STILTS, f"only_stage='{key}'", "keep_weights=[mnli]"))
+    assert experiment.last_of(experiment.plan()).key == key
+    experiment = build(compose(*STILTS, f"only_stage='{key}'", "keep_weights=[rte]"))
+    with pytest.raises(UserError, match=r"^Change keep_weights: 'rte' is none of the tasks"):
+        experiment.last_of(experiment.plan())
 
 
 @pytest.mark.parametrize("keep", ["[mnli]", "[rte,nope]", "some", "3", "null"])
@@ -106,3 +119,29 @@ def test_another_score_of_a_stage_that_is_trained_again_is_said(
     monkeypatch.setattr(training, "train_stage", another)
     run("keep_weights=all")
     assert f"rte was trained again for its weights: {score} of rte then, 0.123 now" in caplog.text
+
+
+def test_a_stage_goes_on_where_other_weights_are_wanted_or_says_why_not(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tlbench.model.module import MultiTaskModule
+
+    step = MultiTaskModule.training_step
+
+    def interrupted(self: MultiTaskModule, *arguments: Any) -> None:
+        if self.global_step == 3:
+            raise SystemExit
+        step(self, *arguments)
+
+    store = Store(tmp_path / "store")
+    for seed, (before, after) in enumerate((("none", "all"), ("all", "none"))):
+        with monkeypatch.context() as patch:
+            patch.setattr(MultiTaskModule, "training_step", interrupted)
+            with pytest.raises(SystemExit):
+                run(f"seed={seed}", f"keep_weights={before}")
+        record = run(f"seed={seed}", f"keep_weights={after}")
+        folders = {path.name for path in store.folder(record.stage_keys[0]).iterdir()}
+        assert ("weights" in folders) == (after == "all")
+        assert "best" not in folders
+    assert "rte s0 was begun without keeping weights of rte, so it begins anew" in caplog.text
+    assert "is damaged" not in caplog.text

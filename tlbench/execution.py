@@ -163,7 +163,7 @@ def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) ->
         if then != results.jsonable(now):
             log.warning(
                 "  %s was trained again for its weights: %s of %s then, %s now (versions, devices "
-                "and threads can change it); records keep the score of then.",
+                "and threads can change it); records of other jobs keep the score of then.",
                 stage.title, then, task, now,
             )  # fmt: skip
 

@@ -46,6 +46,8 @@ class Experiment:
         Raises:
             UserError: for no task, one task twice, or a start that leaves the choice open.
         """
+        if not all(isinstance(draw, TaskDraw) for draw in draws):
+            raise UserError("Change strategy.plan: a stage takes experiment.target and the like.")
         by_name = tuple(sorted(draws, key=lambda draw: draw.name))
         names = [draw.name for draw in by_name]
         if not names or len(set(names)) < len(names):
@@ -54,6 +56,11 @@ class Experiment:
             )
         sampling, mixed = self.config.sampling, len(by_name) > 1
         target = self.target.name if mixed and sampling.epoch == "target" else None
+        if target is not None and target not in names:
+            raise UserError(
+                f"Change sampling.epoch: the stage of {', '.join(names)} does not train the target "
+                f"task '{target}', by which its epochs would be measured."
+            )
         dynamic = mixed and sampling.name == "dynamic"
         scores = tuple(self.stage([draw]) for draw in by_name) if dynamic else ()
         return Stage(self.config, by_name, _need(start, names), target, scores)
@@ -76,9 +83,26 @@ class Experiment:
         stages = final.graph()
         for stage in stages:
             checks.check_stage(stage)
-        if self.config.only_stage is None:  # else keep_weights is about that stage
-            weights.asked_for(stages)
+        if self.config.only_stage is None:
+            weights.check_names(final)
         return stages
+
+    def last_of(self, plan: Sequence[Stage]) -> Stage:
+        """Return the stage to end with: the plan's last, or the one that ``only_stage`` names.
+
+        Raises:
+            UserError: if the plan has none of that key, or ``keep_weights`` does not go with it.
+        """
+        only = self.config.only_stage
+        if only is None:
+            return plan[-1]
+        by_key = {stage.key: stage for stage in plan}
+        if only not in by_key:
+            raise UserError(
+                f"Change only_stage: '{only}' is not in the plan, which has {', '.join(by_key)}."
+            )
+        weights.check_names(by_key[only])
+        return by_key[only]
 
     def _final_stage(self, name: str) -> Any:
         try:
@@ -104,6 +128,8 @@ def _need(start: Stage | Need | None, tasks: Sequence[str]) -> Need | None:
     if start is None:
         return None
     need = start if isinstance(start, Need) else Need(start)
+    if not isinstance(need.stage, Stage):
+        raise UserError("Change strategy.plan: a start is a stage, or Need(stage, task).")
     trained = need.stage.tasks
     again = [task for task in tasks if task in trained]
     usual = again[0] if len(again) == 1 else trained[0] if len(trained) == 1 else None

@@ -138,7 +138,7 @@ def _code_elsewhere(config: Path, name: str) -> str:
     """Which commits the code is of that a config takes from other repositories; "" for none."""
     try:
         auto_map = dict(json.loads(config.read_text("utf-8")).get("auto_map") or {})
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return ""  # it is no config, as loading it will say
     classes = [str(one) for value in auto_map.values() for one in _listed(value)]
     others = {one.partition("--")[0] for one in classes if "--" in one} - {name}
@@ -165,27 +165,29 @@ def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
     """A digest of the names and contents of all files that are read.
 
     Raises:
-        UserError: if it is not an encoder's folder.
+        UserError: if it is not an encoder's folder, or can't be read.
     """
     if not (folder / "config.json").is_file():
         raise UserError(f"Change encoder.name: the folder {folder} has no config.json.")
-    sums = [
-        (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
-        for file in sorted(_files(folder, pretrained, trust_remote_code))
-    ]
+    try:
+        sums = [
+            (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
+            for file in sorted({*_files(folder, pretrained, trust_remote_code)})
+            if not file.is_dir()
+        ]
+    except OSError as error:
+        raise UserError(
+            f"Change encoder.name: {error.filename} can't be read ({error.strerror})."
+        ) from error
     return _DIGEST + hashlib.sha256(repr(sums).encode()).hexdigest()[:_LENGTH]
 
 
 def _files(folder: Path, pretrained: bool, trust_remote_code: bool) -> Iterator[Path]:
-    """Config and tokenizer; the weights and the Python code where they are read."""
-    for file in folder.iterdir():
-        is_index = file.name.endswith(".index.json")
-        if file.is_file() and file.suffix in _SETTINGS and not is_index:
-            yield file
+    """Config and tokenizer; weights, in whatever form, and Python code where they are read."""
+    weights = [*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.index.json")]
+    yield from (f for f in folder.iterdir() if f.suffix in _SETTINGS and f not in weights)
     if pretrained:
-        safe = [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]
-        # Pickles are read where there is no other form.
-        yield from safe or [*folder.glob("*.bin"), *folder.glob("*.bin.index.json")]
+        yield from weights
     if trust_remote_code:
         yield from folder.rglob("*.py")
 

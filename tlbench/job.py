@@ -103,7 +103,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     if experiment.unresolved:
         raise UserError(experiment.unresolved)
     plan = experiment.plan()
-    wanted = _wanted(plan, experiment.config.only_stage)
+    wanted = experiment.last_of(plan)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None
     job = _describe(experiment, folder, wanted if alone else None)
@@ -134,17 +134,6 @@ def _is_told_to_stop(error: BaseException) -> bool:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         return str(frame.f_globals.get("__name__")).startswith("submitit.")
     return isinstance(error, SystemExit)
-
-
-def _wanted(plan: list[Stage], only: str | None) -> Stage:
-    """The stage to end with: the plan's last, or the one that ``only_stage`` names."""
-    if only is None:
-        return plan[-1]
-    for stage in plan:
-        if stage.key == only:
-            return stage
-    keys = ", ".join(stage.key for stage in plan)
-    raise UserError(f"Change only_stage: '{only}' is not in the plan, which has {keys}.")
 
 
 def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.Job:

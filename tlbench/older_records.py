@@ -10,6 +10,18 @@ from tlbench.definitions import definitions
 from tlbench.metric_names import CORRELATIONS
 from tlbench.results import ResultRecord
 
+# What versions before a key did is known, so that it is no unknown value of the key.
+_BEFORE = {"sampling": {"last_batch": "keep"}}
+
+
+def with_later_keys(record: ResultRecord) -> ResultRecord:
+    """The record with config keys of later versions, at what its own version did."""
+    config = {
+        group: _BEFORE.get(group, {}) | values if isinstance(values, dict) else values
+        for group, values in record.config.items()
+    }
+    return replace(record, config=config)
+
 
 def by_present_rules(record: ResultRecord) -> ResultRecord:
     """The record, or of an older one what it would say today; what it can't tell stays unknown.

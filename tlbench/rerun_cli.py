@@ -96,7 +96,7 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
         "logger": {"_target_": None},
         "only_stage": None,
         "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
-        "encoder": config.get("encoder", {}) | {"identity": _commit(record)},
+        "encoder": config.get("encoder", {}) | _files(record),
         **_conditions(record, "micro_batch_size"),
     }
     hydra = {"run": {"dir": str(folder)}, "job": {"name": "tlbench", "chdir": False}}
@@ -109,9 +109,10 @@ def _conditions(record: ResultRecord, *names: str) -> dict[str, Any]:
     return {name: last[name] for name in names if last.get(name) is not None}
 
 
-def _commit(record: ResultRecord) -> str | None:
-    identity = record.encoder_identity or ""
-    return identity if identity.startswith("commit:") else None
+def _files(record: ResultRecord) -> dict[str, str | None]:
+    """Which of an encoder's files are read: the hub's at the record's commit."""
+    kind, _, commit = (record.encoder_identity or "").partition("+")[0].partition(":")
+    return {"identity": None} | ({"revision": commit} if kind == "commit" else {})
 
 
 def _run(folder: Path, overrides: Sequence[str]) -> ResultRecord:

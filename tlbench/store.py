@@ -168,9 +168,11 @@ class Store:
             if have is not None and set(found["weights"]) <= set(have["weights"]):
                 return have
             self.set_aside_damaged(key, claim)
+            replaced = self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}"
             if target.exists():  # it lacks the weights that this copy has
-                target.rename(self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}")
+                target.rename(replaced)
             work.rename(target)
+            shutil.rmtree(replaced, ignore_errors=True)
         return manifest
 
     @contextmanager

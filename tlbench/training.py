@@ -62,8 +62,7 @@ def train_stage(run: StageRun, logger: Logger | None) -> dict[str, Any]:
     threads = using_threads(run.stage.config.trainer.threads)
     with ranks.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
         trainer, module, best, conditions = _train(run, kernels, data, logger, devices, checkpoint)
-    if run.weights_of:
-        best.finish()
+    best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
     for task in module.model.tasks:

@@ -21,9 +21,6 @@ def asked_for(stages: Sequence[Stage]) -> dict[str, Tasks]:
 
     Args:
         stages: a plan, its last stage last.
-
-    Raises:
-        UserError: if ``keep_weights`` names a task that the last stage does not train.
     """
     last = stages[-1]
     keep = last.config.keep_weights
@@ -31,13 +28,22 @@ def asked_for(stages: Sequence[Stage]) -> dict[str, Tasks]:
         return {stage.key: Tasks(stage.tasks) for stage in stages}
     if isinstance(keep, str):
         return {}
-    for task in keep:
+    return {last.key: Tasks(keep) & Tasks(last.tasks)}
+
+
+def check_names(last: Stage) -> None:
+    """Refuse a list of tasks of which the last stage does not train one.
+
+    Raises:
+        UserError: naming it.
+    """
+    keep = last.config.keep_weights
+    for task in () if isinstance(keep, str) else keep:
         if task not in last.tasks:
             raise UserError(
                 f"Change keep_weights: '{task}' is none of the tasks of the last stage "
                 f"({', '.join(last.tasks)})."
             )
-    return {last.key: Tasks(keep)}
 
 
 def kept(plan: Sequence[Stage], last: Stage) -> Mapping[str, Tasks]:

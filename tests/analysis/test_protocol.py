@@ -270,3 +270,11 @@ def test_what_a_stage_was_trained_under_is_named_and_kept_together(tmp_path: Pat
         one.stages = [{**alike, "key": one.stage_keys[0], "threads": threads, "device": "cpu"}]
     named = named_differences(study(tmp_path, records).table)
     assert named == {"conditions": ["threads=1", "threads=2"]}
+
+
+def test_what_versions_before_a_key_did_is_known(tmp_path: Path) -> None:
+    """They kept an epoch's last batch, which is not what the paper's protocol does today."""
+    older = under(seeds=[0, 1])
+    newer = under(seeds=[2], sampling={"name": "size", "epoch": "total", "last_batch": "drop"})
+    found = study(tmp_path, older, newer)
+    assert differences(found.table, found.protocols) == {"sampling.last_batch": ["keep", "drop"]}

@@ -49,12 +49,24 @@ def test_the_task_whose_weights_are_taken_is_in_the_key(compose: Compose) -> Non
     [
         ("from_two", "rte starts from cola\\+mrpc, which trains cola, mrpc: say which task's"),
         ("without_target", "trains cola, mrpc, not the target task 'rte'"),
+        ("of_what", "a stage takes experiment.target and the like"),
+        ("from_what", "a start is a stage, or Need"),
         ("one_task_twice", "trains one or more different tasks, not \\['rte', 'rte'\\]"),
     ],
 )
 def test_what_leaves_a_choice_open_is_refused(compose: Compose, plan: str, reason: str) -> None:
     cfg = compose("strategy=mtl_all", f"strategy.plan=tests.graphs.{plan}")
     with pytest.raises(UserError, match=f"^Change strategy.plan: .*{reason}"):
+        build(cfg).plan()
+
+
+def test_an_epoch_is_not_measured_by_a_target_that_is_not_trained(compose: Compose) -> None:
+    cfg = compose(
+        "strategy=mtl_all", "strategy.plan=tests.graphs.from_two", "sampling.epoch=target"
+    )
+    with pytest.raises(
+        UserError, match=r"^Change sampling.epoch: the stage of cola, mrpc does not"
+    ):
         build(cfg).plan()
 
 

@@ -41,3 +41,13 @@ def test_weights_that_were_pruned_are_made_only_for_what_needs_them(
     assert trained.titles == []
     sweep(*GRID, "target_task=rte,cola")
     assert sorted(trained.titles) == ["cola", "cola<-mrpc", "mrpc"]
+
+
+def test_a_list_of_tasks_is_of_the_last_stages_that_train_them(
+    sweep: Sweep, trained: Trained, tmp_path: Path
+) -> None:
+    sweep(*GRID, "keep_weights=[rte]")
+    store = Store(tmp_path / "store")
+    assert weights(store) == {"rte": ["rte"], "mrpc": ["mrpc"], "rte<-mrpc": ["rte"]}
+    assert len(trained.titles) == 3
+    assert list(store.work.glob("replaced-*")) == []

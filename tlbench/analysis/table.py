@@ -11,7 +11,7 @@ from tlbench.analysis.protocol import Protocols
 from tlbench.analysis.records import sources
 from tlbench.errors import UserError
 from tlbench.metric_names import CORRELATIONS
-from tlbench.older_records import by_present_rules
+from tlbench.older_records import by_present_rules, with_later_keys
 from tlbench.results import CONDITIONS, ResultRecord
 
 EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
@@ -80,7 +80,7 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
-    record = by_present_rules(found)
+    record = with_later_keys(by_present_rules(found))
     config, rows = record.config, _sizes(record)
     everything = config.get("strategy", {}).get("supports") == "all"
     if everything or record.strategy == "mtl_all":

@@ -116,8 +116,9 @@ class BestPerTask(pl.Callback):
         self.diverged = state_dict.get("diverged")
 
     def finish(self) -> None:
-        """Put the best weights where the store expects them: ``weights/<task>``."""
-        (self.folder / "weights").mkdir(exist_ok=True)
+        """Put the best weights where the store expects them: ``weights/<task>``; drop others."""
+        if self.weights_of:
+            (self.folder / "weights").mkdir(exist_ok=True)
         for name in self.weights_of:
             target = self.folder / "weights" / name
             shutil.rmtree(target, ignore_errors=True)  # of a process that was killed right here

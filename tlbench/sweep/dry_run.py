@@ -42,7 +42,7 @@ def print_plan(plan: Plan) -> None:
 
 def print_run(experiment: Experiment) -> None:
     """Print the stages of a single run and which of them are in the store."""
-    stages = experiment.plan()
+    stages = experiment.last_of(experiment.plan()).graph()
     missing = Missing()
     missing.add(stages)
     say(f"{experiment.title}: {len(stages)} stages")

@@ -176,7 +176,9 @@ def _job(stage: Stage, weights_of: Tasks, end: Planned | None, user: Planned, sw
     first = end or user
     told = [f"++encoder.identity='{stage.config.encoder.identity}'"]  # found out once, here
     keeps = weights.kept(first.stages, stage)[stage.key]
-    if not weights_of <= keeps or (weights_of and is_there(stage)):
+    # A list of the user's is about the last stage of an experiment, and not about this one.
+    alone_by_list = end is None and not isinstance(first.config.keep_weights, str)
+    if alone_by_list or not weights_of <= keeps or (weights_of and is_there(stage)):
         told.append(f"keep_weights=[{','.join(sorted(weights_of))}]")
     if end is None:
         told.append(f"only_stage='{stage.key}'")
