@@ -56,9 +56,10 @@ def test_labels_are_exact_whatever_the_precision(compose: Compose) -> None:
     data = MultiTaskDataModule(build(cfg).plan()[-1])
     data.setup()
     (rows,) = data.train
-    given = rows.tokens.data.column("label").to_numpy()
+    odd = [4.2, 257.0]
+    labelled = rows.tokens.map(lambda _, i: {"label": odd[i % 2]}, with_indices=True)
+    object.__setattr__(rows, "tokens", labelled)
     for batch in data.train_dataloader():
         converted = HalfPrecision("bf16-true").convert_input(batch)
-        expected = given[converted.ids.numpy()].astype(np.float32)
-        assert converted.labels.tolist() == expected.tolist()
-        assert set(expected) - set(np.round(expected))
+        expected = [float(np.float32(odd[i % 2])) for i in converted.ids.tolist()]
+        assert converted.labels.tolist() == expected
