@@ -9,7 +9,7 @@ from typing import Any
 from tlbench import recording, results, weights
 from tlbench.claims import Claim
 from tlbench.loggers import JobLog
-from tlbench.stage import Need, Stage
+from tlbench.stage import Stage
 from tlbench.store import Store
 from tlbench.writing import writing
 
@@ -84,7 +84,7 @@ class Execution:
         if manifest:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return manifest
-        before = {need.stage.key: self._ensure_need(need) for need in stage.needs}
+        before = {need.stage.key: self.ensure(need.stage, need.tasks) for need in stage.needs}
         with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
             manifest = self.store.find_sound(stage.key, weights_of)
             if manifest is None:  # nobody trained it in the meantime
@@ -92,9 +92,6 @@ class Execution:
                 manifest = self._train(stage, claim, before, weights_of)
                 self.trained.add(stage.key)
         return manifest
-
-    def _ensure_need(self, need: Need) -> dict[str, Any]:
-        return self.ensure(need.stage, () if need.weights_of is None else (need.weights_of,))
 
     def _train(
         self,

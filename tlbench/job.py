@@ -177,7 +177,5 @@ def _record_failure(cfg: DictConfig, folder: Path | None, error: BaseException) 
     said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
     shown = None if isinstance(error, UserError) else error  # its sentence says all
     log.error("%s", said if shown is None else "The job failed:", exc_info=shown)
-    if folder and not isinstance(
-        error, claims.ClaimLostError
-    ):  # whoever has taken it over leaves a record
+    if folder and not isinstance(error, claims.ClaimLostError):
         recording.write_failure(cfg, said, folder)

@@ -54,7 +54,7 @@ class Missing:
             return
         self.stages[stage.key] = stage
         for need in stage.needs:
-            self._want(need.stage, () if need.weights_of is None else (need.weights_of,))
+            self._want(need.stage, need.tasks)
 
     def _is_there(self, stage: Stage, tasks: frozenset[str]) -> bool:
         """The same as ``is_there``, the file read once for all the experiments of a sweep."""

@@ -67,6 +67,11 @@ class Need:
     weights_of: str | None = None
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks whose best weights must be there: one, or none."""
+        return () if self.weights_of is None else (self.weights_of,)
+
+    @property
     def title(self) -> str:
         """What a person reads: ``mnli``, or ``mnli+rte:mnli`` where there is a choice of task."""
         choice = self.weights_of is not None and len(self.stage.tasks) > 1

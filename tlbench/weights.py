@@ -55,8 +55,7 @@ def kept(plan: Sequence[Stage], last: Stage) -> Mapping[str, Tasks]:
     by_key: dict[str, Tasks] = defaultdict(Tasks, asked_for(last.graph()))
     for stage in plan:
         for need in stage.needs:
-            if need.weights_of is not None:
-                by_key[need.stage.key] |= {need.weights_of}
+            by_key[need.stage.key] |= Tasks(need.tasks)
         if stage.is_single and stage.config.keep_weights == "needed":
             by_key[stage.key] |= Tasks(stage.tasks)
     return by_key

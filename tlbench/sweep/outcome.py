@@ -126,10 +126,7 @@ def _is_trained(job: Job) -> bool:
 
 
 def _can_start(job: Job) -> bool:
-    return all(
-        is_there(need.stage, () if need.weights_of is None else (need.weights_of,))
-        for need in job.stage.needs
-    )
+    return all(is_there(need.stage, need.tasks) for need in job.stage.needs)
 
 
 def _write_records(todo: Sequence[Planned]) -> None:
