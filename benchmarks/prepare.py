@@ -7,11 +7,11 @@ import hydra
 
 from benchmarks.bare_loop import Row, Settings
 from benchmarks.workload import Case, Work
-from tlbench.config_files import CONF_DIR
-from tlbench.data.datamodule import MultiTaskDataModule
-from tlbench.experiment import build
-from tlbench.hub import locate
-from tlbench.stage import Stage
+from tlbench.config.search_path import CONF_DIR
+from tlbench.plan.encoder_files import locate
+from tlbench.plan.experiment import build
+from tlbench.plan.stage import Stage
+from tlbench.training.datamodule import MultiTaskDataModule
 
 
 def stage(case: Case, *overrides: str) -> Stage:

@@ -16,20 +16,23 @@ from torch import Tensor, nn
 from benchmarks import bare_loop, prepare
 from benchmarks.watch import Watch
 from benchmarks.workload import Case
-from tlbench import loggers, memory, training
-from tlbench.data.datamodule import MultiTaskDataModule
-from tlbench.execution import StageRun
-from tlbench.model.multitask import Batch, MultiTaskModel
-from tlbench.stage import Stage
-from tlbench.weights import kept
+from tlbench.data.batch import Batch
+from tlbench.jobs import loggers
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.plan.stage import Stage
+from tlbench.plan.weights import kept
+from tlbench.training import malloc, train
+from tlbench.training.context import StageContext
+from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.train import choose_kernels
 
 
 def train_stage(case: Case, watch: Watch) -> None:
-    """``tlbench.training.train_stage`` with its loggers and callbacks, and one that looks on."""
+    """``train.train_stage`` with its loggers and callbacks, and one that looks on."""
     stage = prepare.stage(case, *case.product)
     folder = _folder(case, "stage")
     log = loggers.open_log(stage.config.logger, _job(stage, folder))
-    make = training._trainer
+    make = train._trainer
 
     def watched(*arguments: Any) -> pl.Trainer:
         trainer = make(*arguments)
@@ -38,10 +41,10 @@ def train_stage(case: Case, watch: Watch) -> None:
         return trainer
 
     try:
-        with patch.object(training, "_trainer", watched):
+        with patch.object(train, "_trainer", watched):
             weights_of = kept([stage], stage)[stage.key]
-            run = StageRun(stage, "target", folder, weights_of=weights_of)
-            training.train_stage(run, log.lightning())
+            run = StageContext(stage, "target", folder, weights_of=weights_of)
+            train.train_stage(run, log.lightning())
     finally:
         log.finish({}, failed=False)
 
@@ -117,12 +120,12 @@ class _LossByTask(_Loss):
 
 
 def _bare(case: Case, watch: Watch, loss: type[_Loss]) -> None:
-    memory.keep_freed()
+    malloc.keep_freed()
     stage = prepare.stage(case, *case.product)
     pl.seed_everything(case.seed, verbose=False)
     ready = list(islice(_ready(stage, case.device), case.all_steps))
-    kernels = training.choose_kernels(stage.config)
-    model = training._model(StageRun(stage, "target", _folder(case, "bare")), kernels)
+    kernels = choose_kernels(stage.config)
+    model = train._model(StageContext(stage, "target", _folder(case, "bare")), kernels)
     settings = prepare.settings(case, stage)
     bare_loop.fit(loss(model), watch.timed(ready), settings, watch.after_step)
 
@@ -165,5 +168,7 @@ def _folder(case: Case, name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=name, dir=case.folder))
 
 
-def _job(stage: Stage, folder: Path) -> loggers.Job:
-    return loggers.Job(stage.title, "benchmark", "stage", stage.tasks, asdict(stage.config), folder)
+def _job(stage: Stage, folder: Path) -> loggers.RunInfo:
+    return loggers.RunInfo(
+        stage.title, "benchmark", "stage", stage.tasks, asdict(stage.config), folder
+    )

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.analysis.planted import grid, heuristic_holds
+from tests.support.planted import grid, heuristic_holds
 
 TASKS = {f"task{number:02}": int(400 * 1.25**number) for number in range(30)}
 PER_SEED = 30 * (2 * 29 + 2)
@@ -24,7 +24,7 @@ def main(records: int = 100_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         size = _make(Path(folder) / "study", records)
         began = time.perf_counter()
-        command = [sys.executable, "-m", "tlbench.report_cli", f"{folder}/study"]
+        command = [sys.executable, "-m", "tlbench.cli.report", f"{folder}/study"]
         subprocess.run(  # noqa: S603 - this file's own command
             [*command, "--out", f"{folder}/out"], check=True, stdout=subprocess.DEVNULL
         )

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from tlbench.errors import UserError
-from tlbench.hub import locate
+from tlbench.plan.encoder_files import locate
 
 SHAPES: dict[str, dict[str, Any]] = {
     "minilm": {

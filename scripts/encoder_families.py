@@ -16,11 +16,11 @@ import transformers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from tlbench.config import Encoder
+from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
-from tlbench.model.encoder import load_tokenizer
-from tlbench.model.features import preferred
-from tlbench.model.probe import try_encoder
+from tlbench.models.encoder import load_tokenizer
+from tlbench.models.features import preferred
+from tlbench.models.probe import try_encoder
 
 FAMILIES = tuple(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
 _TOKENIZER = "package:tlbench/assets/tiny"

@@ -1,4 +1,4 @@
-"""What the tests share: composed configs, small experiments, the folder of real GLUE files."""
+"""The environment of the tests, and the fixtures that many of them use."""
 
 import os
 
@@ -6,66 +6,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: its threads only 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import datasets
-import hydra
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from tlbench.config_files import CONF_DIR
-from tlbench.execution import StageRun
-from tlbench.job import run_experiment
-from tlbench.results import ResultRecord, read
-from tlbench.stage import Stage
-from tlbench.training import train_stage
-from tlbench.weights import kept
+from tests.support.experiments import Compose, Run, Trained, compose_config
+from tests.support.sweeps import launcher, make_sweeper, sweep
+from tests.support.tables import table
+from tlbench.jobs.job import run_experiment
+from tlbench.records.record import ResultRecord, read_record
+
+__all__ = ["launcher", "make_sweeper", "sweep", "table"]  # fixtures, which pytest finds here
 
 datasets.disable_progress_bars()
-
-Compose = Callable[..., DictConfig]
-Run = Callable[..., ResultRecord]
-
-
-def compose_config(*overrides: str) -> DictConfig:
-    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return hydra.compose("config", overrides=list(overrides))
-
-
-def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
-    """The dotted keys of all values."""
-    found = []
-    for key in cfg:
-        node = OmegaConf.select(cfg, str(key)) if not OmegaConf.is_missing(cfg, key) else None
-        name = f"{prefix}{key}"
-        found += leaves(node, f"{name}.") if isinstance(node, DictConfig) and node else [name]
-    return found
-
-
-def stage_run(stage: Stage, folder: Path, **more: Any) -> StageRun:
-    """What the training of a stage is given, where it is the only one of its plan."""
-    weights_of = kept(stage.graph(), stage)[stage.key]
-    return StageRun(stage, "target", folder, weights_of=weights_of, **more)
-
-
-def write_users_task(folder: Path, score: str) -> None:
-    """A task of the user's, ``mine``, in the config folder ``my_conf``, with its rows."""
-    configs = folder / "my_conf" / "target_task"
-    configs.mkdir(parents=True)
-    (configs / "mine.yaml").write_text(
-        f"name: mine\nlabels: [bad, good]\nscore: [{score}]\nmetrics: [macro_f1, accuracy]\n"
-        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
-    )
-    (folder / "data").mkdir()
-    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
-    for split in ("train", "dev"):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / "data" / f"{split}.jsonl").write_text(lines)
 
 
 @pytest.fixture
@@ -92,7 +50,7 @@ def run(compose: Compose, tmp_path: Path) -> Run:
     def go(*overrides: str, in_sweep: bool = False) -> ResultRecord:
         folder = tmp_path / "job"
         run_experiment(compose(*overrides), folder, in_sweep)
-        return read(folder / "result.json")
+        return read_record(folder / "result.json")
 
     return go
 
@@ -124,29 +82,5 @@ def glue_dir() -> Path:
 def trained(monkeypatch: pytest.MonkeyPatch) -> "Trained":
     """Watches what is trained, and makes it fail where asked."""
     watch = Trained()
-    monkeypatch.setattr("tlbench.training.train_stage", watch)
+    monkeypatch.setattr("tlbench.training.train.train_stage", watch)
     return watch
-
-
-class Trained:
-    """Stands for ``train_stage``.
-
-    Attributes:
-        titles, roles: of the stages that were trained, in order.
-        starts: by key, the folder of the weights that each started from, if any.
-        errors: what to raise instead of training, by title.
-    """
-
-    def __init__(self) -> None:
-        self.titles: list[str] = []
-        self.roles: list[str] = []
-        self.starts: dict[str, Path | None] = {}
-        self.errors: dict[str, BaseException] = {}
-
-    def __call__(self, run: StageRun, *arguments: Any) -> Any:
-        if error := self.errors.get(run.stage.title):
-            raise error
-        self.titles.append(run.stage.title)
-        self.roles.append(run.role)
-        self.starts[run.stage.key] = run.start
-        return train_stage(run, *arguments)

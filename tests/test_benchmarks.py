@@ -15,13 +15,13 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
 from benchmarks.workload import Case, Work
-from tests.conftest import compose_config
-from tlbench.config import parse_config
+from tests.support.experiments import compose_config
+from tlbench.config.schema import parse_config
 from tlbench.errors import UserError
-from tlbench.execution import StageRun
-from tlbench.model.encoder import load_encoder
-from tlbench.model.features import PLAIN
-from tlbench.training import _model
+from tlbench.models.encoder import load_encoder
+from tlbench.models.features import PLAIN
+from tlbench.training.context import StageContext
+from tlbench.training.train import _model
 
 MakeCase = Callable[..., Case]
 
@@ -112,7 +112,7 @@ def test_rows_are_another_draw_with_another_seed(case: MakeCase) -> None:
 
 def test_two_forwards_have_the_loss_of_one(case: MakeCase, tmp_path: Path) -> None:
     stage = prepare.stage(case("rte", "mnli", "stsb"))
-    model = _model(StageRun(stage, "target", tmp_path), PLAIN).eval()
+    model = _model(StageContext(stage, "target", tmp_path), PLAIN).eval()
     ready = next(product._ready(stage, "cpu"))
     assert len(ready.by_task) > 1
     one, two = product._Loss(model)(ready), product._LossByTask(model)(ready)
@@ -122,7 +122,7 @@ def test_two_forwards_have_the_loss_of_one(case: MakeCase, tmp_path: Path) -> No
 def test_the_bare_loop_has_as_many_parameters_as_tlbench(case: MakeCase, tmp_path: Path) -> None:
     asked = case("rte", "mnli")
     stage, work = prepare.stage(asked), Work.read(asked.folder)
-    ours = _model(StageRun(stage, "target", tmp_path), PLAIN)
+    ours = _model(StageContext(stage, "target", tmp_path), PLAIN)
     theirs = bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained)
     sizes = [sorted(p.shape for p in model.parameters()) for model in (ours, theirs)]
     assert sizes[0] == sizes[1]

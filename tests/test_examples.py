@@ -6,9 +6,9 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args, make_launch_sweep_entrypoint
 
-from tests.conftest import Compose
-from tlbench.choices import check_choices
-from tlbench.experiment import build
+from tests.support.experiments import Compose
+from tlbench.config.overrides import check_choices
+from tlbench.plan.experiment import build
 
 FILE = Path(__file__).parents[1] / "examples" / "wandb_sweep.yaml"
 SWEEP: dict[str, Any] = yaml.safe_load(FILE.read_text())

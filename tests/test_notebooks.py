@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from nbclient import NotebookClient
 
-from tests.analysis.planted import grid, heuristic_holds, write
+from tests.support.planted import grid, heuristic_holds, write
 from tlbench.analysis import Analysis, analyse_study, collect
 from tlbench.analysis.advice import EVIDENCE
-from tlbench.report_cli import main
+from tlbench.cli.report import main
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PUBLISHED = ["paper", "budgets_and_selection", "size_ablation"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import compose_config
-from tlbench import report_cli, rerun_cli
-from tlbench.choices import check_choices
-from tlbench.config import parse_config
-from tlbench.config_files import CONF_DIR
-from tlbench.store_cli import _parser
+from tests.support.experiments import compose_config
+from tlbench.cli import report, rerun
+from tlbench.cli.store import _parser
+from tlbench.config.overrides import check_choices
+from tlbench.config.schema import parse_config
+from tlbench.config.search_path import CONF_DIR
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,12 +39,12 @@ def test_a_store_command_is_understood(line: str) -> None:
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-report")])
 def test_a_report_command_is_understood(line: str) -> None:
-    assert report_cli._parser().parse_args(words(line)[1:]).study
+    assert report._parser().parse_args(words(line)[1:]).study
 
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-rerun")])
 def test_a_rerun_command_is_understood(line: str) -> None:
-    assert rerun_cli.parser().parse_args(words(line)[1:]).record
+    assert rerun.parser().parse_args(words(line)[1:]).record
 
 
 def test_the_two_commands_use_what_is_there() -> None:

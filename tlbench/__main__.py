@@ -8,17 +8,17 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from tlbench.choices import check_choices
-from tlbench.config_files import CONF_DIR
+from tlbench.config.overrides import check_choices
+from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
-from tlbench.writing import writing
+from tlbench.store.disk import writing
 
 _NO_TRIAL = "No trials are completed yet."  # what Optuna raises at the end of such a search
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
 def _job(cfg: DictConfig) -> float | None:
-    from tlbench.job import run_job  # composing, --help and completion do without it
+    from tlbench.jobs.job import run_job  # composing, --help and completion do without it
 
     return run_job(cfg)
 

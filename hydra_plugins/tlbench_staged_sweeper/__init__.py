@@ -19,6 +19,8 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from tlbench.console import show_or_hide_progress_bars
+
 
 @dataclass
 class StagedSweeperConf(BasicSweeperConf):
@@ -58,7 +60,7 @@ class StagedSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         from tlbench.errors import UserError
-        from tlbench.writing import writing
+        from tlbench.store.disk import writing
 
         try:
             with writing("hydra.sweep.dir", self.master.hydra.sweep.dir):
@@ -73,14 +75,15 @@ class StagedSweeper(BasicSweeper):
         Raises:
             UserError: at once if a value has a wrong type, at the end if an experiment has failed.
         """
-        from tlbench import progress
-        from tlbench.sweep import compose, dry_run, freeze, outcome, plan, stop
+        pass
+        from tlbench.jobs import signals
+        from tlbench.sweep import compose, dry_run, plan, run, snapshot
 
-        progress.show_or_hide(self.master.trainer.progress_bar)
+        show_or_hide_progress_bars(self.master.trainer.progress_bar)
         folder = Path(self.master.hydra.sweep.dir)
         loader = self.context.config_loader
         if not self.dry_run:
-            loader = freeze.freeze(loader, folder)
+            loader = snapshot.freeze(loader, folder)
         axes = self._axes(arguments, loader)
         combinations = compose.combine(axes, compose.Composer(loader, self.master))
         planned = plan.make_plan(combinations, folder, self.dry_run)
@@ -89,9 +92,9 @@ class StagedSweeper(BasicSweeper):
             return
         OmegaConf.save(self.master, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
-        with stop.answered():
-            ended = outcome.run(planned, launch)
-        outcome.report(ended, folder)
+        with signals.answered():
+            ended = run.run(planned, launch)
+        run.report(ended, folder)
 
     def _axes(self, arguments: list[str], loader: ConfigLoader) -> list[list[str]]:
         """The overrides to choose from, key by key; a later argument replaces a parameter."""

@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.conftest import Table
-from tests.analysis.planted import SEEDS, grid, none
+from tests.support.planted import SEEDS, grid, none
+from tests.support.tables import Table
 from tlbench.analysis import advice
 from tlbench.analysis.advice import Advice, advise, simultaneous, verdict
 from tlbench.analysis.comparisons import ALPHA, compare, gains
-from tlbench.results import ResultRecord
+from tlbench.records.record import ResultRecord
 
 TASKS = {"rte": 100, "mnli": 400, "cola": 200}
 

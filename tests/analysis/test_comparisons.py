@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tests.analysis.conftest import Table
-from tests.analysis.planted import GLUE, SEEDS, grid, heuristic_holds, none, record
+from tests.support.planted import GLUE, SEEDS, grid, heuristic_holds, none, record
+from tests.support.tables import Table
 from tlbench.analysis.comparisons import (
     ALPHA,
     PAIR,

@@ -4,8 +4,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from tests.analysis.conftest import Table
-from tests.analysis.planted import GLUE, grid, heuristic_holds
+from tests.support.planted import GLUE, grid, heuristic_holds
+from tests.support.tables import Table
 from tlbench.analysis.comparisons import ALPHA, compare
 from tlbench.analysis.heuristic import accuracy, fieller, judge, regress
 

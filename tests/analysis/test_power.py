@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from tests.analysis.conftest import Table
-from tests.analysis.planted import grid, none
+from tests.support.planted import grid, none
+from tests.support.tables import Table
 from tlbench.analysis.comparisons import ALPHA, compare
 from tlbench.analysis.power import POWER, detectable, power
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.planted import config, grid, none, write
-from tlbench.analysis.analysis import analyse_study
+from tests.support.planted import config, grid, none, write
+from tlbench.analysis.collect import Records, collect
 from tlbench.analysis.protocol import differences, keys_of, named_differences, split
-from tlbench.analysis.table import Study, collect
+from tlbench.analysis.study import analyse_study
 from tlbench.errors import UserError
-from tlbench.results import ResultRecord
+from tlbench.records.record import ResultRecord
 
 TASKS = {"rte": 100, "mnli": 400, "cola": 200}
 
@@ -22,13 +22,13 @@ def under(seeds: Sequence[int] = (0, 1, 2), **changes: Any) -> list[ResultRecord
     return found
 
 
-def study(folder: Path, *parts: list[ResultRecord]) -> Study:
+def study(folder: Path, *parts: list[ResultRecord]) -> Records:
     for number, part in enumerate(parts):
         write(part, folder / str(number))
     return collect([folder])
 
 
-def found(made: Study) -> dict[str, list[str]]:
+def found(made: Records) -> dict[str, list[str]]:
     return differences(made.table, made.protocols)
 
 
@@ -252,12 +252,12 @@ def planned(name: str, plan: str, target: str = "rte") -> list[ResultRecord]:
 
 
 def test_two_strategies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
-    ours, theirs = planned("mtl", "tlbench.strategies.mtl"), planned("mtl", "mine.mtl")
-    single = planned("single", "tlbench.strategies.single")
+    ours, theirs = planned("mtl", "tlbench.plan.strategies.mtl"), planned("mtl", "mine.mtl")
+    single = planned("single", "tlbench.plan.strategies.single")
     found = study(tmp_path, ours, theirs, single)
     key = "strategies.mtl.plan"
     assert differences(found.table, found.protocols) == {
-        key: ["tlbench.strategies.mtl", "mine.mtl"]
+        key: ["tlbench.plan.strategies.mtl", "mine.mtl"]
     }
     parts = split(found.table, found.protocols, [key])
     assert [sorted(part.strategy.unique()) for _, part in parts] == [["mtl", "single"]] * 2
@@ -265,7 +265,7 @@ def test_two_strategies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
 
 def test_what_a_stage_was_trained_under_is_named_and_kept_together(tmp_path: Path) -> None:
     alike = {"title": "rte", "train_rows": {"rte": 100}, "steps": 1, "instances": 1}
-    records = planned("single", "tlbench.strategies.single")
+    records = planned("single", "tlbench.plan.strategies.single")
     for one, threads in zip(records, (1, 2, 2), strict=True):
         one.stages = [{**alike, "key": one.stage_keys[0], "threads": threads, "device": "cpu"}]
     named = named_differences(study(tmp_path, records).table)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from tests.conftest import compose_config
+from tests.support.experiments import compose_config
 from tlbench.data.generated import TEXTS, rows
 from tlbench.data.generated.grammar import Sentence, contradicts, edit, entails, random_sentence
 from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, vocabulary
 from tlbench.data.generated.tasks import NOUNS, similarity
-from tlbench.model.encoder import load_tokenizer
+from tlbench.models.encoder import load_tokenizer
 
 
 @pytest.mark.parametrize("task", TEXTS)

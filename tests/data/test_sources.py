@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from tests.conftest import Compose
-from tlbench.config import Source, Task, parse_config
+from tests.support.experiments import Compose
+from tlbench.config.schema import Source, Task, parse_config
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
 

@@ -5,10 +5,10 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-from tests.sweep.conftest import MakeSweeper
-from tlbench.config import parse_config
+from tests.support.sweeps import MakeSweeper
+from tlbench.config.identity import unresolved
+from tlbench.config.schema import parse_config
 from tlbench.errors import UserError
-from tlbench.naming import unresolved
 from tlbench.sweep.compose import Combination, Composer, combine
 
 GRID = ("target_task=glob(*)", "support_task=glob(*,exclude=none)", "strategy=glob(*)",

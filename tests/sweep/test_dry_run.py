@@ -1,16 +1,16 @@
-"""What a dry run says beside the plan; tests/test_sweeper.py has the plan itself."""
+"""What a dry run says beside the plan; tests/sweep/test_sweeper.py has the plan itself."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Compose, Run
-from tests.sweep.conftest import Sweep
-from tlbench.damage import write_sealed
-from tlbench.experiment import build
-from tlbench.stage import RECIPE_VERSION
-from tlbench.sweep.dry_run import print_run
+from tests.support.experiments import Compose, Run
+from tests.support.sweeps import Sweep
+from tlbench.jobs.dry_run import print_run
+from tlbench.plan.experiment import build
+from tlbench.plan.stage import TRAINING_VERSION
+from tlbench.store.integrity import write_sealed
 
 
 def test_stages_of_an_older_training_are_counted(
@@ -22,7 +22,7 @@ def test_stages_of_an_older_training_are_counted(
     file = tmp_path / "store" / record.stage_keys[-1] / "stage.json"
     manifest = json.loads(file.read_text())
     del manifest["checksum"]
-    manifest["ingredients"]["recipe"] = RECIPE_VERSION - 1
+    manifest["ingredients"]["recipe"] = TRAINING_VERSION - 1
     write_sealed(file, manifest)
     print_run(build(compose()))
     assert "1 stages in " in (said := capsys.readouterr().out)

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from safetensors.torch import load_file
 
-from tests import graphs
-from tests.conftest import Compose, Run
-from tests.graphs import GRAPH, Node
-from tests.sweep.conftest import Sweep, Trained, records_below
+from tests.support import graphs
+from tests.support.experiments import Compose, Run, Trained
+from tests.support.graphs import GRAPH, Node
+from tests.support.sweeps import Sweep, records_below
 from tlbench.errors import UserError
-from tlbench.experiment import build
-from tlbench.job import run_experiment
-from tlbench.model.multitask import MultiTaskModel
-from tlbench.results import read
-from tlbench.stage import Need, Stage
-from tlbench.store import Store
+from tlbench.jobs.job import run_experiment
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.plan.experiment import build
+from tlbench.plan.stage import Need, Stage
+from tlbench.records.record import read_record
+from tlbench.store.store import Store
 
 PLAN = ("strategy=mtl", "support_task=mnli")
-MTL_FIRST = (*PLAN, "strategy.plan=tests.graphs.mtl_then_target")
-CHAIN = (*PLAN, "strategy.plan=tests.graphs.chain")
-ALL = ("strategy=mtl_all", "strategy.plan=tests.graphs.strategy")
+MTL_FIRST = (*PLAN, "strategy.plan=tests.support.graphs.mtl_then_target")
+CHAIN = (*PLAN, "strategy.plan=tests.support.graphs.chain")
+ALL = ("strategy=mtl_all", "strategy.plan=tests.support.graphs.strategy")
 
 
 def test_a_stage_starts_from_its_own_task_of_a_stage_that_trained_it(compose: Compose) -> None:
@@ -55,14 +55,14 @@ def test_the_task_whose_weights_are_taken_is_in_the_key(compose: Compose) -> Non
     ],
 )
 def test_what_leaves_a_choice_open_is_refused(compose: Compose, plan: str, reason: str) -> None:
-    cfg = compose("strategy=mtl_all", f"strategy.plan=tests.graphs.{plan}")
+    cfg = compose("strategy=mtl_all", f"strategy.plan=tests.support.graphs.{plan}")
     with pytest.raises(UserError, match=f"^Change strategy.plan: .*{reason}"):
         build(cfg).plan()
 
 
 def test_an_epoch_is_not_measured_by_a_target_that_is_not_trained(compose: Compose) -> None:
     cfg = compose(
-        "strategy=mtl_all", "strategy.plan=tests.graphs.from_two", "sampling.epoch=target"
+        "strategy=mtl_all", "strategy.plan=tests.support.graphs.from_two", "sampling.epoch=target"
     )
     with pytest.raises(
         UserError, match=r"^Change sampling.epoch: the stage of cola, mrpc does not"
@@ -129,7 +129,7 @@ def test_a_sweep_over_strategies_trains_what_they_share_once(
     sweep: Sweep, trained: Trained
 ) -> None:
     """A pair that is an experiment's last stage, and a start under another strategy."""
-    plans = "strategy.plan=tlbench.strategies.mtl,tests.graphs.mtl_then_target"
+    plans = "strategy.plan=tlbench.plan.strategies.mtl,tests.support.graphs.mtl_then_target"
     sweep(*PLAN, plans)
     assert sorted(trained.titles) == ["mnli+rte", "rte<-mnli+rte:rte"]
 
@@ -192,7 +192,7 @@ def outcome(
     """The score and stages of the experiment, run in one of three ways."""
     if way == "run":
         run_experiment(hydra.compose("config", list(overrides)), folder / "job", False)
-        record = read(folder / "job" / "result.json")
+        record = read_record(folder / "job" / "result.json")
     else:
         if way == "killed":
             trained.errors[planned[-1].title] = KeyboardInterrupt()

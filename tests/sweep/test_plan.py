@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweep.conftest import MakeSweeper
+from tests.support.sweeps import MakeSweeper
 from tlbench.sweep.compose import Composer, combine
 from tlbench.sweep.plan import Plan, make_plan
 

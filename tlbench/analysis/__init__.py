@@ -1,21 +1,10 @@
-"""From result records to an answer: statistics, tables, figures, one page. Never imports torch.
+"""From result records to numbers: comparisons, verdicts, costs. Never imports torch.
 
-In a notebook: ``(analysis,) = analyse_study(collect(["multirun/paper_grid"]))``, then
-``tables(analysis)`` and ``make_figures(analysis)``.
+In a notebook: ``(analysis,) = analyse_study(collect(["multirun/paper_grid"]))``, then ``tables``
+and ``make_figures`` of ``tlbench.report``.
 """
 
-from tlbench.analysis.analysis import Analysis, analyse, analyse_study
-from tlbench.analysis.report import make_figures, write_report
-from tlbench.analysis.table import Study, collect
-from tlbench.analysis.tables import tables
+from tlbench.analysis.collect import Records, collect
+from tlbench.analysis.study import Analysis, analyse, analyse_study
 
-__all__ = [
-    "Analysis",
-    "Study",
-    "analyse",
-    "analyse_study",
-    "collect",
-    "make_figures",
-    "tables",
-    "write_report",
-]
+__all__ = ["Analysis", "Records", "analyse", "analyse_study", "collect"]

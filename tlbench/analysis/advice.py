@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tlbench.analysis.cells import cells
 from tlbench.analysis.comparisons import ALPHA
-from tlbench.analysis.grid import cells
 
 MATTERS = 0.005  # half a point
 EVIDENCE, NO_EVIDENCE, NO_DIFFERENCE, NO_TEST = (

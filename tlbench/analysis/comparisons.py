@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tlbench.analysis.table import done
+from tlbench.analysis.collect import done
 
 ALPHA = 0.1  # the paper's; every interval is a 90% interval
 PAIR = ["target", "support", "target_rows", "support_rows"]

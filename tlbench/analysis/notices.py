@@ -3,9 +3,9 @@
 import pandas as pd
 
 from tlbench.analysis import protocol
-from tlbench.analysis.table import EXPERIMENT, done
+from tlbench.analysis.collect import EXPERIMENT, done
 
-LACKING = {
+UNSCORED = {
     "failed": "Failed experiments",
     "diverged": "Experiments whose training has diverged",
     "undefined": "Experiments whose score is not defined",
@@ -20,8 +20,8 @@ _TAKEN_AS = {
 
 
 def without_score(table: pd.DataFrame) -> dict[str, int]:
-    """How many records have no score, by why: the keys of ``LACKING``."""
-    found = {name: int((table.outcome == name).sum()) for name in LACKING}
+    """How many records have no score, by why: the keys of ``UNSCORED``."""
+    found = {name: int((table.outcome == name).sum()) for name in UNSCORED}
     return {name: count for name, count in found.items() if count}
 
 
@@ -35,7 +35,7 @@ def notices_of(
     for name, count in unscored.items():
         flattered = " A cell that lost seeds so looks better than it is."
         found.append(
-            f"{LACKING[name]}: {count:,}, in no mean and no test, and named below."
+            f"{UNSCORED[name]}: {count:,}, in no mean and no test, and named below."
             + (flattered if name != "failed" else "")
         )
     found += _collapses(scored)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.definitions import PREFIX, plan_key, task_keys
+from tlbench.config.identity import NEUTRAL_KEYS, affects_training, flatten, is_under
 from tlbench.errors import UserError
-from tlbench.naming import NEUTRAL_KEYS, flatten, has_effect, is_in
-from tlbench.results import ResultRecord
+from tlbench.records.definitions import PREFIX, plan_key, task_keys
+from tlbench.records.record import ResultRecord
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
 _CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
@@ -48,7 +48,7 @@ class Protocols:
             flat = {"strategy.tasks": mixed} if mixed else {}
             for name, text in texts:
                 flat |= self._section(name, text, config[name])
-            flat = {k: v for k, v in flat.items() if has_effect(k, strategy)} | defined
+            flat = {k: v for k, v in flat.items() if affects_training(k, strategy)} | defined
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
                 self.flat.append(flat)
@@ -60,7 +60,7 @@ class Protocols:
             self._sections[name, text] = {
                 key: str(v)
                 for key, v in flatten(value, name)
-                if not is_in(key, (*_CHOSEN, *NEUTRAL_KEYS))
+                if not is_under(key, (*_CHOSEN, *NEUTRAL_KEYS))
             }
         return self._sections[name, text]
 
@@ -76,7 +76,7 @@ def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str
     the configs do, as the rows of two suites.
     """
     found = _within_targets(table, protocols)
-    of_config = {key: values for key, values in found.items() if not is_in(key, (PREFIX,))}
+    of_config = {key: values for key, values in found.items() if not is_under(key, (PREFIX,))}
     parts = split(table, protocols, list(of_config)) if of_config else [({}, table)]
     inside = {key for _, part in parts for key in _within_targets(part, protocols)}
     return of_config | {k: v for k, v in found.items() if k in inside and k not in of_config}
@@ -85,7 +85,7 @@ def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str
 def between_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
     """The keys of a task that differ, each with its values; for records that agree in a target."""
     of_tasks = _within_targets(table.assign(target=""), protocols)
-    return {key: values for key, values in of_tasks.items() if is_in(key, (PREFIX,))}
+    return {key: values for key, values in of_tasks.items() if is_under(key, (PREFIX,))}
 
 
 def _within_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
@@ -155,7 +155,7 @@ def keys_of(asked: Sequence[str], differing: Sequence[str]) -> list[str]:
     """
     keys: list[str] = []
     for name in asked:
-        found = [key for key in differing if is_in(key, (name,))]
+        found = [key for key in differing if is_under(key, (name,))]
         if name in NAMED:
             found = [name]
         if not found:

@@ -17,10 +17,10 @@ from datasets import ClassLabel, Dataset, Features, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 from huggingface_hub.utils.logging import set_verbosity_error
 
-from tlbench.config import Task
+from tlbench.config.schema import Task
 from tlbench.data import generated
-from tlbench.data.cached import cached
-from tlbench.data.cells import canonical, labeller
+from tlbench.data.cache import cached
+from tlbench.data.parsing import canonical, labeller
 from tlbench.data.readers import FILE_FORMATS, Row, read_rows
 from tlbench.errors import UserError
 

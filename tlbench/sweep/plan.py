@@ -6,20 +6,21 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
-from tlbench import results, weights
-from tlbench.config import Config
+from tlbench.config.identity import job_folder_name, stage_folder
+from tlbench.config.schema import Config
 from tlbench.errors import UserError
-from tlbench.experiment import Experiment, from_config, impossible
-from tlbench.missing import Missing, is_there
-from tlbench.naming import content, stage_folder
-from tlbench.schedule import Schedule
-from tlbench.stage import Stage
+from tlbench.plan import weights
+from tlbench.plan.experiment import Experiment, from_config, impossible
+from tlbench.plan.missing import Missing, is_there
+from tlbench.plan.schedule import Schedule
+from tlbench.plan.stage import Stage
+from tlbench.plan.weights import Tasks
+from tlbench.records.record import RECORD_FILE, find_record
 from tlbench.sweep.compose import Combination
-from tlbench.weights import Tasks
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedExperiment:
     """An experiment of a sweep.
 
     Attributes:
@@ -47,7 +48,7 @@ class Planned:
         """Whether its record is there, one of the stages that it has today, and the weights are
         that ``keep_weights`` asks for.
         """
-        record = None if self.error else results.find(self.folder / results.FILE)
+        record = None if self.error else find_record(self.folder / RECORD_FILE)
         if record is None or record.status == "failed":
             return False
         if record.stage_keys != [stage.key for stage in self.stages]:
@@ -57,7 +58,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """A process that trains one stage: the experiment that ends with it, or the stage alone.
 
     Attributes:
@@ -92,17 +93,17 @@ class Plan:
     combinations: int = 0
     impossible: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
-    experiments: list[Planned] = field(default_factory=list)
-    reused: list[Planned] = field(default_factory=list)
-    waves: list[list[Job]] = field(default_factory=list)
+    experiments: list[PlannedExperiment] = field(default_factory=list)
+    reused: list[PlannedExperiment] = field(default_factory=list)
+    waves: list[list[SweepJob]] = field(default_factory=list)
 
     @property
-    def todo(self) -> list[Planned]:
+    def todo(self) -> list[PlannedExperiment]:
         done = {id(planned) for planned in self.reused}
         return [planned for planned in self.experiments if id(planned) not in done]
 
     @property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[SweepJob]:
         return [job for wave in self.waves for job in wave]
 
     @property
@@ -124,7 +125,7 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
     found: set[str] = set()
     for combination in combinations:
         plan.combinations += 1
-        name = content(combination.plain)
+        name = job_folder_name(combination.plain)
         if reason := impossible(combination.config):
             plan.impossible[reason] += 1
         elif name in found:
@@ -139,29 +140,29 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
     return plan
 
 
-def _planned(combination: Combination, folder: Path, dry_run: bool) -> Planned:
+def _planned(combination: Combination, folder: Path, dry_run: bool) -> PlannedExperiment:
     overrides, config = combination.overrides, combination.config
     try:
         experiment = from_config(config, in_sweep=True)
         if experiment.unresolved and not dry_run:
             raise UserError(experiment.unresolved)
-        return Planned(overrides, config, folder, experiment, experiment.plan())
+        return PlannedExperiment(overrides, config, folder, experiment, experiment.plan())
     except UserError as error:
-        return Planned(overrides, config, folder, error=str(error))
+        return PlannedExperiment(overrides, config, folder, error=str(error))
 
 
-def _waves(todo: Sequence[Planned], folder: Path) -> list[list[Job]]:
+def _waves(todo: Sequence[PlannedExperiment], folder: Path) -> list[list[SweepJob]]:
     """Jobs for the stages that are missing; each wave needs nothing but those before it."""
     missing = Missing()
-    users: dict[str, Planned] = {}  # of every stage an experiment that needs it
-    ends: dict[str, Planned] = {}  # and the first one that ends with it
+    users: dict[str, PlannedExperiment] = {}  # of every stage an experiment that needs it
+    ends: dict[str, PlannedExperiment] = {}  # and the first one that ends with it
     for planned in todo:
         if planned.stages:
             missing.add(planned.stages)
             ends.setdefault(planned.stages[-1].key, planned)
         for stage in planned.stages:
             users.setdefault(stage.key, planned)
-    waves: dict[int, list[Job]] = {}
+    waves: dict[int, list[SweepJob]] = {}
     for key, stage in missing.stages.items():
         weights_of = Tasks(missing.weights_of[key])
         job = _job(stage, weights_of, ends.get(key), users[key], folder)
@@ -171,7 +172,13 @@ def _waves(todo: Sequence[Planned], folder: Path) -> list[list[Job]]:
     return [waves[number] for number in sorted(waves)]
 
 
-def _job(stage: Stage, weights_of: Tasks, end: Planned | None, user: Planned, sweep: Path) -> Job:
+def _job(
+    stage: Stage,
+    weights_of: Tasks,
+    end: PlannedExperiment | None,
+    user: PlannedExperiment,
+    sweep: Path,
+) -> SweepJob:
     """The experiment that ends with a stage trains it, else a job that trains the stage alone."""
     first = end or user
     told = [f"++encoder.identity='{stage.config.encoder.identity}'"]  # found out once, here
@@ -183,4 +190,4 @@ def _job(stage: Stage, weights_of: Tasks, end: Planned | None, user: Planned, sw
     if end is None:
         told.append(f"only_stage='{stage.key}'")
     job_folder = end.folder if end else sweep / stage_folder(stage.key)
-    return Job(stage, (*first.overrides, *told), job_folder, weights_of)
+    return SweepJob(stage, (*first.overrides, *told), job_folder, weights_of)

@@ -1,0 +1,100 @@
+import re
+
+import pytest
+
+from tests.support.experiments import Compose
+from tlbench.config.schema import Source, Task
+from tlbench.errors import UserError
+from tlbench.plan.experiment import build
+from tlbench.tasks.definition import check_task
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("loss=max", "Change loss: 'max' is not one of sum, mean."),
+        ("selection=test", "Change selection: 'test' is not one of dev, held_out."),
+        ("heads=one", "Change heads: "),
+        ("keep_weights=some", "Change keep_weights: "),
+        ("sampling.batches=random", "Change sampling.batches: "),
+        ("sampling.name=magic", "Change sampling.name: "),
+        ("sampling.epoch=half", "Change sampling.epoch: "),
+        ("sampling.epoch=0", "Change sampling.epoch: "),
+        ("optim.schedule=step", "Change optim.schedule: "),
+        ("optim.warmup=2", "Change optim.warmup: "),
+        ("optim.lr=0", "Change optim.lr: 0.0 is not a number more than 0."),
+        ("batch_size=-1", "Change batch_size: "),
+        ("eval_every=0", "Change eval_every: "),
+        ("micro_batch_size=0", "Change micro_batch_size: "),
+        ("trainer.max_steps=0", "Change trainer.max_steps: "),
+        ("trainer.accelerator=abacus", "Change trainer.accelerator: 'abacus' is not one of auto,"),
+        ("trainer.precision=foo", "Change trainer.precision: 'foo' is not one of 32-true, "),
+        ("trainer.compile=perhaps", "Change trainer.compile: "),
+        ("trainer.devices=0", "Change trainer.devices: "),
+        ("trainer.threads=0", "Change trainer.threads: "),
+        ("trainer.threads=1000000", "Change trainer.threads: "),
+        ("trainer.devices=two", "Change trainer.devices: "),
+        ("trainer.devices=33", "Change trainer.devices: "),
+        ("trainer.checkpoint_minutes=0", "Change trainer.checkpoint_minutes: "),
+        ("sampling.name=dynamic", "Change sampling.mode: "),
+        ("sampling=dynamic sampling.mode=most", "Change sampling.mode: "),
+        ("sampling=dynamic sampling.mode=gap sampling.floor=null", "Change sampling.floor: "),
+        ("seed=-1", "Change seed: -1 is not a number from 0 on."),
+        ("seed=4294967296", "Change seed: 4294967296 is not less than 4294967296."),
+        ("optim.lr=inf", "Change optim.lr: inf is not a number more than 0."),
+        ("eval_every=nan", "Change eval_every: "),
+        ("optim.weight_decay=nan", "Change optim.weight_decay: "),
+        ("study=../../x", "Change study: use up to 64 letters"),
+        ("subsample_size.seed=-1", "Change subsample_size.seed: "),
+        ("num_workers=-1", "Change num_workers: "),
+        ("optim.weight_decay=-1", "Change optim.weight_decay: "),
+        ("sampling.epoch=true", "Change sampling.epoch: "),
+        ("sampling.name=temperature sampling.temperature=null", "Change sampling.temperature: "),
+    ],
+)
+def test_a_wrong_value_is_named(compose: Compose, override: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        build(compose(*override.split()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "../x"}, "Change name of task '../x'"),
+        ({"name": "a.b"}, "Change name"),
+        ({"labels": ["a"]}, "Change labels"),
+        ({"labels": ["a", "a"]}, "Change labels"),
+        ({"metrics": ["pearson"]}, "'pearson' is not one of accuracy"),
+        ({"labels": None}, "'accuracy' is not one of pearson"),
+        ({"score": ["f1"]}, "Change score"),
+        ({"score": []}, "Change score"),
+        ({"labels": ["a", "b", "c"], "metrics": ["accuracy", "f1"]}, "use macro_f1"),
+        ({"source": Source("tsv", values=["0"])}, "Change source.values"),
+        ({"source": Source("tsv", values=["0", "0"])}, "Change source.values"),
+        ({"source": Source("tsv", more_dev={"../x": "y"})}, "Change source.more_dev"),
+    ],
+)
+def test_a_wrong_task_is_named(changes: dict[str, object], said: str) -> None:
+    right = {"name": "mine", "labels": ["a", "b"], "score": ["accuracy"],
+             "metrics": ["accuracy"], "source": Source("tsv")}  # fmt: skip
+    check_task(Task(**right))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=re.escape(said)):
+        check_task(Task(**{**right, **changes}))  # type: ignore[arg-type]
+
+
+def test_a_draw_too_small_to_hold_rows_out(compose: Compose) -> None:
+    held = ("selection=held_out", "subsample_size.target=9")
+    with pytest.raises(UserError, match="held_out takes one row in 10 and task 'rte' has 9"):
+        build(compose(*held)).plan()
+    chain = ("strategy=stilts", "support_task=mnli", "subsample_size.support=5")
+    with pytest.raises(UserError, match="task 'mnli' has 5"):  # the first stage, not only the last
+        build(compose(*chain, held[0])).plan()
+
+
+@pytest.mark.parametrize("batches", ["heterogeneous", "fixed_counts"])
+def test_a_batch_too_small_to_mix(compose: Compose, batches: str) -> None:
+    mtl_all = ("strategy=mtl_all", "strategy.tasks=[rte,mrpc,cola]", "batch_size=2")
+    with pytest.raises(UserError, match="Change batch_size: 2 is less than the 3 tasks"):
+        build(compose(*mtl_all, f"sampling.batches={batches}")).plan()
+    assert build(compose(*mtl_all, "sampling.batches=homogeneous")).plan()
+    assert build(compose(*mtl_all, "strategy=single")).plan()

@@ -1,0 +1,65 @@
+import numpy as np
+import pyarrow.compute as pc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_lightning.plugins.precision import HalfPrecision
+
+from tests.support.experiments import Compose
+from tlbench.data.collation import TokenizedSplit, by_length
+from tlbench.plan.experiment import build
+from tlbench.training.datamodule import MultiTaskDataModule
+
+
+class Lengths(TokenizedSplit):
+    """Rows of which only the lengths matter."""
+
+    def __init__(self, lengths: list[int]) -> None:
+        object.__setattr__(self, "lengths", np.array(lengths))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=200), st.integers(1, 500))
+def test_evaluation_batches_have_at_most_so_many_tokens(lengths: list[int], tokens: int) -> None:
+    batches = by_length(Lengths(lengths), tokens)
+    rows = [rows for batch in batches for _, rows in batch]
+    assert sorted(np.concatenate(rows)) == list(range(len(lengths)))
+    for of_batch in rows:
+        padded = max(lengths[row] for row in of_batch) * len(of_batch)
+        assert padded <= tokens or len(of_batch) == 1
+    found = [lengths[row] for of_batch in rows for row in of_batch]
+    assert found == sorted(found)
+
+
+def test_rows_of_like_length_share_batches_if_asked(compose: Compose) -> None:
+    padding = {}
+    for group in (True, False):
+        cfg = compose("subsample_size=full", f"group_by_length={group}", "target_task=qnli")
+        data = MultiTaskDataModule(build(cfg).plan()[-1])
+        data.setup()
+        shapes = [batch.inputs["attention_mask"] for batch in data.train_dataloader()]
+        padding[group] = sum(mask.numel() - mask.sum().item() for mask in shapes)
+    assert padding[True] < 0.6 * padding[False]
+
+
+def test_padding_to_a_multiple_stops_at_the_longest(compose: Compose) -> None:
+    data = MultiTaskDataModule(build(compose("encoder.max_length=13")).plan()[-1])
+    data.setup()
+    lengths = pc.list_value_length(data.train[0].tokens.data.column("input_ids")).to_pylist()
+    assert max(lengths) == 13
+    shapes = {batch.inputs["input_ids"].shape[1] for batch in data.train_dataloader()}
+    assert shapes == {13}
+
+
+def test_labels_are_exact_whatever_the_precision(compose: Compose) -> None:
+    """Half precision would round 4.2 to 4.1875, and class 257 to 256."""
+    cfg = compose("target_task=stsb", "trainer.precision=bf16-true")
+    data = MultiTaskDataModule(build(cfg).plan()[-1])
+    data.setup()
+    (rows,) = data.train
+    odd = [4.2, 257.0]
+    labelled = rows.tokens.map(lambda _, i: {"label": odd[i % 2]}, with_indices=True)
+    object.__setattr__(rows, "tokens", labelled)
+    for batch in data.train_dataloader():
+        converted = HalfPrecision("bf16-true").convert_input(batch)
+        expected = [float(np.float32(odd[i % 2])) for i in converted.ids.tolist()]
+        assert converted.labels.tolist() == expected

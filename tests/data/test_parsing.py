@@ -1,0 +1,80 @@
+import datetime
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlbench.config.schema import Source, Task
+from tlbench.data.parsing import canonical, labeller
+from tlbench.errors import UserError
+
+
+def task(labels: list[str] | None) -> Task:
+    return Task("mine", labels, ["accuracy"], ["accuracy"], Source("jsonl", text=["a"], label="y"))
+
+
+CLASSES, NUMBERS = task(["no", "yes"]), task(None)
+
+
+def read(task: Task, row: dict[str, Any]) -> dict[str, Any]:
+    return canonical(task, row, labeller(task, None), "x.jsonl, line 7")
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+    st.sampled_from(["no", "yes", "nan", "inf", "1e999", "", "\ud800", "\n", 10**400]),
+    st.lists(st.integers()), st.dictionaries(st.text(), st.none()), st.datetimes(), st.decimals(),
+)  # fmt: skip
+
+
+@given(text=ANYTHING, label=ANYTHING, of=st.sampled_from([CLASSES, NUMBERS]))
+def test_any_row_is_taken_as_it_is_or_refused_in_one_sentence(
+    text: Any, label: Any, of: Task
+) -> None:
+    try:
+        found = read(of, {"a": text, "y": label})
+    except UserError as error:
+        said = str(error)
+        assert said.startswith("Change ")
+        assert "x.jsonl, line 7" in said
+        assert said.isprintable()
+        assert len(said) < 500
+    else:
+        assert found["text_a"] == str(text)
+        assert found["text_a"].encode().decode() == found["text_a"]
+        if of is CLASSES:
+            assert found["label"] == ["no", "yes"].index(label)
+        else:
+            assert math.isfinite(found["label"])
+            assert found["label"] == float(label)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"y": "no"}, "has no column 'a' .it has y."),
+        ({"a": None, "y": "no"}, "has nothing in column 'a'"),
+        ({"a": math.nan, "y": "no"}, "has nothing in column 'a'"),
+        ({"a": ["x"], "y": "no"}, r"column 'a' has \['x'\] where a text belongs"),
+        ({"a": True, "y": "no"}, "has True where a text belongs"),
+        ({"a": datetime.date(2026, 1, 1), "y": "no"}, "where a text belongs"),
+        ({"a": "x\ud800", "y": "no"}, r"has half a character, the lone surrogate \\ud800"),
+        ({"a": "x", "y": "maybe"}, "has the label 'maybe', known are no, yes"),
+        ({"a": "x", "y": "m" * 100_000}, r"has the label 'mmmm\w+\.\.\.m+', known"),
+    ],
+)
+def test_a_wrong_row_is_named(row: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read(CLASSES, row)
+
+
+@pytest.mark.parametrize("label", ["nan", "inf", "", "two", True, [1], 10**400])
+def test_what_is_no_finite_number_is_no_label_of_a_regression(label: Any) -> None:
+    with pytest.raises(UserError, match="where a regression needs a number"):
+        read(NUMBERS, {"a": "x", "y": label})
+
+
+def test_a_number_is_a_text_and_a_text_a_number() -> None:
+    assert read(NUMBERS, {"a": 5, "y": " 2.5"}) == {"text_a": "5", "label": 2.5}

@@ -1,0 +1,115 @@
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from tests.support.experiments import Compose
+from tlbench.plan.experiment import build
+from tlbench.plan.stage import Need, Stage
+
+Plan = Callable[..., list[Stage]]
+
+
+@pytest.fixture
+def plan(compose: Compose) -> Plan:
+    return lambda *overrides: build(compose(*overrides)).plan()
+
+
+def keys(stages: list[Stage]) -> list[str]:
+    return [stage.key for stage in stages]
+
+
+def test_stilts_starts_from_the_support_tasks_single(plan: Plan) -> None:
+    support, target = plan("strategy=stilts", "support_task=mnli")
+    assert [support.key] == keys(plan("target_task=mnli"))
+    assert (support.title, target.title) == ("mnli", "rte<-mnli")
+    assert target.start == Need(support, "mnli")
+
+
+def test_a_pair_is_one_stage_for_both_directions(plan: Plan) -> None:
+    one = plan("strategy=mtl", "target_task=rte", "support_task=mnli")
+    assert keys(one) == keys(plan("strategy=mtl", "target_task=mnli", "support_task=rte"))
+    assert [stage.tasks for stage in one] == [("mnli", "rte")]
+
+
+def test_mtl_all_is_one_stage_for_all_targets(plan: Plan) -> None:
+    all_nine = "strategy.tasks=[cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte,wnli]"
+    (stage,) = plan("strategy=mtl_all", all_nine)
+    assert len(stage.tasks) == 9
+    for target in stage.tasks:
+        assert keys(plan("strategy=mtl_all", all_nine, f"target_task={target}")) == [stage.key]
+
+
+def test_mtl_all_takes_in_the_target(plan: Plan) -> None:
+    (stage,) = plan("strategy=mtl_all", "strategy.tasks=[cola,mrpc]", "target_task=rte")
+    assert stage.tasks == ("cola", "mrpc", "rte")
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["sampling=uniform", "sampling.batches=homogeneous", "loss=mean", "heads=per_label_count",
+     "subsample_size.support=10", "sampling.epoch=target", "strategy.tasks=[rte]"],
+)  # fmt: skip
+def test_single_has_one_key_whatever_mixing_is_set(plan: Plan, override: str) -> None:
+    assert keys(plan(override)) == keys(plan())
+
+
+def test_heads_matter_to_a_stage_with_a_start(plan: Plan) -> None:
+    chain = ("strategy=stilts", "support_task=mnli")
+    first, second = plan(*chain)
+    other_first, other_second = plan(*chain, "heads=per_label_count")
+    assert first.key == other_first.key
+    assert second.key != other_second.key
+
+
+def test_the_target_matters_only_where_an_epoch_is_measured_by_it(plan: Plan) -> None:
+    pairs = [("target_task=rte", "support_task=mnli"), ("target_task=mnli", "support_task=rte")]
+    one, other = (plan("strategy=mtl", "sampling.epoch=target", *pair) for pair in pairs)
+    assert keys(one) != keys(other)
+
+
+def test_dynamic_sampling_needs_the_score_of_every_task_alone(plan: Plan) -> None:
+    pair = ("strategy=mtl", "target_task=rte", "support_task=mnli")
+    *alone, joint = plan(*pair, "sampling=dynamic")
+    assert [stage.title for stage in [*alone, joint]] == ["mnli", "rte", "mnli+rte"]
+    assert keys(alone) == [*keys(plan("target_task=mnli")), *keys(plan("target_task=rte"))]
+    assert [stage.title for stage in plan(*pair, "sampling=annealed")] == ["mnli+rte"]
+    same = plan("strategy=stilts", *pair[1:], "sampling=dynamic")
+    assert keys(same) == keys(plan("strategy=stilts", *pair[1:]))
+
+
+def test_how_a_size_is_written_changes_nothing(plan: Plan) -> None:
+    mtl = ("strategy=mtl", "support_task=mnli", "subsample_size.target=100")
+    same = [keys(plan(*mtl, f"subsample_size.support={size}")) for size in ("2x", 200, "0.0125")]
+    assert same[0] == same[1] == same[2]
+
+
+def test_the_draws_seed_matters_only_to_a_draw(plan: Plan) -> None:
+    whole = [
+        "subsample_size.target=null", "subsample_size.support=null", "subsample_size.dev=null",
+    ]  # fmt: skip
+    assert keys(plan(*whole)) == keys(plan(*whole, "subsample_size.seed=5"))
+    assert keys(plan()) != keys(plan("subsample_size.seed=5"))
+    held = (*whole, "selection=held_out")
+    assert keys(plan(*held)) != keys(plan(*held, "subsample_size.seed=5"))
+
+
+def test_a_temperature_matters_only_to_its_rule(plan: Plan) -> None:
+    mtl = ("strategy=mtl", "support_task=mnli")
+    for changes, same in ((["sampling=uniform"], True), (["sampling=temperature"], False)):
+        other = [*changes, "sampling.temperature=7", "sampling.cap=9"]
+        assert (keys(plan(*mtl, *changes)) == keys(plan(*mtl, *other))) == same
+
+
+def test_the_grid_of_nine_tasks_is_118_stages_a_seed(compose: Compose) -> None:
+    names = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+    tasks = {name: compose(f"target_task={name}").target_task for name in names}
+    every = f"strategy.tasks=[{','.join(names)}]"
+    found: set[str] = set()
+    for strategy in ("single", "stilts", "mtl", "mtl_all"):
+        cfg = compose(f"strategy={strategy}", every)
+        for target, support in product(names, names):
+            cfg.target_task, cfg.support_task = tasks[target], tasks[support]
+            if target != support:
+                found |= set(keys(build(cfg, in_sweep=True).plan()))
+    assert len(found) == 9 + 72 + 36 + 1

@@ -1,0 +1,99 @@
+"""Processes that want the same stages, killed or stopped: each stage is committed once."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tlbench.records.record import read_record
+from tlbench.store.store import Store
+
+SLOW = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
+RUNS = [(8, 12, 100, seed) for seed in range(8)] if SLOW else [(8, 9, 20, 0)]
+
+
+@pytest.mark.parametrize(("processes", "stages", "kills", "seed"), RUNS)
+def test_each_stage_is_committed_once_by_processes_that_are_killed(
+    tmp_path: Path, processes: int, stages: int, kills: int, seed: int
+) -> None:
+    numbers = map(str, (processes, stages, kills, seed))
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.support.contending", str(tmp_path), *numbers],
+        capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    print(found)
+    assert found["stages"] == stages
+    assert found["killed"] >= min(kills, 10)
+    assert stages < found["begun"] <= stages + found["killed"]
+    assert found["most_commits"] == 1
+    for nothing in ("damaged", "failed", "half", "replaced"):
+        assert not found[nothing], nothing
+
+
+def test_no_lock_of_the_system_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store works on file systems that have none."""
+    for name in ("flock", "lockf"):
+        monkeypatch.setattr(fcntl, name, None)
+    store = Store(tmp_path)
+    key = "0" * 16
+    with store.claim(key) as claim, store.work_folder(key, claim) as work:
+        store.commit(key, work, {"weights": []}, claim)
+    assert store.finished() == [key]
+
+
+SHORT_LEASES = (
+    "from tlbench import claims\n"
+    "claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.2, 2.0, 0.2\n"
+    "from tlbench.__main__ import main\nmain()"
+)
+LONG_STAGE = (
+    "debug=fast", "trainer.max_steps=100", "trainer.max_epochs=50", "eval_every=5",
+    "trainer.checkpoint_steps=5", "keep_weights=all",
+)  # fmt: skip
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SHORT_LEASES, *arguments, *LONG_STAGE],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def read_until(words: str, said: IO[str] | None) -> None:
+    assert said is not None
+    assert any(words in line for line in said), f"it never said {words!r}"
+
+
+@pytest.mark.parametrize("in_sweep", [False, True])
+def test_a_holder_that_was_stopped_for_longer_than_its_lease_touches_nothing(
+    tmp_path: Path, in_sweep: bool
+) -> None:
+    """Its stage is another's by then, who goes on with it; in a sweep it waits for the stage."""
+    first = start(tmp_path, *(["-m"] if in_sweep else []), "hydra.run.dir=first", "study=first")
+    read_until("checkpoint at step 10", first.stderr)
+    first.send_signal(signal.SIGSTOP)
+    second = start(tmp_path, "hydra.run.dir=second")
+    read_until("going on from step ", second.stderr)
+    first.send_signal(signal.SIGCONT)
+    assert first.stderr is not None
+    said = first.stderr.read()
+    code = first.wait(timeout=100)
+    assert second.communicate(timeout=100)[1].count("Traceback") == 0
+    assert second.returncode == 0
+    assert "Traceback" not in said
+    assert sum("Another process has taken over stage " in line for line in said.splitlines()) == 1
+    store = Store(tmp_path / "multirun" / ".store")
+    (key,) = store.finished()
+    assert store.damage(key) == []
+    assert list(store.work.iterdir()) == []
+    records = [read_record(file) for file in tmp_path.rglob("result.json")]
+    assert [record.status for record in records] == ["done"] * (1 + in_sweep)
+    assert code == (0 if in_sweep else 1)

@@ -1,0 +1,79 @@
+"""Small experiments: their configs, stages and what is trained of them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from tlbench.config.search_path import CONF_DIR
+from tlbench.plan.stage import Stage
+from tlbench.plan.weights import kept
+from tlbench.records.record import ResultRecord
+from tlbench.training.context import StageContext
+from tlbench.training.train import train_stage
+
+Compose = Callable[..., DictConfig]
+Run = Callable[..., ResultRecord]
+
+
+def compose_config(*overrides: str) -> DictConfig:
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return hydra.compose("config", overrides=list(overrides))
+
+
+def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:
+    """The dotted keys of all values."""
+    found = []
+    for key in cfg:
+        node = OmegaConf.select(cfg, str(key)) if not OmegaConf.is_missing(cfg, key) else None
+        name = f"{prefix}{key}"
+        found += leaves(node, f"{name}.") if isinstance(node, DictConfig) and node else [name]
+    return found
+
+
+def stage_run(stage: Stage, folder: Path, **more: Any) -> StageContext:
+    """What the training of a stage is given, where it is the only one of its plan."""
+    weights_of = kept(stage.graph(), stage)[stage.key]
+    return StageContext(stage, "target", folder, weights_of=weights_of, **more)
+
+
+def write_users_task(folder: Path, score: str) -> None:
+    """A task of the user's, ``mine``, in the config folder ``my_conf``, with its rows."""
+    configs = folder / "my_conf" / "target_task"
+    configs.mkdir(parents=True)
+    (configs / "mine.yaml").write_text(
+        f"name: mine\nlabels: [bad, good]\nscore: [{score}]\nmetrics: [macro_f1, accuracy]\n"
+        "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
+    )
+    (folder / "data").mkdir()
+    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
+    for split in ("train", "dev"):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "data" / f"{split}.jsonl").write_text(lines)
+
+
+class Trained:
+    """Stands for ``train_stage``.
+
+    Attributes:
+        titles, roles: of the stages that were trained, in order.
+        starts: by key, the folder of the weights that each started from, if any.
+        errors: what to raise instead of training, by title.
+    """
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+        self.roles: list[str] = []
+        self.starts: dict[str, Path | None] = {}
+        self.errors: dict[str, BaseException] = {}
+
+    def __call__(self, run: StageContext, *arguments: Any) -> Any:
+        if error := self.errors.get(run.stage.title):
+            raise error
+        self.titles.append(run.stage.title)
+        self.roles.append(run.role)
+        self.starts[run.stage.key] = run.start
+        return train_stage(run, *arguments)

@@ -1,0 +1,141 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from tests.support.experiments import Compose, stage_run
+from tlbench.data.collation import rank_part
+from tlbench.errors import UserError
+from tlbench.methods.scalarize import row_weights
+from tlbench.plan.encoder_files import locate
+from tlbench.plan.experiment import build
+from tlbench.store.store import CHECKPOINT
+from tlbench.training import ddp
+from tlbench.training.train import train_stage
+
+
+@pytest.fixture
+def without_dropout(tmp_path: Path) -> str:
+    """An encoder whose every step is the same on one device and on two."""
+    tiny = Path(locate("package:tlbench/assets/tiny"))
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    for file in tiny.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tiny / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
+    cfg.trainer.devices = devices
+    folder.mkdir()
+    return train_stage(stage_run(build(cfg).plan()[-1], folder), None)
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        # Of 17 rows the ranks have 9 and 8, and the last batch has one row.
+        ("loss=sum", "batch_size=17", "micro_batch_size=8", "subsample_size.support=36",
+         "eval_batch_size=1"),
+        ("loss=mean", "sampling.batches=homogeneous", "micro_batch_size=3", "eval_batch_size=64"),
+    ],
+)  # fmt: skip
+def test_two_devices_train_as_one(
+    compose: Compose, tmp_path: Path, without_dropout: str, mix: tuple[str, ...]
+) -> None:
+    cfg = compose(
+        "strategy=mtl", "support_task=mnli", "target_task=rte", "keep_weights=all",
+        f"encoder.name={without_dropout}", "optim.lr=1e-3", "trainer.max_steps=null",
+        "trainer.max_epochs=1", "subsample_size.target=33", "subsample_size.dev=21", *mix,
+    )  # fmt: skip
+    one = train(cfg, tmp_path / "one", 1)
+    two = train(cfg, tmp_path / "two", 2)
+    for same in ("steps", "instances", "shares", "threads"):
+        assert one[same] == two[same]
+    assert (one["devices"], two["devices"]) == (1, 2)
+    assert [e["step"] for e in one["history"]] == [e["step"] for e in two["history"]]
+    for task in ("mnli", "rte"):
+        for file in ("model.safetensors", "heads.safetensors"):
+            mine, theirs = (
+                load_file(tmp_path / count / "weights" / task / file) for count in ("one", "two")
+            )
+            for name, value in mine.items():
+                assert torch.allclose(value, theirs[name], atol=1e-5, rtol=0), (task, name)
+        mine, theirs = (
+            pq.read_table(tmp_path / count / "predictions" / f"{task}.parquet").to_pandas()
+            for count in ("one", "two")
+        )
+        assert mine["row"].tolist() == theirs["row"].tolist()
+        assert np.allclose(mine["logit_0"], theirs["logit_0"], atol=1e-5)
+    assert "LOCAL_RANK" not in os.environ
+
+
+@given(
+    counts=st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
+    count=st.integers(1, 5),
+    loss=st.sampled_from(["sum", "mean"]),
+)
+def test_ranks_share_out_every_row_and_its_weight(counts: list[int], count: int, loss: str) -> None:
+    ids = [np.arange(n) + 100 * task for task, n in enumerate(counts)]
+    weights = row_weights(counts, loss)
+    parts = [rank_part(ids, weights, rank, count) for rank in range(count)]
+    assert {sum(map(len, rows)) for rows, _ in parts} == {-(-sum(counts) // count)}
+    weighed = [
+        (int(row), float(weight))
+        for rows, of_rank in parts
+        for row, weight in zip(np.concatenate(rows), of_rank, strict=True)
+        if weight
+    ]
+    expected = zip(np.concatenate(ids), weights.tolist(), strict=True)
+    assert dict(weighed) == pytest.approx({int(row): weight * count for row, weight in expected})
+    assert len(weighed) == sum(counts)
+
+
+def test_more_gpus_than_there_are(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = build(compose("trainer.devices=3", "trainer.accelerator=auto")).config.trainer
+    assert ddp.count_devices(trainer) == 3  # processes on the CPU
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UserError, match=r"Change trainer.devices: 3 asked for and 2 are there"):
+        ddp.count_devices(trainer)
+    trainer.devices = "auto"
+    assert ddp.count_devices(trainer) == 2
+
+
+def test_a_gpu_that_is_not_there(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = build(compose("trainer.accelerator=gpu")).config.trainer
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"Change trainer.accelerator: torch finds no GPU"):
+        ddp.count_devices(trainer)
+
+
+def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "tlbench", "debug=fast", "trainer.devices=2",
+        "trainer.max_steps=4000", "trainer.max_epochs=1000", "trainer.checkpoint_steps=1",
+    ]  # fmt: skip
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "checkpoint at step 3" in line:
+            running.send_signal(signal.SIGTERM)
+            break
+    said = running.stderr.read()
+    assert running.wait(timeout=60) == 130
+    assert "the same command again" in said
+    assert list(tmp_path.rglob(CHECKPOINT))

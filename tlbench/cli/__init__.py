@@ -1,0 +1,1 @@
+"""The commands beside ``tlbench``: arguments, sentences and exit codes."""

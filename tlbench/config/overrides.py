@@ -1,0 +1,110 @@
+"""Refuses what can't be chosen or read in one sentence, before Hydra composes."""
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
+from hydra.errors import OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from tlbench.config.search_path import config_dirs
+from tlbench.errors import UserError
+
+_OPTUNA = "hydra/sweeper=optuna"
+# The options of Hydra's groups that need a plugin: its module, and our extra that installs it.
+_PLUGINS = {
+    "hydra/launcher=slurm": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=submitit_slurm": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=submitit_local": ("hydra_submitit_launcher", "slurm"),
+    "hydra/launcher=joblib": ("hydra_joblib_launcher", "parallel"),
+    "hydra/launcher=gpus": ("hydra_joblib_launcher", "parallel"),
+    _OPTUNA: ("hydra_optuna_sweeper", "optuna"),
+}
+
+
+def check_choices(arguments: Sequence[str]) -> None:
+    """Look at the overrides on a command line; what is no option of our groups is refused.
+
+    Raises:
+        UserError: naming the group and its options, what to install, or an unreadable file.
+    """
+    for word in arguments:
+        _check_plugin(word)
+    words = [word for word in arguments if "=" in word and not word.startswith("-")]
+    try:
+        overrides = OverridesParser.create().parse_overrides(words)
+    except OverrideParseException:
+        return  # Hydra says what it can't read
+    if any(override.key_or_group == "hydra.searchpath" for override in overrides):
+        return  # there may be options that only Hydra finds
+    for override in overrides:
+        group = override.key_or_group
+        known = options(group)
+        for choice in _choices(override):
+            if known and choice not in known:
+                raise UserError(
+                    f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
+                )
+            found = _read_first(group, choice) if known else None
+            # Its file can't choose the sweeper: config.yaml has chosen.
+            is_search = OmegaConf.select(found, "hydra.sweeper.direction") if found else None
+            if group == "experiment" and is_search and _OPTUNA not in arguments:
+                raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
+
+
+def _check_plugin(word: str) -> None:
+    module, extra = _PLUGINS.get(word, ("", ""))
+    if module and find_spec(f"hydra_plugins.{module}") is None:
+        raise UserError(f"Install what {word} needs: pip install 'tlbench[{extra}]'.")
+
+
+def options(group: str) -> list[str]:
+    """The options of a config group of ours, sorted; none if it is no group."""
+    if group.startswith("hydra/"):
+        return []  # Hydra's and its plugins' own options stand beside ours
+    return sorted({file.stem for folder in _folders(group) for file in folder.glob("*.yaml")})
+
+
+def read_option(file: Path) -> DictConfig:
+    """The content of an option's YAML file.
+
+    Raises:
+        UserError: if the file can't be read, or is not a mapping in YAML.
+    """
+    try:
+        found = OmegaConf.load(file)
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"Change {file}: it can't be read as YAML ({reason}).") from error
+    if not isinstance(found, DictConfig):
+        raise UserError(f"Change {file}: it is not a mapping of keys to values.")
+    return found
+
+
+def _read_first(group: str, choice: str) -> DictConfig | None:
+    """The file behind a choice, that of the first folder that has one, as Hydra takes it."""
+    files = [folder / f"{choice}.yaml" for folder in _folders(group)]
+    return next((read_option(file) for file in files if file.is_file()), None)
+
+
+def _folders(group: str) -> list[Path]:
+    """Where the options of a group are; every target task is a support task too."""
+    groups = [group, "target_task"] if group == "support_task" else [group]
+    return [folder / name for name in groups for folder in config_dirs()]
+
+
+def _choices(override: Override) -> Iterator[str]:
+    """The options that an override chooses, those of a sweep one by one."""
+    value: Any = override.value()
+    if override.is_delete() or isinstance(value, dict | Glob):
+        return  # a dict sets keys of the chosen option; a glob takes what there is
+    found = value.list if isinstance(value, ChoiceSweep) else [value]
+    for element in found:
+        for choice in element if isinstance(element, list) else [element]:
+            text = getattr(choice, "text", choice)  # a quoted string has its text inside
+            yield "null" if text is None else str(text).removesuffix(".yaml")

@@ -1,0 +1,50 @@
+"""A batch of rows as tensors."""
+
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Rows of one or more tasks, those of a task side by side.
+
+    Attributes:
+        inputs: what the encoder takes: ``input_ids`` and so on, each (rows, tokens).
+        label_bits: ``labels`` as integers of the same bits, (rows,): under ``bf16-true`` Lightning
+            rounds what is a number in a batch, and an index beyond 256 is another class then.
+        counts: rows of each task, in the order of the tasks, (tasks,), on the CPU.
+        weights: what each row's loss counts in the whole batch's loss, (rows,).
+        ids: the rows' numbers in their split, (rows,).
+        rows: how many rows the batch has on all devices.
+    """
+
+    inputs: dict[str, Tensor]
+    label_bits: Tensor
+    counts: tuple[int, ...]
+    weights: Tensor
+    ids: Tensor
+    rows: int
+
+    @property
+    def labels(self) -> Tensor:
+        """Class indices, or numbers in a regression, as float32, (rows,)."""
+        return self.label_bits.view(torch.float32)
+
+    def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
+        """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""
+        total = len(self.ids)
+        ends = [0, *accumulate(self.counts)]
+        for low in range(0, total, rows or total):
+            high = min(low + (rows or total), total)
+            counts = [max(0, min(b, high) - max(a, low)) for a, b in pairwise(ends)]
+            yield Batch(
+                {name: values[low:high] for name, values in self.inputs.items()},
+                self.label_bits[low:high],
+                tuple(counts),
+                self.weights[low:high],
+                self.ids[low:high],
+                self.rows,
+            )

@@ -1,0 +1,163 @@
+"""From planned batches to tensors: what the DataLoaders iterate over."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+from datasets import Dataset
+from numpy.typing import NDArray
+from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
+
+from tlbench.config.schema import Config, Task
+from tlbench.data import batching
+from tlbench.data.batch import Batch
+from tlbench.data.tokenization import pad
+from tlbench.methods.scalarize import row_weights
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+_MULTIPLE = 8
+
+
+@dataclass(frozen=True)
+class TokenizedSplit:
+    """Tokenised rows of one split of a task: all of them, and which are used."""
+
+    task: Task
+    split: str
+    tokens: Dataset
+    used: Ints
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """How many tokens each row that is used has."""
+        found = pc.list_value_length(self.tokens.data.column("input_ids")).to_numpy()
+        return np.asarray(found[self.used], dtype=np.int64)
+
+    @cached_property
+    def labels(self) -> Floats:
+        """The label of each row of the split, used or not: a class index or a number."""
+        return np.asarray(self.tokens.data.column("label").to_numpy(), dtype=np.float64)
+
+
+class MultiTaskDataset(TorchDataset[Batch]):
+    """Indexed by a batch's plan: for every task in it, positions among its used rows.
+
+    Args:
+        rank, ranks: which part of every batch to take, of how many.
+    """
+
+    def __init__(
+        self,
+        rows: list[TokenizedSplit],
+        tokenizer: Any,
+        config: Config,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.rows = rows
+        self.tokenizer = tokenizer
+        self.loss = config.loss
+        self.max_length = config.encoder.max_length
+        self.rank = rank
+        self.ranks = ranks
+
+    def __getitem__(self, plan: batching.BatchPlan) -> Batch:
+        positions = dict(plan)
+        nothing = np.empty(0, np.int64)
+        ids = [r.used[positions.get(task, nothing)] for task, r in enumerate(self.rows)]
+        counts = [len(of_task) for of_task in ids]
+        weights = row_weights(counts, self.loss)
+        if self.ranks > 1:
+            ids, weights = rank_part(ids, weights, self.rank, self.ranks)
+        return self._batch(ids, weights)._replace(rows=sum(counts))
+
+    def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
+        """Pad the tokens of the tasks' rows to one length, a multiple of 8 up to the longest.
+
+        A CPU compiles kernels, and keeps them, for every shape that it meets.
+        """
+        parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
+        counts = tuple(len(part["label"]) for part in parts)
+        names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
+        columns = {name: [row for part in parts for row in part[name]] for name in names}
+        longest = max(len(row) for row in columns["input_ids"])
+        longest = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
+        labels = torch.tensor([label for part in parts for label in part["label"]])
+        return Batch(
+            inputs=pad(columns, self.tokenizer.pad_token_id, longest),
+            label_bits=labels.float().view(torch.int32),
+            counts=counts,
+            weights=weights,
+            ids=torch.from_numpy(np.concatenate(ids)),
+            rows=len(labels),
+        )
+
+
+def rank_part(
+    ids: Sequence[Ints], weights: torch.Tensor, rank: int, ranks: int
+) -> tuple[list[Ints], torch.Tensor]:
+    """A rank's rows of a batch: every ``ranks``-th, those of the tasks one after the other.
+
+    Every rank gets as many rows as the one with most, and so as many micro-batches: all take part
+    in what they add up. One that lacks a row has the batch's first as well, with weight 0.
+
+    Args:
+        ids: by task, row numbers.
+        weights: of all the rows, in the loss of the whole batch.
+
+    Returns:
+        Its ``ids``, and their weights in a loss whose mean over the ranks is that of the batch.
+    """
+    owner = np.repeat(np.arange(len(ids)), [len(of_task) for of_task in ids])
+    positions = np.arange(len(owner))[rank::ranks]
+    own = weights[torch.from_numpy(positions)] * ranks
+    if len(positions) < -(-len(owner) // ranks):
+        positions = np.concatenate([[0], positions])
+        own = torch.cat([torch.zeros(1), own])
+    rows = np.concatenate(ids)[positions]
+    parts = [rows[owner[positions] == task] for task in range(len(ids))]
+    return parts, own
+
+
+class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):
+    """The mixed batches of the current epoch; Lightning calls ``set_epoch``.
+
+    Args:
+        plan: makes the batches of an epoch, or those of them that are left.
+        steps: how many an epoch has.
+        epoch: the first, which worker processes ask for before Lightning sets it.
+    """
+
+    def __init__(
+        self, plan: Callable[[int], list[batching.BatchPlan]], steps: int, epoch: int
+    ) -> None:
+        self.plan = plan
+        self.steps = steps
+        self.epoch = epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[batching.BatchPlan]:
+        yield from self.plan(self.epoch)
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+def by_length(rows: TokenizedSplit, tokens: int) -> list[batching.BatchPlan]:
+    """Batches of rows of like length, each of at most so many tokens with its padding."""
+    order = np.argsort(rows.lengths, kind="stable")
+    lengths = rows.lengths[order]
+    batches, low = [], 0
+    for high in range(1, len(order) + 1):
+        if high == len(order) or lengths[high] * (high + 1 - low) > tokens:
+            batches.append([(0, order[low:high])])
+            low = high
+    return batches

@@ -1,0 +1,90 @@
+"""From a raw row to its texts and its label; whatever can't be taken as it is is refused."""
+
+import math
+import reprlib
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from tlbench.config.schema import Task
+from tlbench.data.readers import Row
+from tlbench.errors import UserError
+
+ToLabel = Callable[[Any, str], float]
+
+
+def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
+    """``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
+
+    Args:
+        where: file and line, for messages.
+
+    Raises:
+        UserError: if a column is missing or empty, or holds no text or no label of the task.
+    """
+    texts = {
+        f"text_{ab}": _text(task, _cell(task, row, column, where), f"{where}, column '{column}'")
+        for ab, column in zip("ab", task.source.text, strict=False)
+    }
+    return {**texts, "label": to_label(_cell(task, row, str(task.source.label), where), where)}
+
+
+def _cell(task: Task, row: Row, column: str, where: str) -> Any:
+    if column not in row:
+        have = textwrap.shorten(", ".join(map(str, row)), 200)
+        raise UserError(
+            f"Change source.text or source.label of task '{task.name}': {where} has no column "
+            f"'{column}' (it has {have})."
+        )
+    cell = row[column]
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):  # pandas' empty cells
+        raise UserError(
+            f"Change the rows of task '{task.name}': {where} has nothing in column '{column}'."
+        )
+    return cell
+
+
+def _text(task: Task, cell: Any, where: str) -> str:
+    """A cell as a text; a number is written out, a list or a date has no one way to be."""
+    if not isinstance(cell, str | int | float) or isinstance(cell, bool):
+        raise UserError(
+            f"Change the rows of task '{task.name}': {where} has {reprlib.repr(cell)} where a text "
+            "belongs."
+        )
+    text = str(cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"Change the rows of task '{task.name}': {where} has half a character, the lone "
+            f"surrogate {text[error.start]}."
+        ) from error
+    return text
+
+
+def labeller(task: Task, values: list[str] | None) -> ToLabel:
+    """From a raw label to a class index, or to a finite number where there are no classes."""
+    index = {str(value): float(i) for i, value in enumerate(values or task.labels or [])}
+
+    def to_class(raw: Any, where: str) -> float:
+        if str(raw) not in index:
+            known = textwrap.shorten(", ".join(index), 200)
+            raise UserError(
+                f"Change labels (or source.values) of task '{task.name}': {where} has the label "
+                f"{reprlib.repr(str(raw))}, known are {known}."
+            )
+        return index[str(raw)]
+
+    def to_number(raw: Any, where: str) -> float:
+        try:
+            number = math.nan if isinstance(raw, bool) else float(raw)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(
+                f"Change source.label of task '{task.name}': {where} has "
+                f"{reprlib.repr(str(raw))} where a regression needs a number."
+            )
+        return number
+
+    return to_class if task.labels else to_number

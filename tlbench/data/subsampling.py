@@ -1,0 +1,69 @@
+"""How many rows of a task are used, and which: counts, fractions, multiples; nested draws."""
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench.config.values import HELD_OUT
+from tlbench.errors import UserError
+
+
+def count_rows(size: Any, available: int, task: str, key: str, target: int | None = None) -> int:
+    """How many of ``available`` rows a value of ``subsample_size`` asks for.
+
+    Args:
+        size: None for all; an int is a count; a float or ``"1/3"`` a fraction up to 1; ``"2x"``
+            or ``"1/3x"`` a multiple of ``target``.
+        target: the target task's count, None where a multiple makes no sense.
+
+    Raises:
+        UserError: naming ``key``, if the size can't be read, is more than there is or is nothing.
+    """
+    wanted = available if size is None else _wanted(size, available, task, key, target)
+    if wanted > available:
+        raise UserError(
+            f"Change {key}: {size} asks for {wanted} rows and task '{task}' has {available}."
+        )
+    if wanted < 1:
+        raise UserError(f"Change {key}: {size} is not a row of task '{task}'.")
+    return wanted
+
+
+def _wanted(size: Any, available: int, task: str, key: str, target: int | None) -> int:
+    if isinstance(size, int) and not isinstance(size, bool):
+        return size
+    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:/\d+)?)(x?)", str(size))
+    try:
+        number = Fraction(match[1]) if match else None
+    except (ValueError, ZeroDivisionError):
+        number = None
+    if number is None or match is None:
+        raise UserError(
+            f"Change {key}: '{size}' is none of null, a count, a fraction up to 1.0, or 2x."
+        )
+    if match[2] and target is None:
+        raise UserError(
+            f"Change {key}: '{size}' is a multiple of the target's size, only for the support task."
+        )
+    if match[2]:
+        return round(number * (target or 0))
+    if number > 1:
+        raise UserError(f"Change {key}: the fraction {size} of task '{task}' is more than 1.0.")
+    return round(number * available)
+
+
+def draw(count: int, available: int, seed: int) -> NDArray[np.int64]:
+    """``count`` distinct row numbers below ``available``, in their order of drawing.
+
+    Nested: a smaller draw with the same seed is the beginning of a larger one.
+    """
+    return np.random.default_rng([seed, available]).permutation(available)[:count]
+
+
+def hold_out(drawn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split a draw into (rows that train, rows that select); nested as the draw is."""
+    held = np.arange(len(drawn)) % HELD_OUT == HELD_OUT - 1
+    return drawn[~held], drawn[held]

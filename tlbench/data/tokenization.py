@@ -1,0 +1,59 @@
+"""Tokenised rows, made once per rows, tokenizer and length; and their tensors."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from tlbench.data.cache import cached
+
+
+def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> Dataset:
+    """``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, made once per content."""
+    texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # The settings of the last call are in there too; they are not what the tokenizer is.
+    backend |= {"truncation": None, "padding": None}
+    names = tokenizer.model_input_names
+    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
+    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+    def make() -> Dataset:
+        return rows.map(
+            lambda batch: tokenizer(
+                *(batch[name] for name in texts), truncation=True, max_length=max_length
+            ),
+            batched=True,
+            remove_columns=texts,
+            new_fingerprint=fingerprint,
+            desc="Tokenising",
+        )
+
+    return cached(make, cache_dir, fingerprint, verify=True)
+
+
+def pad(
+    columns: Mapping[str, Sequence[Sequence[int]]], padding: int, length: int
+) -> dict[str, Tensor]:
+    """What an encoder takes, each (rows, length): rows padded on the right, and their mask.
+
+    The mask is made from the rows' lengths: a tokenizer may say nothing of one, and an encoder
+    that is given none takes padding for words.
+
+    Args:
+        columns: ``input_ids``, and what else goes with every token, by row.
+        padding: the padding token.
+        length: of the longest row, or more.
+    """
+    fill = {"input_ids": padding}
+    lengths = torch.tensor([len(row) for row in columns["input_ids"]])
+    inputs = {
+        name: torch.tensor([[*row, *[fill.get(name, 0)] * (length - len(row))] for row in column])
+        for name, column in columns.items()
+        if name != "attention_mask"
+    }
+    return inputs | {"attention_mask": (torch.arange(length) < lengths[:, None]).long()}

@@ -1,0 +1,1 @@
+"""One process: an experiment from its config to its record, with its loggers and its signals."""

@@ -1,0 +1,59 @@
+"""What a run would do, without doing it."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from tlbench.console import say
+from tlbench.plan.estimate import estimated_seconds
+from tlbench.plan.experiment import Experiment
+from tlbench.plan.missing import Missing
+from tlbench.plan.schedule import Schedule
+from tlbench.plan.stage import TRAINING_VERSION, Stage
+from tlbench.store.store import Store, store_of
+
+
+def print_run(experiment: Experiment) -> None:
+    """Print the stages of a single run and which of them are in the store."""
+    stages = experiment.last_of(experiment.plan()).graph()
+    missing = Missing()
+    missing.add(stages)
+    say(f"{experiment.title}: {len(stages)} stages")
+    for stage in stages:
+        rows = Schedule.planned(stage).trained_rows
+        state = "to train" if stage.key in missing.stages else "reused"
+        say(f"  {stage.key}  {stage.title}: {rows:,} rows, {state}")
+    say_unresolved([experiment])
+    say_older([store_of(experiment.config)])
+    say_work(missing.stages.values())
+
+
+def say_unresolved(experiments: Iterable[Experiment]) -> None:
+    """Say once of every encoder why its files are not known, if they are not."""
+    for reason in dict.fromkeys(e.unresolved for e in experiments if e.unresolved):
+        say(f"nothing of it can be trained yet: {reason}")
+
+
+def say_older(stores: Iterable[Store]) -> None:
+    """Say how many stages are of an older training, which would give other numbers."""
+    for store in stores:
+        older = sum(s["ingredients"].get("recipe") != TRAINING_VERSION for s in store.stages())
+        if older:
+            say(
+                f"{older} stages in {store.root} are of an older version of tlbench, whose keys "
+                "are others: they are not reused (tlbench-store prune --older-than frees them)"
+            )
+
+
+def say_work(stages: Iterable[Stage]) -> None:
+    """Print how many rows stages train and evaluate at most, and about how long it takes."""
+    schedules = [Schedule.planned(stage) for stage in stages]
+    if not schedules:
+        return
+    trained = sum(schedule.trained_rows for schedule in schedules)
+    evaluated = sum(schedule.evaluated_rows for schedule in schedules)
+    say(f"at most {trained:,} rows to train and {evaluated:,} to evaluate")
+    seconds = estimated_seconds(schedules)
+    if seconds is None:
+        say("time: not known before the store has a finished stage of the same encoder")
+    else:
+        say(f"time: about {timedelta(seconds=round(seconds))} if one job runs at a time")

@@ -1,0 +1,185 @@
+"""One Hydra job: an experiment (or one stage of it) from its config to its record."""
+
+import logging
+import signal
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from tlbench.config.identity import setting_name
+from tlbench.console import show_or_hide_progress_bars
+from tlbench.errors import UserError
+from tlbench.jobs import loggers, signals
+from tlbench.jobs.dry_run import print_run
+from tlbench.jobs.runner import StageRunner
+from tlbench.plan.experiment import Experiment, build
+from tlbench.plan.stage import Stage
+from tlbench.records.build import encoder_word, finished_record, with_first_costs, write_failure
+from tlbench.records.provenance import git_revision
+from tlbench.records.record import ResultRecord
+from tlbench.records.summary import print_record
+from tlbench.store import claims
+from tlbench.store.disk import writing
+from tlbench.store.store import Store
+
+log = logging.getLogger(__name__)
+
+_INTERRUPTED = "The job was told to stop; the same command again goes on where it was."
+
+
+def run_job(cfg: DictConfig) -> float | None:
+    """Run the experiment of a composed config; its target's score.
+
+    A failure is left in the job's folder too, as a record and in the job's log, because a
+    launcher may keep neither. An interrupt is no failure: the same command goes on where it was.
+    """
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
+    dry = not in_sweep and hydra.sweeper.get("dry_run")
+    with signals.job_of_worker() as may_begin:
+        if not may_begin:
+            return None
+        try:
+            if not dry:
+                return _run_while_held(cfg, folder, in_sweep)
+            print_run(build(cfg))
+        except BaseException as error:
+            if signals.was_told() and isinstance(error, KeyboardInterrupt | SystemExit):
+                log.warning(_INTERRUPTED)
+                return None  # the sweep ends once all of its workers have
+            _end_if_interrupted(error)
+            _record_failure(cfg, None if dry else folder, error)
+            if isinstance(error, UserError) and not in_sweep:
+                sys.exit(1)  # the sentence is in the log; Hydra would print it again
+            if in_sweep and isinstance(error, SystemExit):
+                # An exit would end the launcher, and with it the jobs that wait for their turn.
+                raise RuntimeError(f"the job called sys.exit({error})") from error
+            raise
+    return None
+
+
+def _end_if_interrupted(error: BaseException) -> None:
+    """End the job if an error answers a signal; that is no failure."""
+    if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        raise KeyboardInterrupt from error  # Lightning makes an exit of Ctrl-C
+    if _is_told_to_stop(error):
+        log.warning(_INTERRUPTED)
+        if type(error) is SystemExit:  # submitit's
+            raise error
+        raise SystemExit(128 + signal.SIGTERM) from None  # Lightning's kind has no code
+
+
+def _run_while_held(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
+    """Run an experiment; in a sweep, which goes on, one that has lost a claim is run again.
+
+    It then waits for whoever has taken over the stage, and finds it in the store.
+    """
+    while True:
+        try:
+            return run_experiment(cfg, folder, in_sweep)
+        except claims.ClaimLostError as lost:
+            if not in_sweep:
+                raise
+            log.warning("%s", lost)
+
+
+def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | None:
+    """Plan, train what is missing in the store, and write the record into ``folder``.
+
+    Returns:
+        The target's score; None if ``only_stage`` asked for a stage alone, or if not defined.
+
+    Raises:
+        UserError: for what a user can get wrong, before any training.
+    """
+    began = time.time()
+    show_or_hide_progress_bars(cfg.trainer.progress_bar)
+    experiment = build(cfg, in_sweep)
+    if experiment.unresolved:
+        raise UserError(experiment.unresolved)
+    plan = experiment.plan()
+    wanted = experiment.last_of(plan)
+    store = Store(experiment.config.store_dir)
+    alone = experiment.config.only_stage is not None
+    job = _describe(experiment, folder, wanted if alone else None)
+    log.info("%s", job.title)
+    opened = loggers.open_log(experiment.config.logger, job)
+    summary: dict[str, Any] = {}
+    try:
+        execution = StageRunner(store, opened, plan, wanted)
+        found = execution.run()
+        if alone:
+            summary = {"stage": wanted.key}
+            return None
+        record = finished_record(experiment, plan, found, execution.trained)
+        record.seconds = round(time.time() - began, 2)
+        record = with_first_costs(record, folder)
+        with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+            record.write(folder)
+        summary = _summary(record)
+    finally:
+        opened.finish(summary, failed=not summary)
+    print_record(record, folder, experiment.title if in_sweep else None)
+    return record.score
+
+
+def _is_told_to_stop(error: BaseException) -> bool:
+    """Whether an exit answers a signal: Lightning's kind SIGTERM, submitit's the time limit."""
+    if type(error) is SystemExit:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        return str(frame.f_globals.get("__name__")).startswith("submitit.")
+    return isinstance(error, SystemExit)
+
+
+def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.RunInfo:
+    """What a logger calls the job: the experiment, or the stage that it trains alone."""
+    c = experiment.config
+    config = {**asdict(c), "git_revision": git_revision()}
+    if alone:
+        kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
+    else:
+        config["cell"] = setting_name(asdict(c))  # what it shares with the runs of other seeds
+        kind, title = c.strategy.name, experiment.title
+        tasks = [draw.name for draw in (experiment.target, *experiment.supports)]
+    tags = dict.fromkeys([kind, *tasks, encoder_word(c.encoder.name)])
+    return loggers.RunInfo(title, c.study, kind, tuple(tags), config, folder)
+
+
+def _summary(record: ResultRecord) -> dict[str, Any]:
+    """What a W&B run's summary holds: the score, its metrics, and what they cost.
+
+    What is not defined is not in it; ``outcome`` and ``undefined`` say so.
+    """
+    costs = ("steps", "instances", "steps_reused", "instances_reused", "training_seconds")
+    metrics = {f"target/final/{name}": value for name, value in record.metrics.items()}
+    found = {
+        "outcome": record.outcome,
+        "undefined": ", ".join(record.undefined) or None,
+        "collapsed": record.collapsed,
+        "score": record.score,
+        "majority_score": record.majority_score,
+        **metrics,
+        **{name: getattr(record, name) for name in costs},
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _record_failure(cfg: DictConfig, folder: Path | None, error: BaseException) -> None:
+    """Say why, and leave a failed record unless there is a finished one; in no folder none.
+
+    Nor if the claim is lost: whoever has taken it over trains the stage.
+    """
+    said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    shown = None if isinstance(error, UserError) else error  # its sentence says all
+    log.error("%s", said if shown is None else "The job failed:", exc_info=shown)
+    if folder and not isinstance(error, claims.ClaimLostError):
+        write_failure(cfg, said, folder)

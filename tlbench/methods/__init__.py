@@ -1,0 +1,1 @@
+"""Methods: from the losses of a step's tasks to gradients."""

@@ -1,1 +1,0 @@
-"""The shared encoder, its heads, their training step and metrics."""

@@ -1,0 +1,81 @@
+"""One shared encoder, a head per task or per label count, and the loss of a mixed batch."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from tlbench.config.schema import Task
+from tlbench.data.batch import Batch
+from tlbench.models.features import PLAIN, Kernels, features, prepare
+from tlbench.models.heads import Head, head_name
+from tlbench.models.kernels.dropout import use_fast_kernels
+from tlbench.tasks.metrics import row_losses
+
+
+class MultiTaskModel(nn.Module):
+    """A shared encoder with heads.
+
+    Args:
+        tasks: in the order in which batches hold them.
+        heads: ``per_task`` or ``per_label_count``.
+
+    Attributes:
+        kernels: what computes the features; ``use`` sets it.
+    """
+
+    kernels = PLAIN
+
+    def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tasks = tuple(tasks)
+        self.sharing = heads
+        self.head_names = [head_name(task, heads) for task in tasks]
+        outputs = {n: len(t.labels or [None]) for n, t in zip(self.head_names, tasks, strict=True)}
+        # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
+        # The prefix keeps a task called "training" or "type" from shadowing an attribute.
+        self.heads = nn.ModuleDict(
+            {f"head_{name}": Head(encoder.config, outputs[name]) for name in sorted(outputs)}
+        )
+
+    def use(self, kernels: Kernels) -> None:
+        """Compute features with kernels that ``tlbench.models.probe`` has tried on the encoder."""
+        self.kernels = kernels
+        prepare(self.encoder, kernels)
+        if kernels.on_cpu:
+            use_fast_kernels(self.heads)
+
+    def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
+        """Logits of every task, (rows of the task, outputs), from one encoder forward."""
+        parts = torch.split(features(self.encoder, inputs, self.kernels), list(counts))
+        return [
+            self.heads[f"head_{name}"](part)
+            for name, part in zip(self.head_names, parts, strict=True)
+        ]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The batch's loss: weighted rows of cross-entropy, or squared error in a regression."""
+        logits = self(batch.inputs, batch.counts)
+        labels = torch.split(batch.labels, list(batch.counts))
+        rows = [row_losses(*both) for both in zip(self.tasks, logits, labels, strict=True)]
+        return (torch.cat(rows) * batch.weights).sum()
+
+    def save_head(self, task: Task, file: Path) -> None:
+        """Write the head of a task as safetensors, under names that say nothing of ``heads``.
+
+        A task alone is one stage whatever ``heads`` is set, so its file must serve both settings.
+        """
+        state = self.heads[f"head_{head_name(task, self.sharing)}"].state_dict()
+        save_file({name: value.detach().cpu() for name, value in state.items()}, file)
+
+    def load_head(self, task: Task, file: Path) -> bool:
+        """Take over the saved head of ``task``, if a task here shares it; whether one does."""
+        name = head_name(task, self.sharing)
+        if name not in self.head_names:
+            return False
+        self.heads[f"head_{name}"].load_state_dict(load_file(file))
+        return True

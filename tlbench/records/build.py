@@ -1,0 +1,159 @@
+"""Makes result records from finished stages; a job does it, and a sweep for what needs no job."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlbench.config.schema import Config
+from tlbench.errors import UserError
+from tlbench.plan.experiment import Experiment
+from tlbench.plan.stage import Stage
+from tlbench.records.record import (
+    CONDITIONS,
+    FAILED_STAGE_FILE,
+    RECORD_FILE,
+    ResultRecord,
+    find_record,
+)
+
+log = logging.getLogger(__name__)
+
+COSTS = ("steps", "instances", "seconds")
+
+
+def finished_record(
+    experiment: Experiment,
+    plan: Sequence[Stage],
+    found: dict[str, Any],
+    trained: Collection[str] = (),
+) -> ResultRecord:
+    """The record of an experiment whose last stage is finished.
+
+    Args:
+        found: the last stage's ``stage.json``.
+        trained: the keys of the stages that were trained just now, for it; others are reused.
+    """
+    final, c, diverged = plan[-1], experiment.config, found.get("diverged")
+    mine = found["tasks"][experiment.target.name]
+    by_key = {**found["before"], final.key: stage_entry(found)}
+    stages = [{"key": s.key, "reused": s.key not in trained} | by_key[s.key] for s in plan]
+    total = {name: sum(stage[name] for stage in stages) for name in COSTS}
+    reused = {name: sum(stage[name] for stage in stages if stage["reused"]) for name in COSTS}
+    return ResultRecord(
+        study=c.study,
+        strategy=c.strategy.name,
+        target_task=experiment.target.name,
+        support_tasks=[draw.name for draw in experiment.supports],
+        encoder=encoder_word(c.encoder.name),
+        seed=c.seed,
+        status="diverged" if diverged else "done",
+        error=diverged,
+        score=mine["score"],
+        majority_score=mine["majority_score"],
+        metrics=mine["metrics"],
+        collapsed=mine["collapsed"],
+        undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
+        train_rows=_train_rows(stages),
+        dev_rows=experiment.target.dev_count["dev"],
+        steps=total["steps"],
+        instances=total["instances"],
+        steps_reused=reused["steps"],
+        instances_reused=reused["instances"],
+        training_seconds=round(total["seconds"], 2),
+        device=found["device"],
+        stage_keys=[stage.key for stage in plan],
+        stages=stages,
+        encoder_identity=c.encoder.identity,
+        git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
+        versions=found["versions"],
+        config=asdict(c),
+        tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},
+        digests={n.name: dict(n.digests) for n in (experiment.target, *experiment.supports)},
+    )
+
+
+def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a record says of a finished stage: what it took, and under which conditions."""
+    rows = {name: task["train_rows"] for name, task in manifest["tasks"].items()}
+    told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
+    return {name: manifest.get(name) for name in told} | {"train_rows": rows}
+
+
+def stage_entries_before(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """By key, the entries of finished stages, and of those that they needed themselves."""
+    before = {key: one for found in manifests.values() for key, one in found["before"].items()}
+    return before | {key: stage_entry(manifest) for key, manifest in manifests.items()}
+
+
+def _train_rows(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """By task, the rows that all stages have trained on together."""
+    rows: Counter[str] = Counter()
+    for stage in stages:
+        rows.update(stage["train_rows"])
+    return dict(rows)
+
+
+def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
+    """The record, or where all was reused the one that says what its first job trained."""
+    known = find_record(folder / RECORD_FILE)
+    if record.instances_reused < record.instances or known is None:
+        return record
+    same = all(
+        getattr(known, name) == getattr(record, name)
+        for name in ("status", "strategy", "target_task", "stage_keys")
+    )
+    return known if same else record
+
+
+def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> None:
+    """Leave a failed record in a job's folder, unless there is a finished one.
+
+    Never hides the failure itself by one of its own.
+
+    Args:
+        config: composed and maybe not checked, since that may be what failed.
+    """
+    cfg = config if isinstance(config, DictConfig) else OmegaConf.create(asdict(config))
+
+    def asked(key: str) -> Any:
+        try:
+            return OmegaConf.select(cfg, key, throw_on_missing=False)
+        except OmegaConfBaseException:  # an interpolation that leads nowhere
+            return None
+
+    def word(key: str) -> str:
+        found = asked(key)
+        return "?" if found is None else str(found)
+
+    one = asked("strategy.supports") == "one"
+    seed = asked("seed")
+    record = ResultRecord(
+        study=word("study"),
+        strategy=word("strategy.name"),
+        target_task=word("target_task.name"),
+        support_tasks=[word("support_task.name")] if one else [],
+        encoder=encoder_word(word("encoder.name")),
+        seed=seed if isinstance(seed, int) else 0,
+        status="failed",
+        error=reason,
+    )
+    file = folder / RECORD_FILE
+    try:
+        known = find_record(file)
+        if known is None or known.status == "failed":
+            alone = asked("only_stage")
+            record.write(folder, FAILED_STAGE_FILE if alone else RECORD_FILE)
+    except (UserError, OSError) as second:
+        log.error("The failure could not be recorded: %s", second)
+
+
+def encoder_word(encoder: str) -> str:
+    """The encoder in a word: the last part of its name that is one."""
+    parts = encoder.removeprefix("package:").rstrip("/").split("/")
+    return parts[0] if parts[-1] == "model" else parts[-1]

@@ -1,0 +1,175 @@
+"""The result record: one flat JSON file per experiment, all that reports read."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tlbench.errors import UserError
+from tlbench.store.integrity import set_aside, unseal, write_sealed
+
+SCHEMA = 1
+RECORD_FILE = "result.json"
+FAILED_STAGE_FILE = (
+    "failed.json"  # of a job that trains a stage alone: it has no experiment to record
+)
+# Under which a stage was trained: they may change bits of it, and are in no key.
+CONDITIONS = (
+    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_under",
+)  # fmt: skip
+
+
+@dataclass
+class ResultRecord:
+    """What one experiment found.
+
+    Attributes:
+        status: ``done``, ``diverged`` (trained, to no use) or ``failed``; only a done one has a
+            score, the others an ``error`` that says why not.
+        score: the target's primary metric on dev, a fraction; None where it is not defined.
+        undefined: the metrics of a done one that are not defined, and None in ``metrics``.
+        collapsed: whether a done one predicts the same for all dev rows of the target; None in
+            records of before anybody looked, see ``tlbench.records.older``.
+        majority_score: the same of always predicting the most frequent label of train.
+        train_rows: by task, the rows trained on (less than drawn under selection=held_out), of all
+            stages together: a task that two of them train counts twice.
+        steps, instances: trained for this score, in whatever job.
+        steps_reused, instances_reused: those of them that were in the store already.
+        stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
+            reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
+            threads, precision and micro_batch_size in effect, kernels, and the conditions under
+            which an interrupted one was begun (``resumed_under``). Empty in older records.
+        encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
+        device, versions, git_revision: of the last stage.
+        config: of the job, resolved; tasks: by name, the definition of each, which for the tasks
+            of ``strategy.tasks`` is not in there.
+        digests: by task and split, what the rows of the source are known by; empty in records of
+            before there were any.
+        seconds: this job's wall time; training_seconds: of all stages, reused or not.
+    """
+
+    study: str
+    strategy: str
+    target_task: str
+    support_tasks: list[str]
+    encoder: str
+    seed: int
+    status: str = "done"
+    score: float | None = None
+    majority_score: float | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    undefined: list[str] = field(default_factory=list)
+    collapsed: bool | None = None
+    train_rows: dict[str, int] = field(default_factory=dict)
+    dev_rows: int = 0
+    steps: int = 0
+    instances: int = 0
+    steps_reused: int = 0
+    instances_reused: int = 0
+    seconds: float = 0.0
+    training_seconds: float = 0.0
+    device: str = ""
+    stage_keys: list[str] = field(default_factory=list)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    encoder_identity: str | None = None
+    git_revision: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    error: str | None = None
+    schema: int = SCHEMA
+
+    @property
+    def outcome(self) -> str:
+        """``scored``, or why there is no score: ``undefined``, ``diverged`` or ``failed``."""
+        if self.status != "done":
+            return self.status
+        return "undefined" if self.score is None or math.isnan(self.score) else "scored"
+
+    @property
+    def reason(self) -> str:
+        """Why there is no score, in words; empty where there is one."""
+        if self.outcome == "undefined":
+            names = ", ".join(self.undefined) or "its metric"
+            return f"{names} is not defined where all labels of dev are the same"
+        return self.error or ""
+
+    def write(self, folder: Path, name: str = RECORD_FILE) -> None:
+        """Write the record; a reader sees the old one or the new one, never a part."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / name
+        if why := record_damage(file):
+            set_aside(file, folder, why)
+        write_sealed(file, jsonable(asdict(self)))
+
+
+def jsonable(value: Any) -> Any:
+    """The same with None for numbers that JSON does not have, and no half characters in words."""
+    if isinstance(value, dict):
+        return {jsonable(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
+
+
+def read_record(file: Path) -> ResultRecord:
+    """Read a record.
+
+    Raises:
+        UserError: if the file is no record, one of another schema, or has a value of a wrong type.
+    """
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is not a result record ({error}); remove it.") from error
+    return parse_record(text, str(file))
+
+
+def parse_record(text: str, name: str) -> ResultRecord:
+    """The record that a text holds; see ``read``.
+
+    Args:
+        name: what a person calls the text.
+    """
+    try:
+        found = unseal(json.loads(text))
+        if found.get("schema") != SCHEMA:
+            raise UserError(f"{name} is not a result record of schema {SCHEMA}; remove it.")
+        return _parser()(text)
+    except (ValueError, RecursionError) as error:
+        reason = "; ".join(str(error).splitlines()[:3])
+        raise UserError(f"{name} is not a result record ({reason}); remove it.") from error
+
+
+def find_record(file: Path) -> ResultRecord | None:
+    """A record; None if it is not there, or damaged: it is then written again."""
+    try:
+        return read_record(file) if file.exists() else None
+    except UserError:
+        return None
+
+
+def record_damage(file: Path) -> str | None:
+    """Why a record can't be read; None if it can, or is not there."""
+    try:
+        if file.exists():
+            read_record(file)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+@cache
+def _parser() -> Callable[[str], ResultRecord]:
+    from pydantic import TypeAdapter  # a command that reads no record does without it
+
+    adapter = TypeAdapter(ResultRecord)
+    return lambda text: adapter.validate_json(text, strict=True)

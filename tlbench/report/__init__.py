@@ -1,0 +1,6 @@
+"""From numbers to a page, tables and figures."""
+
+from tlbench.report.report import make_figures, write_report
+from tlbench.report.tables import tables
+
+__all__ = ["make_figures", "tables", "write_report"]

@@ -1,0 +1,37 @@
+"""A report as a Weights & Biases run of the job type ``report``, in the study's group."""
+
+from typing import Any
+
+from tlbench.analysis.collect import Records
+from tlbench.jobs.loggers import RunInfo, WandbLog
+from tlbench.records.provenance import git_revision
+from tlbench.report.report import Report
+
+
+def log_report(study: Records, report: Report) -> None:
+    """Log tables, figures and page; offline where there is no login, as jobs are.
+
+    The run goes to the project and entity that the study's own runs went to.
+    """
+    import wandb
+
+    name = ", ".join(sorted(study.table.study.astype(str).unique()))
+    config = {"git_revision": git_revision(), "records": len(study.table)}
+    job = RunInfo(f"report {name}", name, "report", ("report",), config, report.folder)
+    project, entity = _where(study)
+    opened = WandbLog(project, entity, "multirun", job)
+    found: dict[str, Any] = {"page": wandb.Html(report.page.read_text("utf-8"), inject=False)}
+    for key, table in report.tables.items():
+        found[f"tables/{key}"] = wandb.Table(dataframe=table.words())
+    for key, file in report.figures.items():
+        found[f"figures/{key}"] = wandb.Image(str(file))
+    opened.run.log(found)
+    opened.finish({"records": len(study.table)}, failed=False)
+
+
+def _where(study: Records) -> tuple[str, str | None]:
+    """Project and entity of the study's own runs; the default ones where they were not logged."""
+    logged = study.table[study.table.wandb_project.ne("")]
+    if logged.empty:
+        return "tlbench", None
+    return str(logged.wandb_project.iloc[0]), logged.wandb_entity.iloc[0] or None

@@ -1,0 +1,1 @@
+"""Finished stages on disk, and what keeps them whole. Never imports torch."""

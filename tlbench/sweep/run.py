@@ -1,0 +1,189 @@
+"""Runs a plan wave by wave; what is on disk afterwards says what became of it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.table import Table
+
+from tlbench.console import console, say
+from tlbench.errors import UserError
+from tlbench.jobs import signals
+from tlbench.plan.missing import is_there
+from tlbench.records.build import finished_record, write_failure
+from tlbench.records.record import (
+    FAILED_STAGE_FILE,
+    RECORD_FILE,
+    ResultRecord,
+    find_record,
+    read_record,
+)
+from tlbench.records.summary import study_table
+from tlbench.store.store import store_of
+from tlbench.sweep.plan import Plan, PlannedExperiment, SweepJob
+
+log = logging.getLogger(__name__)
+
+Launch = Callable[[list[list[str]]], object]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job or an experiment has failed, and the log to look into."""
+
+    reason: str
+    log: Path | None
+
+
+@dataclass
+class Outcome:
+    """What became of the experiments of a plan; ``done`` had no record before."""
+
+    done: list[PlannedExperiment] = field(default_factory=list)
+    reused: list[PlannedExperiment] = field(default_factory=list)
+    failed: list[tuple[PlannedExperiment, Failure]] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[ResultRecord]:
+        """The records of all that have a result."""
+        return [read_record(p.folder / RECORD_FILE) for p in [*self.reused, *self.done]]
+
+
+def run(plan: Plan, launch: Launch) -> Outcome:
+    """Train what the plan lacks and see that every experiment has a record.
+
+    Args:
+        launch: runs jobs, each given by its overrides; what it raises or returns says little,
+            since launchers differ in what they do about a job that fails or is killed.
+
+    Raises:
+        UserError: if there is a stage to train and its store can't be written.
+    """
+    for store in {store_of(job.stage.config) for job in plan.jobs}:
+        store.make_writable()
+    failures: dict[str, Failure] = {}
+    for planned in plan.todo:
+        _forget_failure(planned.folder / RECORD_FILE)
+    _write_records(plan.todo)
+    for number, wave in enumerate(plan.waves, 1):
+        ready = [job for job in wave if _can_start(job)]
+        log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
+        failures |= _run_wave(ready, launch)
+        _write_records(plan.todo)
+    outcome = Outcome(reused=plan.reused)
+    for planned in plan.todo:
+        if planned.is_done:
+            outcome.done.append(planned)
+        else:
+            failure = _failure(planned, failures)
+            write_failure(planned.config, failure.reason, planned.folder)
+            outcome.failed.append((planned, failure))
+    return outcome
+
+
+def _run_wave(jobs: Sequence[SweepJob], launch: Launch) -> dict[str, Failure]:
+    """Run jobs; the failures by the key of the stage. A launcher that fails gets one more try."""
+    for job in jobs:
+        _forget_failure(job.folder / FAILED_STAGE_FILE)
+    left, broke = list(jobs), ""
+    for _ in range(2):
+        broke = _launch(left, launch)
+        left = [job for job in left if not _is_trained(job) and _said(job) is None]
+        if not (broke and left):
+            break
+        log.warning("The launcher failed (%s); %d jobs are launched again.", broke, len(left))
+    lost = f"it left no record ({broke or 'it was killed, or never ran'})"
+    return {
+        job.stage.key: Failure(_said(job) or lost, job.log) for job in jobs if not _is_trained(job)
+    }
+
+
+def _launch(jobs: Sequence[SweepJob], launch: Launch) -> str:
+    """Launch jobs; what the launcher says if it fails. Ctrl-C and SIGTERM end the sweep."""
+    said = ""
+    signals.end_if_told()
+    if jobs:
+        try:
+            launch([list(job.overrides) for job in jobs])
+        except Exception as error:  # launchers raise their own kinds, or the first job's
+            log.debug("launcher", exc_info=error)
+            said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        signals.end_if_told()
+    return said
+
+
+def _forget_failure(file: Path) -> None:
+    """Remove the record of an earlier failure, so that one found later is of this run."""
+    record = find_record(file)
+    if record and record.status == "failed":
+        file.unlink()
+
+
+def _said(job: SweepJob) -> str | None:
+    """The error that a failed job has left in its folder."""
+    for name in (RECORD_FILE, FAILED_STAGE_FILE):
+        record = find_record(job.folder / name)
+        if record and record.status == "failed":
+            return record.error
+    return None
+
+
+def _is_trained(job: SweepJob) -> bool:
+    return is_there(job.stage, job.weights_of)
+
+
+def _can_start(job: SweepJob) -> bool:
+    return all(is_there(need.stage, need.tasks) for need in job.stage.needs)
+
+
+def _write_records(todo: Sequence[PlannedExperiment]) -> None:
+    """Record every experiment whose last stage is in the store, unless its job did."""
+    for planned in todo:
+        if planned.experiment is None or planned.is_done:
+            continue
+        found = store_of(planned.config).find(planned.stages[-1].key)
+        if found:
+            finished_record(planned.experiment, planned.stages, found).write(planned.folder)
+
+
+def _failure(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:
+    if planned.error:
+        return Failure(planned.error, None)
+    for stage in planned.stages:
+        if failure := failures.get(stage.key):
+            own = failure.log is not None and failure.log.parent == planned.folder
+            reason = failure.reason if own else f"stage {stage.title} failed: {failure.reason}"
+            return Failure(reason, failure.log)
+    return Failure("none of its jobs ran", None)
+
+
+def report(outcome: Outcome, folder: Path) -> None:
+    """Print what became of the experiments, and the study's table.
+
+    Raises:
+        UserError: if one has failed; the command then ends with exit code 1.
+    """
+    records = outcome.records
+    if records:
+        console().print(study_table(records))
+    titles = (planned.title for planned in [*outcome.reused, *outcome.done])
+    lacking = [(t, r) for t, r in zip(titles, records, strict=True) if r.outcome != "scored"]
+    counts = {"done": len(outcome.done), "reused": len(outcome.reused)}
+    if lacking:
+        counts["of them without a score"] = len(lacking)
+    counts["failed"] = len(outcome.failed)
+    table = Table(title="Experiments of this sweep")
+    for name in counts:
+        table.add_column(name, justify="right")
+    table.add_row(*map(str, counts.values()))
+    console().print(table)
+    for title, record in lacking:
+        say(f"{record.outcome}: {title}: {record.reason}")
+    for planned, failure in outcome.failed:
+        where = f" (log: {failure.log})" if failure.log else ""
+        say(f"failed: {planned.title}: {failure.reason}{where}")
+    say(f"records: {folder}")
+    if outcome.failed:
+        count = len(outcome.failed)
+        raise UserError(f"{count} experiments failed; the same command again runs only those.")

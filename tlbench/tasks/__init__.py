@@ -1,0 +1,1 @@
+"""The kinds of tasks: outputs, losses, predictions and metrics."""

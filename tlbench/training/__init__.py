@@ -1,0 +1,1 @@
+"""The training of a stage: modules, evaluation, best weights, checkpoints and devices."""

@@ -1,0 +1,143 @@
+"""The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from tlbench.data import batching
+from tlbench.data.batch import Batch
+from tlbench.data.collation import (
+    MultiTaskBatchSampler,
+    MultiTaskDataset,
+    TokenizedSplit,
+    by_length,
+)
+from tlbench.data.length_grouping import group_by_length
+from tlbench.data.sources import splits
+from tlbench.data.subsampling import draw, hold_out
+from tlbench.data.tokenization import tokenise
+from tlbench.models.encoder import load_tokenizer
+from tlbench.plan import encoder_files
+from tlbench.plan.schedule import Schedule
+from tlbench.plan.stage import Stage, TaskSubset
+
+
+class MultiTaskDataModule(LightningDataModule):
+    """Mixed training batches and, per task and split, evaluation batches.
+
+    Args:
+        alone: the score of every task alone, for ``sampling=dynamic``.
+
+    Attributes:
+        train: after ``setup`` one ``Rows`` per task.
+        evaluated: after ``setup`` the ``Rows`` of every evaluation loader, in their order.
+        schedule: after ``setup`` steps, evaluations and the mixer.
+        current: the score of every task at the latest evaluation; whoever evaluates sets it.
+        shares: of every epoch begun, each task's part.
+        before_batches: is called before the first training batches are made.
+    """
+
+    def __init__(self, stage: Stage, alone: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        self.stage = stage
+        self.alone = alone or {}
+        self.current: dict[str, float] = {}
+        self.shares: list[list[float]] = []
+        self.before_batches: Callable[[], None] = lambda: None
+        self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
+        self.config = stage.config
+        encoder = self.config.encoder
+        self.tokenizer = load_tokenizer(
+            encoder.name, encoder_files.revision(encoder), encoder.trust_remote_code
+        )
+        self.train: list[TokenizedSplit] = []
+        self.evaluated: list[TokenizedSplit] = []
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.train:
+            return
+        for task_draw in self.stage.draws:
+            train, *evaluated = self._rows_of(task_draw)
+            self.train.append(train)
+            self.evaluated += evaluated
+        self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
+
+    def _rows_of(self, task_draw: TaskSubset) -> Iterator[TokenizedSplit]:
+        seed = task_draw.draw_seed
+        length, cache_dir = self.config.encoder.max_length, self.config.cache_dir
+        tokens = {
+            name: tokenise(split.load(cache_dir, verify=True), self.tokenizer, length, cache_dir)
+            for name, split in splits(task_draw.task).items()
+        }
+        drawn = draw(task_draw.count, task_draw.rows["train"], seed)
+        held_out = self.config.selection == "held_out"
+        train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
+        yield TokenizedSplit(task_draw.task, "train", tokens["train"], np.sort(train))
+        if held_out:
+            yield TokenizedSplit(task_draw.task, "held_out", tokens["train"], np.sort(held))
+        for name, count in task_draw.dev_count.items():
+            used = np.sort(draw(count, task_draw.rows[name], seed))
+            yield TokenizedSplit(task_draw.task, name, tokens[name], used)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        self.before_batches()
+        rank, ranks = self._rank()
+        rows = MultiTaskDataset(self.train, self.tokenizer, self.config, rank, ranks)
+        batches = MultiTaskBatchSampler(self.batches, self.schedule.mixer.steps(), self.at[0])
+        return self._loader(rows, batches)
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        rank, ranks = self._rank()
+        tokens = self.config.eval_batch_size * self.config.encoder.max_length
+        batches = [by_length(rows, tokens) for rows in self.evaluated]
+        # A rank without a batch of its own does another's again: all must evaluate together.
+        mine = [all_of_split[rank::ranks] or all_of_split[:1] for all_of_split in batches]
+        return [
+            self._loader(MultiTaskDataset([rows], self.tokenizer, self.config), part)
+            for rows, part in zip(self.evaluated, mine, strict=True)
+        ]
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def batches(self, epoch: int) -> list[batching.BatchPlan]:
+        """The batches of an epoch, without those done before the stage was interrupted in it."""
+        if epoch == len(self.shares):
+            self.shares.append(self._shares(epoch).tolist())
+        # The first epoch's are passed as None, for it may end with a smaller batch.
+        same = self.shares[epoch] == self.shares[0]
+        plan = self.schedule.mixer.plan(epoch, None if same else np.array(self.shares[epoch]))
+        if self.config.group_by_length:
+            rng = np.random.default_rng([self.config.seed, epoch, 1])
+            plan = group_by_length(plan, [rows.lengths for rows in self.train], rng)
+        return plan[self.at[1] if epoch == self.at[0] else 0 :]
+
+    def _shares(self, epoch: int) -> batching.Floats:
+        names = self.stage.tasks
+        alone = np.array([self.alone.get(name, np.nan) for name in names])
+        current = np.array([self.current[name] for name in names]) if self.current else None
+        found = self.schedule.shares(epoch, alone, current)
+        return self.schedule.mixer.shares if found is None else found
+
+    def state_dict(self) -> dict[str, Any]:
+        assert self.trainer is not None
+        at = divmod(self.trainer.global_step, self.schedule.mixer.steps())
+        return {"current": self.current, "shares": self.shares, "at": at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        vars(self).update(state_dict)
+
+    def _loader(self, rows: MultiTaskDataset, batches: Any) -> DataLoader[Batch]:
+        # A generator of its own: a loader that draws from the global one would change dropout.
+        return DataLoader(
+            rows,
+            sampler=batches,
+            batch_size=None,
+            num_workers=self.config.num_workers,
+            persistent_workers=False,
+            generator=torch.Generator().manual_seed(0),
+        )

@@ -1,0 +1,204 @@
+"""The LightningModule: one optimizer step a batch, and the scores of every task."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import get_class
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from tlbench.config.schema import Config
+from tlbench.data.batch import Batch
+from tlbench.data.collation import TokenizedSplit
+from tlbench.errors import UserError
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.tasks import metrics
+
+Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
+
+
+@dataclass
+class Evaluation:
+    """What one evaluation of one split found; tensors on the CPU, sorted by row number.
+
+    Attributes:
+        found: the metrics and ``score``.
+        ids: (rows,).
+        labels: (rows,), in float64.
+        logits: (rows, outputs).
+    """
+
+    found: dict[str, float]
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+
+
+class MultiTaskModule(LightningModule):
+    """Trains a ``MultiTaskModel``; after every evaluation ``evaluations`` holds what it found.
+
+    Args:
+        evaluated: the splits behind the evaluation loaders, in their order.
+        role: ``support`` or ``target``, the first word of what is logged.
+        total_steps: optimizer steps, for the schedule.
+        eval_steps: after which of them to evaluate.
+    """
+
+    # Lightning asks at every batch whether (batch + 1) is a multiple of this number.
+    _NEVER, _NOW = 2**31, 1
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        config: Config,
+        evaluated: Sequence[TokenizedSplit],
+        role: str,
+        total_steps: int,
+        eval_steps: frozenset[int],
+    ) -> None:
+        super().__init__()
+        # Manual, so that micro-batches weigh their rows by the whole batch's task counts.
+        self.automatic_optimization = False
+        self.model = model
+        self.config = config
+        self.evaluated = evaluated
+        self.role = role
+        self.total_steps = total_steps
+        self.eval_steps = eval_steps
+        self.evaluations: list[Evaluation] = []
+        self._seen: list[list[Seen]] = []
+        self.instances = 0
+        self.seconds = 0.0  # trained before this process took over
+        self._began = time.monotonic()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        due = self.global_step + 1 in self.eval_steps
+        self.trainer.val_check_batch = self._NOW if due else self._NEVER
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        total = torch.zeros((), device=self.device)
+        for micro in batch.micro_batches(self.config.micro_batch_size):
+            loss = self.model.loss(micro)
+            self.manual_backward(loss)
+            total += loss.detach()
+        optimizer.step()  # type: ignore[union-attr]
+        optimizer.zero_grad()  # type: ignore[union-attr]
+        schedule = self.lr_schedulers()
+        self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
+        schedule.step()  # type: ignore[union-attr]
+        self.instances += batch.rows
+        self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
+        if batch_idx == 0 and len(self.model.tasks) > 1:
+            self._log_shares()
+
+    def _log_shares(self) -> None:
+        """Log what part of the epoch each task gets."""
+        shares = self.trainer.datamodule.shares[-1]  # type: ignore[attr-defined]
+        by_task = zip(self.model.tasks, shares, strict=True)
+        named = {f"{self.role}/{task.name}/share": share for task, share in by_task}
+        for logger in self.loggers:
+            logger.log_metrics(named, step=self.global_step)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["instances"] = self.instances
+        checkpoint["seconds"] = self.seconds + time.monotonic() - self._began
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.instances = checkpoint["instances"]
+        self.seconds = checkpoint["seconds"]
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        # Here and not after backward: by now 16-bit gradients have been unscaled.
+        if self.config.optim.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.optim.gradient_clip)
+
+    def on_validation_epoch_start(self) -> None:
+        self._seen = [[] for _ in self.evaluated]
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        rows = self.evaluated[dataloader_idx]
+        at = self.model.tasks.index(rows.task)
+        counts = [0] * len(self.model.tasks)
+        counts[at] = len(batch.labels)
+        logits = self.model(batch.inputs, counts)[at].float()
+        self._seen[dataloader_idx].append((batch.ids, logits))
+
+    def on_validation_epoch_end(self) -> None:
+        seen = self._of_all_ranks()
+        self.evaluations = [
+            self._evaluate(*both) for both in zip(self.evaluated, seen, strict=True)
+        ]
+        self._seen = []
+        logged = {
+            f"{self.role}/{rows.task.name}/{rows.split}/{metric}": value
+            for rows, evaluation in zip(self.evaluated, self.evaluations, strict=True)
+            for metric, value in evaluation.found.items()
+            if not math.isnan(value)
+        }
+        self.log_dict(logged)
+
+    def _of_all_ranks(self) -> list[list[Seen]]:
+        """By loader, what all the ranks have seen, on the CPU."""
+        mine = [[_on_cpu(batch) for batch in of_loader] for of_loader in self._seen]
+        if self.trainer.world_size == 1:
+            return mine
+        ranks: list[list[list[Seen]]] = [[]] * self.trainer.world_size
+        torch.distributed.all_gather_object(ranks, mine)
+        return [list(chain(*of_loader)) for of_loader in zip(*ranks, strict=True)]
+
+    def _evaluate(self, rows: TokenizedSplit, seen: list[Seen]) -> Evaluation:
+        ids, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        # Of several ranks two may have seen the same batch.
+        order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
+        ids, logits = ids[order], logits[order]
+        # As they are, and not the batch's, which devices and precisions round.
+        labels = torch.from_numpy(rows.labels[ids.numpy()])
+        if logits.isfinite().all():
+            found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
+        else:  # the largest of NaNs is the first class, which would have a score
+            found = dict.fromkeys((*rows.task.metrics, "score"), math.nan)
+        return Evaluation(found, ids, labels, logits)
+
+    def configure_optimizers(self) -> Any:
+        optim = self.config.optim
+        plain: list[torch.nn.Parameter] = []
+        decayed: list[torch.nn.Parameter] = []
+        for parameter in self.parameters():
+            # Biases and normalisation weights are vectors; a decay would only shift them.
+            (plain if parameter.ndim < 2 else decayed).append(parameter)
+        groups = [
+            {"params": decayed, "weight_decay": optim.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        options = {k: v for k, v in optim.optimizer.items() if k != "_target_"}
+        try:
+            make = get_class(optim.optimizer["_target_"])
+            optimizer = make(groups, lr=optim.lr, **options)
+        except (ImportError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"Change optim.optimizer: it can't be made ({error}).") from error
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _rate(self, step: int) -> float:
+        """The learning rate at a step, as a fraction of ``optim.lr``."""
+        warmup = round(self.config.optim.warmup * self.total_steps)
+        if step < warmup:
+            return step / warmup
+        done = (step - warmup) / max(1, self.total_steps - warmup)
+        return {
+            "linear": max(0.0, 1 - done),
+            "cosine": 0.5 * (1 + math.cos(math.pi * min(1.0, done))),
+            "constant": 1.0,
+        }[self.config.optim.schedule]
+
+
+def _on_cpu(batch: Seen) -> Seen:
+    ids, logits = (tensor.cpu() for tensor in batch)
+    return ids, logits

@@ -1,0 +1,207 @@
+"""Trains one stage with Lightning and writes what it found into a folder.
+
+A stage that was interrupted and has left a checkpoint in the folder goes on from there.
+"""
+
+import logging
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.loggers import Logger
+from transformers.utils.logging import disable_progress_bar
+
+from tlbench.config.schema import Config, TrainerConfig
+from tlbench.console import wants_progress_bars
+from tlbench.models.encoder import load_encoder
+from tlbench.models.features import Kernels, preferred
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.models.probe import try_encoder
+from tlbench.plan import encoder_files
+from tlbench.plan.stage import Stage
+from tlbench.store.store import CHECKPOINT
+from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, predictions
+from tlbench.training.best import BestPerTask
+from tlbench.training.conditions import Conditions, using_threads
+from tlbench.training.context import StageContext
+from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.held import WhileHeld
+from tlbench.training.module import MultiTaskModule
+
+# Their notes on hardware and products; what matters is in our own lines and in the record.
+for name in ("pytorch_lightning", "lightning_fabric"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+_WORTH_COMPILING = 2000  # steps
+disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def train_stage(run: StageContext, logger: Logger | None) -> dict[str, Any]:
+    """Train a stage; write predictions and wanted weights into its folder.
+
+    Returns:
+        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, the
+        conditions under which it was trained (``resumed_under``: where others took over), what
+        computed the features (``kernels``, see ``tlbench.models.features``), and why it has
+        diverged, if it has: then no task of it has a score.
+
+    Raises:
+        UserError: if the devices that are asked for are not there, or the encoder can't be trained.
+    """
+    began = time.time()
+    encoder_files.check_unchanged(run.stage.config.encoder)
+    devices = ddp.count_devices(run.stage.config.trainer)
+    kernels = choose_kernels(run.stage.config)
+    data = MultiTaskDataModule(run.stage, run.alone)
+    data.setup()  # before there are other ranks, which then find the rows tokenised
+    checkpoint = checkpoint_io.usable(run)
+    threads = using_threads(run.stage.config.trainer.threads)
+    with ddp.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
+        trainer, module, best, conditions = _train(run, kernels, data, logger, devices, checkpoint)
+    best.finish()
+    for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
+        left.unlink()
+    for task in module.model.tasks:
+        predictions.write_predictions(run.folder, task, best.best[task.name])
+    return {
+        "tasks": {
+            task.name: predictions.task_entry(data, task, best) for task in module.model.tasks
+        },
+        "diverged": best.diverged,
+        "history": best.history,
+        "shares": data.shares,
+        "steps": trainer.global_step,
+        "instances": module.instances,
+        "seconds": round(module.seconds + time.time() - began, 2),
+        **conditions.entry(),
+        "kernels": kernels.features,
+        "weights": sorted(run.weights_of),
+    }
+
+
+def choose_kernels(config: Config) -> Kernels:
+    """The cheapest kernels that a stage may use and that give its encoder's features.
+
+    Raises:
+        UserError: if the encoder can't be trained as the config says, whatever the kernels.
+    """
+    on_cuda = ddp.on_cuda(config.trainer)
+    # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
+    compiled = _compiles(config.trainer, steps=0)
+    return try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
+
+
+def _train_as_other(
+    run: StageContext, kernels: Kernels, devices: int, checkpoint: Path | None
+) -> None:
+    """What the ranks beside the first do: train in step with it, and write nothing."""
+    with using_threads(run.stage.config.trainer.threads):
+        _train(run, kernels, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+
+
+def _train(
+    run: StageContext,
+    kernels: Kernels,
+    data: MultiTaskDataModule,
+    logger: Logger | None,
+    devices: int,
+    checkpoint: Path | None,
+) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask, Conditions]:
+    config = run.stage.config
+    if not ddp.on_cuda(config.trainer):
+        malloc.keep_freed()
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    data.setup()
+    schedule = data.schedule
+    model = _model(run, kernels)
+    if _compiles(config.trainer, schedule.steps):
+        model.encoder.compile()
+    module = MultiTaskModule(
+        model, config, data.evaluated, run.role, schedule.steps, schedule.evaluations
+    )
+    best = BestPerTask(run, data.tokenizer)
+    t = config.trainer
+    last = last_checkpoint.LastCheckpoint(
+        run.folder, schedule.mixer.steps(), t.checkpoint_steps, t.checkpoint_minutes
+    )
+    held = [WhileHeld(run.claim)] if run.claim else []
+    conditions = Conditions(config)
+    callbacks = [*held, best, last, conditions]
+    trainer = _trainer(run.stage, schedule.steps, devices, logger, callbacks)
+    data.before_batches = partial(last_checkpoint.finish_evaluation, trainer, best)
+    _fit(trainer, module, data, checkpoint)
+    return trainer, module, best, conditions
+
+
+def _compiles(trainer: TrainerConfig, steps: int) -> bool:
+    """``trainer.compile``; ``auto`` on a GPU, if there are steps enough to earn it back."""
+    if trainer.compile == "auto":
+        return ddp.on_cuda(trainer) and steps >= _WORTH_COMPILING
+    return str(trainer.compile).lower() == "true"
+
+
+def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
+    config, start = run.stage.config, run.start
+    tasks = [draw.task for draw in run.stage.draws]
+    model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
+    model.use(kernels)
+    if start is not None and run.stage.start is not None:
+        (task,) = (
+            draw.task
+            for draw in run.stage.start.stage.draws
+            if draw.name == run.stage.start.weights_of
+        )
+        model.load_head(task, start / "heads.safetensors")
+    return model
+
+
+def _fit(
+    trainer: pl.Trainer,
+    module: MultiTaskModule,
+    data: MultiTaskDataModule,
+    checkpoint: Path | None,
+) -> None:
+    with warnings.catch_warnings():
+        for message in (
+            ".*does not have many workers.*",  # num_workers is the user's choice
+            ".*smaller than the logging interval.*",
+            ".*LeafSpec.*",  # Lightning's own use of torch
+            ".*dataloader is not resumable.*",  # its sampler skips what was done
+            ".*modules in eval mode.*",
+            ".*sync_dist=True.*",  # every rank has evaluated all rows
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+def _trainer(
+    stage: Stage, total: int, devices: int, logger: Logger | None, callbacks: list[pl.Callback]
+) -> pl.Trainer:
+    t = stage.config.trainer
+    bar = wants_progress_bars(t.progress_bar)
+    callbacks = [*callbacks, *([TQDMProgressBar()] if bar else [])]
+    if devices > 1:
+        callbacks.append(ddp.StopAtSigterm())
+    return pl.Trainer(
+        max_epochs=t.max_epochs,
+        max_steps=total,
+        accelerator=t.accelerator,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        # Ours alone say what the ranks are, and the cluster's launcher what is requeued.
+        plugins=[LightningEnvironment(), checkpoint_io.WriteInPlace()],
+        precision=t.precision,  # type: ignore[arg-type]
+        logger=logger or False,
+        callbacks=callbacks,
+        enable_progress_bar=bar,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=max(1, min(10, total // 10)),
+        deterministic="warn",
+        use_distributed_sampler=False,
+    )
