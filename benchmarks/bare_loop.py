@@ -159,10 +159,14 @@ def collate(rows: Sequence[Row], tasks: int, pad: int) -> Batch:
     rows = sorted(rows, key=lambda row: row.task)
     longest = max(len(row.inputs["input_ids"]) for row in rows)
     inputs = {
-        name: torch.tensor([tokens + [fill.get(name, 0)] * (longest - len(tokens))
-                            for tokens in (row.inputs[name] for row in rows)])
+        name: torch.tensor(
+            [
+                tokens + [fill.get(name, 0)] * (longest - len(tokens))
+                for tokens in (row.inputs[name] for row in rows)
+            ]
+        )
         for name in rows[0].inputs
-    }  # fmt: skip
+    }
     counts = np.bincount([row.task for row in rows], minlength=tasks).tolist()
     return Batch(inputs, torch.tensor([row.label for row in rows]), counts)
 

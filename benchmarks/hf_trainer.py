@@ -155,10 +155,11 @@ def _padded(rows: Sequence[Mapping[str, Any]], pad: int, pad_to: int | None) -> 
     longest = pad_to or max(len(row["input_ids"]) for row in rows)
     fill = {"input_ids": pad}
     return {
-        name: torch.tensor([row[name] + [fill.get(name, 0)] * (longest - len(row[name]))
-                            for row in rows])
+        name: torch.tensor(
+            [row[name] + [fill.get(name, 0)] * (longest - len(row[name])) for row in rows]
+        )
         for name in names
-    }  # fmt: skip
+    }
 
 
 def _classifier(work: Work) -> Any:

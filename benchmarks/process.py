@@ -23,9 +23,13 @@ def run_python(arguments: Sequence[str], folder: Path) -> tuple[str, int]:
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = subprocess.Popen(  # noqa: S603 - a benchmark's own command
-            [sys.executable, *arguments], cwd=folder, env=environment(), stdout=out, stderr=err,
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment(),
+            stdout=out,
+            stderr=err,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         peak = 0
         while child.poll() is None:
             peak = max(peak, _anonymous(child.pid))

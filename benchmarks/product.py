@@ -67,9 +67,13 @@ class _OnLooker(pl.Callback):
         self.watch = watch
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch,
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
         batch_idx: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.watch.after_step(batch.inputs["attention_mask"])
 
 

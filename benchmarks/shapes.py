@@ -15,19 +15,32 @@ from tlbench.plan.encoder_files import locate
 
 SHAPES: dict[str, dict[str, Any]] = {
     "minilm": {
-        "model_type": "bert", "hidden_size": 384, "intermediate_size": 1536, "vocab_size": 30522,
-        "max_position_embeddings": 512, "layer_norm_eps": 1e-12,
+        "model_type": "bert",
+        "hidden_size": 384,
+        "intermediate_size": 1536,
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+        "layer_norm_eps": 1e-12,
     },
     "distilroberta": {
-        "model_type": "roberta", "hidden_size": 768, "intermediate_size": 3072,
-        "vocab_size": 50265, "max_position_embeddings": 514, "layer_norm_eps": 1e-5,
+        "model_type": "roberta",
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "vocab_size": 50265,
+        "max_position_embeddings": 514,
+        "layer_norm_eps": 1e-5,
     },
-}  # fmt: skip
+}
 _BOTH = {
-    "num_hidden_layers": 6, "num_attention_heads": 12, "hidden_act": "gelu",
-    "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02,
-    "type_vocab_size": 2, "classifier_dropout": None,
-}  # fmt: skip
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+    "initializer_range": 0.02,
+    "type_vocab_size": 2,
+    "classifier_dropout": None,
+}
 
 
 def overrides(encoder: str, folder: Path) -> tuple[str, ...]:

@@ -64,9 +64,13 @@ def _run(python: Sequence[str], folder: Path) -> tuple[float, str]:
     """Seconds of a command, and its standard error."""
     began = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - a benchmark's own command
-        [sys.executable, *python], cwd=folder, env=environment(), capture_output=True, text=True,
+        [sys.executable, *python],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
         stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - began
     if done.returncode:
         sys.exit(f"{' '.join(python)} failed:\n{(done.stdout + done.stderr)[-3000:]}")

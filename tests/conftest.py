@@ -62,8 +62,12 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def go(*arguments: str, module: str = "tlbench") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
-            cwd=tmp_path, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
 
     return go
 

@@ -36,9 +36,14 @@ def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCa
             tasks=tasks,
             overrides=("suite=generated", "encoder=tiny", f"cache_dir={cache}"),
             product=("logger=csv",),
-            rows=16, batch_size=8, max_length=64, device="cpu", workers=0, seed=0,
+            rows=16,
+            batch_size=8,
+            max_length=64,
+            device="cpu",
+            workers=0,
+            seed=0,
             folder=str(tmp_path),
-        )  # fmt: skip
+        )
         return prepare.prepare(made, steps=2)
 
     return make
@@ -162,9 +167,25 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
 
 def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
     file = tmp_path / "out.json"
-    speed.main(["--tasks", "rte", "--encoder", "tiny", "--steps", "2",
-                "--batch-size", "8", "--rounds", "1", "--contenders", "tlbench", "bare loop",
-                "--out", str(file)])  # fmt: skip
+    speed.main(
+        [
+            "--tasks",
+            "rte",
+            "--encoder",
+            "tiny",
+            "--steps",
+            "2",
+            "--batch-size",
+            "8",
+            "--rounds",
+            "1",
+            "--contenders",
+            "tlbench",
+            "bare loop",
+            "--out",
+            str(file),
+        ]
+    )
     (found,) = json.loads(file.read_text())["cases"]
     (of_round,) = found["rounds"]
     assert found["tasks"] == ["rte"]

@@ -36,8 +36,12 @@ def test_the_table_has_every_family() -> None:
 def test_the_command_prints_the_rows_that_are_asked_for() -> None:
     said = subprocess.run(
         [sys.executable, ROOT / "scripts" / "encoder_families.py", "electra", "xmod"],
-        capture_output=True, text=True, check=True, cwd=ROOT, timeout=300,
-    ).stdout  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=300,
+    ).stdout
     assert "| electra | trains | unpadded |  |" in said
     assert "| xmod | refused |  | Change encoder.name: 'xmod' (xmod) can't be trained (" in said
     assert "2 families tried, 1 train, 1 refused" in said

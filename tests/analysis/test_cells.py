@@ -84,10 +84,11 @@ def test_tasks_are_in_descending_size(table: Table) -> None:
 
 def test_what_is_missing_is_named(table: Table) -> None:
     records = [
-        r for r in grid(TASKS, heuristic_holds)
+        r
+        for r in grid(TASKS, heuristic_holds)
         if (r.strategy, r.target_task, r.support_tasks) != ("mtl", "rte", ["cola"])
         and (r.target_task, r.support_tasks) != ("cola", ["mnli"])
-    ]  # fmt: skip
+    ]
     frame = table(records)
     assert missing(frame, compare(frame)) == [("cola", "mnli"), ("rte", "cola")]
 

@@ -47,13 +47,33 @@ def test_the_store_is_not_searched(tmp_path: Path) -> None:
         json.dumps({"name": "not ours", "result": 5}),
         json.dumps([1, 2]),
         json.dumps({"schema": SCHEMA + 1}),
-        json.dumps({"schema": SCHEMA, "study": "s", "strategy": "mtl", "target_task": "rte",
-                    "support_tasks": [], "encoder": "e", "seed": 0, "score": "high"}),
-        json.dumps({"schema": SCHEMA, "study": "s", "strategy": "mtl", "target_task": "rte",
-                    "support_tasks": [], "encoder": "e", "seed": 0, "train_rows": 5}),
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "study": "s",
+                "strategy": "mtl",
+                "target_task": "rte",
+                "support_tasks": [],
+                "encoder": "e",
+                "seed": 0,
+                "score": "high",
+            }
+        ),
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "study": "s",
+                "strategy": "mtl",
+                "target_task": "rte",
+                "support_tasks": [],
+                "encoder": "e",
+                "seed": 0,
+                "train_rows": 5,
+            }
+        ),
     ],
     ids=["half-written", "foreign", "a list", "another schema", "a word as score", "no sizes"],
-)  # fmt: skip
+)
 def test_what_is_no_record_is_named_and_the_rest_is_read(tmp_path: Path, text: str) -> None:
     write([record("single", "rte", None, PAIR, 0, 0.5)], tmp_path)
     (tmp_path / "bad").mkdir()

@@ -63,8 +63,9 @@ def test_only_common_seeds_are_compared(table: Table) -> None:
     assert row.seeds == 4
     assert row["second"] == pytest.approx(
         frame[(frame.strategy == "stilts") & (frame.target == row.target)]
-        .query(f"seed != {SEEDS[0]}").score.mean()
-    )  # fmt: skip
+        .query(f"seed != {SEEDS[0]}")
+        .score.mean()
+    )
 
 
 def test_one_seed_gives_scores_without_tests(table: Table) -> None:
@@ -178,7 +179,10 @@ def test_a_bootstrap_of_many_is_scipys() -> None:
     samples = np.random.default_rng(2).normal(0, 1, 200)
     found = expanded_percentiles(samples[None])[0]
     plain = stats.bootstrap(
-        (samples,), np.mean, confidence_level=1 - ALPHA, method="percentile",
+        (samples,),
+        np.mean,
+        confidence_level=1 - ALPHA,
+        method="percentile",
         rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     assert found == pytest.approx([plain.low, plain.high], abs=0.02)

@@ -108,8 +108,12 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
             one.config = config(strategy, "rte", store_dir="store")
             file = folder / "store" / one.stage_keys[-1] / "predictions" / "rte.parquet"
             file.parent.mkdir(parents=True)
-            columns = {"split": ["dev"] * rows, "row": range(rows), "label": labels,
-                       "prediction": said}  # fmt: skip
+            columns = {
+                "split": ["dev"] * rows,
+                "row": range(rows),
+                "label": labels,
+                "prediction": said,
+            }
             pq.write_table(pa.table(columns), file, write_page_checksum=True)
             records.append(one)
     write(records, folder / "study")

@@ -18,8 +18,15 @@ RERUN = "tlbench.cli.rerun"
 
 def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: Path) -> None:
     write_users_task(tmp_path, "accuracy")
-    asked = ("--config-dir", "my_conf", "debug=fast", "strategy=mtl_all", "optim.lr=1e-3",
-             "strategy.tasks=[mine,rte,cola]", "subsample_size.support=20")  # fmt: skip
+    asked = (
+        "--config-dir",
+        "my_conf",
+        "debug=fast",
+        "strategy=mtl_all",
+        "optim.lr=1e-3",
+        "strategy.tasks=[mine,rte,cola]",
+        "subsample_size.support=20",
+    )
     ran = command(*asked)
     assert ran.returncode == 0, ran.stderr
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
@@ -137,8 +144,10 @@ def test_what_differs_is_named() -> None:
     old = record(versions={"a": "1", "b": "1"}, git_revision="abc", device="cpu")
     new = record(versions={"a": "1", "b": "2", "c": "3"}, git_revision=None, device="cpu")
     assert differences(old, new) == {
-        "b": ("1", "2"), "c": (None, "3"), "git revision": ("abc", None),
-    }  # fmt: skip
+        "b": ("1", "2"),
+        "c": (None, "3"),
+        "git revision": ("abc", None),
+    }
     assert differences(old, old) == {}
 
 

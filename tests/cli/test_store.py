@@ -37,9 +37,13 @@ def test_verify(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_verify_finds_all_that_is_damaged(
-    store: Store, cache: Path, tmp_path: Path, run: Run, capsys: pytest.CaptureFixture[str],
+    store: Store,
+    cache: Path,
+    tmp_path: Path,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("tlbench.training.best.BestPerTask.on_train_end", interrupt)
         with pytest.raises(SystemExit):
@@ -54,8 +58,16 @@ def test_verify_finds_all_that_is_damaged(
     assert "1 checkpoints, 0 damaged" in capsys.readouterr().out
     rows = next(tmp_path.glob("cache/rows/**/generator-train.arrow"))
     tokens = next(tmp_path.glob("cache/rows/**/cache-*.arrow"))
-    damaged = [store.folder(store.finished()[0]) / "stage.json", predictions, heads, rows, tokens,
-               checkpoint, weights, tmp_path / "job" / "result.json"]  # fmt: skip
+    damaged = [
+        store.folder(store.finished()[0]) / "stage.json",
+        predictions,
+        heads,
+        rows,
+        tokens,
+        checkpoint,
+        weights,
+        tmp_path / "job" / "result.json",
+    ]
     for file in damaged:
         content = file.read_bytes()
         flip(file)

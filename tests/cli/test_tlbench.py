@@ -97,8 +97,16 @@ def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
 ) -> None:
     write_users_task(tmp_path, "accuracy")
     for seed in (0, 1, 2):
-        ran = command("--config-dir", "my_conf", "-m", *FAST, "target_task=mine", f"seed={seed}",
-                      "study=edited", "subsample_size.target=20")  # fmt: skip
+        ran = command(
+            "--config-dir",
+            "my_conf",
+            "-m",
+            *FAST,
+            "target_task=mine",
+            f"seed={seed}",
+            "study=edited",
+            "subsample_size.target=20",
+        )
         assert ran.returncode == 0, ran.stderr
         if seed == 0:
             dev = tmp_path / "data" / "dev.jsonl"

@@ -20,31 +20,63 @@ def content(cfg: DictConfig) -> str:
 # into NEUTRAL_KEYS, or test_every_key_is_sorted fails.
 CHANGED = {
     "encoder.pretrained": True,
-    "encoder.num_hidden_layers": 1, "encoder.max_length": 32,
+    "encoder.num_hidden_layers": 1,
+    "encoder.max_length": 32,
     "encoder.trust_remote_code": True,
-    "target_task.labels": ["yes", "no"], "target_task.score": ["f1"],
+    "target_task.labels": ["yes", "no"],
+    "target_task.score": ["f1"],
     "target_task.metrics": ["accuracy", "f1", "matthews"],
-    "subsample_size.target": 65, "subsample_size.support": 65, "subsample_size.dev": 65,
-    "subsample_size.seed": 1, "suite.seed": 1, "suite.sources.rte.train": 801,
-    "sampling.name": "size", "sampling.temperature": 3.0, "sampling.cap": 10,
-    "sampling.mode": "gap_x_size", "sampling.floor": 0.1, "sampling.batches": "homogeneous",
-    "sampling.epoch": "shortest", "sampling.last_batch": "drop",
-    "optim.lr": 1.0, "optim.weight_decay": 0.5, "optim.warmup": 0.5, "optim.schedule": "cosine",
-    "optim.gradient_clip": 2.0, "optim.optimizer._target_": "torch.optim.SGD",
-    "trainer.max_epochs": 9, "trainer.max_steps": 5, "trainer.early_stopping": 1,
-    "trainer.precision": "bf16-mixed", "seed": 1, "batch_size": 17, "eval_every": 0.25,
-    "selection": "held_out", "heads": "per_label_count", "loss": "mean",
-    "group_by_length": False, "fast_kernels": False, "optim.optimizer.fused": False,
+    "subsample_size.target": 65,
+    "subsample_size.support": 65,
+    "subsample_size.dev": 65,
+    "subsample_size.seed": 1,
+    "suite.seed": 1,
+    "suite.sources.rte.train": 801,
+    "sampling.name": "size",
+    "sampling.temperature": 3.0,
+    "sampling.cap": 10,
+    "sampling.mode": "gap_x_size",
+    "sampling.floor": 0.1,
+    "sampling.batches": "homogeneous",
+    "sampling.epoch": "shortest",
+    "sampling.last_batch": "drop",
+    "optim.lr": 1.0,
+    "optim.weight_decay": 0.5,
+    "optim.warmup": 0.5,
+    "optim.schedule": "cosine",
+    "optim.gradient_clip": 2.0,
+    "optim.optimizer._target_": "torch.optim.SGD",
+    "trainer.max_epochs": 9,
+    "trainer.max_steps": 5,
+    "trainer.early_stopping": 1,
+    "trainer.precision": "bf16-mixed",
+    "seed": 1,
+    "batch_size": 17,
+    "eval_every": 0.25,
+    "selection": "held_out",
+    "heads": "per_label_count",
+    "loss": "mean",
+    "group_by_length": False,
+    "fast_kernels": False,
+    "optim.optimizer.fused": False,
     "trainer.compile": False,
-}  # fmt: skip
+}
 
 # Names and choices of which the keys above hold what they mean.
 CHOICES = (
-    "encoder.name", "encoder.revision",  # the files behind them are what the key holds
-    "strategy.name", "strategy.plan", "strategy.supports", "strategy.tasks", "suite.name",
-    "suite.root", "target_task.name", "support_task.name", "subsample_size.per_task",
+    "encoder.name",
+    "encoder.revision",  # the files behind them are what the key holds
+    "strategy.name",
+    "strategy.plan",
+    "strategy.supports",
+    "strategy.tasks",
+    "suite.name",
+    "suite.root",
+    "target_task.name",
+    "support_task.name",
+    "subsample_size.per_task",
     *(f"source.{field.name}" for field in fields(Source)),
-)  # fmt: skip
+)
 
 
 def test_every_key_is_sorted(compose: Compose) -> None:
@@ -76,13 +108,23 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("study", "other"), ("micro_batch_size", 3), ("eval_batch_size", 3),
-        ("keep_weights", "all"), ("only_stage", "abc"), ("num_workers", 1),
-        ("logger", {"_target_": "x"}), ("trainer.accelerator", "gpu"), ("trainer.devices", 2),
-        ("trainer.threads", 3), ("trainer.checkpoint_minutes", 1), ("trainer.checkpoint_steps", 1),
-        ("trainer.progress_bar", True), ("store_dir", None), ("cache_dir", None),
+        ("study", "other"),
+        ("micro_batch_size", 3),
+        ("eval_batch_size", 3),
+        ("keep_weights", "all"),
+        ("only_stage", "abc"),
+        ("num_workers", 1),
+        ("logger", {"_target_": "x"}),
+        ("trainer.accelerator", "gpu"),
+        ("trainer.devices", 2),
+        ("trainer.threads", 3),
+        ("trainer.checkpoint_minutes", 1),
+        ("trainer.checkpoint_steps", 1),
+        ("trainer.progress_bar", True),
+        ("store_dir", None),
+        ("cache_dir", None),
     ],
-)  # fmt: skip
+)
 def test_neutral_keys_change_neither(
     compose: Compose, tmp_path: Path, key: str, value: object
 ) -> None:

@@ -27,10 +27,21 @@ def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said:
 
 @pytest.mark.parametrize(
     "word",
-    ["target_task=rte", "target_task=rte,mnli", "target_task=glob(*)", "target_task='rte'",
-     "subsample_size={target: 5}", "~experiment", "+x=1", "optim.lr=1", "seed=range(3)",
-     "hydra/launcher=joblib", "experiment=[paper]", "target_task=rte.yaml"],
-)  # fmt: skip
+    [
+        "target_task=rte",
+        "target_task=rte,mnli",
+        "target_task=glob(*)",
+        "target_task='rte'",
+        "subsample_size={target: 5}",
+        "~experiment",
+        "+x=1",
+        "optim.lr=1",
+        "seed=range(3)",
+        "hydra/launcher=joblib",
+        "experiment=[paper]",
+        "target_task=rte.yaml",
+    ],
+)
 def test_everything_else_is_hydras(word: str) -> None:
     check_choices(["-m", "--config-dir", "x", word])
 

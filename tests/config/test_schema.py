@@ -34,13 +34,17 @@ def test_wrong_types_and_keys_are_named(override: str, said: str) -> None:
 
 ANYTHING = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(-1, 200), st.floats(), st.text(max_size=5),
+        st.none(),
+        st.booleans(),
+        st.integers(-1, 200),
+        st.floats(),
+        st.text(max_size=5),
         st.sampled_from(["../x", "a/b", "${nope}", "${.x}", "???", "\0", "\ud800", "1/0", "2x"]),
         st.sampled_from([2**32, 10**30, float("inf"), float("nan")]),
     ),
     lambda one: st.lists(one, max_size=2) | st.dictionaries(st.text(max_size=2), one, max_size=2),
     max_leaves=3,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +79,12 @@ def test_any_value_of_any_key_is_planned_or_refused_in_one_sentence(
 
 
 TASK = {
-    "name": "mine", "labels": ["a", "b"], "score": ["accuracy"], "metrics": ["accuracy"],
+    "name": "mine",
+    "labels": ["a", "b"],
+    "score": ["accuracy"],
+    "metrics": ["accuracy"],
     "source": {"format": "csv", "text": ["t"], "label": "y", "values": ["0", "1"], "more_dev": {}},
-}  # fmt: skip
+}
 
 
 @settings(max_examples=150, deadline=None)

@@ -62,9 +62,13 @@ def test_the_papers_scores() -> None:
         for name in ("cola", "mrpc", "qqp", "stsb", "mnli", "rte")
     }
     assert scores == {
-        "cola": ["matthews"], "mrpc": ["accuracy", "f1"], "qqp": ["accuracy", "f1"],
-        "stsb": ["spearman"], "mnli": ["accuracy"], "rte": ["accuracy"],
-    }  # fmt: skip
+        "cola": ["matthews"],
+        "mrpc": ["accuracy", "f1"],
+        "qqp": ["accuracy", "f1"],
+        "stsb": ["spearman"],
+        "mnli": ["accuracy"],
+        "rte": ["accuracy"],
+    }
 
 
 def test_every_task_is_a_support_task_too() -> None:

@@ -75,8 +75,13 @@ def test_a_wrong_value_is_named(compose: Compose, override: str, said: str) -> N
     ],
 )
 def test_a_wrong_task_is_named(changes: dict[str, object], said: str) -> None:
-    right = {"name": "mine", "labels": ["a", "b"], "score": ["accuracy"],
-             "metrics": ["accuracy"], "source": Source("tsv")}  # fmt: skip
+    right = {
+        "name": "mine",
+        "labels": ["a", "b"],
+        "score": ["accuracy"],
+        "metrics": ["accuracy"],
+        "source": Source("tsv"),
+    }
     check_task(Task(**right))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=re.escape(said)):
         check_task(Task(**{**right, **changes}))  # type: ignore[arg-type]

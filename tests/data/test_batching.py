@@ -16,9 +16,14 @@ def mixer(sizes: tuple[int, ...], **changes: Any) -> Mixer:
     rule = changes.pop("rule", "size")
     shares = proportions(rule, np.array(sizes), 2.0)
     settings = {
-        "names": tuple(f"task{i}" for i in range(len(sizes))), "sizes": sizes, "shares": shares,
-        "batches": "heterogeneous", "epoch": "total", "batch_size": 32, "seed": 0,
-    }  # fmt: skip
+        "names": tuple(f"task{i}" for i in range(len(sizes))),
+        "sizes": sizes,
+        "shares": shares,
+        "batches": "heterogeneous",
+        "epoch": "total",
+        "batch_size": 32,
+        "seed": 0,
+    }
     return Mixer(**{**settings, **changes})
 
 
@@ -54,9 +59,14 @@ def test_the_matched_budget_takes_every_row_once() -> None:
 
 @pytest.mark.parametrize(
     ("epoch", "counts"),
-    [("total", [70, 70]), ("shortest", [40, 40]), ("longest", [100, 100]), ("target", [100, 100]),
-     (3, [48, 48])],
-)  # fmt: skip
+    [
+        ("total", [70, 70]),
+        ("shortest", [40, 40]),
+        ("longest", [100, 100]),
+        ("target", [100, 100]),
+        (3, [48, 48]),
+    ],
+)
 def test_the_length_of_an_epoch_under_uniform(epoch: Any, counts: list[int]) -> None:
     made = mixer((40, 100), rule="uniform", epoch=epoch, target=1)
     assert made.counts().tolist() == counts

@@ -36,10 +36,15 @@ def test_no_dev_row_is_trained_on(task: str) -> None:
 
 # Train labels' shares in GLUE, by label.
 PRIORS = {
-    "cola": [0.296, 0.704], "sst2": [0.442, 0.558], "mrpc": [0.325, 0.675],
-    "qqp": [0.631, 0.369], "mnli": [1 / 3] * 3, "qnli": [0.5, 0.5], "rte": [0.498, 0.502],
+    "cola": [0.296, 0.704],
+    "sst2": [0.442, 0.558],
+    "mrpc": [0.325, 0.675],
+    "qqp": [0.631, 0.369],
+    "mnli": [1 / 3] * 3,
+    "qnli": [0.5, 0.5],
+    "rte": [0.498, 0.502],
     "wnli": [0.509, 0.491],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("task", PRIORS)
@@ -82,8 +87,9 @@ def test_default_sizes_are_in_glues_order() -> None:
 
 def test_mismatched_is_about_other_things() -> None:
     def nouns(split: str) -> set[str]:
-        forms = {form: name for name in NOUNS["all"] for pair in MEANINGS[name].words
-                 for form in pair}  # fmt: skip
+        forms = {
+            form: name for name in NOUNS["all"] for pair in MEANINGS[name].words for form in pair
+        }
         texts = " ".join(row["text_b"] for row in rows("mnli", split, 300, 0)).split()
         return {forms[word] for word in texts if word in forms}
 

@@ -13,9 +13,14 @@ LENGTHS = [RNG.integers(4, 40, 300), RNG.integers(30, 128, 900)]
 
 def plan(batches: str = "heterogeneous", epoch: int = 0) -> list[BatchPlan]:
     mixer = Mixer(
-        ("cola", "qnli"), (300, 900), proportions("size", np.array([300, 900])), batches,
-        "total", 16, seed=0,
-    )  # fmt: skip
+        ("cola", "qnli"),
+        (300, 900),
+        proportions("size", np.array([300, 900])),
+        batches,
+        "total",
+        16,
+        seed=0,
+    )
     return mixer.plan(epoch)
 
 

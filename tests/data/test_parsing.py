@@ -23,10 +23,18 @@ def read(task: Task, row: dict[str, Any]) -> dict[str, Any]:
 
 
 ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
     st.sampled_from(["no", "yes", "nan", "inf", "1e999", "", "\ud800", "\n", 10**400]),
-    st.lists(st.integers()), st.dictionaries(st.text(), st.none()), st.datetimes(), st.decimals(),
-)  # fmt: skip
+    st.lists(st.integers()),
+    st.dictionaries(st.text(), st.none()),
+    st.datetimes(),
+    st.decimals(),
+)
 
 
 @given(text=ANYTHING, label=ANYTHING, of=st.sampled_from([CLASSES, NUMBERS]))

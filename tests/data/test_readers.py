@@ -57,8 +57,27 @@ def test_csv_jsonl_and_parquet_keep_every_character_and_row(
     assert rows(folder / "x.parquet", "parquet") == table
 
 
-PIECES = [b"a", b"b", b"\t", b",", b'"', b"\n", b"\r", b"{", b"}", b'"a":', b"1", b"\xef\xbb\xbf",
-          b"\xff", b"\0", b"null", b"[", b"PAR1", "\N{OWL}".encode(), b"\\ud800"]  # fmt: skip
+PIECES = [
+    b"a",
+    b"b",
+    b"\t",
+    b",",
+    b'"',
+    b"\n",
+    b"\r",
+    b"{",
+    b"}",
+    b'"a":',
+    b"1",
+    b"\xef\xbb\xbf",
+    b"\xff",
+    b"\0",
+    b"null",
+    b"[",
+    b"PAR1",
+    "\N{OWL}".encode(),
+    b"\\ud800",
+]
 
 
 @given(

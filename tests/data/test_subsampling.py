@@ -9,9 +9,18 @@ from tlbench.errors import UserError
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(None, 900), (250, 250), (1, 1), (1.0, 900), (0.5, 450), ("1/3", 300), ("2x", 200),
-     ("1/3x", 33), ("0.5x", 50)],
-)  # fmt: skip
+    [
+        (None, 900),
+        (250, 250),
+        (1, 1),
+        (1.0, 900),
+        (0.5, 450),
+        ("1/3", 300),
+        ("2x", 200),
+        ("1/3x", 33),
+        ("0.5x", 50),
+    ],
+)
 def test_counts_fractions_and_multiples(size: object, expected: int) -> None:
     assert count_rows(size, 900, "rte", "subsample_size.support", target=100) == expected
 

@@ -100,10 +100,13 @@ def test_a_chain_without_its_first_stages_weights_is_still_there(
 def test_all_nine_tasks_under_all_four_strategies(run: Run, task: str, strategy: str) -> None:
     support = [f"support_task={'rte' if task != 'rte' else 'mrpc'}"]
     record = run(
-        f"target_task={task}", f"strategy={strategy}", f"strategy.tasks=[{','.join(TASKS)}]",
+        f"target_task={task}",
+        f"strategy={strategy}",
+        f"strategy.tasks=[{','.join(TASKS)}]",
         *(support if strategy in ("stilts", "mtl") else []),
-        "trainer.max_steps=2", "subsample_size={target:32,support:32,dev:32}",
-    )  # fmt: skip
+        "trainer.max_steps=2",
+        "subsample_size={target:32,support:32,dev:32}",
+    )
     assert record.status == "done"
     assert record.train_rows[task] == 32
     assert len(record.train_rows) == {"single": 1, "stilts": 2, "mtl": 2, "mtl_all": 9}[strategy]
@@ -245,8 +248,13 @@ def test_labels_that_32_bits_do_not_hold(precision: str, compose: Compose, tmp_p
     cfg = compose("subsample_size.target=null", "optim.lr=1e-3", f"trainer.precision={precision}")
     source = {"format": "tsv", "path": str(tmp_path), "text": ["text"], "label": "time"}
     metrics = ["pearson", "spearman"]
-    cfg.target_task = {"name": "times", "labels": None, "score": metrics, "metrics": metrics,
-                       "source": source}  # fmt: skip
+    cfg.target_task = {
+        "name": "times",
+        "labels": None,
+        "score": metrics,
+        "metrics": metrics,
+        "source": source,
+    }
     run_experiment(cfg, tmp_path / "job", in_sweep=False)
     record = read_record(tmp_path / "job" / "result.json")
     kept = tmp_path / "store" / record.stage_keys[-1] / "predictions" / "times.parquet"
@@ -265,10 +273,20 @@ def test_a_task_whose_rows_have_one_label_only(
         row = '{"text": "a film", "verdict": "bad"}\n'
         (tmp_path / f"{split}.jsonl").write_text(32 * row)
     source = {"format": "jsonl", "path": str(tmp_path), "text": ["text"], "label": "verdict"}
-    cfg = compose("subsample_size.target=null", "optim.lr=1e-3", "trainer.max_steps=20",
-                  "trainer.max_epochs=10", "eval_every=10")  # fmt: skip
-    cfg.target_task = {"name": "mine", "labels": ["bad", "good"], "score": [metric],
-                       "metrics": [metric, "accuracy"], "source": source}  # fmt: skip
+    cfg = compose(
+        "subsample_size.target=null",
+        "optim.lr=1e-3",
+        "trainer.max_steps=20",
+        "trainer.max_epochs=10",
+        "eval_every=10",
+    )
+    cfg.target_task = {
+        "name": "mine",
+        "labels": ["bad", "good"],
+        "score": [metric],
+        "metrics": [metric, "accuracy"],
+        "source": source,
+    }
     run_experiment(cfg, tmp_path / "job", in_sweep=False)
     record = read_record(tmp_path / "job" / "result.json")
     assert (record.outcome, record.undefined) == ("undefined", [metric])

@@ -43,8 +43,11 @@ slow = pytest.mark.skipif(
 def runs(*entries: dict[str, Any]) -> list[list[int]]:
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.killing", json.dumps(entries)],
-        capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=900,
+        stdin=subprocess.DEVNULL,
+    )
     assert ran.returncode == 0, ran.stderr
     found: list[list[int]] = json.loads(ran.stdout.splitlines()[-1])
     return found
@@ -73,8 +76,12 @@ def assert_same(disturbed: Path, whole: Path) -> None:
     found, expected = lasting(disturbed), lasting(whole)
     assert found["status"] == "done", said
     assert "Traceback" not in said
-    assert any(name.endswith("heads.safetensors") for s in expected.values() if isinstance(s, dict)
-               for name in s.get("files", ()))  # fmt: skip
+    assert any(
+        name.endswith("heads.safetensors")
+        for s in expected.values()
+        if isinstance(s, dict)
+        for name in s.get("files", ())
+    )
     assert found == expected
 
 

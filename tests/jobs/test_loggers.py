@@ -65,8 +65,14 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
     assert config["optim"]["lr"] == 1e-4
     assert "git_revision" in config
     logged = {name for row in found["history"] for name in row["item"]}
-    for curve in ("support/loss", "support/lr", "support/mnli/dev/accuracy", "target/loss",
-                  "support/mnli/dev_mismatched/accuracy", "target/rte/dev/accuracy"):  # fmt: skip
+    for curve in (
+        "support/loss",
+        "support/lr",
+        "support/mnli/dev/accuracy",
+        "target/loss",
+        "support/mnli/dev_mismatched/accuracy",
+        "target/rte/dev/accuracy",
+    ):
         assert curve in logged, curve
     record = read_record(tmp_path / "job" / "result.json")
     assert summary(found)["score"] == pytest.approx(record.score)

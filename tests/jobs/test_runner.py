@@ -117,9 +117,14 @@ def test_an_interrupted_job_goes_on_where_it_was(
 
 def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "tlbench", "debug=fast", "trainer.max_steps=200",
-        "trainer.max_epochs=50", "eval_every=5",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "tlbench",
+        "debug=fast",
+        "trainer.max_steps=200",
+        "trainer.max_epochs=50",
+        "eval_every=5",
+    ]
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     for line in running.stderr:

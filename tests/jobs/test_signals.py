@@ -19,10 +19,21 @@ LISTENING = (
     "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 )
 SWEEP = (
-    sys.executable, "-c", LISTENING, "-m", "tlbench", "-m", "debug=fast", "seed=0,1,2",
-    "trainer.max_steps=600", "trainer.max_epochs=150", "eval_every=5",
-    "strategy.plan=loading.slowly", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
-)  # fmt: skip
+    sys.executable,
+    "-c",
+    LISTENING,
+    "-m",
+    "tlbench",
+    "-m",
+    "debug=fast",
+    "seed=0,1,2",
+    "trainer.max_steps=600",
+    "trainer.max_epochs=150",
+    "eval_every=5",
+    "strategy.plan=loading.slowly",
+    "hydra/launcher=joblib",
+    "hydra.launcher.n_jobs=2",
+)
 LOADING = """
 import os, signal, time
 from pathlib import Path
@@ -50,9 +61,13 @@ def test_a_sweep_that_is_told_to_stop_saves_the_stages_of_its_workers(
     """One trains, one still loads, one job waits; all end, and what was trained is saved."""
     (tmp_path / "loading.py").write_text(LOADING.format(loading="time.sleep(60)"))
     running = subprocess.Popen(
-        SWEEP, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        SWEEP,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert running.stdout is not None
     waits_for = {"rte s0: step 20/", "seed 1 loads"}
     for line in running.stdout:

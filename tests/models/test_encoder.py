@@ -30,9 +30,13 @@ from tlbench.plan.encoder_files import locate
 
 TINY = "package:tlbench/assets/tiny"
 SMALL = {
-    "vocab_size": 345, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
-    "intermediate_size": 48, "pad_token_id": 0,
-}  # fmt: skip
+    "vocab_size": 345,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "pad_token_id": 0,
+}
 SPECIAL = {"bos_token_id": 2, "eos_token_id": 3}
 FAMILIES: dict[str, Any] = {
     "bert": BertConfig(**SMALL),
@@ -45,13 +49,19 @@ FAMILIES: dict[str, Any] = {
         vocab_size=345, dim=32, n_layers=3, n_heads=2, hidden_dim=48, pad_token_id=0
     ),
     "deberta-v2": DebertaV2Config(
-        **SMALL, relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"],
-        position_biased_input=False, share_att_key=True, norm_rel_ebd="layer_norm",
-        type_vocab_size=0, max_relative_positions=-1,
+        **SMALL,
+        relative_attention=True,
+        position_buckets=8,
+        pos_att_type=["p2c", "c2p"],
+        position_biased_input=False,
+        share_att_key=True,
+        norm_rel_ebd="layer_norm",
+        type_vocab_size=0,
+        max_relative_positions=-1,
     ),
     "albert": AlbertConfig(**SMALL, embedding_size=16),
     "mpnet": MPNetConfig(**SMALL, **SPECIAL),
-}  # fmt: skip
+}
 
 
 OTHERS = {
@@ -67,9 +77,13 @@ def saved(family: str, folder: Path, **special: str) -> str:
     names = ["input_ids", "attention_mask", "token_type_ids"]  # not every family takes them
     special = special or {"pad_token": "[PAD]"}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="[UNK]", cls_token="[CLS]",
-        sep_token="[SEP]", model_input_names=names, **special,
-    )  # fmt: skip
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=names,
+        **special,
+    )
     tokenizer.save_pretrained(folder)
     return str(folder)
 

@@ -89,8 +89,12 @@ def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
     rows = torch.from_numpy(np.concatenate(parts))
     return Batch(
         {name: values[rows] for name, values in b.inputs.items()},
-        b.label_bits[rows], tuple(map(len, parts)), weights, rows, b.rows,
-    )  # fmt: skip
+        b.label_bits[rows],
+        tuple(map(len, parts)),
+        weights,
+        rows,
+        b.rows,
+    )
 
 
 @given(
@@ -143,8 +147,10 @@ def test_heads_per_label_count_are_shared() -> None:
     assert names == ["labels_2", "labels_3", "labels_1", "labels_2"]
     encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
     assert sorted(MultiTaskModel(encoder, TASKS, "per_label_count").heads) == [
-        "head_labels_1", "head_labels_2", "head_labels_3",
-    ]  # fmt: skip
+        "head_labels_1",
+        "head_labels_2",
+        "head_labels_3",
+    ]
     assert len(MultiTaskModel(encoder, TASKS, "per_task").heads) == 4
 
 

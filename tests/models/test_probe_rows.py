@@ -45,8 +45,10 @@ def test_no_text_is_a_row_of_special_tokens_which_a_batch_pads() -> None:
     batch = made.batch([made.empty, made.pair(7)])
     assert batch["input_ids"].shape == (2, 7)
     assert batch["input_ids"][0].tolist() == [
-        TINY.cls_token_id, TINY.sep_token_id, *[TINY.pad_token_id] * 5
-    ]  # fmt: skip
+        TINY.cls_token_id,
+        TINY.sep_token_id,
+        *[TINY.pad_token_id] * 5,
+    ]
     assert batch["attention_mask"].sum(1).tolist() == [2, 7]
 
 

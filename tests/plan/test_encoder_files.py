@@ -39,9 +39,17 @@ def edit(name: str, text: str = "other") -> Callable[[Path], None]:
 
 @pytest.mark.parametrize(
     "name",
-    ["model.safetensors", "config.json", "tokenizer.json", "vocab.txt", "spiece.model",
-     "model-00002-of-00002.safetensors", "model.safetensors.index.json", "pytorch_model.bin"],
-)  # fmt: skip
+    [
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "vocab.txt",
+        "spiece.model",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+    ],
+)
 def test_other_files_are_another_encoder(folder: Path, name: str) -> None:
     before = encoder_files.identify(encoder(folder))
     edit(name)(folder)

@@ -18,12 +18,16 @@ from tlbench.plan.experiment import build
         (["strategy=mtl", "support_task=rte"], "'rte' is the target task already"),
         (["subsample_size.target=801"], "Change subsample_size.target: 801 asks for 801 rows"),
         (["subsample_size.target=2x"], "Change subsample_size.target: '2x' is a multiple"),
-        (["strategy=mtl", "support_task=wnli", "subsample_size.support=401"],
-         "Change subsample_size.support: 401 asks for 401 rows and task 'wnli' has 400"),
+        (
+            ["strategy=mtl", "support_task=wnli", "subsample_size.support=401"],
+            "Change subsample_size.support: 401 asks for 401 rows and task 'wnli' has 400",
+        ),
         (["+subsample_size.per_task.rte=801"], "Change subsample_size.per_task.rte: 801 asks for"),
         (["+subsample_size.per_task.nope=8"], "Change subsample_size.per_task: .* 'nope'"),
-        (["+subsample_size.per_task.rte=100", "subsample_size.target=200"],
-         "Change subsample_size.target: 200 asks for 200 rows and task 'rte' has 100"),
+        (
+            ["+subsample_size.per_task.rte=100", "subsample_size.target=200"],
+            "Change subsample_size.target: 200 asks for 200 rows and task 'rte' has 100",
+        ),
         (["strategy=mtl_all", "strategy.tasks=[cola,nope]"], "Change strategy.tasks: .* 'nope'"),
         (["strategy.plan=no.such.function"], "Change strategy.plan"),
         (["strategy.plan=os.getcwd"], "Change strategy.plan: 'os.getcwd' takes no experiment"),
@@ -31,7 +35,7 @@ from tlbench.plan.experiment import build
         (["suite=glue_tsv", "suite.root=nowhere"], "suite.root.: nowhere/RTE/train.tsv"),
         (["suite=glue"], "Change suite .*'nyu-mll/glue' rte train can't be loaded"),
     ],
-)  # fmt: skip
+)
 def test_wrong_input_is_one_sentence(compose: Compose, overrides: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said) as raised:
         build(compose(*overrides)).plan()
@@ -47,10 +51,13 @@ def test_a_sweep_drops_the_support_task_of_single(compose: Compose) -> None:
 def test_sizes(compose: Compose) -> None:
     found = build(
         compose(
-            "strategy=mtl", "support_task=mnli", "subsample_size.target=100",
-            "subsample_size.support=3x", "subsample_size.dev=500",
+            "strategy=mtl",
+            "support_task=mnli",
+            "subsample_size.target=100",
+            "subsample_size.support=3x",
+            "subsample_size.dev=500",
         )
-    )  # fmt: skip
+    )
     (support,) = found.supports
     assert (found.target.count, support.count) == (100, 300)
     # At most 500: rte has 400 dev rows.
@@ -60,8 +67,11 @@ def test_sizes(compose: Compose) -> None:
 
 
 def test_sizes_of_single_tasks_hold_wherever_a_task_stands(compose: Compose) -> None:
-    sizes = ("+subsample_size.per_task={rte: 300, mnli: 1/2, cola: 50}",
-             "subsample_size.target=0.5", "subsample_size.support=null")  # fmt: skip
+    sizes = (
+        "+subsample_size.per_task={rte: 300, mnli: 1/2, cola: 50}",
+        "subsample_size.target=0.5",
+        "subsample_size.support=null",
+    )
     found = build(compose(*sizes, "strategy=mtl", "support_task=mnli"))
     (support,) = found.supports
     assert (found.target.count, support.count) == (150, support.rows["train"] // 2)

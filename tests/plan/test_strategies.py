@@ -47,9 +47,16 @@ def test_mtl_all_takes_in_the_target(plan: Plan) -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["sampling=uniform", "sampling.batches=homogeneous", "loss=mean", "heads=per_label_count",
-     "subsample_size.support=10", "sampling.epoch=target", "strategy.tasks=[rte]"],
-)  # fmt: skip
+    [
+        "sampling=uniform",
+        "sampling.batches=homogeneous",
+        "loss=mean",
+        "heads=per_label_count",
+        "subsample_size.support=10",
+        "sampling.epoch=target",
+        "strategy.tasks=[rte]",
+    ],
+)
 def test_single_has_one_key_whatever_mixing_is_set(plan: Plan, override: str) -> None:
     assert keys(plan(override)) == keys(plan())
 
@@ -86,8 +93,10 @@ def test_how_a_size_is_written_changes_nothing(plan: Plan) -> None:
 
 def test_the_draws_seed_matters_only_to_a_draw(plan: Plan) -> None:
     whole = [
-        "subsample_size.target=null", "subsample_size.support=null", "subsample_size.dev=null",
-    ]  # fmt: skip
+        "subsample_size.target=null",
+        "subsample_size.support=null",
+        "subsample_size.dev=null",
+    ]
     assert keys(plan(*whole)) == keys(plan(*whole, "subsample_size.seed=5"))
     assert keys(plan()) != keys(plan("subsample_size.seed=5"))
     held = (*whole, "selection=held_out")

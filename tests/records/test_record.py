@@ -16,8 +16,15 @@ from tlbench.records.record import SCHEMA, ResultRecord, find_record, jsonable, 
 
 
 def record(**changes: object) -> ResultRecord:
-    base = {"study": "s", "strategy": "single", "target_task": "rte", "support_tasks": [],
-            "encoder": "tiny", "seed": 0, "score": 0.5}  # fmt: skip
+    base = {
+        "study": "s",
+        "strategy": "single",
+        "target_task": "rte",
+        "support_tasks": [],
+        "encoder": "tiny",
+        "seed": 0,
+        "score": 0.5,
+    }
     return ResultRecord(**{**base, **changes})  # type: ignore[arg-type]
 
 
@@ -136,9 +143,18 @@ def test_a_record_has_the_right_types_or_is_refused(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seed": "5"}, {"seed": True}, {"score": "0.5"}, {"score": True}, {"support_tasks": "mnli"},
-     {"stage_keys": [1]}, {"metrics": {"f1": "1"}}, {"config": []}, {"target_task": None}],
-)  # fmt: skip
+    [
+        {"seed": "5"},
+        {"seed": True},
+        {"score": "0.5"},
+        {"score": True},
+        {"support_tasks": "mnli"},
+        {"stage_keys": [1]},
+        {"metrics": {"f1": "1"}},
+        {"config": []},
+        {"target_task": None},
+    ],
+)
 def test_nothing_is_turned_into_the_right_type(tmp_path: Path, changes: dict[str, object]) -> None:
     (tmp_path / "result.json").write_text(json.dumps({**asdict(record()), **changes}))
     with pytest.raises(UserError, match=f"is not a result record .*{next(iter(changes))}"):

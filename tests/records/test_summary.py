@@ -56,9 +56,7 @@ def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
     lost = [record(seed=s, score=None, status="diverged", **pair) for s in (0, 1)]
     single, mtl = shown([*singles, *lost])
     assert single[3:5] == ["2", "60.0 ± 14.1"]
-    assert (mtl[3:6], single[-1], mtl[-1]) == (
-        ["0", "diverged", "-"], "1 undefined", "2 diverged"
-    )  # fmt: skip
+    assert (mtl[3:6], single[-1], mtl[-1]) == (["0", "diverged", "-"], "1 undefined", "2 diverged")
     assert points(None) == points(math.nan) == "undefined"
 
 
@@ -132,8 +130,11 @@ def test_what_else_varies_is_a_column_and_is_not_mixed() -> None:
         config = {"subsample_size": {"target": size}, "store_dir": str(size), "seed": size}
         return record(config=config, **changes)
 
-    records = [at(100, score=0.5), at(200, score=0.6),
-               at(200, score=0.65, strategy="stilts", support_tasks=["mnli"])]  # fmt: skip
+    records = [
+        at(100, score=0.5),
+        at(200, score=0.6),
+        at(200, score=0.65, strategy="stilts", support_tasks=["mnli"]),
+    ]
     assert varying(records) == ["subsample_size.target"]
     assert [row[:6] for row in shown(records)] == [
         ["rte", "single", "-", "100", "1", "50.0"],
@@ -149,12 +150,20 @@ def test_mixing_changes_neither_a_task_alone_nor_stilts() -> None:
 
     pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
     stilts = {**pair, "strategy": "stilts", "score": 0.55}
-    records = [under("size", score=0.5), under("size", score=0.6, **pair),
-               under("uniform", score=0.7, **pair),
-               under("size", **stilts), under("uniform", **stilts)]  # fmt: skip
+    records = [
+        under("size", score=0.5),
+        under("size", score=0.6, **pair),
+        under("uniform", score=0.7, **pair),
+        under("size", **stilts),
+        under("uniform", **stilts),
+    ]
     rows = sorted((*row[1:4:2], row[6]) for row in shown(records))
-    assert rows == [("mtl", "size", "+10.0"), ("mtl", "uniform", "+20.0"), ("single", "-", "-"),
-                    ("stilts", "-", "+5.0")]  # fmt: skip
+    assert rows == [
+        ("mtl", "size", "+10.0"),
+        ("mtl", "uniform", "+20.0"),
+        ("single", "-", "-"),
+        ("stilts", "-", "+5.0"),
+    ]
 
 
 def test_tables_fit_a_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,8 +29,19 @@ def test_a_study_becomes_a_page_figures_and_tables(tmp_path: Path) -> None:
     }
     for name in ("heat_map", "best_of_pair", "regression"):
         assert {f"figures/{name}.svg", f"figures/{name}.png"} <= files
-    for name in ("advice", "methods", "tests", "comparisons", "heuristic", "regression", "power",
-                 "best_of_pair", "strategies", "totals", "scores"):  # fmt: skip
+    for name in (
+        "advice",
+        "methods",
+        "tests",
+        "comparisons",
+        "heuristic",
+        "regression",
+        "power",
+        "best_of_pair",
+        "strategies",
+        "totals",
+        "scores",
+    ):
         assert {f"tables/{name}.csv", f"tables/{name}.tex"} <= files
     assert len(pd.read_parquet(tmp_path / "out" / "records.parquet")) == 5 * 18
     page = (tmp_path / "out" / "index.html").read_text()

@@ -286,19 +286,25 @@ def test_a_holder_and_who_waits_may_be_stopped_together(file: Path) -> None:
     )
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(file)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-c", code, str(file)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-    ]  # fmt: skip
+    ]
     assert both[0].stdout is not None
     while "holds" not in both[0].stdout.readline():
         pass
     both.append(
         subprocess.Popen(
-            [sys.executable, "-c", code, str(file)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-c", code, str(file)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-    )  # fmt: skip
+    )
     assert both[1].stdout is not None
     both[1].stdout.readline()
     time.sleep(0.5)

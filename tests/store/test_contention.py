@@ -25,8 +25,11 @@ def test_each_stage_is_committed_once_by_processes_that_are_killed(
     numbers = map(str, (processes, stages, kills, seed))
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.contending", str(tmp_path), *numbers],
-        capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     print(found)
@@ -55,16 +58,23 @@ SHORT_LEASES = (
     "from tlbench.__main__ import main\nmain()"
 )
 LONG_STAGE = (
-    "debug=fast", "trainer.max_steps=100", "trainer.max_epochs=50", "eval_every=5",
-    "trainer.checkpoint_steps=5", "keep_weights=all",
-)  # fmt: skip
+    "debug=fast",
+    "trainer.max_steps=100",
+    "trainer.max_epochs=50",
+    "eval_every=5",
+    "trainer.checkpoint_steps=5",
+    "keep_weights=all",
+)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", SHORT_LEASES, *arguments, *LONG_STAGE],
-        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def read_until(words: str, said: IO[str] | None) -> None:

@@ -132,8 +132,12 @@ def mere_owner(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         pytest.skip("root is bound by no permissions, and there is no setpriv to change that")
     return subprocess.run(
         [*(able if os.geteuid() == 0 else []), sys.executable, *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def test_a_stage_that_must_not_be_read_is_named_and_left_alone(tmp_path: Path) -> None:

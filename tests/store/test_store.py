@@ -113,8 +113,13 @@ def test_a_manifest_from_before_checksums_is_believed_if_it_is_of_the_stage(stor
     file = store.folder(KEY) / "stage.json"
     content = json.loads(file.read_text())
     del content["checksum"]
-    for changed, sound in [({}, True), ({"key": "0"}, False), ({"schema": 2}, False),
-                           ({"files": []}, False), ({"weights": None}, False)]:  # fmt: skip
+    for changed, sound in [
+        ({}, True),
+        ({"key": "0"}, False),
+        ({"schema": 2}, False),
+        ({"files": []}, False),
+        ({"weights": None}, False),
+    ]:
         file.write_text(json.dumps(content | changed))
         assert (store.find(KEY) is not None) == sound
         assert (store.damage(KEY) == []) == sound

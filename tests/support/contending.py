@@ -94,8 +94,13 @@ def train(folder: Path, run: StageContext) -> dict[str, Any]:
                 file.flush()
                 time.sleep(0.02)
     task = {"train_rows": 1, "selected_by": 0.5}
-    return {"tasks": {run.stage.title: task}, "steps": 1, "instances": 1, "seconds": 0.1,
-            "weights": list(run.stage.tasks)}  # fmt: skip
+    return {
+        "tasks": {run.stage.title: task},
+        "steps": 1,
+        "instances": 1,
+        "seconds": 0.1,
+        "weights": list(run.stage.tasks),
+    }
 
 
 def work(folder: Path, number: int, stages: int, seed: int) -> None:
@@ -144,10 +149,16 @@ def main() -> int:
                 running[_start(folder, number, stages, seed + killed)] = number
             failed += os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
         time.sleep(0.005)
-    print(json.dumps(_found(folder) | {
-        "killed": killed, "failed": failed,
-        "replaced": sum(len(inodes) > 1 for inodes in folders.values()),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            _found(folder)
+            | {
+                "killed": killed,
+                "failed": failed,
+                "replaced": sum(len(inodes) > 1 for inodes in folders.values()),
+            }
+        )
+    )
     return 0
 
 

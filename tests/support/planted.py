@@ -8,8 +8,17 @@ import numpy as np
 
 from tlbench.records.record import ResultRecord
 
-GLUE = {"mnli": 392702, "qqp": 363846, "qnli": 104743, "sst2": 67349, "cola": 8551, "stsb": 5749,
-        "mrpc": 3668, "rte": 2490, "wnli": 635}  # fmt: skip
+GLUE = {
+    "mnli": 392702,
+    "qqp": 363846,
+    "qnli": 104743,
+    "sst2": 67349,
+    "cola": 8551,
+    "stsb": 5749,
+    "mrpc": 3668,
+    "rte": 2490,
+    "wnli": 635,
+}
 SEEDS = (42, 544460, 801760, 428404, 257803)
 STRATEGIES = ("single", "stilts", "mtl", "mtl_all")
 Effect = Callable[[str, str, int, int], float]
@@ -59,9 +68,15 @@ def record(
     }
     costs = {"steps": 3 * sum(used.values()) // 32, "instances": 3 * sum(used.values())}
     return ResultRecord(
-        strategy=strategy, target_task=target, support_tasks=supports, encoder="planted", seed=seed,
-        score=score, train_rows=used, **{**given, **costs, **changes},
-    )  # fmt: skip
+        strategy=strategy,
+        target_task=target,
+        support_tasks=supports,
+        encoder="planted",
+        seed=seed,
+        score=score,
+        train_rows=used,
+        **{**given, **costs, **changes},
+    )
 
 
 def grid(

@@ -26,10 +26,13 @@ Sweep = Callable[..., dict[str, ResultRecord]]
 def make_sweeper(tmp_path: Path, cache: Path) -> Iterator[MakeSweeper]:
     """The sweeper that a command line gets, its config, and its task overrides."""
     fast = (
-        "debug=fast", f"store_dir={tmp_path / 'store'}", f"cache_dir={cache}",
-        f"hydra.sweep.dir={tmp_path / 'sweep'}", "hydra/job_logging=none",
+        "debug=fast",
+        f"store_dir={tmp_path / 'store'}",
+        f"cache_dir={cache}",
+        f"hydra.sweep.dir={tmp_path / 'sweep'}",
+        "hydra/job_logging=none",
         "hydra/hydra_logging=none",
-    )  # fmt: skip
+    )
 
     def make(*arguments: str) -> tuple[StagedSweeper, DictConfig, list[str]]:
         hydra_object = GlobalHydra.instance().hydra

@@ -40,9 +40,11 @@ def take_part() -> None:
 
 def meet() -> None:
     torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{os.environ['MASTER_PORT']}",
-        rank=int(os.environ["LOCAL_RANK"]), world_size=2,
-    )  # fmt: skip
+        "gloo",
+        init_method=f"tcp://127.0.0.1:{os.environ['MASTER_PORT']}",
+        rank=int(os.environ["LOCAL_RANK"]),
+        world_size=2,
+    )
 
 
 def works() -> None:

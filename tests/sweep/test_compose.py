@@ -11,8 +11,12 @@ from tlbench.config.schema import parse_config
 from tlbench.errors import UserError
 from tlbench.sweep.compose import Combination, Composer, combine
 
-GRID = ("target_task=glob(*)", "support_task=glob(*,exclude=none)", "strategy=glob(*)",
-        "seed=range(31)")  # fmt: skip
+GRID = (
+    "target_task=glob(*)",
+    "support_task=glob(*,exclude=none)",
+    "strategy=glob(*)",
+    "seed=range(31)",
+)
 
 
 def combinations(make_sweeper: MakeSweeper, *arguments: str) -> list[Combination]:

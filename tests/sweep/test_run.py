@@ -174,8 +174,13 @@ def test_jobs_go_to_the_launcher_in_batches(
 def test_what_has_diverged_or_is_undefined_is_shown_and_is_no_failure(
     sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    grid = ("target_task=rte,cola", "strategy=single,stilts", "support_task=mrpc",
-            "optim.lr=1e-12,1e6", "subsample_size.dev=1")  # fmt: skip
+    grid = (
+        "target_task=rte,cola",
+        "strategy=single,stilts",
+        "support_task=mrpc",
+        "optim.lr=1e-12,1e6",
+        "subsample_size.dev=1",
+    )
     for already in (0, 8):
         sweep(*grid)
         printed = capsys.readouterr().out

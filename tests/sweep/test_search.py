@@ -34,8 +34,13 @@ def test_a_search_finds_its_best_score_in_spite_of_failed_trials(
 
 
 def test_a_trial_that_diverges_is_no_best_one(command: Command, tmp_path: Path) -> None:
-    ran = command(*SEARCH, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1",
-                  "optim.lr=choice(1e-4,1e6)", "trainer.max_epochs=choice(1,2)")  # fmt: skip
+    ran = command(
+        *SEARCH,
+        "hydra.sweeper.n_trials=3",
+        "hydra.sweeper.n_jobs=1",
+        "optim.lr=choice(1e-4,1e6)",
+        "trainer.max_epochs=choice(1,2)",
+    )
     assert ran.returncode == 0, ran.stderr
     records = [read_record(f) for f in (tmp_path / "multirun" / "search").glob("*/result.json")]
     assert {record.outcome for record in records} == {"scored", "diverged"}

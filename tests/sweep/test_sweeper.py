@@ -63,8 +63,13 @@ def test_workers_keep_to_a_gpu_each(
         "            time.sleep(0.1)\n"
         "    return single(experiment)\n"
     )
-    ran = command(*FAST, "strategy.plan=placed.place", "seed=range(6)", "hydra/launcher=gpus",
-                  "hydra.launcher.n_jobs=4")  # fmt: skip
+    ran = command(
+        *FAST,
+        "strategy.plan=placed.place",
+        "seed=range(6)",
+        "hydra/launcher=gpus",
+        "hydra.launcher.n_jobs=4",
+    )
     assert ran.returncode == 0, ran.stderr
     assert sorted(file.name[0] for file in tmp_path.glob("[57]-*")) == ["5", "5", "7", "7"]
 
@@ -93,8 +98,14 @@ def test_one_broken_task_fails_what_needs_it_until_it_is_mended(
         "label: verdict}\n"
     )
     (tasks / "mine.yaml").write_text(definition.replace("COLUMN", "txt"))
-    grid = ("--config-dir", "my_conf", *FAST, "strategy=single,stilts", "target_task=rte,mrpc",
-            "support_task=mine")  # fmt: skip
+    grid = (
+        "--config-dir",
+        "my_conf",
+        *FAST,
+        "strategy=single,stilts",
+        "target_task=rte,mrpc",
+        "support_task=mine",
+    )
     ran = command(*grid)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("2 experiments failed")
@@ -125,9 +136,12 @@ def test_editing_conf_after_the_launch_changes_no_job(command: Command, tmp_path
     (optim / "mine.yaml").write_text(text)
     arguments = ("--config-dir", "my_conf", *FAST, "optim=mine", "seed=range(4)")
     started = subprocess.Popen(
-        [sys.executable, "-m", "tlbench", *arguments], cwd=tmp_path,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "tlbench", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not list(tmp_path.glob("multirun/.store/.work/*.claim")) and started.poll() is None:
         time.sleep(0.05)
     (optim / "mine.yaml").write_text(text.replace("0.5", "0.25"))
@@ -166,11 +180,14 @@ def test_two_sweeps_at_once_train_each_stage_once(
     grid = (*FAST, "strategy=single,stilts", "support_task=mrpc")
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "tlbench", *grid, f"study={study}", seeds], cwd=tmp_path,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [sys.executable, "-m", "tlbench", *grid, f"study={study}", seeds],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for study, seeds in studies.items()
-    ]  # fmt: skip
+    ]
     said = [process.communicate(timeout=200)[0] for process in started]
     assert {process.returncode for process in started} == {0}, said
     tables = {text[text.index("Scores on dev") : text.index("records: ")] for text in said}
@@ -198,8 +215,13 @@ def test_a_killed_worker_fails_alone_and_alone_is_run_again(
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return single(experiment)\n"
     )
-    sweep = (*FAST, "strategy.plan=killer.kill", "seed=0,1", "hydra/launcher=joblib",
-             "hydra.launcher.n_jobs=2")  # fmt: skip
+    sweep = (
+        *FAST,
+        "strategy.plan=killer.kill",
+        "seed=0,1",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )
     ran = command(*sweep)
     assert ran.returncode == 1
     assert "it left no record (" in ran.stdout
@@ -223,8 +245,13 @@ def test_a_job_that_exits_fails_alone_and_alone_is_run_again(
         "        sys.exit(3)\n"
         "    return single(experiment)\n"
     )
-    sweep = (*FAST, "strategy.plan=exiting.leave", "seed=0,1", "hydra/launcher=joblib",
-             "hydra.launcher.n_jobs=2")  # fmt: skip
+    sweep = (
+        *FAST,
+        "strategy.plan=exiting.leave",
+        "seed=0,1",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )
     ran = command(*sweep)
     assert ran.returncode == 1
     assert "single rte s1: SystemExit: 3 (log: " in ran.stdout

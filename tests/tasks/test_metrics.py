@@ -43,9 +43,11 @@ def test_classification_metrics_are_scikit_learns(classes: int, rows: int, seed:
 
 @settings(deadline=None)
 @given(
-    st.integers(2, 300), st.integers(0, 10**6),
-    st.sampled_from([0.0, 1.7e9, -2.0**40]), st.sampled_from([1e-9, 1.0, 1e12]),
-)  # fmt: skip
+    st.integers(2, 300),
+    st.integers(0, 10**6),
+    st.sampled_from([0.0, 1.7e9, -(2.0**40)]),
+    st.sampled_from([1e-9, 1.0, 1e12]),
+)
 def test_regression_metrics_are_scipys(rows: int, seed: int, start: float, scale: float) -> None:
     rng = np.random.default_rng(seed)
     predictions, numbers = rng.normal(2, 3, rows).round(1), rng.integers(6, size=rows)

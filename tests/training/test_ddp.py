@@ -49,19 +49,32 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
     "mix",
     [
         # Of 17 rows the ranks have 9 and 8, and the last batch has one row.
-        ("loss=sum", "batch_size=17", "micro_batch_size=8", "subsample_size.support=36",
-         "eval_batch_size=1"),
+        (
+            "loss=sum",
+            "batch_size=17",
+            "micro_batch_size=8",
+            "subsample_size.support=36",
+            "eval_batch_size=1",
+        ),
         ("loss=mean", "sampling.batches=homogeneous", "micro_batch_size=3", "eval_batch_size=64"),
     ],
-)  # fmt: skip
+)
 def test_two_devices_train_as_one(
     compose: Compose, tmp_path: Path, without_dropout: str, mix: tuple[str, ...]
 ) -> None:
     cfg = compose(
-        "strategy=mtl", "support_task=mnli", "target_task=rte", "keep_weights=all",
-        f"encoder.name={without_dropout}", "optim.lr=1e-3", "trainer.max_steps=null",
-        "trainer.max_epochs=1", "subsample_size.target=33", "subsample_size.dev=21", *mix,
-    )  # fmt: skip
+        "strategy=mtl",
+        "support_task=mnli",
+        "target_task=rte",
+        "keep_weights=all",
+        f"encoder.name={without_dropout}",
+        "optim.lr=1e-3",
+        "trainer.max_steps=null",
+        "trainer.max_epochs=1",
+        "subsample_size.target=33",
+        "subsample_size.dev=21",
+        *mix,
+    )
     one = train(cfg, tmp_path / "one", 1)
     two = train(cfg, tmp_path / "two", 2)
     for same in ("steps", "instances", "shares", "threads"):
@@ -126,9 +139,15 @@ def test_a_gpu_that_is_not_there(compose: Compose, monkeypatch: pytest.MonkeyPat
 
 def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "tlbench", "debug=fast", "trainer.devices=2",
-        "trainer.max_steps=4000", "trainer.max_epochs=1000", "trainer.checkpoint_steps=1",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "tlbench",
+        "debug=fast",
+        "trainer.devices=2",
+        "trainer.max_steps=4000",
+        "trainer.max_epochs=1000",
+        "trainer.checkpoint_steps=1",
+    ]
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     for line in running.stderr:

@@ -91,17 +91,24 @@ def test_two_runs_with_one_seed_are_the_same(
     for file in (tmp_path / "1").rglob("*.safetensors"):
         ours, theirs = load_file(file), load_file(tmp_path / "2" / file.relative_to(tmp_path / "1"))
         assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-    other = trained(compose("keep_weights=all", "optim.lr=1e-3", *overrides, "seed=1"),
-                    tmp_path / "3")  # fmt: skip
+    other = trained(
+        compose("keep_weights=all", "optim.lr=1e-3", *overrides, "seed=1"), tmp_path / "3"
+    )
     assert jsonable(other["history"]) != jsonable(one["history"])
 
 
 def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) -> None:
     # Without dropout, whose masks depend on how rows are grouped; SGD shows the gradients' scale.
-    cfg = compose("strategy=mtl_all", "strategy.tasks=[rte,mnli]", "batch_size=128",
-                  "subsample_size={target:128,support:192}", "optim.lr=1e-2", "keep_weights=all",
-                  "optim.optimizer._target_=torch.optim.SGD",
-                  "optim.gradient_clip=null")  # fmt: skip
+    cfg = compose(
+        "strategy=mtl_all",
+        "strategy.tasks=[rte,mnli]",
+        "batch_size=128",
+        "subsample_size={target:128,support:192}",
+        "optim.lr=1e-2",
+        "keep_weights=all",
+        "optim.optimizer._target_=torch.optim.SGD",
+        "optim.gradient_clip=null",
+    )
     cfg.encoder.name = str(without_dropout(tmp_path / "encoder"))
     (stage,) = build(cfg).plan()
     train(stage, tmp_path / "whole")
@@ -169,8 +176,9 @@ def test_every_epoch_has_an_order_of_its_own(
 def test_the_best_evaluation_is_reported_and_its_weights_kept(
     compose: Compose, tmp_path: Path
 ) -> None:
-    cfg = compose("trainer.max_steps=24", "trainer.max_epochs=6", "optim.lr=2e-3",
-                  "target_task=sst2")  # fmt: skip
+    cfg = compose(
+        "trainer.max_steps=24", "trainer.max_epochs=6", "optim.lr=2e-3", "target_task=sst2"
+    )
     found = trained(cfg, tmp_path / "stage")
     scores = [entry["tasks"]["sst2"]["dev"]["score"] for entry in found["history"]]
     best = found["tasks"]["sst2"]
@@ -182,8 +190,14 @@ def test_the_best_evaluation_is_reported_and_its_weights_kept(
 
 
 def test_held_out_rows_select_and_dev_only_reports(compose: Compose, tmp_path: Path) -> None:
-    cfg = compose("selection=held_out", "trainer.max_steps=12", "trainer.max_epochs=4",
-                  "optim.lr=2e-3", "subsample_size.target=100", "target_task=sst2")  # fmt: skip
+    cfg = compose(
+        "selection=held_out",
+        "trainer.max_steps=12",
+        "trainer.max_epochs=4",
+        "optim.lr=2e-3",
+        "subsample_size.target=100",
+        "target_task=sst2",
+    )
     found = trained(cfg, tmp_path / "stage")
     best = found["tasks"]["sst2"]
     held = [entry["tasks"]["sst2"]["held_out"]["score"] for entry in found["history"]]
@@ -197,8 +211,12 @@ def test_held_out_rows_select_and_dev_only_reports(compose: Compose, tmp_path: P
 
 def test_early_stopping(compose: Compose, tmp_path: Path) -> None:
     # A learning rate that changes nothing: the first evaluation stays the best.
-    cfg = compose("trainer.max_steps=null", "trainer.max_epochs=50", "optim.lr=1e-12",
-                  "trainer.early_stopping=3")  # fmt: skip
+    cfg = compose(
+        "trainer.max_steps=null",
+        "trainer.max_epochs=50",
+        "optim.lr=1e-12",
+        "trainer.early_stopping=3",
+    )
     found = trained(cfg, tmp_path / "stage")
     assert len(found["history"]) == 4
 
@@ -289,14 +307,22 @@ def test_weight_decay_spares_biases_and_norms(compose: Compose, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("asked", "cuda", "steps", "compiles"),
     [
-        ("auto", False, 10**6, False), ("auto", True, 10**6, True), ("auto", True, 10, False),
-        (True, False, 10, True), ("true", False, 10, True), (False, True, 10**6, False),
+        ("auto", False, 10**6, False),
+        ("auto", True, 10**6, True),
+        ("auto", True, 10, False),
+        (True, False, 10, True),
+        ("true", False, 10, True),
+        (False, True, 10**6, False),
     ],
-)  # fmt: skip
+)
 def test_the_encoder_is_compiled_where_it_pays_or_is_asked_for(
-    compose: Compose, monkeypatch: pytest.MonkeyPatch,
-    asked: object, cuda: bool, steps: int, compiles: bool,
-) -> None:  # fmt: skip
+    compose: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: object,
+    cuda: bool,
+    steps: int,
+    compiles: bool,
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     trainer = build(compose("trainer.accelerator=auto")).config.trainer
     trainer.compile = asked
@@ -351,8 +377,10 @@ def test_one_loss_that_is_not_finite_is_a_divergence_that_ends_the_stage(
     # The evaluation before was fine, and a score of it would look like the training's.
     assert not math.isnan(found["history"][0]["tasks"]["rte"]["dev"]["score"])
     assert (entry["score"], entry["selected_by"], entry["metrics"]) == (
-        None, None, {"accuracy": None},
-    )  # fmt: skip
+        None,
+        None,
+        {"accuracy": None},
+    )
     assert math.isnan(found["history"][1]["tasks"]["rte"]["dev"]["accuracy"])
 
 

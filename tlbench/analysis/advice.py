@@ -11,8 +11,11 @@ from tlbench.analysis.comparisons import ALPHA
 
 MATTERS = 0.005  # half a point
 EVIDENCE, NO_EVIDENCE, NO_DIFFERENCE, NO_TEST = (
-    "evidence", "no evidence", "no difference that matters", "no test",
-)  # fmt: skip
+    "evidence",
+    "no evidence",
+    "no difference that matters",
+    "no test",
+)
 UNDECIDED = "not decided"
 
 
@@ -144,10 +147,19 @@ def _advice(
         & of_target.support_rows.isin([row.support_rows, 0])
     ]
     return Advice(
-        target=row.target, target_rows=int(row.target_rows), do=do, tried=tried, against=against,
-        verdict=said, gain=row.difference, low=row.low, high=row.high, candidates=n,
-        majority=of_target.majority.mean(), collapsed=int(compared.collapsed.sum()),
-    )  # fmt: skip
+        target=row.target,
+        target_rows=int(row.target_rows),
+        do=do,
+        tried=tried,
+        against=against,
+        verdict=said,
+        gain=row.difference,
+        low=row.low,
+        high=row.high,
+        candidates=n,
+        majority=of_target.majority.mean(),
+        collapsed=int(compared.collapsed.sum()),
+    )
 
 
 def _name(strategy: str, support: str, support_rows: int, group: pd.DataFrame) -> str:

@@ -10,8 +10,15 @@ from tlbench.analysis.comparisons import PAIR
 from tlbench.analysis.heuristic import choices
 
 CELL = ["strategy", *PAIR]
-METHODS = ("majority class", "single", "average STILTs", "average MTL", "MTL-ALL",
-           "size heuristic", "pairwise oracle")  # fmt: skip
+METHODS = (
+    "majority class",
+    "single",
+    "average STILTs",
+    "average MTL",
+    "MTL-ALL",
+    "size heuristic",
+    "pairwise oracle",
+)
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,21 @@ from tlbench.tasks.metric_names import CORRELATIONS
 
 EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
 _COPIED = (
-    "study", "strategy", "encoder", "seed", "status", "dev_rows", "steps", "instances",
-    "steps_reused", "instances_reused", "training_seconds", "outcome",
-    "reason", "collapsed",
-)  # fmt: skip
+    "study",
+    "strategy",
+    "encoder",
+    "seed",
+    "status",
+    "dev_rows",
+    "steps",
+    "instances",
+    "steps_reused",
+    "instances_reused",
+    "training_seconds",
+    "outcome",
+    "reason",
+    "collapsed",
+)
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,11 @@ def _tested(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     columns = ["first", "second", "difference"]
     mean, sd = grouped[columns].mean(), grouped[columns].std()
     frame = mean.assign(
-        seeds=grouped.size(), sd_first=sd["first"], sd_second=sd["second"],
+        seeds=grouped.size(),
+        sd_first=sd["first"],
+        sd_second=sd["second"],
         sd_difference=sd["difference"],
-    )  # fmt: skip
+    )
     frame = _tests(frame)
     frame[["low", "high"]] = interval(frame)
     frame["hedges_g"] = hedges_g(frame)

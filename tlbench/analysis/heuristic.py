@@ -115,11 +115,16 @@ def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | Non
     covariance = fit.cov_params()
     low, high = fieller(a, b, covariance, stats.t.ppf(1 - alpha / 2, fit.df_resid))
     return Regression(
-        pairs=len(usable), intercept=a, slope=b, p=float(fit.pvalues[1]), r2=float(fit.rsquared),
+        pairs=len(usable),
+        intercept=a,
+        slope=b,
+        p=float(fit.pvalues[1]),
+        r2=float(fit.rsquared),
         crossover=np.nan if low is None else 10 ** (-a / b),
-        low=None if low is None else 10**low, high=None if high is None else 10**high,
+        low=None if low is None else 10**low,
+        high=None if high is None else 10**high,
         covariance=covariance.tolist(),
-    )  # fmt: skip
+    )
 
 
 def fieller(

@@ -18,8 +18,14 @@ from tlbench.records.definitions import PREFIX, plan_key, task_keys
 from tlbench.records.record import ResultRecord
 
 # A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
-_CHOSEN = ("target_task", "support_task", "strategy", "seed", "subsample_size.target",
-           "subsample_size.support")  # fmt: skip
+_CHOSEN = (
+    "target_task",
+    "support_task",
+    "strategy",
+    "seed",
+    "subsample_size.target",
+    "subsample_size.support",
+)
 NAMED = ("versions", "git_revision", "device", "conditions", "study")
 
 

@@ -67,13 +67,24 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
     budget = budgets(table, gained)
     lacking = missing(table, comparisons)
     return Analysis(
-        name=name, table=table, tasks=order(table), comparisons=comparisons, gains=gained,
-        budget=budget, strategies=by_strategy(budget), totals=totals(table),
-        methods=method_scores(table, comparisons), best=best_of_pair(comparisons, gained),
-        tests=counts(comparisons), rules=accuracy(comparisons), regression=regress(comparisons),
-        power=power(comparisons), advice=advise(table, comparisons, gained), missing=lacking,
+        name=name,
+        table=table,
+        tasks=order(table),
+        comparisons=comparisons,
+        gains=gained,
+        budget=budget,
+        strategies=by_strategy(budget),
+        totals=totals(table),
+        methods=method_scores(table, comparisons),
+        best=best_of_pair(comparisons, gained),
+        tests=counts(comparisons),
+        rules=accuracy(comparisons),
+        regression=regress(comparisons),
+        power=power(comparisons),
+        advice=advise(table, comparisons, gained),
+        missing=lacking,
         notices=[*notices, *notices_of(table, comparisons, lacking)],
-    )  # fmt: skip
+    )
 
 
 def _largest_first(table: pd.DataFrame) -> pd.DataFrame:

@@ -33,14 +33,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("report"), help="where to write it")
     parser.add_argument(
-        "--by", nargs="+", action="extend", default=[], metavar="KEY",
+        "--by",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY",
         help="a part for each value of a config key or group (encoder, sampling.name), or of "
         "study, device, conditions, versions, git_revision",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--pack", type=Path, metavar="FILE",
+        "--pack",
+        type=Path,
+        metavar="FILE",
         help="also write all records into one .parquet file, which gives the same report",
-    )  # fmt: skip
+    )
     parser.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
     return parser
 

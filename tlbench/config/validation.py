@@ -22,13 +22,25 @@ _CHOICES = {
     "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
 }
 _POSITIVE = (
-    "batch_size", "micro_batch_size", "eval_batch_size", "eval_every", "optim.lr",
-    "trainer.max_epochs", "trainer.checkpoint_minutes", "trainer.checkpoint_steps",
-    "trainer.max_steps", "trainer.early_stopping", "trainer.threads", "encoder.max_length",
-    "encoder.num_hidden_layers", "sampling.temperature", "sampling.cap", "sampling.floor",
+    "batch_size",
+    "micro_batch_size",
+    "eval_batch_size",
+    "eval_every",
+    "optim.lr",
+    "trainer.max_epochs",
+    "trainer.checkpoint_minutes",
+    "trainer.checkpoint_steps",
+    "trainer.max_steps",
+    "trainer.early_stopping",
+    "trainer.threads",
+    "encoder.max_length",
+    "encoder.num_hidden_layers",
+    "sampling.temperature",
+    "sampling.cap",
+    "sampling.floor",
     "subsample_size.dev",
     "optim.gradient_clip",
-)  # fmt: skip
+)
 _NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
 SEEDS = 2**32  # as many as numpy takes
 THREADS = 1024  # more than any machine's; a million would end the process

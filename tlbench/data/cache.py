@@ -96,8 +96,9 @@ def _write(index: Path, found: "Dataset") -> None:
     top = index.parents[1].resolve()
     files = {
         file.resolve().relative_to(top).as_posix(): {
-            "bytes": file.stat().st_size, "sha256": checksum(file),
+            "bytes": file.stat().st_size,
+            "sha256": checksum(file),
         }
         for file in (*made, *described)
-    }  # fmt: skip
+    }
     write_sealed(index, {"files": files})

@@ -138,8 +138,11 @@ def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) ->
             log.warning(
                 "  %s was trained again for its weights: %s of %s then, %s now (versions, devices "
                 "and threads can change it); records of other jobs keep the score of then.",
-                stage.title, then, task, now,
-            )  # fmt: skip
+                stage.title,
+                then,
+                task,
+                now,
+            )
 
 
 def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:

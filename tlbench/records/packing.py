@@ -84,5 +84,7 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, str]]:
             record = json.dumps(jsonable(asdict(read())), sort_keys=True)
         except UserError:
             continue  # named already, when the study was read
-        yield {"file": os.path.relpath(name, top) if Path(name).is_absolute() else name,
-               "record": record}  # fmt: skip
+        yield {
+            "file": os.path.relpath(name, top) if Path(name).is_absolute() else name,
+            "record": record,
+        }

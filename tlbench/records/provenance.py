@@ -7,9 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 _PACKAGES = (
-    "torch", "pytorch-lightning", "transformers", "tokenizers", "datasets", "torchmetrics", "numpy",
+    "torch",
+    "pytorch-lightning",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "torchmetrics",
+    "numpy",
     "hydra-core",
-)  # fmt: skip
+)
 
 
 @cache
@@ -26,8 +32,12 @@ def _git(*arguments: str) -> str | None:
         # Fixed words and no shell.
         ran = subprocess.run(  # noqa: S603  # nosec B603 B607
             ["git", *arguments],  # noqa: S607
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return ran.stdout.strip()

@@ -18,8 +18,14 @@ FAILED_STAGE_FILE = (
 )
 # Under which a stage was trained: they may change bits of it, and are in no key.
 CONDITIONS = (
-    "device", "devices", "threads", "precision", "micro_batch_size", "kernels", "resumed_under",
-)  # fmt: skip
+    "device",
+    "devices",
+    "threads",
+    "precision",
+    "micro_batch_size",
+    "kernels",
+    "resumed_under",
+)
 
 
 @dataclass

@@ -37,9 +37,12 @@ STYLE: Any = {
 
 
 def heat_map(
-    frame: pd.DataFrame, tasks: Sequence[str], blue: str, orange: str,
+    frame: pd.DataFrame,
+    tasks: Sequence[str],
+    blue: str,
+    orange: str,
     missing: Iterable[tuple[str, str]] = (),
-) -> Figure:  # fmt: skip
+) -> Figure:
     """Differences in points, targets in rows and supports in columns, coloured by significance.
 
     Args:
@@ -59,9 +62,13 @@ def heat_map(
             axes.add_patch(Rectangle(place, 1, 1, fc="white", ec="#888888", hatch="////", lw=0.4))
         _task_axes(axes, targets, supports)
         figure.legend(
-            handles=_key(blue, orange, "miss" in frame, bool(missing)), loc="outside lower center",
-            ncols=2, fontsize=7, frameon=False, handlelength=1.4,
-        )  # fmt: skip
+            handles=_key(blue, orange, "miss" in frame, bool(missing)),
+            loc="outside lower center",
+            ncols=2,
+            fontsize=7,
+            frameon=False,
+            handlelength=1.4,
+        )
     return figure
 
 
@@ -135,9 +142,17 @@ def size_lines(comparisons: pd.DataFrame, target: str, support: str) -> Figure:
                     / np.sqrt(rows.seeds)
                 )
                 axes.errorbar(
-                    ratio, 100 * rows[side], yerr=100 * half.fillna(0), label=name, color=colour,
-                    marker=mark, linestyle=line, markersize=4, capsize=2, lw=1.2,
-                )  # fmt: skip
+                    ratio,
+                    100 * rows[side],
+                    yerr=100 * half.fillna(0),
+                    label=name,
+                    color=colour,
+                    marker=mark,
+                    linestyle=line,
+                    markersize=4,
+                    capsize=2,
+                    lw=1.2,
+                )
             axes.axvline(1, color="#888888", lw=0.8, linestyle=":")
             axes.set_title(f"{target}: {size:,} rows", loc="left")
             axes.set_ylabel("score (points)")

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-NAMES = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL", "student": "Student",
-         "welch": "Welch"}  # fmt: skip
+NAMES = {
+    "mtl": "MTL",
+    "stilts": "STILTs",
+    "mtl_all": "MTL-ALL",
+    "student": "Student",
+    "welch": "Welch",
+}
 _POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
 
 

@@ -103,9 +103,12 @@ class Part:
 def render(study: Records, parts: Sequence[Part]) -> str:
     """The page as HTML."""
     environment = Environment(
-        loader=PackageLoader("tlbench.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("tlbench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["inline"] = inline
     template = environment.get_template("page.html.j2")
     names = ", ".join(sorted(study.table.study.astype(str).unique()))

@@ -10,8 +10,10 @@ from tlbench.report.format import Column, Table
 
 _TARGET = Column("target", "target")
 _SUPPORT = Column("support", "support")
-_SIZES = (Column("target_rows", "target rows", "count"),
-          Column("support_rows", "support rows", "count"))  # fmt: skip
+_SIZES = (
+    Column("target_rows", "target rows", "count"),
+    Column("support_rows", "support rows", "count"),
+)
 _SPREADS = ("sd_first", "sd_second", "sd_difference")
 _MAJORITY = Column("majority", "majority class", "points")
 _COLLAPSED = Column("collapsed", "collapsed", "count")
@@ -19,8 +21,19 @@ _COLLAPSED = Column("collapsed", "collapsed", "count")
 
 def tables(analysis: Analysis) -> list[Table]:
     """Every table of the report that has a row."""
-    makers = (_methods, _tests, _comparisons, _rules, _regression, _best, _power, _strategies,
-              _totals, _scores, _advice)  # fmt: skip
+    makers = (
+        _methods,
+        _tests,
+        _comparisons,
+        _rules,
+        _regression,
+        _best,
+        _power,
+        _strategies,
+        _totals,
+        _scores,
+        _advice,
+    )
     return [table for make in makers if not (table := make(analysis)).frame.empty]
 
 
@@ -37,10 +50,16 @@ def _with_majority(analysis: Analysis, frame: pd.DataFrame) -> pd.DataFrame:
 def _advice(analysis: Analysis) -> Table:
     frame = pd.DataFrame([asdict(advice) for advice in analysis.advice])
     columns = (
-        _TARGET, _SIZES[0], Column("do", "what to do"), Column("tried", "best tried"),
-        Column("against", "against"), Column("gain", "gain", "gain"),
-        Column("low high", "90% interval", "interval"), Column("verdict", "verdict"), _MAJORITY,
-    )  # fmt: skip
+        _TARGET,
+        _SIZES[0],
+        Column("do", "what to do"),
+        Column("tried", "best tried"),
+        Column("against", "against"),
+        Column("gain", "gain", "gain"),
+        Column("low high", "90% interval", "interval"),
+        Column("verdict", "verdict"),
+        _MAJORITY,
+    )
     note = (
         "Intervals hold for all candidates of a target together (Bonferroni), not for all targets, "
         "and pool the spread over seeds of its candidates, taken as equal."
@@ -61,10 +80,12 @@ def _methods(analysis: Analysis) -> Table:
 
 def _tests(analysis: Analysis) -> Table:
     columns = (
-        Column("test", "test"), Column("pairs", "pairs tested", "count"),
-        Column("p", "uncorrected", "count"), Column("holm", "Holm", "count"),
+        Column("test", "test"),
+        Column("pairs", "pairs tested", "count"),
+        Column("p", "uncorrected", "count"),
+        Column("holm", "Holm", "count"),
         Column("bh", "Benjamini-Hochberg", "count"),
-    )  # fmt: skip
+    )
     note = (
         "Pairs with p < 0.1. Student's test, uncorrected, is the paper's rule; it assumes "
         "normal scores, equal spread and independent runs. Welch's allows unequal spread. The "
@@ -77,15 +98,22 @@ def _tests(analysis: Analysis) -> Table:
 def _comparisons(analysis: Analysis) -> Table:
     sizes = _SIZES if has_sizes(analysis.comparisons) else ()
     columns = (
-        _TARGET, _SUPPORT, *sizes, Column("first", "MTL", "points"),
-        Column("second", "STILTs", "points"), _MAJORITY,
+        _TARGET,
+        _SUPPORT,
+        *sizes,
+        Column("first", "MTL", "points"),
+        Column("second", "STILTs", "points"),
+        _MAJORITY,
         Column("difference", "MTL − STILTs", "gain"),
         Column("low_seeds high_seeds", "90% over seeds", "interval"),
         Column("low_rows high_rows", "90% over dev rows", "interval"),
-        Column("hedges_g", "g", "number"), Column("student_p", "p Student", "p"),
-        Column("student_holm", "Holm", "p"), Column("student_bh", "BH", "p"),
-        Column("welch_p", "p Welch", "p"), Column("paired_p", "p paired", "p"),
-    )  # fmt: skip
+        Column("hedges_g", "g", "number"),
+        Column("student_p", "p Student", "p"),
+        Column("student_holm", "Holm", "p"),
+        Column("student_bh", "BH", "p"),
+        Column("welch_p", "p Welch", "p"),
+        Column("paired_p", "p paired", "p"),
+    )
     note = (
         "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
         "few; none of fewer than four, which can't reach 90%), and over dev rows at the seeds "
@@ -132,11 +160,14 @@ def _regression(analysis: Analysis) -> Table:
         ends = line.low, line.high
         frame["interval"] = "no two ends" if None in ends else f"{line.low:.3g} to {line.high:.3g}"
     columns = (
-        Column("pairs", "pairs", "count"), Column("intercept", "intercept", "number"),
-        Column("slope", "slope", "number"), Column("p", "p of the slope", "p"),
-        Column("r2", "R²", "number"), Column("crossover", "crossover", "number"),
+        Column("pairs", "pairs", "count"),
+        Column("intercept", "intercept", "number"),
+        Column("slope", "slope", "number"),
+        Column("p", "p of the slope", "p"),
+        Column("r2", "R²", "number"),
+        Column("crossover", "crossover", "number"),
         Column("interval", "its 90% interval"),
-    )  # fmt: skip
+    )
     note = (
         "Least squares of Student's t on log10(target rows / support rows), pairs taken as "
         "independent. The crossover is the ratio of sizes at which neither strategy is better "
@@ -147,12 +178,18 @@ def _regression(analysis: Analysis) -> Table:
 
 def _best(analysis: Analysis) -> Table:
     columns = (
-        _TARGET, _SUPPORT, *(_SIZES if has_sizes(analysis.best) else ()),
-        Column("strategy", "better of the two"), Column("first", "score", "points"),
-        Column("second", "single", "points"), _MAJORITY,
-        Column("difference", "gain", "gain"), Column("low high", "90% interval", "interval"),
-        Column("student_p", "p Student", "p"), Column("paired_p", "p paired", "p"),
-    )  # fmt: skip
+        _TARGET,
+        _SUPPORT,
+        *(_SIZES if has_sizes(analysis.best) else ()),
+        Column("strategy", "better of the two"),
+        Column("first", "score", "points"),
+        Column("second", "single", "points"),
+        _MAJORITY,
+        Column("difference", "gain", "gain"),
+        Column("low high", "90% interval", "interval"),
+        Column("student_p", "p Student", "p"),
+        Column("paired_p", "p paired", "p"),
+    )
     note = (
         "The strategy with the higher mean of each pair against the target alone. Choosing the "
         "better one first flatters these gains a little. Student's interval over paired seeds. "
@@ -167,11 +204,14 @@ def _best(analysis: Analysis) -> Table:
 
 def _power(analysis: Analysis) -> Table:
     columns = (
-        _TARGET, Column("pairs", "pairs", "count"), Column("seeds", "seeds", "count"),
+        _TARGET,
+        Column("pairs", "pairs", "count"),
+        Column("seeds", "seeds", "count"),
         Column("sd_difference", "spread over seeds", "points"),
-        Column("student", "Student", "points"), Column("paired", "paired", "points"),
+        Column("student", "Student", "points"),
+        Column("paired", "paired", "points"),
         Column("paired_holm", "paired, Holm", "points"),
-    )  # fmt: skip
+    )
     note = (
         "The smallest true difference, in points, that this many seeds find four times in five at "
         "p < 0.1, if the spread seen is the true one and scores are normal. Smaller differences "
@@ -182,33 +222,45 @@ def _power(analysis: Analysis) -> Table:
 
 def _strategies(analysis: Analysis) -> Table:
     columns = (
-        Column("strategy", "strategy"), Column("cells", "cells", "count"),
-        Column("score", "score", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
-        Column("steps", "steps", "count"), Column("instances", "instances", "count"),
+        Column("strategy", "strategy"),
+        Column("cells", "cells", "count"),
+        Column("score", "score", "points"),
+        _MAJORITY,
+        Column("gain", "gain over single", "gain"),
+        Column("steps", "steps", "count"),
+        Column("instances", "instances", "count"),
         Column("instances_per_point", "extra instances per point gained", "count"),
         *_counted(analysis.strategies),
-    )  # fmt: skip
+    )
     note = "Means over targets and supports; steps and instances trained for one seed's score."
     return Table("strategies", "What the strategies cost", note, columns, analysis.strategies)
 
 
 def _totals(analysis: Analysis) -> Table:
     columns = (
-        Column("cost", "cost"), Column("with_reuse", "every stage once", "count"),
+        Column("cost", "cost"),
+        Column("with_reuse", "every stage once", "count"),
         Column("without_reuse", "without reuse", "count"),
-    )  # fmt: skip
+    )
     note = "The whole study; a training that several scores need is done once."
     return Table("totals", "What the study cost", note, columns, analysis.totals)
 
 
 def _scores(analysis: Analysis) -> Table:
     columns = (
-        _TARGET, Column("strategy", "strategy"), _SUPPORT, *_SIZES,
-        Column("seeds", "seeds", "count"), Column("score", "score", "points"),
-        Column("sd", "spread", "points"), _MAJORITY, Column("gain", "gain over single", "gain"),
-        Column("steps", "steps", "count"), Column("instances", "instances", "count"),
+        _TARGET,
+        Column("strategy", "strategy"),
+        _SUPPORT,
+        *_SIZES,
+        Column("seeds", "seeds", "count"),
+        Column("score", "score", "points"),
+        Column("sd", "spread", "points"),
+        _MAJORITY,
+        Column("gain", "gain over single", "gain"),
+        Column("steps", "steps", "count"),
+        Column("instances", "instances", "count"),
         Column("instances_per_point", "extra instances per point", "count"),
         *_counted(analysis.budget),
-    )  # fmt: skip
+    )
     note = "Means over seeds and their standard deviation, in points."
     return Table("scores", "All scores and their cost", note, columns, analysis.budget)

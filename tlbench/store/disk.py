@@ -10,9 +10,16 @@ from pathlib import Path
 from tlbench.errors import UserError
 
 _CAUSES = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
-    errno.ENOTDIR, errno.EEXIST,  # a file is where the folder should be
-}  # fmt: skip
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ENOTDIR,
+    errno.EEXIST,  # a file is where the folder should be
+}
 
 
 @contextmanager

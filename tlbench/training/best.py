@@ -102,8 +102,12 @@ class BestPerTask(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         self._in_checkpoint = {self._weights(name) for name in self.best}
         best = {name: asdict(best) for name, best in self.best.items()}
-        return {"best": best, "history": self.history, "in_vain": self._in_vain,
-                "diverged": self.diverged}  # fmt: skip
+        return {
+            "best": best,
+            "history": self.history,
+            "in_vain": self._in_vain,
+            "diverged": self.diverged,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, best in state_dict["best"].items():
@@ -172,8 +176,11 @@ class BestPerTask(pl.Callback):
         ]
         log.info(
             "  %s: step %d/%d  %s",
-            self.title, trainer.global_step, module.total_steps, "  ".join(scores),
-        )  # fmt: skip
+            self.title,
+            trainer.global_step,
+            module.total_steps,
+            "  ".join(scores),
+        )
         if self.diverged is not None:
             log.warning("  %s has diverged: %s", self.title, self.diverged)
 

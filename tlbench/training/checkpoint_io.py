@@ -50,8 +50,9 @@ def usable(run: StageContext) -> Path | None:
     if lacking:
         log.warning(
             "  %s was begun without keeping weights of %s, so it begins anew",
-            run.title, ", ".join(lacking),
-        )  # fmt: skip
+            run.title,
+            ", ".join(lacking),
+        )
         file.unlink()
         return None
     log.info("  going on from step %d (%s)", state["global_step"], file)

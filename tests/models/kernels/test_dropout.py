@@ -129,9 +129,18 @@ def test_saved_encoders_say_nothing_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["distilbert", "electra", "roberta", "albert", "deberta-v2"])
 def test_every_family_takes_what_it_can(family: str) -> None:
     config = AutoConfig.for_model(
-        family, vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, dim=32, n_layers=2, n_heads=2, hidden_dim=32, embedding_size=32,
-    )  # fmt: skip
+        family,
+        vocab_size=400,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        dim=32,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=32,
+        embedding_size=32,
+    )
     model = AutoModel.from_config(config).train()
     use_fast_kernels(model)
     model(**inputs()).last_hidden_state.sum().backward()

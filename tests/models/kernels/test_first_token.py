@@ -13,10 +13,20 @@ LIKE_BERT = ["bert", "roberta", "electra", "xlm-roberta", "camembert"]
 def encoder(family: str, attention: str = "sdpa") -> PreTrainedModel:
     torch.manual_seed(0)
     config = AutoConfig.for_model(
-        family, vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=48, n_layers=2, n_heads=2, dim=32, hidden_dim=48, embedding_size=32,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
+        family,
+        vocab_size=400,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        n_layers=2,
+        n_heads=2,
+        dim=32,
+        hidden_dim=48,
+        embedding_size=32,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     model: PreTrainedModel = AutoModel.from_config(config, attn_implementation=attention)
     return model
 

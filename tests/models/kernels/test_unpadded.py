@@ -63,9 +63,14 @@ def test_other_families_keep_their_own_forward(family: str) -> None:
 
 def test_an_electra_with_small_embeddings_keeps_its_own() -> None:
     config = AutoConfig.for_model(
-        "electra", vocab_size=400, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, embedding_size=16,
-    )  # fmt: skip
+        "electra",
+        vocab_size=400,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        embedding_size=16,
+    )
     assert not can_unpad(AutoModel.from_config(config))
 
 

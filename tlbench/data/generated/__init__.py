@@ -11,8 +11,16 @@ VERSION = 1  # raise when rows change: it is a part of every generated row's dig
 MOST_ROWS = 10**6  # of a split, half an hour's work: more is a slip that would fill the disk
 
 TEXTS = {
-    "cola": 1, "sst2": 1, "mrpc": 2, "stsb": 2, "qqp": 2, "mnli": 2, "qnli": 2, "rte": 2, "wnli": 2,
-}  # fmt: skip
+    "cola": 1,
+    "sst2": 1,
+    "mrpc": 2,
+    "stsb": 2,
+    "qqp": 2,
+    "mnli": 2,
+    "qnli": 2,
+    "rte": 2,
+    "wnli": 2,
+}
 
 
 def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -80,10 +80,17 @@ pull: pull, drag
 """
 
 OPPOSITES = [
-    ("big", "small"), ("old", "young"), ("fast", "slow"), ("red", "blue"), ("red", "green"),
-    ("blue", "green"), ("move", "rest"), ("like", "dislike"), ("follow", "avoid"),
+    ("big", "small"),
+    ("old", "young"),
+    ("fast", "slow"),
+    ("red", "blue"),
+    ("red", "green"),
+    ("blue", "green"),
+    ("move", "rest"),
+    ("like", "dislike"),
+    ("follow", "avoid"),
     ("push", "pull"),
-]  # fmt: skip
+]
 
 POSITIVE = ["good", "great", "wonderful", "charming", "brilliant", "funny", "moving", "superb"]
 NEGATIVE = ["bad", "poor", "awful", "boring", "dreadful", "dull", "clumsy", "tedious"]
@@ -100,9 +107,32 @@ REASONS = {
 }
 
 FUNCTION_WORDS = [
-    "every", "each", "all", "some", "several", "a", "no", "the", "does", "do", "not", "and", "but",
-    "because", "it", "is", "which", "why", "very", "really", "hardly", "never", "quite", ".", "?",
-]  # fmt: skip
+    "every",
+    "each",
+    "all",
+    "some",
+    "several",
+    "a",
+    "no",
+    "the",
+    "does",
+    "do",
+    "not",
+    "and",
+    "but",
+    "because",
+    "it",
+    "is",
+    "which",
+    "why",
+    "very",
+    "really",
+    "hardly",
+    "never",
+    "quite",
+    ".",
+    "?",
+]
 
 
 @dataclass(frozen=True)
@@ -179,9 +209,13 @@ def related(name: str) -> tuple[str, ...]:
         other
         for other, meaning in kind.items()
         if other != name
-        and (other == parent or meaning.parent == name or (parent and meaning.parent == parent)
-             or frozenset((name, other)) in _OPPOSED)
-    )  # fmt: skip
+        and (
+            other == parent
+            or meaning.parent == name
+            or (parent and meaning.parent == parent)
+            or frozenset((name, other)) in _OPPOSED
+        )
+    )
 
 
 def vocabulary() -> list[str]:
