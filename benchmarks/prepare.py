@@ -8,19 +8,20 @@ import hydra
 from benchmarks.bare_loop import Row, Settings
 from benchmarks.workload import Case, Work
 from tlbench.config.search_path import CONF_DIR
+from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
-from tlbench.plan.experiment import build
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import TrainStage
+from tlbench.tasks.kinds import kind_of
 from tlbench.training.datamodule import MultiTaskDataModule
 
 
-def stage(case: Case, *overrides: str) -> Stage:
+def stage(case: Case, *overrides: str) -> TrainStage:
     """The stage of a case, on a draw of its rows: each task gives the same part of what it has.
 
     Raises:
         UserError: for what is wrong in the overrides, or if a file is not there.
     """
-    counts = [draw.count for draw in _stage(case, "1/1", *overrides).draws]
+    counts = [subset.count for subset in _stage(case, "1/1", *overrides).subsets]
     # At least one row of the smallest task.
     part = min(Fraction(1), max(Fraction(case.rows, sum(counts)), Fraction(1, min(counts))))
     # Written out, for 1 alone would be a count.
@@ -37,15 +38,15 @@ def prepare(case: Case, steps: int) -> Case:
         The case with its steps.
     """
     planned = stage(case)
-    epoch = -(-sum(draw.count for draw in planned.draws) // case.batch_size)
+    epoch = -(-sum(subset.count for subset in planned.subsets) // case.batch_size)
     case = replace(case, warmup=epoch, steps=max(1, round(steps / epoch)) * epoch)
     data = MultiTaskDataModule(planned)
     data.setup()
     encoder = planned.config.encoder
     Work(
         rows=_rows(data),
-        available=sum(draw.rows["train"] for draw in planned.draws),
-        outputs=[len(draw.task.labels or [None]) for draw in planned.draws],
+        available=sum(subset.rows["train"] for subset in planned.subsets),
+        outputs=[kind_of(subset.task).outputs for subset in planned.subsets],
         encoder=locate(encoder.name),
         pretrained=encoder.pretrained,
         pad=data.tokenizer.pad_token_id,
@@ -55,7 +56,7 @@ def prepare(case: Case, steps: int) -> Case:
     return case
 
 
-def settings(case: Case, planned: Stage) -> Settings:
+def settings(case: Case, planned: TrainStage) -> Settings:
     """The hyper-parameters of a case, as the bare loop takes them."""
     optim = planned.config.optim
     assert optim.gradient_clip is not None
@@ -81,7 +82,7 @@ def _rows(data: MultiTaskDataModule) -> list[Row]:
     ]
 
 
-def _stage(case: Case, part: str, *overrides: str) -> Stage:
+def _stage(case: Case, part: str, *overrides: str) -> TrainStage:
     first, *others = case.tasks
     several = ["strategy=mtl_all", f"strategy.tasks=[{','.join(case.tasks)}]"]
     composed = [
@@ -102,4 +103,6 @@ def _stage(case: Case, part: str, *overrides: str) -> Stage:
         *overrides,
     ]
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return build(hydra.compose("config", overrides=composed)).plan()[-1]
+        stage = build(hydra.compose("config", overrides=composed)).plan()[-1]
+    assert isinstance(stage, TrainStage)
+    return stage

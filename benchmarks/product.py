@@ -19,7 +19,7 @@ from benchmarks.workload import Case
 from tlbench.data.batch import Batch
 from tlbench.jobs import loggers
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import TrainStage
 from tlbench.plan.weights import kept
 from tlbench.training import malloc, train
 from tlbench.training.context import StageContext
@@ -31,7 +31,7 @@ def train_stage(case: Case, watch: Watch) -> None:
     """``train.train_stage`` with its loggers and callbacks, and one that looks on."""
     stage = prepare.stage(case, *case.product)
     folder = _folder(case, "stage")
-    log = loggers.open_log(stage.config.logger, _job(stage, folder))
+    log = loggers.open_logs(stage.config.logger, _job(stage, folder))
     make = train._trainer
 
     def watched(*arguments: Any) -> pl.Trainer:
@@ -134,7 +134,7 @@ def _bare(case: Case, watch: Watch, loss: type[_Loss]) -> None:
     bare_loop.fit(loss(model), watch.timed(ready), settings, watch.after_step)
 
 
-def _ready(stage: Stage, device: str) -> Iterator[_Ready]:
+def _ready(stage: TrainStage, device: str) -> Iterator[_Ready]:
     """The batches that training gets, epoch after epoch."""
     data = MultiTaskDataModule(stage)
     data.setup()
@@ -172,7 +172,7 @@ def _folder(case: Case, name: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=name, dir=case.folder))
 
 
-def _job(stage: Stage, folder: Path) -> loggers.RunInfo:
+def _job(stage: TrainStage, folder: Path) -> loggers.RunInfo:
     return loggers.RunInfo(
         stage.title, "benchmark", "stage", stage.tasks, asdict(stage.config), folder
     )

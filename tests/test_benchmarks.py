@@ -16,7 +16,7 @@ from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
 from benchmarks.workload import Case, Work
 from tests.support.experiments import compose_config
-from tlbench.config.schema import parse_config
+from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import PLAIN
@@ -86,7 +86,7 @@ def test_several_epochs_are_counted_if_there_are_few_rows(case: MakeCase) -> Non
 
 
 def test_every_task_gives_a_row(case: MakeCase) -> None:
-    counts = {draw.name: draw.count for draw in prepare.stage(case("mnli", "qqp", "wnli")).draws}
+    counts = {draw.name: draw.count for draw in prepare.stage(case("mnli", "qqp", "wnli")).subsets}
     assert counts == {"mnli": 40, "qqp": 30, "wnli": 1}
 
 

@@ -8,7 +8,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args, make_launch
 
 from tests.support.experiments import Compose
 from tlbench.config.overrides import check_choices
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 
 FILE = Path(__file__).parents[1] / "examples" / "wandb_sweep.yaml"
 SWEEP: dict[str, Any] = yaml.safe_load(FILE.read_text())

@@ -11,8 +11,8 @@ from tests.support.experiments import compose_config
 from tlbench.cli import report, rerun
 from tlbench.cli.store import _parser
 from tlbench.config.overrides import check_choices
-from tlbench.config.schema import parse_config
 from tlbench.config.search_path import CONF_DIR
+from tlbench.config.validation import parse_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.experiments import Compose, Run
-from tlbench.config.schema import parse_config
+from tlbench.config.validation import parse_config
 from tlbench.data.sources import splits
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

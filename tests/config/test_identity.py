@@ -9,7 +9,7 @@ from tests.support.experiments import Compose, leaves
 from tlbench.config import identity
 from tlbench.config.identity import NEUTRAL_KEYS, unresolved
 from tlbench.config.schema import Source
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 
 
 def content(cfg: DictConfig) -> str:

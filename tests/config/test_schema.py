@@ -10,10 +10,11 @@ from omegaconf.errors import GrammarParseError, KeyValidationError, OmegaConfBas
 
 from tests.support.experiments import compose_config, leaves
 from tlbench.config.identity import job_folder_name, unresolved
-from tlbench.config.schema import Task, checked, parse_config
+from tlbench.config.schema import Task
+from tlbench.config.validation import checked, parse_config
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.tasks.definition import check_task
 
 

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 from tests.support.experiments import compose_config
 from tlbench.config import search_path
 from tlbench.config.identity import stage_folder
-from tlbench.config.schema import parse_config
 from tlbench.config.search_path import CONF_DIR, task_file
+from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 
 YAMLS = sorted(CONF_DIR.rglob("*.yaml"))

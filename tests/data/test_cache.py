@@ -12,7 +12,7 @@ from tlbench.data import cache
 from tlbench.data.sources import Split, splits
 from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.store.claims import ClaimLostError
 
 

@@ -6,7 +6,7 @@ from pytorch_lightning.plugins.precision import HalfPrecision
 
 from tests.support.experiments import Compose
 from tlbench.data.collation import TokenizedSplit, by_length
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.training.datamodule import MultiTaskDataModule
 
 

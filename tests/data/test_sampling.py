@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tlbench.config.values import MODES, RULES
+
 from tlbench.data.sampling import annealed, dynamic, proportions
 
 # cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli

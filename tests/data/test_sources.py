@@ -9,7 +9,8 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from tests.support.experiments import Compose
-from tlbench.config.schema import Source, Task, parse_config
+from tlbench.config.schema import Source, Task
+from tlbench.config.validation import parse_config
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
 

@@ -11,7 +11,7 @@ from tests.support.experiments import Compose
 from tlbench.data.sources import splits
 from tlbench.data.tokenization import pad, tokenise
 from tlbench.models.encoder import load_tokenizer
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 
 TINY = "package:tlbench/assets/tiny"
 
@@ -47,7 +47,7 @@ def test_two_that_start_together_have_the_same(tmp_path: Path) -> None:
     code = f"""
 from tests.support.experiments import compose_config
 from tlbench.training.datamodule import MultiTaskDataModule
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 cfg = compose_config("debug=fast", "subsample_size=full", "cache_dir={tmp_path / "cache"}")
 data = MultiTaskDataModule(build(cfg).plan()[-1])
 data.setup()

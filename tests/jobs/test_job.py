@@ -10,7 +10,7 @@ from scipy import stats
 from tests.support.experiments import Compose, Run
 from tlbench.errors import UserError
 from tlbench.jobs.job import run_experiment
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.records import provenance
 from tlbench.records.record import read_record
 from tlbench.store.store import Store

@@ -23,7 +23,7 @@ MIXES = {
     "heterogeneous": (),
     "homogeneous": ("sampling.batches=homogeneous", "sampling=uniform"),
     "partition": ("sampling.batches=partition", "heads=per_label_count"),
-    "fixed_counts": ("sampling.batches=fixed_counts", "loss=mean"),
+    "fixed_counts": ("sampling.batches=fixed_counts", "method=mean"),
     "annealed": ("sampling=annealed", "selection=held_out"),
     "dynamic": ("sampling=dynamic", "sampling.mode=gap"),
 }

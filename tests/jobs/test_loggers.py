@@ -15,7 +15,7 @@ from tests.support.experiments import Compose, Run
 from tlbench.errors import UserError
 from tlbench.jobs import loggers
 from tlbench.jobs.job import run_experiment
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.records.record import read_record
 from tlbench.training.module import MultiTaskModule
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tlbench.methods.scalarize import row_weights
+from tlbench.tasks.metrics import row_losses
 from torch.nn.functional import cross_entropy, mse_loss
 
 from tlbench.config.schema import Encoder, Source, Task
 from tlbench.data.batch import Batch
 from tlbench.data.collation import rank_part
-from tlbench.methods.scalarize import row_weights
 from tlbench.models.encoder import load_encoder
 from tlbench.models.heads import head_name
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.tasks.metrics import row_losses
 
 TASKS = [
     Task(name, labels, ["accuracy"], ["accuracy"], Source("generated"))

@@ -10,7 +10,7 @@ from tests.support.experiments import Compose
 from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
 from tlbench.plan import encoder_files
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -5,7 +5,7 @@ import pytest
 from tests.support.experiments import Compose
 from tlbench.config import search_path
 from tlbench.errors import UserError
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.support.experiments import Compose, Run
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.plan.schedule import Schedule
 from tlbench.store.store import Store
 

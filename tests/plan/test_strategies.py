@@ -4,7 +4,7 @@ from itertools import product
 import pytest
 
 from tests.support.experiments import Compose
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.plan.stage import Need, Stage
 
 Plan = Callable[..., list[Stage]]
@@ -50,7 +50,7 @@ def test_mtl_all_takes_in_the_target(plan: Plan) -> None:
     [
         "sampling=uniform",
         "sampling.batches=homogeneous",
-        "loss=mean",
+        "method=mean",
         "heads=per_label_count",
         "subsample_size.support=10",
         "sampling.epoch=target",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.experiments import Compose, Run, Trained
 from tlbench.errors import UserError
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.plan.weights import asked_for, kept
 from tlbench.store.store import Store
 from tlbench.training.train import train_stage

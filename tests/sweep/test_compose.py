@@ -7,7 +7,7 @@ from omegaconf import open_dict
 
 from tests.support.sweeps import MakeSweeper
 from tlbench.config.identity import unresolved
-from tlbench.config.schema import parse_config
+from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.sweep.compose import Combination, Composer, combine
 

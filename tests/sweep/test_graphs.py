@@ -16,7 +16,7 @@ from tests.support.sweeps import Sweep, records_below
 from tlbench.errors import UserError
 from tlbench.jobs.job import run_experiment
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.plan.stage import Need, Stage
 from tlbench.records.record import read_record
 from tlbench.store.store import Store

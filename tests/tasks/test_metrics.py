@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
+from tlbench.tasks.metrics import collapsed, compute, diverged, majority_score, predict
 
 from tlbench.config.schema import Source, Task
 from tlbench.tasks.metric_names import CLASSIFICATION, REGRESSION
-from tlbench.tasks.metrics import collapsed, compute, diverged, majority_score, predict
 
 
 def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = ()) -> Task:

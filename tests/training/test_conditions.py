@@ -8,7 +8,7 @@ import torch
 
 from tests.support.experiments import Compose
 from tests.training.test_last_checkpoint import KilledError, cut_off_at
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.training.conditions import using_threads
 from tlbench.training.context import StageContext
 from tlbench.training.module import MultiTaskModule

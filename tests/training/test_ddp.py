@@ -13,13 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tlbench.methods.scalarize import row_weights
 
 from tests.support.experiments import Compose, stage_run
 from tlbench.data.collation import rank_part
 from tlbench.errors import UserError
-from tlbench.methods.scalarize import row_weights
+from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
-from tlbench.plan.experiment import build
 from tlbench.store.store import CHECKPOINT
 from tlbench.training import ddp
 from tlbench.training.train import train_stage
@@ -50,13 +50,13 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
     [
         # Of 17 rows the ranks have 9 and 8, and the last batch has one row.
         (
-            "loss=sum",
+            "method=sum",
             "batch_size=17",
             "micro_batch_size=8",
             "subsample_size.support=36",
             "eval_batch_size=1",
         ),
-        ("loss=mean", "sampling.batches=homogeneous", "micro_batch_size=3", "eval_batch_size=64"),
+        ("method=mean", "sampling.batches=homogeneous", "micro_batch_size=3", "eval_batch_size=64"),
     ],
 )
 def test_two_devices_train_as_one(

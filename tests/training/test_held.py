@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.support.experiments import Compose, stage_run
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.store.claims import Claim, ClaimLostError
 from tlbench.training.context import StageContext
 from tlbench.training.module import MultiTaskModule

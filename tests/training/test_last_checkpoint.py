@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from tests.store.test_integrity import DAMAGES
 from tests.support.experiments import Compose, stage_run
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.plan.stage import Stage
 from tlbench.store.store import CHECKPOINT
 from tlbench.training.best import BestPerTask
@@ -34,7 +34,7 @@ MIXES = {
     "heterogeneous": (),
     "homogeneous": ("sampling.batches=homogeneous", "sampling=uniform"),
     "partition": ("sampling.batches=partition", "heads=per_label_count"),
-    "fixed_counts": ("sampling.batches=fixed_counts", "loss=mean"),
+    "fixed_counts": ("sampling.batches=fixed_counts", "method=mean"),
     "annealed": ("sampling=annealed",),
     "dynamic": ("sampling=dynamic", "sampling.mode=gap"),
     "workers": ("num_workers=1", "sampling=dynamic"),

@@ -16,8 +16,8 @@ from tlbench.data.batching import BatchPlan, Mixer
 from tlbench.jobs.job import run_experiment
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
+from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
-from tlbench.plan.experiment import build
 from tlbench.plan.schedule import eval_steps
 from tlbench.plan.stage import Stage
 from tlbench.records.record import jsonable, read_record

@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.config.identity import job_folder_name
-from tlbench.config.schema import Task, checked
+from tlbench.config.schema import Task
+from tlbench.config.validation import checked
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.older import by_present_rules

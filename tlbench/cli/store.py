@@ -80,7 +80,7 @@ def _ls(store: Store, options: argparse.Namespace) -> int:
         table.add_row(
             found["key"],
             found["title"],
-            str(found["ingredients"]["seed"]),
+            str(found.get("seed", found.get("ingredients", {}).get("seed", "-"))),
             ", ".join(scores),
             str(found["steps"]),
             ", ".join(found["weights"]) or "-",

@@ -1,4 +1,4 @@
-"""What a run was asked for, and the names of folders and cells that are made of it."""
+"""What a run was asked for, and the names of folders and settings that are made of it."""
 
 import hashlib
 import json
@@ -8,53 +8,37 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-# Keys that change where, how fast or under which name a run goes, not what is asked of it. Of those
-# that change rounding or dropout (devices, threads, micro-batches) a stage says what was in effect.
-# Everything else is asked: test_identity.py walks all keys and fails on one in neither set.
-NEUTRAL_KEYS = (
-    "study",
-    "micro_batch_size",
-    "eval_batch_size",
-    "keep_weights",
-    "store_dir",
-    "cache_dir",
-    "only_stage",
-    "num_workers",
-    "logger",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.threads",
-    "trainer.checkpoint_minutes",
-    "trainer.checkpoint_steps",
-    "trainer.progress_bar",
-)
-_RESOLVED = ("encoder.identity",)  # found out from what was asked, and no part of it
+from tlbench.config.keys import declared
+from tlbench.config.keys import is_under as is_under
+from tlbench.config.schema import Config
+
+KEY_LENGTH = 16  # hexadecimal digits of a stage's key
+
+# Keys that change where, how fast or under which name a run goes, not what is asked of it.
+NEUTRAL_KEYS = tuple(key.name for key in declared(Config).values() if key.affects == "nothing")
+# What a study compares, and so no part of its protocol.
+CHOICES = tuple(key.name for key in declared(Config).values() if key.is_choice)
 
 # What mixes tasks changes nothing of a strategy that trains one at a time, but for this one key.
 _ALWAYS = ("sampling.last_batch",)
-_WITHOUT_EFFECT = {
-    "single": ("sampling", "loss", "heads", "subsample_size.support"),
-    "stilts": ("sampling", "loss"),
-}
 
 
-def affects_training(key: str, strategy: str) -> bool:
-    """Whether a config key changes what a strategy trains."""
-    return is_under(key, _ALWAYS) or not is_under(key, _WITHOUT_EFFECT.get(strategy, ()))
+def affects_training(key: str, without_effect: Iterable[str]) -> bool:
+    """Whether a config key changes what a strategy trains.
 
-
-def is_under(key: str, names: Iterable[str]) -> bool:
-    """Whether a dotted key is one of the keys ``names`` or below one."""
-    return f"{key}.".startswith(tuple(f"{name}." for name in names))
+    Args:
+        without_effect: of the strategy, keys or groups of them.
+    """
+    return is_under(key, _ALWAYS) or not is_under(key, without_effect)
 
 
 def unresolved(cfg: DictConfig) -> dict[str, Any]:
-    """A composed config as plain data, its interpolations as they are written."""
+    """Return a composed config as plain data, its interpolations as they are written."""
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
 
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a plain config, each with its dotted key below ``key``."""
+    """Yield the values of a plain config, each with its dotted key below ``key``."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from flatten(item, f"{key}.{name}" if key else name)
@@ -62,43 +46,56 @@ def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def identity_of(plain: dict[str, Any]) -> dict[str, Any]:
-    """What a run was asked for: the config less neutral keys and what its strategy ignores."""
-    found = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
-    supports = _inside(found, "strategy.supports")
-    ignored = {
-        "support_task": supports != "one",
-        "subsample_size.support": supports == "none",
-        "strategy.tasks": supports != "all",
-    }
-    without = [key for key, is_ignored in ignored.items() if is_ignored]
-    for key in (*NEUTRAL_KEYS, *_RESOLVED, *without):
-        parent, _, last = key.rpartition(".")
-        node = _inside(found, parent) if parent else found
-        if isinstance(node, dict):
-            node.pop(last, None)
-    return found
+def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
+    """Return what a run was asked for: the config less what changes nothing of it.
+
+    That is neutral keys, what its strategy ignores, and keys that came later at the value that
+    stands for not having them.
+    """
+    identity = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
+    ignored = _ignored(identity)
+    for key in declared(schema).values():
+        parent, _, last = key.name.rpartition(".")
+        node = _inside(identity, parent) if parent else identity
+        if not isinstance(node, dict) or last not in node:
+            continue
+        neutral = key.affects == "nothing" or key.is_resolved
+        if neutral or key.is_left_out(node[last]) or not affects_training(key.name, ignored):
+            del node[last]
+    return identity
+
+
+def _ignored(plain: dict[str, Any]) -> list[str]:
+    """Return the keys that have no effect on the strategy of a config."""
+    supports = _inside(plain, "strategy.supports")
+    named = _inside(plain, "strategy.without_effect")
+    without_effect = [str(name) for name in named] if isinstance(named, list) else []
+    if supports != "one":
+        without_effect.append("support_task")
+    if supports not in ("many", "all"):
+        without_effect.append("strategy.tasks")
+    return without_effect
 
 
 def _inside(plain: Any, key: str) -> Any:
-    """The value at a dotted key, None where there is none: Hydra names a job's folder first."""
+    """Return the value at a dotted key, None where there is none: names come before checks."""
     for part in key.split("."):
         plain = plain.get(part) if isinstance(plain, dict) else None
     return plain
 
 
 def job_folder_name(plain: dict[str, Any]) -> str:
-    """A folder name made of what was asked, the same in every rerun."""
+    """Return a folder name made of what was asked, the same in every rerun."""
     return _name(plain, identity_of(plain), f"seed{plain.get('seed')}")
 
 
 def setting_name(plain: dict[str, Any]) -> str:
-    """A name made of what was asked less the seed: ``rte-stilts-mnli-3fa9c1d2``."""
+    """Return a name made of what was asked less the seed: ``rte-stilts-mnli-3fa9c1d2``."""
     return _name(plain, {k: v for k, v in identity_of(plain).items() if k != "seed"})
 
 
-def _name(plain: dict[str, Any], what: dict[str, Any], *more: str) -> str:
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+def _name(plain: dict[str, Any], identity: dict[str, Any], *more: str) -> str:
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
     names = ["target_task.name", "strategy.name"]
     if _inside(plain, "strategy.supports") == "one":
         names.append("support_task.name")
@@ -107,13 +104,10 @@ def _name(plain: dict[str, Any], what: dict[str, Any], *more: str) -> str:
 
 
 def slug(part: Any) -> str:
-    """A part of a folder's name; whatever was given, it leads out of no folder."""
+    """Return a part of a folder's name; whatever was given, it leads out of no folder."""
     return re.sub(r"\W+", "_", str(part))[:64]
 
 
 def stage_folder(key: str) -> str:
-    """The folder name of a job that trains one stage alone."""
+    """Return the folder name of a job that trains one stage alone."""
     return f"stages/{slug(key)}"
-
-
-KEY_LENGTH = 16

@@ -1,178 +1,215 @@
-"""Types of the configs.
+"""The schema of the config: every key with its type, its meaning and what it affects.
 
-The YAML files under ``conf/`` hold the values; the dataclasses here hold the types and nothing
-else, so a misspelt key or a word where a number belongs is refused before anything runs.
+The YAML files under ``conf/`` hold the values. A misspelt key, a word where a number belongs or a
+number out of bounds is refused before anything runs; see ``tlbench.config.validation``.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    InterpolationToMissingValueError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from tlbench.config.keys import group, key
 
-from tlbench.errors import UserError
+SEEDS = 2**32  # as many as numpy takes
+THREADS = 1024  # more than any machine has; a million would end the process
 
 
 @dataclass
 class Source:
     """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
 
-    format: str
-    path: str = "."
-    name: str | None = None
-    train: Any = None
-    dev: Any = None
-    more_dev: dict[str, Any] = field(default_factory=dict)
-    text: list[str] = field(default_factory=list)
-    label: str | None = None
-    values: list[str] | None = None
-    header: bool = True
-    seed: int = 0
+    format: str = key("csv, tsv, jsonl, parquet, hub or generated", "experiment")
+    path: str = key("folder of the files, or name on the hub", "experiment", default=".")
+    name: str | None = key("config on the hub, or generated task", "experiment", default=None)
+    train: Any = key("file, split of the hub, or number of rows", "experiment", default=None)
+    dev: Any = key("the same of the rows that are evaluated", "experiment", default=None)
+    more_dev: dict[str, Any] = key("more splits that are evaluated", "experiment", default={})
+    text: list[str] = key("the columns of the texts, one or two", "experiment", default=[])
+    label: str | None = key("the column of the label", "experiment", default=None)
+    values: list[str] | None = key("how the labels are written", "experiment", default=None)
+    header: bool = key("whether a file begins with column names", "experiment", default=True)
+    seed: int = key("of generated rows", "experiment", default=0)
 
 
 @dataclass
 class Task:
     """A task definition; ``labels`` of None makes it a regression."""
 
-    name: str
-    labels: list[str] | None
-    score: list[str]
-    metrics: list[str]
-    source: Source
+    name: str = key("as its file", "experiment")
+    labels: list[str] | None = key("the classes; null for a number", "experiment")
+    score: list[str] = key("the metrics whose mean is compared", "experiment")
+    metrics: list[str] = key("the metrics that are computed", "experiment")
+    source: Source = group()
+    kind: str | None = key(
+        "classification, regression or a dotted path; null: by labels", "experiment", since=None
+    )
 
 
 @dataclass
 class Encoder:
     """The group ``encoder``."""
 
-    name: str
-    revision: str | None
-    pretrained: bool
-    num_hidden_layers: int | None
-    max_length: int
-    trust_remote_code: bool = False
-    identity: str | None = None  # what the files are: see tlbench.plan.encoder_files
+    name: str = key("a name on the hub, a folder, or package:<package>/<folder>", "experiment")
+    revision: str | None = key("branch, tag or commit of the hub", "experiment")
+    pretrained: bool = key("false: random weights", "training")
+    num_hidden_layers: int | None = key("keep only the first layers", "training", above=0)
+    max_length: int = key("tokens of a row, at most", "training", above=0)
+    trust_remote_code: bool = key("run Python code in the files", "training", default=False)
+    identity: str | None = key(
+        "what the files are: a commit or a digest", "training", default=None, is_resolved=True
+    )
 
 
 @dataclass
 class Strategy:
-    """The group ``strategy``; ``supports`` is ``none``, ``one`` or ``all`` of ``tasks``."""
+    """The group ``strategy``."""
 
-    name: str
-    plan: str
-    supports: str
-    tasks: list[str]
+    name: str = key("what records call it", "experiment")
+    plan: str = key("dotted path of the function from experiment to final stage", "experiment")
+    supports: Literal["none", "one", "many", "all"] = key(
+        "one: support_task; many: tasks in their order; all: tasks but the target", "experiment"
+    )
+    tasks: list[str] = key("for supports of many or all", "experiment")
+    label: str | None = key("what tables call it; null: its name", "nothing", since=None)
+    without_effect: list[str] = key("keys that change nothing of it", "nothing", since=[])
 
 
 @dataclass
 class SubsampleSize:
     """The group ``subsample_size``; see ``tlbench.data.subsampling.count_rows``."""
 
-    target: Any
-    support: Any
-    per_task: dict[str, Any]
-    dev: int | None
-    seed: int
+    target: Any = key("train rows: null, a count or a fraction", "experiment", is_choice=True)
+    support: Any = key("the same, or 2x: of the target's", "experiment", is_choice=True)
+    per_task: dict[str, Any] = key("as if a task had so many", "experiment")
+    dev: int | None = key("evaluate on so many rows of a task at most", "experiment", above=0)
+    seed: int = key("of the draw", "experiment", least=0)
 
 
 @dataclass
 class Sampling:
     """The group ``sampling``; see ``tlbench.data.sampling`` and ``tlbench.data.batching``."""
 
-    name: str
-    temperature: float | None
-    cap: int | None
-    mode: str | None
-    floor: float | None
-    batches: str
-    epoch: Any
-    last_batch: str = "keep"
+    name: Literal["size", "uniform", "temperature", "annealed", "dynamic"] = key(
+        "each task's part of an epoch", "mixed"
+    )
+    temperature: float | None = key(
+        "flattens the parts",
+        "mixed",
+        above=0,
+        only_with=("name", ("temperature", "dynamic")),
+    )
+    cap: int | None = key(
+        "no task counts as larger",
+        "mixed",
+        above=0,
+        only_with=("name", ("temperature",)),
+    )
+    mode: Literal["softmax", "gap", "gap_x_size"] | None = key(
+        "of the distance to the score alone", "mixed", only_with=("name", ("dynamic",))
+    )
+    floor: float | None = key(
+        "no distance counts as smaller",
+        "mixed",
+        above=0,
+        only_with=("name", ("dynamic",)),
+    )
+    batches: Literal["heterogeneous", "homogeneous", "partition", "fixed_counts"] = key(
+        "the composition of batches", "mixed"
+    )
+    epoch: Literal["total", "shortest", "longest", "target"] | int = key(
+        "instances of an epoch, or a number of steps", "mixed", above=0
+    )
+    last_batch: Literal["keep", "drop"] = key(
+        "an epoch's last batch where it is smaller", "training", since="keep"
+    )
 
 
 @dataclass
 class Optim:
     """The group ``optim``."""
 
-    lr: float
-    weight_decay: float
-    warmup: float
-    schedule: str
-    gradient_clip: float | None
-    optimizer: dict[str, Any]
+    lr: float = key("learning rate at the peak of the schedule", "training", above=0)
+    weight_decay: float = key("of all but biases and normalisation", "training", least=0)
+    warmup: float = key("fraction of all steps", "training", least=0, most=1)
+    schedule: Literal[
+        "linear",
+        "cosine",
+        "constant",
+        "cosine_with_restarts",
+        "polynomial",
+        "inverse_sqrt",
+        "cosine_with_min_lr",
+        "warmup_stable_decay",
+    ] = key("of the learning rate, after the warm-up", "training")
+    gradient_clip: float | None = key("norm that no gradient exceeds", "training", above=0)
+    optimizer: dict[str, Any] = key("any optimizer of torch by _target_", "training")
+    schedule_options: dict[str, Any] = key(
+        "of a schedule of transformers: {num_cycles: 2}", "training", since={}
+    )
 
 
 @dataclass
 class TrainerConfig:
     """The group ``trainer``."""
 
-    max_epochs: int
-    max_steps: int | None
-    early_stopping: int | None
-    accelerator: str
-    devices: Any
-    precision: str
-    compile: Any
-    checkpoint_minutes: float | None
-    checkpoint_steps: int | None
-    progress_bar: bool | None
-    threads: int | None = None
+    max_epochs: int = key("epochs of a stage", "training", above=0)
+    max_steps: int | None = key("optimizer steps of a stage, at most", "training", above=0)
+    early_stopping: int | None = key(
+        "evaluations without an improvement, before it stops", "training", above=0
+    )
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = key("what trains", "nothing")
+    devices: Literal["auto"] | int = key("of one stage; batches are shared out", "nothing", above=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"] = key(
+        "of numbers", "training"
+    )
+    compile: Literal["auto"] | bool = key("torch.compile the encoder", "training")
+    checkpoint_minutes: float | None = key("between two checkpoints", "nothing", above=0)
+    checkpoint_steps: int | None = key("between two checkpoints", "nothing", above=0)
+    progress_bar: bool | None = key("null: only on a terminal", "nothing")
+    threads: int | None = key(
+        "of torch, in each process of a stage; null: its own choice",
+        "nothing",
+        default=None,
+        above=0,
+        most=THREADS,
+    )
 
 
 @dataclass
 class Config:
     """The whole config of a job, checked."""
 
-    encoder: Encoder
-    strategy: Strategy
-    target_task: Task
-    support_task: Any  # a Task, or {"name": None}
-    subsample_size: SubsampleSize
-    suite: dict[str, Any]
-    sampling: Sampling
-    optim: Optim
-    trainer: TrainerConfig
-    logger: dict[str, Any]
-    seed: int
-    study: str
-    batch_size: int
-    micro_batch_size: int | None
-    eval_batch_size: int
-    group_by_length: bool
-    fast_kernels: bool
-    eval_every: float
-    selection: str
-    heads: str
-    loss: str
-    keep_weights: Any  # a word, or a list of tasks
-    store_dir: str
-    cache_dir: str
-    only_stage: str | None
-    num_workers: int
-
-
-def parse_config(cfg: DictConfig) -> Config:
-    """Check a composed config.
-
-    Raises:
-        UserError: on an unknown key, a value of the wrong type, or a mandatory value not given.
-    """
-    return cast(Config, checked(Config, cfg, ""))
-
-
-def checked(schema: type, node: Any, where: str) -> Any:
-    """An instance of the dataclass ``schema`` from a config node found at the key ``where``."""
-    try:
-        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
-    except OmegaConfBaseException as error:
-        reason = str(error.msg or error).splitlines()[0]
-        key = ".".join(part for part in (where, error.full_key) if part)
-        if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
-            missing = reason.rsplit(": ", 1)[-1]
-            key = key if key.endswith(missing) else missing  # of an interpolation, what it lacks
-            raise UserError(f"Change {key}: give it a value.") from error
-        raise UserError(f"Change {key or 'the config'}: {reason}") from error
+    encoder: Encoder = group()
+    strategy: Strategy = group(is_choice=True)
+    target_task: Task = group(is_choice=True)
+    support_task: Any = key("a task, or none", "experiment", is_choice=True)
+    subsample_size: SubsampleSize = group()
+    suite: dict[str, Any] = key("where the tasks' rows are", "experiment")
+    sampling: Sampling = group()
+    optim: Optim = group()
+    trainer: TrainerConfig = group()
+    method: dict[str, Any] = key(
+        "from the tasks' losses to gradients, by _target_", "mixed", is_choice=True
+    )
+    logger: dict[str, Any] = key("loggers by name, each with its _target_", "nothing")
+    seed: int = key(
+        "of weights, batches and dropout", "training", is_choice=True, least=0, below=SEEDS
+    )
+    study: str = key("the folder under multirun, and W&B's group", "nothing")
+    batch_size: int = key("rows of an optimizer step", "training", above=0)
+    micro_batch_size: int | None = key(
+        "rows of a forward; the loss stays that of batch_size", "nothing", above=0
+    )
+    eval_batch_size: int = key("rows of a forward in evaluation", "nothing", above=0)
+    group_by_length: bool = key("batches near each other exchange rows", "training")
+    fast_kernels: bool = key("cheaper dropout and attention, no padding", "training")
+    eval_every: float = key("epochs between evaluations", "training", above=0)
+    selection: Literal["dev", "held_out"] = key("what chooses the best weights", "training")
+    heads: Literal["per_task", "per_label_count"] = key("which tasks share a head", "started")
+    keep_weights: Literal["needed", "all", "none"] | list[str] = key(
+        "what the store keeps: a word, or tasks of the last stage", "nothing"
+    )
+    store_dir: str = key("finished stages, shared by all jobs", "nothing")
+    cache_dir: str = key("tokenised rows", "nothing")
+    only_stage: str | None = key("train just the stage of this key", "nothing")
+    num_workers: int = key("processes that load rows", "nothing", least=0)
+    tags: list[str] = key("more tags of a run", "nothing", since=[])

@@ -1,116 +1,173 @@
-"""What can be wrong with a config whose types are right."""
+"""From a composed config to a checked one; what no run can work with is refused."""
 
 import math
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Optional, Union, cast, get_args, get_origin, get_type_hints
 
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from tlbench.config.keys import Key, declared, value_at
 from tlbench.config.schema import Config
-from tlbench.config.values import MODES, ONE_TASK_A_BATCH, RULES
+from tlbench.config.suggestions import unknown
 from tlbench.errors import UserError
 
-_CHOICES = {
-    "strategy.supports": ("none", "one", "all"),
-    "selection": ("dev", "held_out"),
-    "heads": ("per_task", "per_label_count"),
-    "loss": ("sum", "mean"),
-    "sampling.name": tuple(RULES),
-    "sampling.last_batch": ("keep", "drop"),
-    "sampling.batches": ("heterogeneous", *ONE_TASK_A_BATCH, "fixed_counts"),
-    "optim.schedule": ("linear", "cosine", "constant"),
-    "trainer.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
-    "trainer.precision": ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"),
-}
-_POSITIVE = (
-    "batch_size",
-    "micro_batch_size",
-    "eval_batch_size",
-    "eval_every",
-    "optim.lr",
-    "trainer.max_epochs",
-    "trainer.checkpoint_minutes",
-    "trainer.checkpoint_steps",
-    "trainer.max_steps",
-    "trainer.early_stopping",
-    "trainer.threads",
-    "encoder.max_length",
-    "encoder.num_hidden_layers",
-    "sampling.temperature",
-    "sampling.cap",
-    "sampling.floor",
-    "subsample_size.dev",
-    "optim.gradient_clip",
-)
-_NOT_NEGATIVE = ("seed", "subsample_size.seed", "num_workers", "optim.weight_decay")
-SEEDS = 2**32  # as many as numpy takes
-THREADS = 1024  # more than any machine's; a million would end the process
 NAME = r"[A-Za-z0-9][\w-]{0,63}"
 NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
-KEEP_WEIGHTS = ("needed", "all", "none")
-EPOCHS = ("total", "shortest", "longest", "target")
+_KINDS = {int: "a whole number", bool: "true, false", list: "a list of words"}
+
+
+def parse_config(cfg: DictConfig) -> Config:
+    """Check a composed config.
+
+    Raises:
+        UserError: on an unknown key, a value of the wrong type or out of bounds, or a mandatory
+            value that is not given.
+    """
+    return cast(Config, checked(Config, cfg, ""))
+
+
+def checked(schema: type, node: Any, where: str) -> Any:
+    """Return an instance of the dataclass ``schema`` from a config node found at the key ``where``.
+
+    Raises:
+        UserError: as ``parse_config`` does.
+    """
+    try:
+        plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
+        typed = OmegaConf.to_container(merged, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise _refusal(error, where) from error
+    for key in declared(schema).values():
+        _check(key, _inside(cast(dict[str, Any], typed), key.name), where)
+    return _instance(schema, typed)
+
+
+def _refusal(error: OmegaConfBaseException, where: str) -> UserError:
+    """Return OmegaConf's error as a sentence of ours."""
+    reason = str(error.msg or error).splitlines()[0]
+    name = ".".join(part for part in (where, error.full_key) if part)
+    if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
+        missing = reason.rsplit(": ", 1)[-1]
+        name = name if name.endswith(missing) else missing  # of an interpolation, what it lacks
+        return UserError(f"Change {name}: give it a value.")
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and name:
+        return UserError(unknown(name))
+    return UserError(f"Change {name or 'the config'}: {reason}")
+
+
+@cache
+def _without_words(schema: type) -> type:
+    """Return a schema that OmegaConf 2.3 understands: it has no ``Literal``, and few unions."""
+    hints = get_type_hints(schema)
+    made: list[tuple[str, Any, Any]] = []
+    for one in fields(schema):
+        options: Any = {"default": one.default, "default_factory": one.default_factory}
+        made.append((one.name, _plain(hints[one.name]), field(**options)))
+    return make_dataclass(schema.__name__, made)
+
+
+def _plain(annotation: Any) -> Any:
+    if is_dataclass(annotation):
+        return _without_words(cast(type, annotation))
+    if get_origin(annotation) is Literal:
+        return str
+    if get_origin(annotation) in (Union, UnionType):
+        inner = [part for part in get_args(annotation) if part is not NoneType]
+        return Optional[_plain(inner[0])] if len(inner) == 1 else Any  # noqa: UP045 - at run time
+    return annotation
+
+
+def _instance(schema: type, plain: Any) -> Any:
+    hints = get_type_hints(schema)
+    return schema(
+        **{
+            name: _instance(hints[name], value) if is_dataclass(hints[name]) else value
+            for name, value in plain.items()
+        }
+    )
+
+
+def _inside(plain: Mapping[str, Any], name: str) -> Any:
+    value: Any = plain
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def _check(key: Key, value: Any, where: str) -> None:
+    """Refuse a word that a key does not take, and a number out of its bounds."""
+    name = f"{where}.{key.name}" if where else key.name
+    parts = get_args(key.annotation) if get_origin(key.annotation) is not Literal else ()
+    parts = parts or (key.annotation,)
+    words = [w for part in parts if get_origin(part) is Literal for w in get_args(part)]
+    kinds = [get_origin(part) or part for part in parts if get_origin(part) is not Literal]
+    if words and not (value in words if isinstance(value, str) else _is_a(value, kinds)):
+        one_of(name, value, [*words, *(_KINDS[kind] for kind in kinds if kind in _KINDS)])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_bounds(key, name, value)
+
+
+def _is_a(value: Any, kinds: Iterable[Any]) -> bool:
+    if isinstance(value, list):
+        return list in kinds and all(isinstance(word, str) for word in value)
+    return type(value) in kinds
+
+
+def _check_bounds(key: Key, name: str, value: float) -> None:
+    if key.above is not None and not key.above < value < math.inf:
+        raise UserError(f"Change {name}: {value} is not a number more than {key.above:g}.")
+    if key.least is not None and not key.least <= value < math.inf:
+        raise UserError(f"Change {name}: {value} is not a number from {key.least:g} on.")
+    if key.most is not None and not value <= key.most:
+        raise UserError(f"Change {name}: {value} is more than {key.most:g}.")
+    if key.below is not None and not value < key.below:
+        raise UserError(f"Change {name}: {value} is not less than {key.below}.")
 
 
 def check_config(config: Config) -> None:
-    """Refuse values that no run can work with.
+    """Refuse values that do not go together.
 
     Raises:
         UserError: naming the key to change.
     """
-    for key, choices in _CHOICES.items():
-        one_of(key, value_at(config, key), choices)
-    for key in _POSITIVE:
-        value = value_at(config, key)
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"Change {key}: {value} is not a number more than 0.")
-    for key in _NOT_NEGATIVE:
-        if not 0 <= value_at(config, key) < math.inf:
-            raise UserError(f"Change {key}: {value_at(config, key)} is not a number from 0 on.")
-    if config.seed >= SEEDS:
-        raise UserError(f"Change seed: {config.seed} is not less than {SEEDS}.")
-    if (config.trainer.threads or 1) > THREADS:
-        raise UserError(f"Change trainer.threads: {config.trainer.threads} is more than {THREADS}.")
     if not isinstance(config.support_task, dict):
         raise UserError(f"Change support_task: '{config.support_task}' is not a task.")
     if not re.fullmatch(NAME, config.study):  # it names a folder
         raise UserError(f"Change study: {NAME_RULE}.")
-    if not 0 <= config.optim.warmup <= 1:
-        raise UserError(f"Change optim.warmup: {config.optim.warmup} is not a fraction of steps.")
-    epoch = config.sampling.epoch
-    if not (isinstance(epoch, int) and not isinstance(epoch, bool) and epoch > 0):
-        one_of("sampling.epoch", epoch, (*EPOCHS, "a number of steps"))
-    one_of("trainer.compile", str(config.trainer.compile).lower(), ("auto", "true", "false"))
-    _check_rule(config)
-    if not isinstance(config.keep_weights, list):
-        one_of("keep_weights", config.keep_weights, (*KEEP_WEIGHTS, "a list of tasks"))
-    devices = str(config.trainer.devices)
-    if devices != "auto" and not (devices.isdigit() and 0 < int(devices) <= config.batch_size):
+    devices = config.trainer.devices
+    if isinstance(devices, int) and devices > config.batch_size:
         raise UserError(
-            f"Change trainer.devices: '{devices}' is neither auto nor a number up to batch_size."
+            f"Change trainer.devices: {devices} devices can't share a batch of {config.batch_size}."
         )
-
-
-def _check_rule(config: Config) -> None:
     sampling = config.sampling
     if sampling.name == "temperature" and sampling.temperature is None:
         raise UserError("Change sampling.temperature: sampling=temperature needs a number.")
-    if sampling.name == "dynamic":
-        one_of("sampling.mode", str(sampling.mode), MODES)
-        if sampling.mode != "softmax" and sampling.floor is None:
-            raise UserError(f"Change sampling.floor: sampling.mode={sampling.mode} needs a number.")
+    if sampling.name == "dynamic" and sampling.mode is None:
+        raise UserError("Change sampling.mode: sampling=dynamic needs softmax, gap or gap_x_size.")
+    if sampling.name == "dynamic" and sampling.mode != "softmax" and sampling.floor is None:
+        raise UserError(f"Change sampling.floor: sampling.mode={sampling.mode} needs a number.")
 
 
-def value_at(config: Any, key: str) -> Any:
-    """The value at a dotted key of a checked config."""
-    for part in key.split("."):
-        config = getattr(config, part)
-    return config
-
-
-def one_of(key: str, value: Any, choices: Iterable[str]) -> None:
+def one_of(name: str, value: Any, choices: Iterable[str]) -> None:
     """Refuse a value that is none of the choices.
 
     Raises:
         UserError: naming the key and the choices.
     """
     if value not in (choices := tuple(choices)):
-        raise UserError(f"Change {key}: '{value}' is not one of {', '.join(choices)}.")
+        raise UserError(f"Change {name}: '{value}' is not one of {', '.join(choices)}.")
+
+
+__all__ = ["NAME", "NAME_RULE", "check_config", "checked", "one_of", "parse_config", "value_at"]

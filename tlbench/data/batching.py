@@ -13,11 +13,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.config.values import ONE_TASK_A_BATCH
-
 BatchPlan = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task in the batch
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ONE_TASK_A_BATCH = ("homogeneous", "partition")
 
 
 def apportion(shares: Floats, total: int) -> Ints:

@@ -17,7 +17,7 @@ from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.tokenization import pad
-from tlbench.methods.scalarize import row_weights
+from tlbench.methods.base import make_method
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
     ) -> None:
         self.rows = rows
         self.tokenizer = tokenizer
-        self.loss = config.loss
+        self.method = make_method(config.method, [split.task.name for split in rows])
         self.max_length = config.encoder.max_length
         self.rank = rank
         self.ranks = ranks
@@ -72,7 +72,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
         nothing = np.empty(0, np.int64)
         ids = [r.used[positions.get(task, nothing)] for task, r in enumerate(self.rows)]
         counts = [len(of_task) for of_task in ids]
-        weights = row_weights(counts, self.loss)
+        weights = self.method.row_weights(counts)
         if self.ranks > 1:
             ids, weights = rank_part(ids, weights, self.rank, self.ranks)
         return self._batch(ids, weights)._replace(rows=sum(counts))

@@ -3,14 +3,12 @@
 import math
 import reprlib
 import textwrap
-from collections.abc import Callable
 from typing import Any
 
 from tlbench.config.schema import Task
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
-
-ToLabel = Callable[[Any, str], float]
+from tlbench.tasks.base import ToLabel
 
 
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
@@ -60,31 +58,3 @@ def _text(task: Task, cell: Any, where: str) -> str:
             f"surrogate {text[error.start]}."
         ) from error
     return text
-
-
-def labeller(task: Task, values: list[str] | None) -> ToLabel:
-    """From a raw label to a class index, or to a finite number where there are no classes."""
-    index = {str(value): float(i) for i, value in enumerate(values or task.labels or [])}
-
-    def to_class(raw: Any, where: str) -> float:
-        if str(raw) not in index:
-            known = textwrap.shorten(", ".join(index), 200)
-            raise UserError(
-                f"Change labels (or source.values) of task '{task.name}': {where} has the label "
-                f"{reprlib.repr(str(raw))}, known are {known}."
-            )
-        return index[str(raw)]
-
-    def to_number(raw: Any, where: str) -> float:
-        try:
-            number = math.nan if isinstance(raw, bool) else float(raw)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise UserError(
-                f"Change source.label of task '{task.name}': {where} has "
-                f"{reprlib.repr(str(raw))} where a regression needs a number."
-            )
-        return number
-
-    return to_class if task.labels else to_number

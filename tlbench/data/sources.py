@@ -20,9 +20,10 @@ from huggingface_hub.utils.logging import set_verbosity_error
 from tlbench.config.schema import Task
 from tlbench.data import generated
 from tlbench.data.cache import cached
-from tlbench.data.parsing import canonical, labeller
+from tlbench.data.parsing import canonical
 from tlbench.data.readers import FILE_FORMATS, Row, read_rows
 from tlbench.errors import UserError
+from tlbench.tasks.kinds import kind_of
 
 # A hub out of reach is told once, in a sentence of ours, not at each of its retries.
 set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -122,7 +123,8 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
-    spec = [source.format, source.text, source.label, source.values, source.header, task.labels]
+    spec = [source.format, source.text, source.label, source.values, source.header]
+    spec += [task.labels, *([task.kind] if task.kind else [])]
     return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
 
 
@@ -135,7 +137,7 @@ def _file_digest(file: str, modified: int) -> str:
 
 def _file_rows(task: Task, file: Path) -> Iterator[Row]:
     source = task.source
-    to_label = labeller(task, source.values)
+    to_label = kind_of(task).labeller()
     unit = "row" if source.format == "parquet" else "line"
     for number, row in read_rows(file, source.format, source.header):
         yield canonical(task, row, to_label, f"{file}, {unit} {number}")
@@ -147,7 +149,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
     dataset = _load_hub(*where)
     label = (dataset.features or {}).get(str(source.label))
     names = label.names if isinstance(label, ClassLabel) else None
-    to_label = labeller(task, source.values)
+    to_label = kind_of(task).labeller()
 
     def make() -> Iterator[Row]:
         for i, row in enumerate(dataset):
@@ -156,6 +158,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
             yield canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
 
     spec = [source.text, source.label, source.values, task.labels, names]
+    spec += [task.kind] if task.kind else []
     return Split(task, name, _digest(_hub_content(*where), *spec), make)
 
 

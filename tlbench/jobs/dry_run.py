@@ -7,8 +7,8 @@ from tlbench.console import say
 from tlbench.plan.estimate import estimated_seconds
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.missing import Missing
-from tlbench.plan.schedule import Schedule
-from tlbench.plan.stage import TRAINING_VERSION, Stage
+from tlbench.plan.schedule import Schedule, trained_rows
+from tlbench.plan.stage import TRAINING_VERSION, Stage, TrainStage
 from tlbench.store.store import Store, store_of
 
 
@@ -19,7 +19,7 @@ def print_run(experiment: Experiment) -> None:
     missing.add(stages)
     say(f"{experiment.title}: {len(stages)} stages")
     for stage in stages:
-        rows = Schedule.planned(stage).trained_rows
+        rows = trained_rows(stage)
         state = "to train" if stage.key in missing.stages else "reused"
         say(f"  {stage.key}  {stage.title}: {rows:,} rows, {state}")
     say_unresolved([experiment])
@@ -36,7 +36,8 @@ def say_unresolved(experiments: Iterable[Experiment]) -> None:
 def say_older(stores: Iterable[Store]) -> None:
     """Say how many stages are of an older training, which would give other numbers."""
     for store in stores:
-        older = sum(s["ingredients"].get("recipe") != TRAINING_VERSION for s in store.stages())
+        versions = [m.get("fingerprint", {}).get("training") for m in store.stages()]
+        older = sum(version != TRAINING_VERSION for version in versions)
         if older:
             say(
                 f"{older} stages in {store.root} are of an older version of tlbench, whose keys "
@@ -46,7 +47,7 @@ def say_older(stores: Iterable[Store]) -> None:
 
 def say_work(stages: Iterable[Stage]) -> None:
     """Print how many rows stages train and evaluate at most, and about how long it takes."""
-    schedules = [Schedule.planned(stage) for stage in stages]
+    schedules = [Schedule.planned(stage) for stage in stages if isinstance(stage, TrainStage)]
     if not schedules:
         return
     trained = sum(schedule.trained_rows for schedule in schedules)

@@ -19,7 +19,8 @@ from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
 from tlbench.jobs.dry_run import print_run
 from tlbench.jobs.runner import StageRunner
-from tlbench.plan.experiment import Experiment, build
+from tlbench.plan.build import build
+from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import Stage
 from tlbench.records.build import encoder_word, finished_record, with_first_costs, write_failure
 from tlbench.records.provenance import git_revision
@@ -112,7 +113,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     alone = experiment.config.only_stage is not None
     job = _describe(experiment, folder, wanted if alone else None)
     log.info("%s", job.title)
-    opened = loggers.open_log(experiment.config.logger, job)
+    opened = loggers.open_logs(experiment.config.logger, job)
     summary: dict[str, Any] = {}
     try:
         execution = StageRunner(store, opened, plan, wanted)
@@ -147,10 +148,10 @@ def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> logg
     if alone:
         kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
     else:
-        config["cell"] = setting_name(asdict(c))  # what it shares with the runs of other seeds
+        config["setting"] = setting_name(asdict(c))  # what it shares with the runs of other seeds
         kind, title = c.strategy.name, experiment.title
-        tasks = [draw.name for draw in (experiment.target, *experiment.supports)]
-    tags = dict.fromkeys([kind, *tasks, encoder_word(c.encoder.name)])
+        tasks = [subset.name for subset in (experiment.target, *experiment.supports)]
+    tags = dict.fromkeys([kind, *tasks, encoder_word(c.encoder.name), *c.tags])
     return loggers.RunInfo(title, c.study, kind, tuple(tags), config, folder)
 
 

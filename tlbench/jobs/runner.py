@@ -3,19 +3,20 @@
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tlbench.jobs.loggers import JobLog
+from hydra.utils import get_method
+
+from tlbench.jobs.loggers import JobLogs
 from tlbench.plan import weights
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import Need, Stage
 from tlbench.records.build import COSTS, stage_entries_before
 from tlbench.records.provenance import git_revision, package_versions
 from tlbench.records.record import CONDITIONS, jsonable
 from tlbench.store.claims import Claim
 from tlbench.store.disk import writing
 from tlbench.store.store import Store
-from tlbench.training.context import StageContext
+from tlbench.training.context import Needed, StageContext
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class StageRunner:
     """
 
     store: Store
-    opened: JobLog
+    opened: JobLogs
     plan: Sequence[Stage]
     last: Stage
     trained: set[str] = field(default_factory=set)
@@ -61,61 +62,55 @@ class StageRunner:
         if manifest:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return manifest
-        before = {need.stage.key: self.ensure(need.stage, need.tasks) for need in stage.needs}
+        needed = tuple(self._needed(need) for need in stage.needs)
         with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
             manifest = self.store.find_sound(stage.key, weights_of)
             if manifest is None:  # nobody trained it in the meantime
                 self.store.set_aside_damaged(stage.key, claim)
-                manifest = self._train(stage, claim, before, weights_of)
+                manifest = self._make(stage, claim, needed, weights_of)
                 self.trained.add(stage.key)
         return manifest
 
-    def _train(
-        self,
-        stage: Stage,
-        claim: Claim,
-        before: dict[str, dict[str, Any]],
-        weights_of: Collection[str],
+    def _needed(self, need: Need) -> Needed:
+        manifest = self.ensure(need.stage, need.tasks)
+        if need.weights_of is None:
+            return Needed(need, manifest)
+        return Needed(need, manifest, self.store.weights(need.stage.key, need.weights_of))
+
+    def _make(
+        self, stage: Stage, claim: Claim, needed: tuple[Needed, ...], weights_of: Collection[str]
     ) -> dict[str, Any]:
+        """Make a stage in a work folder, and commit it.
+
+        Args:
+            needed: what the stage needs, finished.
+            weights_of: the tasks whose best weights are wanted now; ``keep_weights`` may add some.
+        """
         earlier = self.store.find(stage.key)  # finished, and without weights that are wanted now
         kept = {*weights_of, *weights.kept(self.plan, self.last)[stage.key]}
         if earlier:
             kept.update(earlier["weights"])
         with self.store.work_folder(stage.key, claim) as work:
-            lost = [n.stage for n in stage.needs if before[n.stage.key].get("diverged")]
-            if lost:
-                manifest = _not_trained(stage, lost[0], before[lost[0].key]["diverged"])
+            diverged = [one for one in needed if one.manifest.get("diverged")]
+            if diverged:
+                made = _not_trained(stage, diverged[0])
             else:
-                manifest = self._train_in(work, stage, claim, before, frozenset(kept))
-            manifest["before"] = stage_entries_before(before)
-            manifest["ingredients"] = stage.ingredients()
-            manifest["encoder"] = stage.config.encoder.name
-            manifest["title"] = stage.title
-            manifest["versions"] = package_versions()
-            manifest["git_revision"] = git_revision()
+                context = StageContext(
+                    stage, self._role(stage), work, needed, frozenset(kept), claim
+                )
+                made = self._run(context)
+            manifest = {**made, **_provenance(stage, needed)}
             if earlier:
                 _compare(stage, earlier, manifest)
             return self.store.commit(stage.key, work, jsonable(manifest), claim)
 
-    def _train_in(
-        self,
-        work: Path,
-        stage: Stage,
-        claim: Claim,
-        before: dict[str, dict[str, Any]],
-        weights_of: frozenset[str],
-    ) -> dict[str, Any]:
-        # Here and not above: with everything in the store a job does without torch.
-        from tlbench.training.train import train_stage
-
-        role, start = self._role(stage), None
-        if stage.start and stage.start.weights_of:
-            start = self.store.weights(stage.start.stage.key, stage.start.weights_of)
-        alone = {s.tasks[0]: before[s.key]["tasks"][s.tasks[0]] for s in stage.scores}
-        scores = {task: _number(entry["selected_by"]) for task, entry in alone.items()}
-        run = StageContext(stage, role, work, start, scores, weights_of, claim)
-        log.info("  %s: training as %s (%s)", run.title, role, stage.key)
-        return train_stage(run, self.opened.lightning())
+    def _run(self, context: StageContext) -> dict[str, Any]:
+        stage = context.stage
+        log.info("  %s: training as %s (%s)", context.title, context.role, stage.key)
+        # By its name and not imported above: with everything in the store a job needs no torch.
+        make = get_method(stage.run)
+        manifest: dict[str, Any] = make(context, self.opened.lightning())
+        return manifest
 
     def _role(self, stage: Stage) -> str:
         """``target`` for the plan's last stage, ``support`` (or ``support1``, ``support2``, ... in
@@ -145,34 +140,43 @@ def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) ->
             )
 
 
-def _not_trained(stage: Stage, lost: Stage, why: str) -> dict[str, Any]:
-    """What ``train_stage`` would return of a stage that needs one that has diverged."""
-    diverged = f"it needs {lost.title}, which has diverged: {why}"
-    log.warning("  %s is not trained: %s", stage.title, diverged)
+def _provenance(stage: Stage, needed: Sequence[Needed]) -> dict[str, Any]:
+    """Return what ``stage.json`` holds beside what made the stage has found."""
+    return {
+        "before": stage_entries_before({one.need.stage.key: one.manifest for one in needed}),
+        "fingerprint": stage.fingerprint(),
+        "encoder": stage.config.encoder.name,
+        "seed": stage.config.seed,
+        "title": stage.title,
+        "versions": package_versions(),
+        "git_revision": git_revision(),
+    }
+
+
+def _not_trained(stage: Stage, diverged: Needed) -> dict[str, Any]:
+    """Return what would be found of a stage that needs one that has diverged."""
+    reason = f"it needs {diverged.need.stage.title}, which has diverged: "
+    reason += str(diverged.manifest["diverged"])
+    log.warning("  %s is not trained: %s", stage.title, reason)
     tasks = {
-        draw.name: {
+        subset.name: {
             "score": None,
             "selected_by": None,
-            "metrics": dict.fromkeys(draw.task.metrics),
+            "metrics": dict.fromkeys(subset.task.metrics),
             "majority_score": None,
             "collapsed": None,
             "step": 0,
-            "train_rows": draw.count,
+            "train_rows": subset.count,
         }
-        for draw in stage.draws
+        for subset in stage.subsets
     }
     nothing = dict.fromkeys(COSTS, 0) | dict.fromkeys(CONDITIONS)
     return {
         "tasks": tasks,
-        "diverged": diverged,
+        "diverged": reason,
         "history": [],
         "shares": [],
         "weights": [],
         **nothing,
         "device": "",
     }
-
-
-def _number(score: float | None) -> float:
-    """A score from a file, where None stands for one that is not defined."""
-    return float("nan") if score is None else score

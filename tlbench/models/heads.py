@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tlbench.config.schema import Task
+from tlbench.tasks.kinds import kind_of
 
 
 class Head(nn.Module):
@@ -31,4 +32,4 @@ class Head(nn.Module):
 
 def head_name(task: Task, heads: str) -> str:
     """The head a task uses: its own, or the one for its number of labels."""
-    return task.name if heads == "per_task" else f"labels_{len(task.labels or [None])}"
+    return task.name if heads == "per_task" else f"labels_{kind_of(task).outputs}"

@@ -13,7 +13,7 @@ from tlbench.data.batch import Batch
 from tlbench.models.features import PLAIN, Kernels, features, prepare
 from tlbench.models.heads import Head, head_name
 from tlbench.models.kernels.dropout import use_fast_kernels
-from tlbench.tasks.metrics import row_losses
+from tlbench.tasks.kinds import kind_of
 
 
 class MultiTaskModel(nn.Module):
@@ -35,7 +35,9 @@ class MultiTaskModel(nn.Module):
         self.tasks = tuple(tasks)
         self.sharing = heads
         self.head_names = [head_name(task, heads) for task in tasks]
-        outputs = {n: len(t.labels or [None]) for n, t in zip(self.head_names, tasks, strict=True)}
+        self.kinds = [kind_of(task) for task in tasks]
+        sizes = [kind.outputs for kind in self.kinds]
+        outputs = dict(zip(self.head_names, sizes, strict=True))
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
         # The prefix keeps a task called "training" or "type" from shadowing an attribute.
         self.heads = nn.ModuleDict(
@@ -58,11 +60,12 @@ class MultiTaskModel(nn.Module):
         ]
 
     def loss(self, batch: Batch) -> Tensor:
-        """The batch's loss: weighted rows of cross-entropy, or squared error in a regression."""
+        """Return a batch's loss: every row's, as the kind of its task has it, times its weight."""
         logits = self(batch.inputs, batch.counts)
         labels = torch.split(batch.labels, list(batch.counts))
-        rows = [row_losses(*both) for both in zip(self.tasks, logits, labels, strict=True)]
-        return (torch.cat(rows) * batch.weights).sum()
+        by_task = zip(self.kinds, logits, labels, strict=True)
+        losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
+        return (torch.cat(losses) * batch.weights).sum()
 
     def save_head(self, task: Task, file: Path) -> None:
         """Write the head of a task as safetensors, under names that say nothing of ``heads``.

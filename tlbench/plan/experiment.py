@@ -1,27 +1,27 @@
-"""From a config to an experiment, from an experiment to its stages and its result record."""
+"""From a config to an experiment, and from an experiment to its stages."""
 
 import inspect
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hydra.utils import get_method
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from tlbench.config.identity import unresolved
-from tlbench.config.overrides import read_option
-from tlbench.config.schema import Config, Task, checked, parse_config
-from tlbench.config.search_path import task_file
-from tlbench.config.validation import check_config
-from tlbench.data.sources import Split, splits
-from tlbench.data.subsampling import count_rows
+from tlbench.config.keys import declared, is_under
+from tlbench.config.schema import Config
+from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
-from tlbench.plan import encoder_files, weights
-from tlbench.plan.stage import Need, Stage, TaskSubset, check_stage
-from tlbench.tasks.definition import check_task
+from tlbench.plan import weights
+from tlbench.plan.stage import Need, Stage, TaskSubset, TrainStage
+
+# What a stage may change of its experiment's config: all that affects a training, but for the
+# encoder, whose weights go from stage to stage.
+_PER_STAGE = tuple(
+    key.name
+    for key in declared(Config).values()
+    if key.affects in ("training", "started", "mixed") and not is_under(key.name, ["encoder"])
+)
 
 
 @dataclass(frozen=True)
@@ -38,34 +38,45 @@ class Experiment:
     supports: tuple[TaskSubset, ...]
     unresolved: str | None = None
 
-    def stage(self, draws: Sequence[TaskSubset], start: Stage | Need | None = None) -> Stage:
-        """Make the stage that trains ``draws`` together under this experiment's config.
+    def stage(
+        self, subsets: Sequence[TaskSubset], start: Stage | Need | None = None, **changed: Any
+    ) -> TrainStage:
+        """Make the stage that trains tasks together.
 
         Args:
+            subsets: of the tasks: ``experiment.target`` and ``experiment.supports``.
             start: the stage to start from. A ``Need`` says which task's best weights are taken;
                 else they are those of the task that is trained again, or of its only task.
+            changed: config values for this stage alone, as ``optim={"lr": 1e-5}, batch_size=16``.
 
         Raises:
-            UserError: for no task, one task twice, or a start that leaves the choice open.
+            UserError: for no task, one task twice, a start that leaves the choice open, or a value
+                that can't be changed for a stage.
         """
-        if not all(isinstance(draw, TaskSubset) for draw in draws):
+        if not all(isinstance(subset, TaskSubset) for subset in subsets):
             raise UserError("Change strategy.plan: a stage takes experiment.target and the like.")
-        by_name = tuple(sorted(draws, key=lambda draw: draw.name))
-        names = [draw.name for draw in by_name]
+        by_name = tuple(sorted(subsets, key=lambda subset: subset.name))
+        names = [subset.name for subset in by_name]
         if not names or len(set(names)) < len(names):
             raise UserError(
                 f"Change strategy.plan: a stage trains one or more different tasks, not {names}."
             )
-        sampling, mixed = self.config.sampling, len(by_name) > 1
-        target = self.target.name if mixed and sampling.epoch == "target" else None
-        if target is not None and target not in names:
+        config = _with_changes(self.config, changed) if changed else self.config
+        target = self._target_among(names) if config.sampling.epoch == "target" else None
+        dynamic = len(names) > 1 and config.sampling.name == "dynamic"
+        scores = tuple(self.stage([subset], **changed) for subset in by_name) if dynamic else ()
+        return TrainStage(config, by_name, _need(start, names), target, scores)
+
+    def _target_among(self, names: Sequence[str]) -> str | None:
+        """Return the task that an epoch of these tasks is measured by; None for a task alone."""
+        if len(names) == 1:
+            return None
+        if self.target.name not in names:
             raise UserError(
                 f"Change sampling.epoch: the stage of {', '.join(names)} does not train the target "
-                f"task '{target}', by which its epochs would be measured."
+                f"task '{self.target.name}', by which its epochs would be measured."
             )
-        dynamic = mixed and sampling.name == "dynamic"
-        scores = tuple(self.stage([draw]) for draw in by_name) if dynamic else ()
-        return Stage(self.config, by_name, _need(start, names), target, scores)
+        return self.target.name
 
     def plan(self) -> list[Stage]:
         """Return the stages to train, in order; the last one gives the target's score.
@@ -84,7 +95,7 @@ class Experiment:
             )
         stages = final.graph()
         for stage in stages:
-            check_stage(stage)
+            stage.check()
         if self.config.only_stage is None:
             weights.check_names(final)
         return stages
@@ -120,13 +131,40 @@ class Experiment:
     @property
     def title(self) -> str:
         """What a person reads: ``stilts rte<-mnli s0``."""
-        c = self.config
-        arrow = f"<-{self.supports[0].name}" if c.strategy.supports == "one" else ""
-        return f"{c.strategy.name} {self.target.name}{arrow} s{c.seed}"
+        return title_of(self.config)
+
+
+def title_of(config: Config) -> str:
+    """Return what a person reads of an experiment, planned or not: ``stilts rte<-mnli s0``."""
+    strategy = config.strategy
+    named = {"one": [str(config.support_task.get("name"))], "many": strategy.tasks}
+    supports = "+".join(named.get(strategy.supports, []))
+    arrow = f"<-{supports}" if supports else ""
+    return f"{strategy.name} {config.target_task.name}{arrow} s{config.seed}"
+
+
+def _with_changes(config: Config, changed: dict[str, Any]) -> Config:
+    """Return the config of a stage with some values of its own, checked as all values are."""
+    merged = asdict(config)
+    for name, value in changed.items():
+        whole = name in _PER_STAGE or not isinstance(value, dict)
+        for key in [name] if whole else [f"{name}.{inner}" for inner in value]:
+            if key not in _PER_STAGE:
+                raise UserError(
+                    f"Change strategy.plan: a stage can't have {key} of its own; it can have "
+                    f"{', '.join(_PER_STAGE)}."
+                )
+        merged[name] = value if whole else {**merged[name], **value}
+    try:
+        own: Config = checked(type(config), OmegaConf.create(merged), "")
+        check_config(own)
+    except UserError as error:
+        raise UserError(f"Change strategy.plan, for a stage of it is wrong: {error}") from error
+    return own
 
 
 def _need(start: Stage | Need | None, tasks: Sequence[str]) -> Need | None:
-    """The start of a stage that trains ``tasks``, with the task whose weights are taken."""
+    """Return the start of a stage that trains ``tasks``, with the task whose weights are taken."""
     if start is None:
         return None
     need = start if isinstance(start, Need) else Need(start)
@@ -143,130 +181,3 @@ def _need(start: Stage | Need | None, tasks: Sequence[str]) -> Need | None:
             f"{', '.join(trained)}: {wanted}, as Need(stage, task)."
         )
     return Need(need.stage, task)
-
-
-def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
-    """Check a composed config and count the rows of its tasks; see ``from_config``."""
-    return from_config(parse_config(cfg), in_sweep)
-
-
-def from_config(config: Config, in_sweep: bool = False) -> Experiment:
-    """The experiment of a config whose types are right.
-
-    Args:
-        in_sweep: a sweep gives ``single`` and ``mtl_all`` a support task as it gives the others
-            one; there it is dropped, in a single run it is an error.
-
-    Raises:
-        UserError: for whatever a user can get wrong in a config or in the data.
-    """
-    check_config(config)
-    check_task(config.target_task)
-    if config.support_task.get("name") and config.strategy.supports != "one" and not in_sweep:
-        raise UserError(
-            f"Change support_task to none: strategy={config.strategy.name} uses no support task."
-        )
-    if reason := impossible(config):
-        raise UserError(reason)
-    size = config.subsample_size
-    for name in size.per_task:
-        _definition(name, "subsample_size.per_task")
-    config, unresolved = _identified(config)
-    target = _draw(config, config.target_task, size.target, "subsample_size.target")
-    supports = tuple(
-        _draw(config, task, size.support, "subsample_size.support", target.count)
-        for task in _support_tasks(config)
-    )
-    return Experiment(config, target, supports, unresolved)
-
-
-def _identified(config: Config) -> tuple[Config, str | None]:
-    """The config with the encoder's identity, or why there is none."""
-    try:
-        identity = encoder_files.identify(config.encoder)
-    except UserError as error:
-        return config, str(error)
-    return replace(config, encoder=replace(config.encoder, identity=identity)), None
-
-
-def impossible(config: Config) -> str | None:
-    """Why strategy, target and support can't go together; None if they can."""
-    name, strategy = config.support_task.get("name"), config.strategy
-    if strategy.supports != "one":
-        return None
-    if not name:
-        return f"Add support_task=<task>: strategy={strategy.name} needs one (or strategy=single)."
-    if name == config.target_task.name:
-        return f"Change support_task: '{name}' is the target task already."
-    return None
-
-
-def _support_tasks(config: Config) -> list[Task]:
-    strategy = config.strategy
-    if strategy.supports == "one":
-        return [_task(json.dumps(config.support_task), "support_task")]
-    if strategy.supports == "all":
-        names = sorted({*strategy.tasks} - {config.target_task.name})
-        return [_defined(name, config.suite) for name in names]
-    return []
-
-
-def _defined(name: str, suite: dict[str, Any]) -> Task:
-    """The definition of a task that is neither target nor support, from its file."""
-    definition = _definition(name, "strategy.tasks")
-    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
-
-
-def _definition(name: str, key: str) -> str:
-    """What the file of a task says, as JSON; it must say the task's name."""
-    file = task_file(name, key)
-    said, definition = _read(file)
-    if said != name:
-        raise UserError(f"Change {key}, or name in {file}, which is not the file's own, '{name}'.")
-    return definition
-
-
-# The next three are remembered because a large sweep asks thousands of times for the same tasks.
-@cache
-def _read(file: Path) -> tuple[object, str]:
-    """The name that a task's file says, and all of it as JSON."""
-    found = unresolved(read_option(file))
-    return found.get("name"), json.dumps(found)
-
-
-@cache
-def _resolved(definition: str, suite: str) -> str:
-    root = OmegaConf.create({"suite": json.loads(suite), "task": OmegaConf.create(definition)})
-    return json.dumps(OmegaConf.to_container(root.task, resolve=True))
-
-
-@cache
-def _task(definition: str, where: str) -> Task:
-    task: Task = checked(Task, OmegaConf.create(json.loads(definition)), where)
-    check_task(task)
-    return task
-
-
-def _draw(config: Config, task: Task, size: Any, key: str, target: int | None = None) -> TaskSubset:
-    found = splits(task)
-    rows = {name: _row_count(split, config.cache_dir) for name, split in found.items()}
-    size_of = config.subsample_size.per_task.get(task.name)
-    there = count_rows(size_of, rows["train"], task.name, f"subsample_size.per_task.{task.name}")
-    most = config.subsample_size.dev
-    return TaskSubset(
-        task=task,
-        digests={name: split.key for name, split in found.items()},
-        rows=rows,
-        count=count_rows(size, there, task.name, key, target),
-        dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
-        draw_seed=config.subsample_size.seed,
-    )
-
-
-_counted: dict[str, int] = {}
-
-
-def _row_count(split: Split, cache_dir: str) -> int:
-    if split.key not in _counted:
-        _counted[split.key] = len(split.load(cache_dir))
-    return _counted[split.key]

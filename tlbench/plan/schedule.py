@@ -6,10 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from tlbench.config.values import HELD_OUT
 from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
-from tlbench.plan.stage import Stage
+from tlbench.data.subsampling import HELD_OUT
+from tlbench.plan.stage import Stage, TrainStage
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class Schedule:
     """A stage's steps, evaluations and rows, at most: early stopping may end it before.
 
     Attributes:
-        sizes: how many rows of each task train, in the order of ``stage.draws``.
+        sizes: how many rows of each task train, in the order of ``stage.subsets``.
     """
 
-    stage: Stage
+    stage: TrainStage
     sizes: tuple[int, ...]
 
     @classmethod
-    def planned(cls, stage: Stage) -> "Schedule":
+    def planned(cls, stage: TrainStage) -> "Schedule":
         """That of a stage whose rows have not been drawn yet."""
         held_out = HELD_OUT if stage.config.selection == "held_out" else math.inf
-        return cls(stage, tuple(int(d.count - d.count // held_out) for d in stage.draws))
+        return cls(stage, tuple(int(s.count - s.count // held_out) for s in stage.subsets))
 
     @cached_property
     def mixer(self) -> Mixer:
@@ -50,21 +50,25 @@ class Schedule:
             last_batch=sampling.last_batch,
         )
 
-    def shares(self, epoch: int, alone: Floats, current: Floats | None) -> Floats | None:
+    def shares(
+        self, epoch: int, single_task_scores: Floats, latest_scores: Floats | None
+    ) -> Floats | None:
         """Each task's part of an epoch, where it is another than in the first; else None.
 
         Args:
-            alone, current: the scores that the rule ``dynamic`` compares, (tasks,); ``current``
-                is None before the first evaluation.
+            single_task_scores, latest_scores: what the rule ``dynamic`` compares, (tasks,); the
+                latest are None before the first evaluation.
         """
         sampling, sizes = self.stage.config.sampling, np.array(self.sizes)
         if epoch == 0 or len(sizes) == 1:
             return None
         if sampling.name == "annealed":
             return annealed(sizes, epoch, self.stage.config.trainer.max_epochs)
-        if sampling.name == "dynamic" and current is not None:
+        if sampling.name == "dynamic" and latest_scores is not None:
             mode, floor = sampling.mode or "", sampling.floor or 0
-            return dynamic(mode, alone, current, sizes, sampling.temperature, floor)
+            return dynamic(
+                mode, single_task_scores, latest_scores, sizes, sampling.temperature, floor
+            )
         return None
 
     @cached_property
@@ -87,9 +91,14 @@ class Schedule:
     @property
     def evaluated_rows(self) -> int:
         """Rows of all evaluations: of every dev split, and those held out."""
-        dev = sum(sum(draw.dev_count.values()) for draw in self.stage.draws)
-        held_out = sum(draw.count for draw in self.stage.draws) - sum(self.sizes)
+        dev = sum(sum(subset.dev_count.values()) for subset in self.stage.subsets)
+        held_out = sum(subset.count for subset in self.stage.subsets) - sum(self.sizes)
         return len(self.evaluations) * (dev + held_out)
+
+
+def trained_rows(stage: Stage) -> int:
+    """Return how many rows a stage trains at most; none if it is no training."""
+    return Schedule.planned(stage).trained_rows if isinstance(stage, TrainStage) else 0
 
 
 def eval_steps(total: int, per_epoch: int, every: float) -> frozenset[int]:

@@ -1,21 +1,26 @@
-"""A stage: one training run, and the key that says which runs are the same run.
+"""A stage: a node of an experiment's graph, and the key that says which stages are the same.
 
 The key hashes what changes a stage's result and nothing else, so that a stage that several
-experiments, sweeps or jobs need is trained once.
+experiments, sweeps or jobs need is made once. What of the config that is, the schema says.
 """
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from tlbench.config.identity import KEY_LENGTH
-from tlbench.config.schema import Config, Encoder, Task
-from tlbench.config.values import HELD_OUT, ONE_TASK_A_BATCH, RULES
+from tlbench.config.keys import declared, value_at
+from tlbench.config.schema import Config, Task
+from tlbench.data.batching import ONE_TASK_A_BATCH
+from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
+from tlbench.methods.base import make_method
 
-TRAINING_VERSION = 3  # raise when training code changes numbers
+TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class TaskSubset:
         rows: how many rows the source has in every split.
         count: how many training rows are drawn, ``rows["train"]`` for all.
         dev_count: for every dev split how many rows are evaluated.
+        seed: of the draw.
     """
 
     task: Task
@@ -34,25 +40,20 @@ class TaskSubset:
     rows: dict[str, int]
     count: int
     dev_count: dict[str, int]
-    draw_seed: int
+    seed: int
 
     @property
     def name(self) -> str:
         return self.task.name
 
-    def ingredients(self, held_out: bool) -> dict[str, Any]:
-        """What a stage's key hashes of it; the seed only where it chooses any rows."""
-        drawn = {"train": self.count, **self.dev_count}
-        whole = drawn == self.rows and not held_out
-        return {
-            "name": self.name,
-            "labels": self.task.labels,
-            "score": self.task.score,
-            "metrics": self.task.metrics,
-            "digests": self.digests,
-            "drawn": drawn,
-            "draw_seed": None if whole else self.draw_seed,
-        }
+    def fingerprint(self, held_out: bool) -> dict[str, Any]:
+        """Return what a stage's key hashes of it; the seed only where it chooses any rows."""
+        counts = {"train": self.count, **self.dev_count}
+        whole = counts == self.rows and not held_out
+        own = {name: getattr(self.task, name) for name in ("name", "labels", "score", "metrics")}
+        kind = {} if self.task.kind is None else {"kind": self.task.kind}
+        seed = None if whole else self.seed
+        return {**own, **kind, "digests": self.digests, "counts": counts, "subset_seed": seed}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Need:
     """An edge of the graph: a stage that is finished before another one begins.
 
     Attributes:
-        weights_of: the task whose best weights the other one starts from; None where it reads
-            nothing but scores.
+        weights_of: the task whose best weights the other one reads; None where it reads nothing
+            but scores or predictions.
     """
 
     stage: "Stage"
@@ -80,25 +81,98 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(ABC):
+    """A node of the graph: it is made of what it needs, and keeps scores and weights of its tasks.
+
+    Attributes:
+        subsets: the tasks, sorted by name.
+        run: dotted path of what makes it, resolved when a job begins: a function of a
+            ``tlbench.training.context.StageContext`` and Lightning's loggers, which writes into
+            the context's folder and returns what ``stage.json`` holds.
+    """
+
+    config: Config
+    subsets: tuple[TaskSubset, ...]
+
+    run: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[Need, ...]:
+        """What to finish before."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What a person reads."""
+
+    @abstractmethod
+    def fingerprint(self) -> dict[str, Any]:
+        """Return all that the key hashes, as plain data."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse what can't be made, before anything is.
+
+        Raises:
+            UserError: naming the key to change.
+        """
+
+    @property
+    def start(self) -> Need | None:
+        """The need whose weights it goes on from, if it does."""
+        return None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(subset.name for subset in self.subsets)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it trains a task alone from a fresh encoder, as many experiments may need it."""
+        return not self.needs and len(self.subsets) == 1
+
+    @cached_property
+    def key(self) -> str:
+        """16 hexadecimal digits."""
+        text = json.dumps(self.fingerprint(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+    def graph(self) -> list["Stage"]:
+        """Return this stage and all those before it, each once, first things first."""
+        stages: dict[str, Stage] = {}
+        _visit(self, stages)
+        return list(stages.values())
+
+    def starts(self) -> list["Stage"]:
+        """Return the stages that it goes on from, one after the other, the first first."""
+        return [*self.start.stage.starts(), self.start.stage] if self.start else []
+
+
+@dataclass(frozen=True)
+class TrainStage(Stage):
     """Tasks trained together, from a fresh encoder or from another stage's best weights.
 
     Attributes:
-        draws: the tasks, sorted by name.
-        start: the stage that this one starts from, and the task whose best weights it takes.
+        started_from: the stage that this one starts from, and the task whose best weights it takes.
         target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
         scores: each task alone, whose scores ``sampling=dynamic`` compares with, else none.
     """
 
-    config: Config
-    draws: tuple[TaskSubset, ...]
-    start: Need | None = None
+    started_from: Need | None = None
     target: str | None = None
     scores: tuple["Stage", ...] = ()
 
+    run: ClassVar[str] = "tlbench.training.train.train_stage"
+
     @property
-    def tasks(self) -> tuple[str, ...]:
-        return tuple(draw.name for draw in self.draws)
+    def start(self) -> Need | None:
+        return self.started_from
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        start = (self.start,) if self.start else ()
+        return (*start, *(Need(stage) for stage in self.scores))
 
     @property
     def title(self) -> str:
@@ -106,73 +180,77 @@ class Stage:
         return "+".join(self.tasks) + (f"<-{self.start.title}" if self.start else "")
 
     @property
-    def is_single(self) -> bool:
-        """Whether it trains a task alone from a fresh encoder, as many experiments may need it."""
-        return self.start is None and len(self.draws) == 1
+    def is_mixed(self) -> bool:
+        """Whether it trains several tasks."""
+        return len(self.subsets) > 1
 
-    def ingredients(self) -> dict[str, Any]:
-        """All that the key hashes, as plain data."""
-        c = self.config
-        mixed = len(self.draws) > 1
-        hashed = {
-            "recipe": TRAINING_VERSION,
-            "encoder": encoder_ingredients(c.encoder),
-            "start": [self.start.stage.key, self.start.weights_of] if self.start else None,
-            "tasks": [draw.ingredients(c.selection == "held_out") for draw in self.draws],
-            "optim": vars(c.optim),
-            "batch_size": c.batch_size,
-            "last_batch": None if self._has_whole_batches else c.sampling.last_batch,
-            "group_by_length": c.group_by_length,
-            "fast_kernels": c.fast_kernels,
-            "max_epochs": c.trainer.max_epochs,
-            "max_steps": c.trainer.max_steps,
-            "early_stopping": c.trainer.early_stopping,
-            "precision": c.trainer.precision,
-            "compile": c.trainer.compile,
-            "eval_every": c.eval_every,
-            "selection": c.selection,
-            "seed": c.seed,
+    def fingerprint(self) -> dict[str, Any]:
+        held_out = self.config.selection == "held_out"
+        hashed: dict[str, Any] = {
+            "training": TRAINING_VERSION,
+            "config": dict(self._settings()),
+            "tasks": [subset.fingerprint(held_out) for subset in self.subsets],
         }
-        if mixed or self.start:
-            hashed["heads"] = c.heads
-        if mixed:
-            read = ("name", "batches", "epoch", *RULES[c.sampling.name])
-            sampling = {name: getattr(c.sampling, name) for name in read}
-            hashed |= {"sampling": sampling, "loss": c.loss, "target": self.target}
+        if self.start:
+            hashed["start"] = [self.start.stage.key, self.start.weights_of]
+        if self.target:
+            hashed["target"] = self.target
         if self.scores:
             hashed["scores"] = [stage.key for stage in self.scores]
         return hashed
+
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield the config values that change what is trained here, by dotted key."""
+        affecting = {"training"}
+        affecting |= {"started"} if self.is_mixed or self.start else set()
+        affecting |= {"mixed"} if self.is_mixed else set()
+        schema: type = type(self.config)
+        for key in declared(schema).values():
+            value = value_at(self.config, key.name)
+            if key.affects not in affecting or key.is_left_out(value):
+                continue
+            if key.only_with:
+                sibling, words = key.only_with
+                group = key.name.rpartition(".")[0]
+                if value_at(self.config, f"{group}.{sibling}") not in words:
+                    continue
+            if key.name == "sampling.last_batch" and self._has_whole_batches:
+                continue
+            yield key.name, _without_names(value) if key.name == "method" else value
 
     @property
     def _has_whole_batches(self) -> bool:
         """Whether no batch of an epoch can be smaller than the others, so that none is dropped."""
         sampling = self.config.sampling
         counted = sampling.batches == "fixed_counts" or isinstance(sampling.epoch, int)
-        return len(self.draws) > 1 and counted
+        return self.is_mixed and counted
 
-    @cached_property
-    def key(self) -> str:
-        """16 hexadecimal digits."""
-        text = json.dumps(self.ingredients(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+    def check(self) -> None:
+        """Refuse a batch too small to mix the tasks, and a subset too small to hold rows out.
 
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """What to finish before."""
-        start = (self.start,) if self.start else ()
-        return (*start, *(Need(stage) for stage in self.scores))
+        Raises:
+            UserError: naming the key to change.
+        """
+        if self.is_mixed:
+            make_method(self.config.method, self.tasks)
+        c = self.config
+        for subset in self.subsets:
+            if c.selection == "held_out" and subset.count < HELD_OUT:
+                raise UserError(
+                    f"Change selection, or subsample_size: held_out takes one row in {HELD_OUT} "
+                    f"and task '{subset.name}' has {subset.count}."
+                )
+        if c.sampling.batches not in ONE_TASK_A_BATCH and c.batch_size < len(self.subsets):
+            raise UserError(
+                f"Change batch_size: {c.batch_size} is less than the {len(self.subsets)} tasks "
+                f"that a batch mixes ({', '.join(self.tasks)}); or set "
+                "sampling.batches=homogeneous."
+            )
 
-    def graph(self) -> list["Stage"]:
-        """This stage and all those before it, each once, first things first."""
-        stages: dict[str, Stage] = {}
-        _visit(self, stages)
-        return list(stages.values())
 
-    def starts(self) -> list["Stage"]:
-        """The stages that it starts from, one after the other, the first first."""
-        if self.start is None:
-            return []
-        return [*self.start.stage.starts(), self.start.stage]
+def _without_names(method: dict[str, Any]) -> dict[str, Any]:
+    """Return what a method does, whatever it is called."""
+    return {name: value for name, value in method.items() if name not in ("name", "label")}
 
 
 def _visit(stage: Stage, stages: dict[str, Stage]) -> None:
@@ -180,26 +258,3 @@ def _visit(stage: Stage, stages: dict[str, Stage]) -> None:
         for need in stage.needs:
             _visit(need.stage, stages)
         stages[stage.key] = stage
-
-
-def encoder_ingredients(encoder: Encoder) -> dict[str, Any]:
-    """What a stage's key hashes of the encoder: what its files are, not where they lie."""
-    named = {"name", "revision", "identity"}
-    own = {name: value for name, value in vars(encoder).items() if name not in named}
-    return {"identity": encoder.identity, **own}
-
-
-def check_stage(stage: Stage) -> None:
-    """Refuse a batch too small to mix the stage's tasks, and a draw too small to hold rows out."""
-    c = stage.config
-    for draw in stage.draws:
-        if c.selection == "held_out" and draw.count < HELD_OUT:
-            raise UserError(
-                f"Change selection, or subsample_size: held_out takes one row in {HELD_OUT} and "
-                f"task '{draw.name}' has {draw.count}."
-            )
-    if c.sampling.batches not in ONE_TASK_A_BATCH and c.batch_size < len(stage.draws):
-        raise UserError(
-            f"Change batch_size: {c.batch_size} is less than the {len(stage.draws)} tasks that a "
-            f"batch mixes ({', '.join(stage.tasks)}); or set sampling.batches=homogeneous."
-        )

@@ -43,13 +43,14 @@ def finished_record(
     mine = found["tasks"][experiment.target.name]
     by_key = {**found["before"], final.key: stage_entry(found)}
     stages = [{"key": s.key, "reused": s.key not in trained} | by_key[s.key] for s in plan]
+    subsets = (experiment.target, *experiment.supports)
     total = {name: sum(stage[name] for stage in stages) for name in COSTS}
     reused = {name: sum(stage[name] for stage in stages if stage["reused"]) for name in COSTS}
     return ResultRecord(
         study=c.study,
         strategy=c.strategy.name,
         target_task=experiment.target.name,
-        support_tasks=[draw.name for draw in experiment.supports],
+        support_tasks=[subset.name for subset in experiment.supports],
         encoder=encoder_word(c.encoder.name),
         seed=c.seed,
         status="diverged" if diverged else "done",
@@ -73,8 +74,8 @@ def finished_record(
         git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
         versions=found["versions"],
         config=asdict(c),
-        tasks={draw.name: asdict(draw.task) for draw in (experiment.target, *experiment.supports)},
-        digests={n.name: dict(n.digests) for n in (experiment.target, *experiment.supports)},
+        tasks={subset.name: asdict(subset.task) for subset in subsets},
+        digests={subset.name: dict(subset.digests) for subset in subsets},
     )
 
 

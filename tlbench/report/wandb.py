@@ -3,7 +3,8 @@
 from typing import Any
 
 from tlbench.analysis.collect import Records
-from tlbench.jobs.loggers import RunInfo, WandbLog
+from tlbench.jobs.loggers import RunInfo
+from tlbench.jobs.wandb_log import WandbLog
 from tlbench.records.provenance import git_revision
 from tlbench.report.report import Report
 

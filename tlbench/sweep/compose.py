@@ -22,7 +22,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
 from tlbench.config.identity import unresolved
-from tlbench.config.schema import Config, parse_config
+from tlbench.config.schema import Config
+from tlbench.config.validation import parse_config
 
 Options = tuple[str, ...]  # one override of every axis, or of some of them
 

@@ -10,9 +10,10 @@ from tlbench.config.identity import job_folder_name, stage_folder
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan import weights
-from tlbench.plan.experiment import Experiment, from_config, impossible
+from tlbench.plan.build import from_config, impossible
+from tlbench.plan.experiment import Experiment, title_of
 from tlbench.plan.missing import Missing, is_there
-from tlbench.plan.schedule import Schedule
+from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import Tasks
 from tlbench.records.record import RECORD_FILE, find_record
@@ -37,11 +38,7 @@ class PlannedExperiment:
 
     @property
     def title(self) -> str:
-        if self.experiment:
-            return self.experiment.title
-        c = self.config
-        arrow = f"<-{c.support_task['name']}" if c.strategy.supports == "one" else ""
-        return f"{c.strategy.name} {c.target_task.name}{arrow} s{c.seed}"
+        return title_of(self.config)
 
     @property
     def is_done(self) -> bool:
@@ -73,7 +70,7 @@ class SweepJob:
     @property
     def rows(self) -> int:
         """What it trains at most, by which the longest jobs of a wave are told."""
-        return Schedule.planned(self.stage).trained_rows
+        return trained_rows(self.stage)
 
     @property
     def log(self) -> Path:

@@ -1,5 +1,10 @@
-"""The metrics that a task may name; ``tlbench.tasks.metrics`` computes them."""
+"""The correlations among metrics: 0 of a constant prediction."""
 
-CLASSIFICATION = ("accuracy", "f1", "macro_f1", "matthews")
-REGRESSION = ("pearson", "spearman", "mse")
-CORRELATIONS = ("matthews", "pearson", "spearman")  # 0 of a constant prediction
+from tlbench.tasks.kinds import KINDS
+
+CORRELATIONS = tuple(
+    name
+    for kind in KINDS.values()
+    for name, metric in kind.metrics.items()
+    if metric.is_correlation
+)

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from tlbench.console import points
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.store.integrity import checksum
-from tlbench.tasks import metrics
+from tlbench.tasks import scores
 from tlbench.training.context import StageContext
 from tlbench.training.module import Evaluation, MultiTaskModule
 
@@ -69,7 +69,7 @@ class BestPerTask(pl.Callback):
         found = {
             task: {name: e.found for name, e in splits.items()} for task, splits in by_task.items()
         }
-        trainer.datamodule.current = {  # type: ignore[attr-defined]
+        trainer.datamodule.latest_scores = {  # type: ignore[attr-defined]
             task: splits[self.selecting]["score"] for task, splits in found.items()
         }
         improved = {
@@ -170,7 +170,7 @@ class BestPerTask(pl.Callback):
         return not best.splits or splits[self.selecting].found["score"] > best.score
 
     def _say(self, trainer: pl.Trainer, module: MultiTaskModule) -> None:
-        scores = [
+        by_task = [
             f"{task} {points(splits[self.selecting]['score'])}"
             for task, splits in self.history[-1]["tasks"].items()
         ]
@@ -179,7 +179,7 @@ class BestPerTask(pl.Callback):
             self.title,
             trainer.global_step,
             module.total_steps,
-            "  ".join(scores),
+            "  ".join(by_task),
         )
         if self.diverged is not None:
             log.warning("  %s has diverged: %s", self.title, self.diverged)
@@ -187,10 +187,10 @@ class BestPerTask(pl.Callback):
 
 def _why_diverged(step: int, module: MultiTaskModule) -> str | None:
     for rows, e in zip(module.evaluated, module.evaluations, strict=True):
-        if metrics.diverged(rows.task, e.logits, e.labels):
+        if scores.diverged(rows.task, e.logits, e.labels):
             return (
                 f"after step {step} of {module.total_steps} the loss on {rows.task.name} was not "
-                f"finite, or {metrics.EXPLODED} times that of knowing nothing; lower optim.lr"
+                f"finite, or {scores.EXPLODED} times that of knowing nothing; lower optim.lr"
             )
     return None
 

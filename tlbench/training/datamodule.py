@@ -23,29 +23,31 @@ from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
 from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
-from tlbench.plan.stage import Stage, TaskSubset
+from tlbench.plan.stage import TaskSubset, TrainStage
 
 
 class MultiTaskDataModule(LightningDataModule):
     """Mixed training batches and, per task and split, evaluation batches.
 
     Args:
-        alone: the score of every task alone, for ``sampling=dynamic``.
+        single_task_scores: of every task trained alone, for ``sampling=dynamic``.
 
     Attributes:
-        train: after ``setup`` one ``Rows`` per task.
-        evaluated: after ``setup`` the ``Rows`` of every evaluation loader, in their order.
+        train: after ``setup`` one ``TokenizedSplit`` per task.
+        evaluated: after ``setup`` one of every evaluation loader, in their order.
         schedule: after ``setup`` steps, evaluations and the mixer.
-        current: the score of every task at the latest evaluation; whoever evaluates sets it.
+        latest_scores: the score of every task at the latest evaluation; whoever evaluates sets it.
         shares: of every epoch begun, each task's part.
         before_batches: is called before the first training batches are made.
     """
 
-    def __init__(self, stage: Stage, alone: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, stage: TrainStage, single_task_scores: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
         self.stage = stage
-        self.alone = alone or {}
-        self.current: dict[str, float] = {}
+        self.single_task_scores = single_task_scores or {}
+        self.latest_scores: dict[str, float] = {}
         self.shares: list[list[float]] = []
         self.before_batches: Callable[[], None] = lambda: None
         self.at = (0, 0)  # the epoch to begin with, and the steps of it that are done already
@@ -60,28 +62,28 @@ class MultiTaskDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.train:
             return
-        for task_draw in self.stage.draws:
-            train, *evaluated = self._rows_of(task_draw)
+        for subset in self.stage.subsets:
+            train, *evaluated = self._splits_of(subset)
             self.train.append(train)
             self.evaluated += evaluated
         self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
 
-    def _rows_of(self, task_draw: TaskSubset) -> Iterator[TokenizedSplit]:
-        seed = task_draw.draw_seed
+    def _splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
+        seed = subset.seed
         length, cache_dir = self.config.encoder.max_length, self.config.cache_dir
         tokens = {
             name: tokenise(split.load(cache_dir, verify=True), self.tokenizer, length, cache_dir)
-            for name, split in splits(task_draw.task).items()
+            for name, split in splits(subset.task).items()
         }
-        drawn = draw(task_draw.count, task_draw.rows["train"], seed)
+        drawn = draw(subset.count, subset.rows["train"], seed)
         held_out = self.config.selection == "held_out"
         train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
-        yield TokenizedSplit(task_draw.task, "train", tokens["train"], np.sort(train))
+        yield TokenizedSplit(subset.task, "train", tokens["train"], np.sort(train))
         if held_out:
-            yield TokenizedSplit(task_draw.task, "held_out", tokens["train"], np.sort(held))
-        for name, count in task_draw.dev_count.items():
-            used = np.sort(draw(count, task_draw.rows[name], seed))
-            yield TokenizedSplit(task_draw.task, name, tokens[name], used)
+            yield TokenizedSplit(subset.task, "held_out", tokens["train"], np.sort(held))
+        for name, count in subset.dev_count.items():
+            used = np.sort(draw(count, subset.rows[name], seed))
+            yield TokenizedSplit(subset.task, name, tokens[name], used)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         self.before_batches()
@@ -118,15 +120,16 @@ class MultiTaskDataModule(LightningDataModule):
 
     def _shares(self, epoch: int) -> batching.Floats:
         names = self.stage.tasks
-        alone = np.array([self.alone.get(name, np.nan) for name in names])
-        current = np.array([self.current[name] for name in names]) if self.current else None
-        found = self.schedule.shares(epoch, alone, current)
-        return self.schedule.mixer.shares if found is None else found
+        alone = np.array([self.single_task_scores.get(name, np.nan) for name in names])
+        latest = self.latest_scores
+        latest_scores = np.array([latest[name] for name in names]) if latest else None
+        shares = self.schedule.shares(epoch, alone, latest_scores)
+        return self.schedule.mixer.shares if shares is None else shares
 
     def state_dict(self) -> dict[str, Any]:
         assert self.trainer is not None
         at = divmod(self.trainer.global_step, self.schedule.mixer.steps())
-        return {"current": self.current, "shares": self.shares, "at": at}
+        return {"latest_scores": self.latest_scores, "shares": self.shares, "at": at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         vars(self).update(state_dict)

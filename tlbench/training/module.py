@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.utils import get_class
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from tlbench.config.schema import Config
 from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
-from tlbench.errors import UserError
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.tasks import metrics
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.scores import compute
+from tlbench.training.optimization import make_optimizer, make_schedule
 
 Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
 
@@ -161,42 +161,15 @@ class MultiTaskModule(LightningModule):
         # As they are, and not the batch's, which devices and precisions round.
         labels = torch.from_numpy(rows.labels[ids.numpy()])
         if logits.isfinite().all():
-            found = metrics.compute(rows.task, metrics.predict(rows.task, logits), labels)
+            metrics = compute(rows.task, kind_of(rows.task).predict(logits), labels)
         else:  # the largest of NaNs is the first class, which would have a score
-            found = dict.fromkeys((*rows.task.metrics, "score"), math.nan)
-        return Evaluation(found, ids, labels, logits)
+            metrics = dict.fromkeys((*rows.task.metrics, "score"), math.nan)
+        return Evaluation(metrics, ids, labels, logits)
 
     def configure_optimizers(self) -> Any:
-        optim = self.config.optim
-        plain: list[torch.nn.Parameter] = []
-        decayed: list[torch.nn.Parameter] = []
-        for parameter in self.parameters():
-            # Biases and normalisation weights are vectors; a decay would only shift them.
-            (plain if parameter.ndim < 2 else decayed).append(parameter)
-        groups = [
-            {"params": decayed, "weight_decay": optim.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        options = {k: v for k, v in optim.optimizer.items() if k != "_target_"}
-        try:
-            make = get_class(optim.optimizer["_target_"])
-            optimizer = make(groups, lr=optim.lr, **options)
-        except (ImportError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"Change optim.optimizer: it can't be made ({error}).") from error
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        optimizer = make_optimizer(self.config.optim, self.parameters())
+        schedule = make_schedule(self.config.optim, optimizer, self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def _rate(self, step: int) -> float:
-        """The learning rate at a step, as a fraction of ``optim.lr``."""
-        warmup = round(self.config.optim.warmup * self.total_steps)
-        if step < warmup:
-            return step / warmup
-        done = (step - warmup) / max(1, self.total_steps - warmup)
-        return {
-            "linear": max(0.0, 1 - done),
-            "cosine": 0.5 * (1 + math.cos(math.pi * min(1.0, done))),
-            "constant": 1.0,
-        }[self.config.optim.schedule]
 
 
 def _on_cpu(batch: Seen) -> Seen:

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import torch
 
 from tlbench.config.schema import Task
-from tlbench.tasks import metrics
+from tlbench.tasks import scores
+from tlbench.tasks.kinds import kind_of
 from tlbench.training.best import Best, BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
 
@@ -29,8 +30,8 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
         "score": None if lost else dev.found["score"],
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
         "metrics": dict.fromkeys(found) if lost else found,
-        "majority_score": metrics.majority_score(task, labels, dev.labels),
-        "collapsed": None if lost else metrics.collapsed(task, dev.logits),
+        "majority_score": scores.majority_score(task, labels, dev.labels),
+        "collapsed": None if lost else scores.collapsed(task, dev.logits),
         "step": mine.step,
         "train_rows": len(train.used),
     }
@@ -45,7 +46,7 @@ def write_predictions(folder: Path, task: Task, best: Best) -> None:
             "split": [name] * len(e.ids),
             "row": e.ids.numpy(),
             "label": e.labels.double().numpy(),
-            "prediction": metrics.predict(task, e.logits).double().numpy(),
+            "prediction": kind_of(task).predict(e.logits).double().numpy(),
         }
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"

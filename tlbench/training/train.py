@@ -6,6 +6,7 @@ A stage that was interrupted and has left a checkpoint in the folder goes on fro
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tlbench.models.features import Kernels, preferred
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.models.probe import try_encoder
 from tlbench.plan import encoder_files
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import Stage, TrainStage
 from tlbench.store.store import CHECKPOINT
 from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, predictions
 from tlbench.training.best import BestPerTask
@@ -40,11 +41,11 @@ _WORTH_COMPILING = 2000  # steps
 disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def train_stage(run: StageContext, logger: Logger | None) -> dict[str, Any]:
+def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str, Any]:
     """Train a stage; write predictions and wanted weights into its folder.
 
     Returns:
-        What ``stage.json`` holds beside the stage's ingredients: scores, history, costs, the
+        What ``stage.json`` holds beside the stage's fingerprint: scores, history, costs, the
         conditions under which it was trained (``resumed_under``: where others took over), what
         computed the features (``kernels``, see ``tlbench.models.features``), and why it has
         diverged, if it has: then no task of it has a score.
@@ -56,12 +57,12 @@ def train_stage(run: StageContext, logger: Logger | None) -> dict[str, Any]:
     encoder_files.check_unchanged(run.stage.config.encoder)
     devices = ddp.count_devices(run.stage.config.trainer)
     kernels = choose_kernels(run.stage.config)
-    data = MultiTaskDataModule(run.stage, run.alone)
+    data = MultiTaskDataModule(_stage(run), run.single_task_scores)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     checkpoint = checkpoint_io.usable(run)
     threads = using_threads(run.stage.config.trainer.threads)
     with ddp.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
-        trainer, module, best, conditions = _train(run, kernels, data, logger, devices, checkpoint)
+        trainer, module, best, conditions = _train(run, kernels, data, loggers, devices, checkpoint)
     best.finish()
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
@@ -83,6 +84,11 @@ def train_stage(run: StageContext, logger: Logger | None) -> dict[str, Any]:
     }
 
 
+def _stage(run: StageContext) -> TrainStage:
+    assert isinstance(run.stage, TrainStage)
+    return run.stage
+
+
 def choose_kernels(config: Config) -> Kernels:
     """The cheapest kernels that a stage may use and that give its encoder's features.
 
@@ -100,14 +106,21 @@ def _train_as_other(
 ) -> None:
     """What the ranks beside the first do: train in step with it, and write nothing."""
     with using_threads(run.stage.config.trainer.threads):
-        _train(run, kernels, MultiTaskDataModule(run.stage, run.alone), None, devices, checkpoint)
+        _train(
+            run,
+            kernels,
+            MultiTaskDataModule(_stage(run), run.single_task_scores),
+            None,
+            devices,
+            checkpoint,
+        )
 
 
 def _train(
     run: StageContext,
     kernels: Kernels,
     data: MultiTaskDataModule,
-    logger: Logger | None,
+    loggers: Sequence[Logger] | None,
     devices: int,
     checkpoint: Path | None,
 ) -> tuple[pl.Trainer, MultiTaskModule, BestPerTask, Conditions]:
@@ -131,7 +144,7 @@ def _train(
     held = [WhileHeld(run.claim)] if run.claim else []
     conditions = Conditions(config)
     callbacks = [*held, best, last, conditions]
-    trainer = _trainer(run.stage, schedule.steps, devices, logger, callbacks)
+    trainer = _trainer(run.stage, schedule.steps, devices, loggers, callbacks)
     data.before_batches = partial(last_checkpoint.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best, conditions
@@ -146,14 +159,14 @@ def _compiles(trainer: TrainerConfig, steps: int) -> bool:
 
 def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     config, start = run.stage.config, run.start
-    tasks = [draw.task for draw in run.stage.draws]
+    tasks = [subset.task for subset in run.stage.subsets]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     model.use(kernels)
     if start is not None and run.stage.start is not None:
         (task,) = (
-            draw.task
-            for draw in run.stage.start.stage.draws
-            if draw.name == run.stage.start.weights_of
+            subset.task
+            for subset in run.stage.start.stage.subsets
+            if subset.name == run.stage.start.weights_of
         )
         model.load_head(task, start / "heads.safetensors")
     return model
@@ -179,7 +192,11 @@ def _fit(
 
 
 def _trainer(
-    stage: Stage, total: int, devices: int, logger: Logger | None, callbacks: list[pl.Callback]
+    stage: Stage,
+    total: int,
+    devices: int,
+    loggers: Sequence[Logger] | None,
+    callbacks: list[pl.Callback],
 ) -> pl.Trainer:
     t = stage.config.trainer
     bar = wants_progress_bars(t.progress_bar)
@@ -194,8 +211,8 @@ def _trainer(
         strategy="ddp" if devices > 1 else "auto",
         # Ours alone say what the ranks are, and the cluster's launcher what is requeued.
         plugins=[LightningEnvironment(), checkpoint_io.WriteInPlace()],
-        precision=t.precision,  # type: ignore[arg-type]
-        logger=logger or False,
+        precision=t.precision,
+        logger=list(loggers or ()) or False,
         callbacks=callbacks,
         enable_progress_bar=bar,
         enable_checkpointing=False,

@@ -15,7 +15,7 @@ from tlbench.models.kernels.dropout import (
     keep_mask,
     use_fast_kernels,
 )
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.training.context import StageContext
 from tlbench.training.train import _model, choose_kernels
 

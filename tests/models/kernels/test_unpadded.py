@@ -6,7 +6,7 @@ from tests.models.kernels.test_first_token import LIKE_BERT, encoder
 from tests.support.experiments import Compose
 from tlbench.models.kernels.dropout import FastDropout, use_fast_kernels
 from tlbench.models.kernels.unpadded import can_unpad, first_tokens
-from tlbench.plan.experiment import build
+from tlbench.plan.build import build
 from tlbench.training.train import choose_kernels
 
 LENGTHS = [40, 3, 17, 40, 8, 33]

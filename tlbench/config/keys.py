@@ -1,0 +1,101 @@
+"""How a config key is declared: once, in the schema, with all that anybody needs to know of it.
+
+Type and name are the dataclass field's; ``key`` adds what the key means, what it affects, its
+bounds, and for a key that came later the value that stands for not having it. Stage keys, folder
+names, protocols, the checks and docs/configuration.md are made from these declarations.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from functools import cache
+from typing import Any, Literal, cast, get_type_hints
+
+# training: every stage that is trained. started: stages that start from another one or train
+# several tasks. mixed: stages of several tasks. experiment: which stages there are, and of which
+# files and rows; their stage keys hold what that comes to. nothing: where, how fast and under which
+# name a run goes. Of those that change rounding or dropout (devices, threads, micro-batches) the
+# record says what was in effect.
+Affects = Literal["training", "started", "mixed", "experiment", "nothing"]
+_ALWAYS = object()  # of a key without a ``since``
+
+
+@dataclass(frozen=True)
+class Key:
+    """A declared key.
+
+    Attributes:
+        name: dotted, from the top of the config.
+        annotation: its type; ``Literal`` for words.
+        since: the value at which it is left out of stage keys and folder names.
+        only_with: another key and the words of it with which alone this one has an effect; in the
+            same group.
+        is_choice: whether a study compares its values, so that it is no part of a protocol.
+        is_resolved: whether it is found out from other keys, and so is no part of what was asked.
+        above, least, most, below: bounds of a number.
+    """
+
+    name: str
+    annotation: Any
+    doc: str
+    affects: Affects
+    since: Any = _ALWAYS
+    only_with: tuple[str, tuple[str, ...]] | None = None
+    is_choice: bool = False
+    is_resolved: bool = False
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def is_left_out(self, value: Any) -> bool:
+        """Whether a value says the same as not having the key."""
+        return self.since is not _ALWAYS and bool(value == self.since)
+
+
+def key(doc: str, affects: Affects, *, default: Any = MISSING, **more: Any) -> Any:
+    """Declare a field of the schema; its value stands in the YAML files of ``conf/``.
+
+    Args:
+        default: for files of users, which need not have every key; that of a key with ``since`` is
+            its ``since``.
+        more: the attributes of ``Key``.
+    """
+    if "since" in more:
+        default = more["since"]
+    metadata = {"doc": doc, "affects": affects, **more}
+    if isinstance(default, dict | list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def group(**inherited: Any) -> Any:
+    """Declare a field whose type is a schema; ``inherited`` attributes hold for all its keys."""
+    return field(metadata=inherited)
+
+
+@cache
+def declared(schema: type) -> Mapping[str, Key]:
+    """Return the keys of a schema and of the schemas inside, by dotted name."""
+    hints = get_type_hints(schema)
+    keys: dict[str, Key] = {}
+    for one in fields(schema):
+        annotation = hints[one.name]
+        if is_dataclass(annotation):
+            for name, inner in declared(cast(type, annotation)).items():
+                name = f"{one.name}.{name}"
+                keys[name] = replace(inner, name=name, **one.metadata)
+        else:
+            keys[one.name] = Key(one.name, annotation, **one.metadata)
+    return keys
+
+
+def value_at(config: Any, name: str) -> Any:
+    """Return the value at a dotted key of a checked config."""
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def is_under(name: str, parents: Iterable[str]) -> bool:
+    """Whether a dotted key is one of the keys ``parents`` or below one."""
+    return f"{name}.".startswith(tuple(f"{parent}." for parent in parents))

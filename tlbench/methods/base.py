@@ -1,0 +1,55 @@
+"""What a method is: it turns the losses of a step's tasks into gradients."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.utils import get_class
+
+from tlbench.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NOT_OPTIONS = ("name", "label", "_target_")
+
+
+class Method(ABC):
+    """A method that weighs the rows of a batch: the gradient is that of their weighted losses.
+
+    The weights must not depend on a loss, so that a micro-batch can go backward before the next
+    one goes forward. Imports torch inside functions, for planning makes a method too.
+
+    Args:
+        tasks: the names of the tasks that a stage mixes, in the order of their rows in a batch.
+    """
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self.tasks = tuple(tasks)
+
+    @abstractmethod
+    def row_weights(self, counts: Sequence[int]) -> "Tensor":
+        """Return what each row's loss counts in the loss of a batch, (rows,).
+
+        Args:
+            counts: how many rows each task has in the batch, (tasks,); 0 for none.
+        """
+
+
+def make_method(config: dict[str, Any], tasks: Sequence[str]) -> Method:
+    """Make the method of the config group ``method`` for a stage's tasks.
+
+    Raises:
+        UserError: if there is no such class, or it takes no such options.
+    """
+    target = config.get("_target_")
+    options = {name: value for name, value in config.items() if name not in _NOT_OPTIONS}
+    try:
+        method = get_class(str(target))(tasks, **options)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"Change method._target_: '{target}' can't be imported.") from error
+    except TypeError as error:
+        raise UserError(f"Change method: it can't be made ({error}).") from error
+    if not isinstance(method, Method):
+        raise UserError(f"Change method._target_: '{target}' is not a {Method.__module__}.Method.")
+    return method

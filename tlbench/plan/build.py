@@ -1,0 +1,167 @@
+"""From a config to an experiment: its tasks with their definitions, digests and sizes."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from tlbench.config.identity import unresolved
+from tlbench.config.overrides import read_option
+from tlbench.config.schema import Config, Task
+from tlbench.config.search_path import task_file
+from tlbench.config.validation import check_config, checked, parse_config
+from tlbench.data.sources import Split, splits
+from tlbench.data.subsampling import count_rows
+from tlbench.errors import UserError
+from tlbench.plan import encoder_files
+from tlbench.plan.experiment import Experiment
+from tlbench.plan.stage import TaskSubset
+from tlbench.tasks.definition import check_task
+
+
+def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
+    """Check a composed config and count the rows of its tasks; see ``from_config``."""
+    return from_config(parse_config(cfg), in_sweep)
+
+
+def from_config(config: Config, in_sweep: bool = False) -> Experiment:
+    """Return the experiment of a config whose types are right.
+
+    Args:
+        in_sweep: a sweep gives strategies without a support task one as it gives the others;
+            there it is dropped, in a single run it is an error.
+
+    Raises:
+        UserError: for whatever a user can get wrong in a config or in the data.
+    """
+    check_config(config)
+    check_task(config.target_task)
+    if config.support_task.get("name") and config.strategy.supports != "one" and not in_sweep:
+        raise UserError(
+            f"Change support_task to none: strategy={config.strategy.name} uses no support task."
+        )
+    if reason := impossible(config):
+        raise UserError(reason)
+    size = config.subsample_size
+    for name in size.per_task:
+        _definition(name, "subsample_size.per_task")
+    config, unresolved = _identified(config)
+    target = _subset(config, config.target_task, size.target, "subsample_size.target")
+    supports = tuple(
+        _subset(config, task, size.support, "subsample_size.support", target.count)
+        for task in _support_tasks(config)
+    )
+    return Experiment(config, target, supports, unresolved)
+
+
+def _identified(config: Config) -> tuple[Config, str | None]:
+    """Return the config with the encoder's identity, or why there is none."""
+    try:
+        identity = encoder_files.identify(config.encoder)
+    except UserError as error:
+        return config, str(error)
+    return replace(config, encoder=replace(config.encoder, identity=identity)), None
+
+
+def impossible(config: Config) -> str | None:
+    """Return why strategy, target and supports can't go together; None if they can."""
+    strategy, target = config.strategy, config.target_task.name
+    if strategy.supports == "one":
+        key, names = "support_task", [config.support_task.get("name")]
+    elif strategy.supports == "many":
+        key, names = "strategy.tasks", [*strategy.tasks]
+    else:
+        return None
+    if not any(names):
+        value = "<task>" if key == "support_task" else "[<task>, ...]"
+        return f"Add {key}={value}: strategy={strategy.name} needs one (or strategy=single)."
+    if target in names:
+        return f"Change {key}: '{target}' is the target task already."
+    if twice := [name for name in names if names.count(name) > 1]:
+        return f"Change {key}: '{twice[0]}' is there twice."
+    return None
+
+
+def _support_tasks(config: Config) -> list[Task]:
+    strategy = config.strategy
+    if strategy.supports == "one":
+        return [_task(json.dumps(config.support_task), "support_task")]
+    if strategy.supports == "many":
+        return [_defined(name, config.suite) for name in strategy.tasks]
+    if strategy.supports == "all":
+        names = sorted({*strategy.tasks} - {config.target_task.name})
+        return [_defined(name, config.suite) for name in names]
+    return []
+
+
+def _defined(name: str, suite: dict[str, Any]) -> Task:
+    """Return the definition of a task that is neither target nor support, from its file."""
+    definition = _definition(name, "strategy.tasks")
+    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+
+
+def _definition(name: str, key: str) -> str:
+    """Return what the file of a task says, as JSON; it must say the task's name."""
+    file = task_file(name, key)
+    own_name, definition = _read(file)
+    if own_name != name:
+        raise UserError(f"Change {key}, or name in {file}, which is not the file's own, '{name}'.")
+    return definition
+
+
+# The next three are remembered because a large sweep asks thousands of times for the same tasks.
+@cache
+def _read(file: Path) -> tuple[object, str]:
+    """Return the name that a task's file says, and all of it as JSON."""
+    definition = unresolved(read_option(file))
+    return definition.get("name"), json.dumps(definition)
+
+
+@cache
+def _resolved(definition: str, suite: str) -> str:
+    root = OmegaConf.create({"suite": json.loads(suite), "task": OmegaConf.create(definition)})
+    return json.dumps(OmegaConf.to_container(root.task, resolve=True))
+
+
+@cache
+def _task(definition: str, where: str) -> Task:
+    task: Task = checked(Task, OmegaConf.create(json.loads(definition)), where)
+    check_task(task)
+    return task
+
+
+def _subset(
+    config: Config, task: Task, size: Any, key: str, target: int | None = None
+) -> TaskSubset:
+    """Return the rows of a task that an experiment uses.
+
+    Args:
+        size: the value of ``subsample_size``, which stands at ``key``.
+        target: how many rows the target has, for a support.
+    """
+    by_name = splits(task)
+    rows = {name: _row_count(split, config.cache_dir) for name, split in by_name.items()}
+    own_size = config.subsample_size.per_task.get(task.name)
+    own_key = f"subsample_size.per_task.{task.name}"
+    available = count_rows(own_size, rows["train"], task.name, own_key)
+    most = config.subsample_size.dev
+    return TaskSubset(
+        task=task,
+        digests={name: split.key for name, split in by_name.items()},
+        rows=rows,
+        count=count_rows(size, available, task.name, key, target),
+        dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
+        seed=config.subsample_size.seed,
+    )
+
+
+_counted: dict[str, int] = {}
+
+
+def _row_count(split: Split, cache_dir: str) -> int:
+    if split.key not in _counted:
+        _counted[split.key] = len(split.load(cache_dir))
+    return _counted[split.key]
