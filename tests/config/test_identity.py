@@ -1,14 +1,16 @@
 import re
-from dataclasses import fields
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tests.support.experiments import Compose, leaves
-from tlbench.config import identity
+from tlbench.config import identity, keys
 from tlbench.config.identity import NEUTRAL_KEYS, unresolved
-from tlbench.config.schema import Source
+from tlbench.config.keys import declared, is_under
+from tlbench.config.schema import Config
 from tlbench.plan.build import build
 
 
@@ -16,8 +18,7 @@ def content(cfg: DictConfig) -> str:
     return identity.job_folder_name(unresolved(cfg))
 
 
-# Another value for every key that changes a result. A new key in conf/ must come either here or
-# into NEUTRAL_KEYS, or test_every_key_is_sorted fails.
+# Another value for every key that changes a result.
 CHANGED = {
     "encoder.pretrained": True,
     "encoder.num_hidden_layers": 1,
@@ -55,36 +56,28 @@ CHANGED = {
     "eval_every": 0.25,
     "selection": "held_out",
     "heads": "per_label_count",
-    "loss": "mean",
+    "method": {"name": "mean", "_target_": "tlbench.methods.mean.Mean"},
+    "optim.schedule_options": {"num_cycles": 2},
     "group_by_length": False,
     "fast_kernels": False,
     "optim.optimizer.fused": False,
     "trainer.compile": False,
 }
 
-# Names and choices of which the keys above hold what they mean.
-CHOICES = (
-    "encoder.name",
-    "encoder.revision",  # the files behind them are what the key holds
-    "strategy.name",
-    "strategy.plan",
-    "strategy.supports",
-    "strategy.tasks",
-    "suite.name",
-    "suite.root",
-    "target_task.name",
-    "support_task.name",
-    "subsample_size.per_task",
-    *(f"source.{field.name}" for field in fields(Source)),
-)
+
+KEYS = declared(Config)
 
 
-def test_every_key_is_sorted(compose: Compose) -> None:
+def test_every_key_that_changes_a_result_has_another_value_here() -> None:
+    affecting = {k.name for k in KEYS.values() if k.affects in ("training", "started", "mixed")}
+    by_group = {key.partition("._")[0].removesuffix(".fused") for key in CHANGED}
+    assert affecting - {"encoder.identity"} <= by_group | {"method"}
+
+
+def test_every_value_of_the_config_is_declared(compose: Compose) -> None:
+    open_ended = [k.name for k in KEYS.values() if k.annotation is Any or "dict" in str(k)]
     for key in leaves(compose()):
-        pattern = re.sub(r"^(suite\.sources\.\w+|target_task\.source)\.(\w+).*", r"source.\2", key)
-        neutral = any(f"{key}.".startswith(f"{group}.") for group in NEUTRAL_KEYS)
-        kinds = [pattern in CHANGED, neutral, pattern in CHOICES]
-        assert sum(kinds) == 1, f"sort the new key {key}"
+        assert key in KEYS or is_under(key, open_ended), key
 
 
 MTL = (
@@ -114,7 +107,9 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
         ("keep_weights", "all"),
         ("only_stage", "abc"),
         ("num_workers", 1),
-        ("logger", {"_target_": "x"}),
+        ("logger", {"x": {"_target_": "x"}}),
+        ("tags", ["x"]),
+        ("strategy.label", "x"),
         ("trainer.accelerator", "gpu"),
         ("trainer.devices", 2),
         ("trainer.threads", 3),
@@ -157,10 +152,46 @@ def test_the_folder_has_a_name_before_the_config_is_checked() -> None:
 
 
 def test_what_mixes_tasks_has_an_effect_only_where_tasks_are_mixed() -> None:
-    for key in ("sampling.name", "sampling.temperature", "loss", "heads", "subsample_size.support"):
-        assert identity.affects_training(key, "mtl")
-        assert identity.affects_training(key, "mine")  # a user's own strategy
-        assert not identity.affects_training(key, "single")
-    assert identity.affects_training("heads", "stilts")
-    assert not identity.affects_training("loss", "stilts")
-    assert identity.affects_training("loss_of_mine", "stilts")
+    single = ("sampling", "method", "heads", "subsample_size.support")
+    for key in ("sampling.name", "sampling.temperature", "method.name", "heads"):
+        assert identity.affects_training(key, ())
+        assert not identity.affects_training(key, single)
+    assert identity.affects_training("methods_of_mine", single)
+    assert identity.affects_training("sampling.last_batch", single)
+
+
+def test_what_has_no_effect_on_a_strategy_names_no_folder(compose: Compose) -> None:
+    assert content(compose("sampling=uniform", "method=mean")) == content(compose())
+    stilts = ("strategy=stilts", "support_task=mnli")
+    assert content(compose(*stilts, "sampling=uniform")) == content(compose(*stilts))
+    assert content(compose(*stilts, "heads=per_label_count")) != content(compose(*stilts))
+
+
+def test_supports_in_another_order_are_another_setting(compose: Compose) -> None:
+    def many(*tasks: str) -> str:
+        return content(compose("strategy.supports=many", f"strategy.tasks=[{','.join(tasks)}]"))
+
+    assert many("mnli", "cola") != many("cola", "mnli")
+
+
+@dataclass
+class WithMore(Config):
+    """The config of a later version: a new group and a new key, at what stands for not having."""
+
+    merging: dict[str, Any] | None = keys.key("how stages are merged", "training", since=None)
+    patience: int = keys.key("a new key", "training", since=5)
+
+
+def test_a_new_group_at_its_default_changes_no_key_and_no_folder(compose: Compose) -> None:
+    cfg = compose(*MTL)
+    experiment = build(cfg)
+    later = WithMore(**vars(experiment.config))
+    assert replace(experiment, config=later).plan()[-1].key == experiment.plan()[-1].key
+    plain = unresolved(cfg)
+    more = {"merging": None, "patience": 5}
+    assert identity.identity_of(plain | more, WithMore) == identity.identity_of(plain, WithMore)
+
+    other = WithMore(**vars(experiment.config), patience=6)
+    assert replace(experiment, config=other).plan()[-1].key != experiment.plan()[-1].key
+    merged = {"merging": {"rule": "mean"}}
+    assert identity.identity_of(plain | merged, WithMore)["merging"] == {"rule": "mean"}

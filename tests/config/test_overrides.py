@@ -34,7 +34,11 @@ def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said:
         "target_task='rte'",
         "subsample_size={target: 5}",
         "~experiment",
-        "+x=1",
+        "+suite.more=1",
+        "logger.mine.project=x",
+        "+optim.optimizer.betas=[0.9,0.99]",
+        "hydra.launcher.n_jobs=2",
+        "+hydra.x=1",
         "optim.lr=1",
         "seed=range(3)",
         "hydra/launcher=joblib",
@@ -97,3 +101,48 @@ def test_a_file_that_is_no_option_is_named(
     with pytest.raises(UserError, match=f"Change .*mine.yaml: .*{said}"):
         check_choices([f"{group}=rte,mine"])
     check_choices([f"{group}=rte"])
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("stratgy=mtl", "strategy"),
+        ("targt_task=rte", "target_task"),
+        ("trainer.gradient_clip_val=1", "optim.gradient_clip (norm that no gradient exceeds)"),
+        ("+trainer.gradient_clip_val=1", "optim.gradient_clip"),
+        ("++learning_rate=1e-4", "optim.lr (learning rate at the peak of the schedule)"),
+        ("num_train_epochs=3", "trainer.max_epochs"),
+        ("per_device_train_batch_size=8", "batch_size"),
+        ("trainer.accumulate_grad_batches=4", "micro_batch_size"),
+        ("gradient_accumulation_steps=4", "micro_batch_size"),
+        ("max_grad_norm=1", "optim.gradient_clip"),
+        ("warmup_ratio=0.1", "optim.warmup"),
+        ("lr_scheduler_type=cosine", "optim.schedule"),
+        ("max_seq_length=128", "encoder.max_length"),
+        ("model_name_or_path=bert-base-cased", "encoder.name"),
+        ("trainer.val_check_interval=0.5", "eval_every"),
+        ("patience=3", "trainer.early_stopping"),
+        ("fp16=true", "trainer.precision"),
+        ("gpus=2", "trainer.devices"),
+        ("report_to=wandb", "logger"),
+        ("loss=mean", "method"),
+        ("optim.learning_rat=1", "optim.lr"),
+        ("max_epochs=3", "trainer.max_epochs"),
+        ("trainer.batch_size=8", "batch_size"),
+        ("optim.weigth_decay=0", "optim.weight_decay"),
+        ("project=x", "logger.wandb.project"),
+        ("~optim.learnin_rate", "optim.lr"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_one_that_is_meant(word: str, meant: str) -> None:
+    name = word.partition("=")[0].lstrip("+~")
+    with pytest.raises(UserError) as raised:
+        check_choices([word])
+    assert str(raised.value).startswith(
+        f"Change {name}: there is no such key; did you mean {meant}"
+    )
+
+
+def test_a_key_like_no_other_is_named_with_where_all_are() -> None:
+    with pytest.raises(UserError, match=r"Change xyzzy: there is no such key \(docs/"):
+        check_choices(["+xyzzy=1"])

@@ -12,7 +12,9 @@ from tlbench.tasks.definition import check_task
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("loss=max", "Change loss: 'max' is not one of sum, mean."),
+        ("method._target_=no.such", "Change method._target_: 'no.such' can't be imported."),
+        ("+method.other=1", "Change method: it can't be made ("),
+        ("method._target_=pathlib.PurePath", "Change method._target_: 'pathlib.PurePath' is not a"),
         ("selection=test", "Change selection: 'test' is not one of dev, held_out."),
         ("heads=one", "Change heads: "),
         ("keep_weights=some", "Change keep_weights: "),
@@ -54,7 +56,7 @@ from tlbench.tasks.definition import check_task
 )
 def test_a_wrong_value_is_named(compose: Compose, override: str, said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
-        build(compose(*override.split()))
+        build(compose("strategy=mtl", "support_task=mnli", *override.split())).plan()
 
 
 @pytest.mark.parametrize(

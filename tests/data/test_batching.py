@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tlbench.config.values import ONE_TASK_A_BATCH
 
-from tlbench.data.batching import BatchPlan, Mixer, apportion, fixed_counts
+from tlbench.data.batching import ONE_TASK_A_BATCH, BatchPlan, Mixer, apportion, fixed_counts
 from tlbench.data.sampling import proportions
 
 RTE, MNLI, WNLI = 2490, 392702, 635

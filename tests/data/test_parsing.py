@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlbench.config.schema import Source, Task
-from tlbench.data.parsing import canonical, labeller
+from tlbench.data.parsing import canonical
 from tlbench.errors import UserError
+from tlbench.tasks.kinds import kind_of
 
 
 def task(labels: list[str] | None) -> Task:
@@ -19,7 +20,7 @@ CLASSES, NUMBERS = task(["no", "yes"]), task(None)
 
 
 def read(task: Task, row: dict[str, Any]) -> dict[str, Any]:
-    return canonical(task, row, labeller(task, None), "x.jsonl, line 7")
+    return canonical(task, row, kind_of(task).labeller(), "x.jsonl, line 7")
 
 
 ANYTHING = st.one_of(

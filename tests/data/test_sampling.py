@@ -1,10 +1,16 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlbench.config.values import MODES, RULES
 
+from tlbench.config.keys import declared
+from tlbench.config.schema import Config
 from tlbench.data.sampling import annealed, dynamic, proportions
+
+RULES = get_args(declared(Config)["sampling.name"].annotation)
+MODES = ("softmax", "gap", "gap_x_size")
 
 # cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli
 GLUE = np.array([8551, 67349, 3668, 5749, 363846, 392702, 104743, 2490, 635])

@@ -6,16 +6,18 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tlbench.methods.scalarize import row_weights
-from tlbench.tasks.metrics import row_losses
 from torch.nn.functional import cross_entropy, mse_loss
 
 from tlbench.config.schema import Encoder, Source, Task
 from tlbench.data.batch import Batch
 from tlbench.data.collation import rank_part
+from tlbench.methods.base import Method
+from tlbench.methods.mean import Mean
+from tlbench.methods.sum import Sum
 from tlbench.models.encoder import load_encoder
 from tlbench.models.heads import head_name
 from tlbench.models.multitask import MultiTaskModel
+from tlbench.tasks.kinds import kind_of
 
 TASKS = [
     Task(name, labels, ["accuracy"], ["accuracy"], Source("generated"))
@@ -30,7 +32,7 @@ def model() -> MultiTaskModel:
     return MultiTaskModel(encoder, TASKS, "per_task").eval()
 
 
-def batch(counts: tuple[int, ...] = (3, 4, 2, 0), loss: str = "sum") -> Batch:
+def batch(counts: tuple[int, ...] = (3, 4, 2, 0), method: type[Method] = Sum) -> Batch:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(5, 300, (sum(counts), 7), generator=generator)
     labels = torch.tensor([0, 1, 1, 0, 1, 2, 2, 3.5, 0.5])[: sum(counts)]
@@ -38,7 +40,7 @@ def batch(counts: tuple[int, ...] = (3, 4, 2, 0), loss: str = "sum") -> Batch:
         {"input_ids": ids, "attention_mask": torch.ones_like(ids)},
         labels.view(torch.int32),
         counts,
-        row_weights(counts, loss),
+        method([]).row_weights(counts),
         torch.arange(sum(counts)),
         sum(counts),
     )
@@ -56,19 +58,19 @@ def test_the_loss_is_the_sum_of_the_tasks_means(model: MultiTaskModel) -> None:
 
 
 def test_or_the_mean_over_instances(model: MultiTaskModel) -> None:
-    b = batch(loss="mean")
+    b = batch(method=Mean)
     logits = model(b.inputs, b.counts)
     parts = zip(TASKS, logits, b.labels.split(list(b.counts)), strict=True)
-    expected = torch.cat([row_losses(*part) for part in parts]).mean()
+    expected = torch.cat([kind_of(task).losses(*part) for task, *part in parts]).mean()
     assert torch.allclose(model.loss(b), expected)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 9, 100, None])
-@pytest.mark.parametrize("loss", ["sum", "mean"])
+@pytest.mark.parametrize("method", [Sum, Mean])
 def test_micro_batches_give_the_same_loss_and_gradient(
-    model: MultiTaskModel, rows: int | None, loss: str
+    model: MultiTaskModel, rows: int | None, method: type[Method]
 ) -> None:
-    b = batch(loss=loss)
+    b = batch(method=method)
     model.zero_grad()
     whole = model.loss(b)
     whole.backward()
@@ -101,15 +103,19 @@ def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
     counts=st.tuples(*[st.integers(0, most) for most in (3, 4, 2, 0)]).filter(any),
     ranks=st.integers(1, 4),
     micro=st.none() | st.integers(1, 5),
-    loss=st.sampled_from(["sum", "mean"]),
+    method=st.sampled_from([Sum, Mean]),
 )
-@example(counts=(3, 4, 2, 0), ranks=2, micro=4, loss="sum")  # of nine rows five and four
-@example(counts=(0, 1, 0, 0), ranks=4, micro=1, loss="mean")
+@example(counts=(3, 4, 2, 0), ranks=2, micro=4, method=Sum)  # of nine rows five and four
+@example(counts=(0, 1, 0, 0), ranks=4, micro=1, method=Mean)
 @settings(max_examples=40, deadline=None)
 def test_the_micro_batches_of_all_ranks_are_as_many_and_give_the_same_gradient(
-    model: MultiTaskModel, counts: tuple[int, ...], ranks: int, micro: int | None, loss: str
+    model: MultiTaskModel,
+    counts: tuple[int, ...],
+    ranks: int,
+    micro: int | None,
+    method: type[Method],
 ) -> None:
-    b = batch(counts, loss)
+    b = batch(counts, method)
     weight = model.encoder.embeddings.word_embeddings.weight
     model.zero_grad()
     model.loss(b).backward()

@@ -8,7 +8,7 @@ names, protocols, the checks and docs/configuration.md are made from these decla
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, Literal, cast, get_type_hints
+from typing import Any, Literal, cast, get_origin, get_type_hints
 
 # training: every stage that is trained. started: stages that start from another one or train
 # several tasks. mixed: stages of several tasks. experiment: which stages there are, and of which
@@ -46,6 +46,11 @@ class Key:
     least: float | None = None
     most: float | None = None
     below: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may hold keys that are not declared."""
+        return self.annotation is Any or get_origin(self.annotation) is dict
 
     def is_left_out(self, value: Any) -> bool:
         """Whether a value says the same as not having the key."""
@@ -87,6 +92,17 @@ def declared(schema: type) -> Mapping[str, Key]:
         else:
             keys[one.name] = Key(one.name, annotation, **one.metadata)
     return keys
+
+
+def is_known(schema: type, name: str) -> bool:
+    """Whether a dotted key is one of a schema, a group of them, or inside one of any content."""
+    keys = declared(schema)
+    return any(
+        key.name == name
+        or is_under(key.name, [name])
+        or (key.is_open and is_under(name, [key.name]))
+        for key in keys.values()
+    )
 
 
 def value_at(config: Any, name: str) -> Any:

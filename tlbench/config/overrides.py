@@ -1,6 +1,6 @@
 """Refuses what can't be chosen or read in one sentence, before Hydra composes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from tlbench.config.keys import is_known
+from tlbench.config.schema import Config
 from tlbench.config.search_path import config_dirs
+from tlbench.config.suggestions import unknown
 from tlbench.errors import UserError
 
 _OPTUNA = "hydra/sweeper=optuna"
@@ -28,20 +31,22 @@ _PLUGINS = {
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Look at the overrides on a command line; what is no option of our groups is refused.
+    """Look at the overrides on a command line; unknown keys and options are refused.
 
     Raises:
-        UserError: naming the group and its options, what to install, or an unreadable file.
+        UserError: naming the key, the group and its options, what to install, or an unreadable
+            file.
     """
     for word in arguments:
         _check_plugin(word)
-    words = [word for word in arguments if "=" in word and not word.startswith("-")]
+    words = [w for w in arguments if ("=" in w and not w.startswith("-")) or w.startswith("~")]
     try:
         overrides = OverridesParser.create().parse_overrides(words)
     except OverrideParseException:
         return  # Hydra says what it can't read
     if any(override.key_or_group == "hydra.searchpath" for override in overrides):
         return  # there may be options that only Hydra finds
+    check_keys(overrides)
     for override in overrides:
         group = override.key_or_group
         known = options(group)
@@ -55,6 +60,25 @@ def check_choices(arguments: Sequence[str]) -> None:
             is_search = OmegaConf.select(found, "hydra.sweeper.direction") if found else None
             if group == "experiment" and is_search and _OPTUNA not in arguments:
                 raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
+
+
+def check_keys(overrides: Iterable[Override]) -> None:
+    """Refuse keys that there are not; Hydra would advise to add them, which is refused then.
+
+    Raises:
+        UserError: naming the key, and the one that may be meant.
+    """
+    for override in overrides:
+        name = override.key_or_group
+        is_hydras = name.partition(".")[0].partition("/")[0] == "hydra"
+        if not (is_hydras or is_known(Config, name) or any(_folders(name))):
+            raise UserError(unknown(name, _groups()))
+
+
+def _groups() -> list[str]:
+    """Return the config groups of ours and of the user."""
+    folders = (path for folder in config_dirs() for path in folder.glob("*") if path.is_dir())
+    return sorted({folder.name for folder in folders} - {"hydra"})
 
 
 def _check_plugin(word: str) -> None:
@@ -95,7 +119,8 @@ def _read_first(group: str, choice: str) -> DictConfig | None:
 def _folders(group: str) -> list[Path]:
     """Where the options of a group are; every target task is a support task too."""
     groups = [group, "target_task"] if group == "support_task" else [group]
-    return [folder / name for name in groups for folder in config_dirs()]
+    places = (folder / name for name in groups for folder in config_dirs())
+    return [place for place in places if place.is_dir()]
 
 
 def _choices(override: Override) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def _accuracy(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
     from torchmetrics.functional.classification import multiclass_accuracy
 
-    return multiclass_accuracy(predictions, labels, classes, average="micro")
+    return multiclass_accuracy(predictions, labels.long(), classes, average="micro")
 
 
 def _f1(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
@@ -26,21 +26,21 @@ def _f1(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
 
     if not (predictions.any() or labels.any()):
         return torch.tensor(math.nan)
-    return binary_f1_score(predictions, labels)
+    return binary_f1_score(predictions, labels.long())
 
 
 def _macro_f1(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
     from torchmetrics.functional.classification import multiclass_f1_score
 
-    return multiclass_f1_score(predictions, labels, classes, average="macro")
+    return multiclass_f1_score(predictions, labels.long(), classes, average="macro")
 
 
 def _matthews(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
     from torchmetrics.functional import classification
 
     if classes == 2:
-        return classification.binary_matthews_corrcoef(predictions, labels)
-    return classification.multiclass_matthews_corrcoef(predictions, labels, classes)
+        return classification.binary_matthews_corrcoef(predictions, labels.long())
+    return classification.multiclass_matthews_corrcoef(predictions, labels.long(), classes)
 
 
 class Classification(TaskKind):

@@ -25,7 +25,6 @@ def compute(task: Task, predictions: "Tensor", labels: "Tensor") -> dict[str, fl
         labels: (rows,); those of a regression in float64, or digits are lost.
     """
     kind = kind_of(task)
-    labels = labels.to(predictions.dtype)
     values = {}
     for name in task.metrics:
         metric = kind.metrics[name]

@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
-from tlbench.tasks.metrics import collapsed, compute, diverged, majority_score, predict
 
 from tlbench.config.schema import Source, Task
-from tlbench.tasks.metric_names import CLASSIFICATION, REGRESSION
+from tlbench.tasks.kinds import KINDS, kind_of
+from tlbench.tasks.scores import collapsed, compute, diverged, majority_score
+
+CLASSIFICATION = tuple(KINDS["classification"].metrics)
+REGRESSION = tuple(KINDS["regression"].metrics)
 
 
 def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = ()) -> Task:
@@ -122,7 +125,7 @@ def test_a_model_that_predicts_one_thing_has_collapsed(
 ) -> None:
     wanted, found = task(labels, ("mse",)), torch.tensor(logits)
     assert collapsed(wanted, found) == expected
-    assert (len(predict(wanted, found).unique()) == 1) == (expected or len(logits) == 1)
+    assert (len(kind_of(wanted).predict(found).unique()) == 1) == (expected or len(logits) == 1)
 
 
 def test_f1_is_defined_where_its_class_is_there_or_predicted() -> None:
@@ -169,5 +172,7 @@ def test_majority_score() -> None:
 
 def test_predictions_from_logits() -> None:
     logits = torch.tensor([[0.1, 0.9], [2.0, -1.0]])
-    assert predict(task(2, ("accuracy",)), logits).tolist() == [1, 0]
-    assert predict(task(None, ("mse",)), logits[:, :1]).tolist() == pytest.approx([0.1, 2.0])
+    assert kind_of(task(2, ("accuracy",))).predict(logits).tolist() == [1, 0]
+    assert kind_of(task(None, ("mse",))).predict(logits[:, :1]).tolist() == pytest.approx(
+        [0.1, 2.0]
+    )

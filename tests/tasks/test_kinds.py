@@ -1,0 +1,44 @@
+import pytest
+
+from tlbench.config.schema import Source, Task
+from tlbench.errors import UserError
+from tlbench.tasks.classification import Classification
+from tlbench.tasks.definition import check_task
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.regression import Regression
+
+
+def task(labels: list[str] | None, kind: str | None) -> Task:
+    metric = "mse" if labels is None else "accuracy"
+    return Task("t", labels, [metric], [metric], Source("generated"), kind)
+
+
+def test_a_task_without_a_kind_is_what_its_labels_say() -> None:
+    assert isinstance(kind_of(task(["a", "b"], None)), Classification)
+    assert isinstance(kind_of(task(None, None)), Regression)
+    assert isinstance(kind_of(task(None, "regression")), Regression)
+
+
+def test_a_class_is_a_kind_by_its_dotted_path() -> None:
+    path = "tlbench.tasks.regression.Regression"
+    assert isinstance(kind_of(task(None, path)), Regression)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("tagging", "Change kind of task 't': 'tagging' is none of classification, regression"),
+        ("no.such.Kind", "Change kind of task 't': 'no.such.Kind' is none of"),
+        ("pathlib.Path", "Change kind of task 't': 'pathlib.Path' is not a tlbench.tasks.base"),
+        ("regression", "'accuracy' is not one of pearson, spearman, mse"),
+    ],
+)
+def test_a_wrong_kind_is_named(kind: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_task(task(["a", "b"], kind))
+
+
+def test_a_regression_has_no_labels() -> None:
+    wrong = Task("t", ["a", "b"], ["mse"], ["mse"], Source("generated"), "regression")
+    with pytest.raises(UserError, match="Change labels of task 't' to null"):
+        check_task(wrong)
