@@ -34,7 +34,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
     assert set(record["tasks"]) == {"mine", "rte", "cola"}
     del record["checksum"]  # for what is changed here
     record["versions"]["torch"] = "1.0"
-    record["config"]["logger"] = {"_target_": "tlbench.jobs.loggers.CsvLog"}
+    record["config"]["logger"] = {"csv": {"_target_": "tlbench.jobs.loggers.CsvLog"}}
     (tmp_path / "kept.json").write_text(json.dumps(record))
     # Nothing but the record and the rows is left.
     for name in ("my_conf", "multirun"):

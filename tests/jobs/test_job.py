@@ -9,9 +9,9 @@ from scipy import stats
 
 from tests.support.experiments import Compose, Run
 from tlbench.errors import UserError
+from tlbench.jobs import runner
 from tlbench.jobs.job import run_experiment
 from tlbench.plan.build import build
-from tlbench.records import provenance
 from tlbench.records.record import read_record
 from tlbench.store.store import Store
 from tlbench.training.context import StageContext
@@ -74,7 +74,7 @@ def test_a_reused_stage_is_of_the_revision_that_trained_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for revision in ("first", "second"):
-        monkeypatch.setattr(provenance, "git_revision", lambda found=revision: found)
+        monkeypatch.setattr(runner, "git_revision", lambda found=revision: found)
         record = run(f"study={revision}")
         assert (record.study, record.git_revision) == (revision, "first")
         (tmp_path / "job" / "result.json").unlink()
@@ -130,8 +130,8 @@ def test_the_record(run: Run, tmp_path: Path) -> None:
     support, target = (Store(tmp_path / "store").find(key) for key in record.stage_keys)
     assert support is not None
     assert target is not None
-    assert target["ingredients"]["start"] == [record.stage_keys[0], "mnli"]
-    trained_on = [task for stage in (support, target) for task in stage["ingredients"]["tasks"]]
+    assert target["fingerprint"]["start"] == [record.stage_keys[0], "mnli"]
+    trained_on = [task for stage in (support, target) for task in stage["fingerprint"]["tasks"]]
     assert record.digests == {task["name"]: task["digests"] for task in trained_on}
 
 

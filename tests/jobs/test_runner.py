@@ -50,7 +50,7 @@ def test_dynamic_sampling_compares_with_the_scores_alone(
     alone = {task: run(f"target_task={task}").score for task in ("rte", "mnli")}
     record = run(*DYNAMIC)
     (joint,) = (r for r in trained if r.stage.title == "mnli+rte")
-    assert joint.alone == alone
+    assert joint.single_task_scores == alone
     assert record.steps_reused == 2 * 4
 
 

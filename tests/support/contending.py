@@ -1,8 +1,8 @@
 """Processes that want overlapping stages of one store, killed at random and started again.
 
 For ``tests/store/test_contention.py``, in a process of its own: it forks the others, which so have
-imported already what they need. The training is a stand-in of a few tenths of a second; Execution,
-the store and its claims are the real ones. Half of the processes believe to be on another host.
+imported already what they need. The training is a stand-in of a few tenths of a second;
+StageRunner, the store and its claims are the real ones. Half of the processes believe to be on another host.
 
     python -m tests.support.contending FOLDER PROCESSES STAGES KILLS SEED
 
@@ -26,7 +26,8 @@ from filelock import SoftFileLease
 
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.stage import Need
-from tlbench.store.store import Store, claims
+from tlbench.store import claims
+from tlbench.store.store import Store
 from tlbench.training.context import StageContext
 
 LINES = 400  # of weights: written in many parts, so that a kill cuts them off
@@ -40,8 +41,8 @@ class Stage:
     config = types.SimpleNamespace(
         keep_weights="needed", seed=0, encoder=types.SimpleNamespace(name="none")
     )
-    scores = ()
     is_single = True
+    run = f"{__name__}.make"
 
     @property
     def key(self) -> str:
@@ -70,7 +71,7 @@ class Stage:
     def starts(self) -> list[Any]:
         return self.graph()[:-1]
 
-    def ingredients(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         return {"number": self.number}
 
 
@@ -79,8 +80,9 @@ def note(folder: Path, *words: str) -> None:
         log.write(" ".join(words) + "\n")
 
 
-def train(folder: Path, run: StageContext) -> dict[str, Any]:
+def make(run: StageContext, loggers: Any) -> dict[str, Any]:
     """Write weights that say what they were made from; see that those are whole."""
+    folder = run.folder.parents[2]
     note(folder, "begun", run.stage.key)
     before = (run.start / "weights.txt").read_text() if run.start else ""
     if run.start and before.count("\n") != LINES:
@@ -105,9 +107,6 @@ def train(folder: Path, run: StageContext) -> dict[str, Any]:
 
 def work(folder: Path, number: int, stages: int, seed: int) -> None:
     """Want all stages, in an order of one's own."""
-    training: Any = types.ModuleType("tlbench.training.train")
-    training.train_stage = lambda run, _: train(folder, run)
-    sys.modules["tlbench.training.train"] = training
     claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.2, 4.0, 0.2
     host = f"{socket.gethostname()}-{number % 2}"
     socket.gethostname = lambda: host

@@ -22,7 +22,7 @@ def test_stages_of_an_older_training_are_counted(
     file = tmp_path / "store" / record.stage_keys[-1] / "stage.json"
     manifest = json.loads(file.read_text())
     del manifest["checksum"]
-    manifest["ingredients"]["recipe"] = TRAINING_VERSION - 1
+    manifest["fingerprint"]["training"] = TRAINING_VERSION - 1
     write_sealed(file, manifest)
     print_run(build(compose()))
     assert "1 stages in " in (said := capsys.readouterr().out)

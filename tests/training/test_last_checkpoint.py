@@ -22,6 +22,7 @@ from tlbench.plan.build import build
 from tlbench.plan.stage import Stage
 from tlbench.store.store import CHECKPOINT
 from tlbench.training.best import BestPerTask
+from tlbench.training.context import Needed
 from tlbench.training.last_checkpoint import LastCheckpoint
 from tlbench.training.module import MultiTaskModule
 from tlbench.training.train import train_stage
@@ -60,8 +61,12 @@ def stage_of(compose: Compose, mix: str) -> Stage:
 
 def train(stage: Stage, folder: Path) -> Result:
     folder.mkdir(exist_ok=True)
-    alone = {"mnli": 0.9, "rte": 0.6}
-    found = train_stage(stage_run(stage, folder, alone=alone), None)
+    scores = {"mnli": 0.9, "rte": 0.6}
+    needed = tuple(
+        Needed(need, {"tasks": {task: {"selected_by": scores[task]} for task in need.stage.tasks}})
+        for need in stage.needs
+    )
+    found = train_stage(stage_run(stage, folder, needed=needed), None)
     files = sorted(folder.rglob("*.safetensors"))
     tables = sorted(folder.rglob("*.parquet"))
     assert len(files) == 4

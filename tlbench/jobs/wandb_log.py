@@ -27,7 +27,7 @@ class WandbLog:
     def __init__(self, project: str, entity: str | None, save_dir: str, info: RunInfo) -> None:
         import wandb
 
-        mode = None if "WANDB_MODE" in os.environ else _mode()
+        mode = None if "WANDB_MODE" in os.environ else login_mode()
         effective = mode or os.environ["WANDB_MODE"]
         online = effective == "online"
         self._id_file = info.folder / "wandb_run_id"
@@ -71,7 +71,7 @@ def _run_id(file: Path) -> str:
     return file.read_text()
 
 
-def _mode() -> str:
+def login_mode() -> str:
     """``online`` if there is a login: an API key in the environment or in the netrc file."""
     import wandb
 

@@ -50,8 +50,11 @@ class StageContext:
     @property
     def start(self) -> Path | None:
         """The folder of the weights to start from, for a stage with a start."""
-        weights = [needed.weights for needed in self.needed if needed.need is self.stage.start]
-        return weights[0] if weights else None
+        start = self.stage.start
+        if start is None:
+            return None
+        by_key = {one.need.stage.key: one.weights for one in self.needed if one.weights}
+        return by_key[start.stage.key]
 
     @property
     def single_task_scores(self) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""A package of yours, anywhere on the Python path."""

@@ -1,0 +1,215 @@
+import json
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import wandb
+
+from tests.support.experiments import Run
+from tlbench.jobs.loggers import RunInfo
+from tlbench.jobs.wandb_log import WandbLog, login_mode
+from tlbench.records.record import read_record
+
+Records = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def wandb_run(run: Run, tmp_path: Path) -> Callable[..., Records]:
+    """Run an experiment with an offline W&B run; what W&B's own reader finds in it, by type."""
+
+    def go(*overrides: str) -> Records:
+        folder = tmp_path / "wb"
+        shutil.rmtree(folder, ignore_errors=True)
+        run("logger=wandb", f"logger.wandb.save_dir={folder}", *overrides)
+        (offline,) = folder.glob("wandb/offline-run-*")
+        command = ["wandb", "leet", "inspect", "--json", str(offline)]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found: Records = defaultdict(list)
+        for record in map(json.loads, printed.splitlines()):
+            found[record["type"]].append(record[record["type"]])
+        return found
+
+    return go
+
+
+STILTS = ("strategy=stilts", "support_task=mnli", "optim.lr=1e-4")
+
+
+def summary(found: Records) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for update in found["summary"]:
+        merged |= update.get("update", {})
+    return merged
+
+
+def test_a_wandb_run_holds_config_names_curves_and_the_score(
+    wandb_run: Callable[..., Records], tmp_path: Path
+) -> None:
+    found = wandb_run(*STILTS, "tags=[pilot]")
+    (about,) = found["run"]
+    assert about["run_group"] == "adhoc"
+    assert about["job_type"] == "stilts"
+    assert about["display_name"] == "stilts rte<-mnli s0"
+    assert set(about["tags"]) == {"stilts", "rte", "mnli", "tiny", "pilot"}
+    config = about["config"]["update"]
+    assert config["target_task"]["source"]["name"] == "rte"  # resolved
+    assert config["optim"]["lr"] == 1e-4
+    assert "git_revision" in config
+    logged = {name for row in found["history"] for name in row["item"]}
+    for curve in (
+        "support/loss",
+        "support/lr",
+        "support/mnli/dev/accuracy",
+        "target/loss",
+        "support/mnli/dev_mismatched/accuracy",
+        "target/rte/dev/accuracy",
+    ):
+        assert curve in logged, curve
+    record = read_record(tmp_path / "job" / "result.json")
+    assert summary(found)["score"] == pytest.approx(record.score)
+    assert summary(found)["target/final/accuracy"] == pytest.approx(record.metrics["accuracy"])
+    assert [record["exit_code"] for record in found["exit"]] == [0]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "outcome"),
+    [(("optim.lr=1e6",), "diverged"), (("target_task=cola", "subsample_size.dev=1"), "undefined")],
+)
+def test_what_is_not_defined_is_not_logged_and_the_summary_says_so(
+    wandb_run: Callable[..., Records], overrides: tuple[str, ...], outcome: str
+) -> None:
+    found = wandb_run(*overrides)
+    names = {*summary(found), *(name for row in found["history"] for name in row["item"])}
+    assert summary(found)["outcome"] == outcome
+    assert not {"score", "target/final/matthews", "target/cola/dev/matthews"} & names
+    assert "steps" in names
+    if outcome == "undefined":
+        assert summary(found)["undefined"] == "matthews"
+        assert {"target/final/accuracy", "target/cola/dev/accuracy"} <= names
+    assert [record["exit_code"] for record in found["exit"]] == [0]
+
+
+def test_a_reused_score_is_in_the_summary_too(wandb_run: Callable[..., Records]) -> None:
+    trained, reused = wandb_run(*STILTS), wandb_run(*STILTS)
+    assert reused["history"] == []
+    assert summary(reused)["score"] == summary(trained)["score"]
+    assert summary(reused)["instances"] == summary(trained)["instances"]
+
+
+def test_a_failed_run_is_closed_as_failed(
+    wandb_run: Callable[..., Records], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("cut off")
+
+    monkeypatch.setattr("tlbench.training.train.train_stage", fail)
+    with pytest.raises(RuntimeError, match="cut off"):
+        wandb_run(*STILTS)
+    assert wandb.run is None
+    (offline,) = (tmp_path / "wb").glob("wandb/offline-run-*")
+    command = ["wandb", "leet", "inspect", "--summary", "--json", str(offline)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed)["exit_code"] == 1
+
+
+def test_one_run_per_job_in_one_process(run: Run, tmp_path: Path) -> None:
+    for seed in range(2):
+        run("logger=wandb", f"logger.wandb.save_dir={tmp_path / 'wb'}", f"seed={seed}")
+    assert len(list((tmp_path / "wb").glob("wandb/offline-run-*"))) == 2
+
+
+def test_seeds_share_a_setting_and_others_have_another(
+    wandb_run: Callable[..., Records],
+) -> None:
+    def setting(*overrides: str) -> str:
+        (about,) = wandb_run(*STILTS, *overrides)["run"]
+        found: str = about["config"]["update"]["setting"]
+        return found
+
+    first = setting("seed=0")
+    assert first.startswith("rte-stilts-mnli-")
+    assert setting("seed=1") == first
+    assert setting("batch_size=8") != first
+
+
+@pytest.fixture
+def inits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What ``wandb.init`` is called with, where there is a login and no server."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr(wandb, "init", lambda **given: calls.append(given) or MagicMock())
+    return calls
+
+
+def open_and_close(folder: Path, failed: bool | None) -> None:
+    """A job's run; with ``failed`` of None the job is killed."""
+    job = RunInfo("a job", "study", "stage", (), {}, folder)
+    opened = WandbLog("tlbench", None, str(folder), job)
+    if failed is not None:
+        opened.finish({}, failed)
+
+
+def test_a_job_is_one_run_until_it_has_finished(
+    inits: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for failed in (None, True, False, False):  # killed, failed, finished; run anew
+        open_and_close(tmp_path / "job", failed)
+    open_and_close(tmp_path / "another", None)
+    first, *ids = [call["id"] for call in inits]
+    assert {call["resume"] for call in inits} == {"allow"}
+    assert ids[:2] == [first, first]
+    assert len({first, *ids[2:]}) == 3
+    assert list((tmp_path / "job").iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["WANDB_MODE=offline", "WANDB_SWEEP_ID=abc"])
+def test_a_run_that_cant_be_resumed_or_is_an_agents_has_no_id_of_ours(
+    variable: str, inits: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*variable.split("="))
+    open_and_close(tmp_path, None)
+    assert inits[0]["id"] is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("mode", "silent"), [("online", False), ("offline", True)])
+def test_a_run_says_no_more_than_where_it_is(
+    mode: str,
+    silent: bool,
+    inits: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", mode)
+    open_and_close(tmp_path, failed=False)
+    settings = inits[0]["settings"]
+    assert (settings.quiet, settings.silent) == (True, silent)
+
+
+@pytest.mark.parametrize(
+    ("login", "mode"),
+    [
+        ({}, "offline"),
+        ({"WANDB_API_KEY": "x" * 40}, "online"),
+        ({"NETRC": "machine api.wandb.ai login user password secret"}, "online"),
+        ({"NETRC": "machine example.org login user password secret"}, "offline"),
+        ({"NETRC": "not a netrc file"}, "offline"),
+    ],
+)
+def test_offline_where_there_is_no_login(
+    login: dict[str, str], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "NETRC", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in login.items():
+        if name == "NETRC":
+            (tmp_path / "netrc").write_text(value)
+            value = str(tmp_path / "netrc")
+        monkeypatch.setenv(name, value)
+    assert login_mode() == mode
