@@ -49,15 +49,15 @@ def test_a_strategy_of_three_stages_and_a_logger(users: Users) -> None:
     (folder,) = Path("multirun/adhoc").iterdir()
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
     assert lines[-1]["score"] == pytest.approx(record.score)
-    rates = [max(r[f"{role}/lr"] for r in lines if f"{role}/lr" in r) for role in ("support1", "target")]
+    rates = [
+        max(r[f"{role}/lr"] for r in lines if f"{role}/lr" in r) for role in ("support1", "target")
+    ]
     assert rates[1] == rates[0] / 2
     assert (folder / "metrics.csv").exists()
 
 
 def test_a_task_kind_and_a_method(users: Users) -> None:
-    (record,) = users(
-        "target_task=grades", "strategy=mtl", "support_task=mnli", "method=weighted"
-    )
+    (record,) = users("target_task=grades", "strategy=mtl", "support_task=mnli", "method=weighted")
     assert set(record.metrics) == {"exact", "spearman"}
     assert record.score is not None
     assert 0 <= record.score <= 1

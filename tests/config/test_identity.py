@@ -93,7 +93,7 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     dynamic = ("sampling=dynamic", "sampling.mode=gap")
     cfg = compose(*MTL, *(dynamic if key in ("sampling.mode", "sampling.floor") else ()))
     before, folder = build(cfg).plan()[-1].key, content(cfg)
-    OmegaConf.update(cfg, key, CHANGED[key])
+    OmegaConf.update(cfg, key, CHANGED[key], force_add=True)
     assert build(cfg).plan()[-1].key != before
     assert content(cfg) != folder
 
@@ -126,7 +126,8 @@ def test_neutral_keys_change_neither(
     assert key in NEUTRAL_KEYS
     cfg = compose(*MTL)
     before, folder = build(cfg).plan()[-1].key, content(cfg)
-    OmegaConf.update(cfg, key, str(tmp_path / "elsewhere") if value is None else value)
+    new = str(tmp_path / "elsewhere") if value is None else value
+    OmegaConf.update(cfg, key, new, force_add=True)
     assert build(cfg).plan()[-1].key == before
     assert content(cfg) == folder
 

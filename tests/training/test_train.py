@@ -11,7 +11,6 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from tests.support.experiments import Compose, Run, stage_run
-from tlbench.config.schema import Encoder
 from tlbench.data.batching import BatchPlan, Mixer
 from tlbench.jobs.job import run_experiment
 from tlbench.models.encoder import load_encoder
@@ -278,30 +277,6 @@ def test_weights_that_were_not_kept_are_trained_again_when_needed(
     record = read_record(tmp_path / "chain" / "result.json")
     assert record.instances_reused == 0
     assert read_record(tmp_path / "alone" / "result.json").stage_keys == record.stage_keys[:1]
-
-
-def test_schedules(compose: Compose, tmp_path: Path) -> None:
-    rates = {}
-    for schedule in ("linear", "cosine", "constant"):
-        config = build(compose(f"optim.schedule={schedule}", "optim.warmup=0.2")).config
-        module = MultiTaskModule(torch.nn.Identity(), config, [], "target", 10, frozenset())  # type: ignore[arg-type]
-        rates[schedule] = [module._rate(step) for step in (0, 1, 2, 6, 10)]
-    assert rates["linear"] == [0, 0.5, 1, 0.5, 0]
-    assert rates["cosine"] == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert rates["constant"] == [0, 0.5, 1, 1, 1]
-
-
-def test_weight_decay_spares_biases_and_norms(compose: Compose, tmp_path: Path) -> None:
-    config = build(compose()).config
-    encoder = load_encoder(Encoder("package:tlbench/assets/tiny", None, False, None, 64))
-    model = MultiTaskModel(encoder, [config.target_task], "per_task")
-    module = MultiTaskModule(model, config, [], "target", 10, frozenset())
-    optimizer = module.configure_optimizers()["optimizer"]
-    decayed, plain = optimizer.param_groups
-    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
-    assert {p.ndim for p in decayed["params"]} == {2}
-    assert {p.ndim for p in plain["params"]} == {1}
-    assert math.isclose(optimizer.defaults["lr"], config.optim.lr)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ def table() -> str:
     groups: dict[str, list[Key]] = {}
     for key in declared(Config).values():
         groups.setdefault(key.name.rpartition(".")[0], []).append(key)
-    return "\n".join([_HEAD, *(line for name, keys in groups.items() for line in _part(name, keys))])
+    return "\n".join(
+        [_HEAD, *(line for name, keys in groups.items() for line in _part(name, keys))]
+    )
 
 
 def _part(name: str, keys: list[Key]) -> Iterator[str]:

@@ -45,11 +45,13 @@ def make_method(config: dict[str, Any], tasks: Sequence[str]) -> Method:
     target = config.get("_target_")
     options = {name: value for name, value in config.items() if name not in _NOT_OPTIONS}
     try:
-        method = get_class(str(target))(tasks, **options)
+        make = get_class(str(target))
     except (ImportError, ValueError) as error:
         raise UserError(f"Change method._target_: '{target}' can't be imported.") from error
+    if not issubclass(make, Method):
+        raise UserError(f"Change method._target_: '{target}' is not a {Method.__module__}.Method.")
+    try:
+        method: Method = make(tasks, **options)
     except TypeError as error:
         raise UserError(f"Change method: it can't be made ({error}).") from error
-    if not isinstance(method, Method):
-        raise UserError(f"Change method._target_: '{target}' is not a {Method.__module__}.Method.")
     return method
