@@ -4,8 +4,8 @@ The YAML files under ``conf/`` hold the values; the dataclasses here hold the ty
 else, so a misspelt key or a word where a number belongs is refused before anything runs.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, cast, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -164,15 +164,36 @@ def parse_config(cfg: DictConfig) -> Config:
 
 
 def checked(schema: type, node: Any, where: str) -> Any:
-    """An instance of the dataclass ``schema`` from a config node found at the key ``where``."""
+    """Return an instance of the dataclass ``schema`` from a config node at the key ``where``.
+
+    Raises:
+        UserError: as ``parse_config``.
+    """
+    plain: Any = None
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
-    except OmegaConfBaseException as error:
-        reason = str(error.msg or error).splitlines()[0]
-        key = ".".join(part for part in (where, error.full_key) if part)
+    except (OmegaConfBaseException, TypeError) as error:
+        reason = str(getattr(error, "msg", None) or error).splitlines()[0]
+        full_key = getattr(error, "full_key", None)
+        path = (full_key,) if full_key else _path_of_fault(schema, plain)
+        key = ".".join(part for part in (where, *path) if part)
         if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
             missing = reason.rsplit(": ", 1)[-1]
             key = key if key.endswith(missing) else missing  # of an interpolation, what it lacks
             raise UserError(f"Change {key}: give it a value.") from error
         raise UserError(f"Change {key or 'the config'}: {reason}") from error
+
+
+def _path_of_fault(schema: Any, plain: Any) -> tuple[str, ...]:
+    """Return the keys that lead to what does not fit its type.
+
+    OmegaConf names no key where a list and a mapping meet, and since 2.4 raises a plain TypeError.
+    """
+    for name, value in plain.items() if isinstance(plain, dict) else ():
+        try:
+            OmegaConf.merge(OmegaConf.structured(schema), {name: value})
+        except (OmegaConfBaseException, TypeError):
+            kind = get_type_hints(schema).get(name)
+            return (name, *(_path_of_fault(kind, value) if is_dataclass(kind) else ()))
+    return ()
