@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_loader import ConfigLoader
@@ -18,6 +19,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.console import show_or_hide_progress_bars
 
@@ -64,7 +66,7 @@ class StagedSweeper(BasicSweeper):
         from tlbench.store.disk import writing
 
         try:
-            with writing("hydra.sweep.dir", self.master_config.hydra.sweep.dir):
+            with writing("hydra.sweep.dir", self._setting("hydra.sweep.dir")):
                 self.conduct(arguments)
         except UserError as error:
             print(error, file=sys.stderr)  # Hydra would add how to see a stack trace
@@ -79,8 +81,8 @@ class StagedSweeper(BasicSweeper):
         from tlbench.jobs import signals
         from tlbench.sweep import compose, dry_run, plan, run, snapshot
 
-        show_or_hide_progress_bars(self.master_config.trainer.progress_bar)
-        folder = Path(self.master_config.hydra.sweep.dir)
+        show_or_hide_progress_bars(self._setting("trainer.progress_bar"))
+        folder = Path(self._setting("hydra.sweep.dir"))
         # Before the configs are copied: globs look into the folders of hydra.searchpath too
         # (Hydra 1.4), and a loader of copies does not list those.
         axes = self.axes(arguments)
@@ -97,6 +99,15 @@ class StagedSweeper(BasicSweeper):
         with signals.answered():
             outcome = run.run(planned, launch)
         run.report(outcome, folder)
+
+    def _setting(self, key: str) -> Any:
+        """Return what the sweep itself reads of its config, which no job has checked yet."""
+        from tlbench.errors import UserError
+
+        try:
+            return OmegaConf.select(self.master_config, key)
+        except OmegaConfBaseException as error:
+            raise UserError(f"Change {key}: {str(error).splitlines()[0]}") from error
 
     def axes(self, arguments: list[str]) -> list[list[str]]:
         """Return the overrides to choose from, key by key.
