@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 import hydra
 from hydra.errors import CompactHydraException
@@ -14,6 +15,8 @@ from tlbench.errors import UserError
 from tlbench.store.disk import writing
 
 _NO_TRIAL = "No trials are completed yet."  # what Optuna raises at the end of such a search
+# Hydra 1.3 takes the defaults of 1.1 unless it is told; 1.4 has no others, and warns of being told.
+warnings.filterwarnings("ignore", "The version_base parameter is deprecated")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")

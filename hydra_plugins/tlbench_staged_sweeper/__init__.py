@@ -6,9 +6,10 @@ Hydra imports every plugin at each start, so what is heavy is imported when a sw
 import sys
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_loader import ConfigLoader
@@ -17,7 +18,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.console import show_or_hide_progress_bars
 
@@ -54,16 +56,17 @@ class StagedSweeper(BasicSweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        # Not the base class's: it makes the launcher here, before the configs are copied.
         self.context = hydra_context
         self.task_function = task_function
-        self.master = config
+        self.master_config = config
 
     def sweep(self, arguments: list[str]) -> None:
         from tlbench.errors import UserError
         from tlbench.store.disk import writing
 
         try:
-            with writing("hydra.sweep.dir", self.master.hydra.sweep.dir):
+            with writing("hydra.sweep.dir", self._setting("hydra.sweep.dir")):
                 self.conduct(arguments)
         except UserError as error:
             print(error, file=sys.stderr)  # Hydra would add how to see a stack trace
@@ -75,32 +78,49 @@ class StagedSweeper(BasicSweeper):
         Raises:
             UserError: at once if a value has a wrong type, at the end if an experiment has failed.
         """
-        pass
         from tlbench.jobs import signals
         from tlbench.sweep import compose, dry_run, plan, run, snapshot
 
-        show_or_hide_progress_bars(self.master.trainer.progress_bar)
-        folder = Path(self.master.hydra.sweep.dir)
+        show_or_hide_progress_bars(self._setting("trainer.progress_bar"))
+        folder = Path(self._setting("hydra.sweep.dir"))
+        # Before the configs are copied: globs look into the folders of hydra.searchpath too
+        # (Hydra 1.4), and a loader of copies does not list those.
+        axes = self.axes(arguments)
         loader = self.context.config_loader
         if not self.dry_run:
             loader = snapshot.freeze(loader, folder)
-        axes = self._axes(arguments, loader)
-        combinations = compose.combine(axes, compose.Composer(loader, self.master))
+        combinations = compose.combine(axes, compose.Composer(loader, self.master_config))
         planned = plan.make_plan(combinations, folder, self.dry_run)
         dry_run.print_plan(planned)
         if self.dry_run:
             return
-        OmegaConf.save(self.master, folder / "multirun.yaml")
+        OmegaConf.save(self.master_config, folder / "multirun.yaml")
         launch = self._launcher(loader, folder)
         with signals.answered():
-            ended = run.run(planned, launch)
-        run.report(ended, folder)
+            outcome = run.run(planned, launch)
+        run.report(outcome, folder)
 
-    def _axes(self, arguments: list[str], loader: ConfigLoader) -> list[list[str]]:
-        """The overrides to choose from, key by key; a later argument replaces a parameter."""
+    def _setting(self, key: str) -> Any:
+        """Return what the sweep itself reads of its config, which no job has checked yet."""
         from tlbench.errors import UserError
 
-        parser = OverridesParser.create(config_loader=loader)
+        try:
+            return OmegaConf.select(self.master_config, key)
+        except OmegaConfBaseException as error:
+            raise UserError(f"Change {key}: {str(error).splitlines()[0]}") from error
+
+    def axes(self, arguments: list[str]) -> list[list[str]]:
+        """Return the overrides to choose from, key by key.
+
+        Args:
+            arguments: those of the command line; one replaces a parameter of its key.
+
+        Raises:
+            UserError: if a key has an interval, or nothing to choose from.
+        """
+        from tlbench.errors import UserError
+
+        parser = OverridesParser.create(config_loader=self.context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         by_key = {override.get_key_element(): override for override in overrides}
         for key, override in by_key.items():
@@ -108,26 +128,29 @@ class StagedSweeper(BasicSweeper):
                 raise UserError(
                     f"Change {key}: only a search (hydra/sweeper=optuna) has intervals."
                 )
-        return [self._choices(override) for override in by_key.values()]
+        return [self._options(override) for override in by_key.values()]
 
-    def _choices(self, override: Override) -> list[str]:
+    def _options(self, override: Override) -> list[str]:
+        """Return an override of one value for every value that ``override`` sweeps over."""
         from tlbench.errors import UserError
 
         try:
-            found = [text for (text,) in self.split_arguments([override], None)[0]]
+            options = [text for (text,) in self.split_arguments([override], None)[0]]
         except (ValueError, ZeroDivisionError) as error:
             raise UserError(f"Change {override.input_line}: {error}.") from error
-        if not found:
+        if not options:
             raise UserError(f"Change {override.input_line}: it is a choice of nothing.")
-        return found
+        return options
 
     def _launcher(self, loader: ConfigLoader, folder: Path) -> Callable[[list[list[str]]], None]:
-        """Runs jobs on the configured launcher, with the configs of ``loader``."""
-        config = deepcopy(self.master)
+        """Return what runs jobs on the configured launcher, with the configs of ``loader``."""
+        config = deepcopy(self.master_config)
         quoted = str(folder).replace("'", "\\'")
-        # A job's own ${study} is another one where the sweep is over experiments.
-        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
-        context = HydraContext(config_loader=loader, callbacks=self.context.callbacks)
+        with read_write(config.hydra):  # Hydra 1.4 hands out what it has composed read-only
+            # A job's own ${study} is another one where the sweep is over experiments.
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+        # A copy, so that what else a release of Hydra hands to its launchers reaches them.
+        context = replace(self.context, config_loader=loader)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=self.task_function, config=config
         )

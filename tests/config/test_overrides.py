@@ -84,7 +84,7 @@ def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         (b"5\n", "can't be read as YAML"),
         (b"[1]\n", "it is not a mapping"),
-        (b"name:\tx\n\ty: 1\n", "can't be read as YAML .*line 1, column 6"),
+        (b"name:\tx\n\ty: 1\n", "can't be read as YAML .*line 1, column [67]"),
         (b"name: \xff\n", "can't be read as YAML"),
         (b"name: a\nname: b\n", "found duplicate key name"),
         (b"[" * 5_000, "can't be read as YAML"),

@@ -88,6 +88,17 @@ TASK = {
 }
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("labels", {}), ("source", [1]), ("source.text", {"a": 1}), ("source.more_dev", [1])],
+)
+def test_a_list_and_a_mapping_in_each_others_place_are_named(key: str, value: object) -> None:
+    definition = OmegaConf.create(TASK)
+    OmegaConf.update(definition, key, value, merge=False)
+    with pytest.raises(UserError, match=rf"Change target_task\.{re.escape(key)}: "):
+        checked(Task, definition, "target_task")
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     changes=st.dictionaries(st.sampled_from([*TASK, "other"]), ANYTHING, max_size=2),

@@ -1,8 +1,9 @@
 """Processes that want overlapping stages of one store, killed at random and started again.
 
 For ``tests/store/test_contention.py``, in a process of its own: it forks the others, which so have
-imported already what they need. The training is a stand-in of a few tenths of a second;
-StageRunner, the store and its claims are the real ones. Half of the processes believe to be on another host.
+imported already what they need. The training is a stand-in of a few tenths of a second; the
+runner, the store and its claims are the real ones. Half of the processes believe to be on another
+host.
 
     python -m tests.support.contending FOLDER PROCESSES STAGES KILLS SEED
 

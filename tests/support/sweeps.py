@@ -38,6 +38,7 @@ def make_sweeper(tmp_path: Path, cache: Path) -> Iterator[MakeSweeper]:
         hydra_object = GlobalHydra.instance().hydra
         assert hydra_object is not None
         config = hydra_object.compose_config("config", [*fast, *arguments], RunMode.MULTIRUN)
+        HydraConfig.instance().set_config(config)  # as Hydra 1.4 does: it is read-only from here
         context = HydraContext(config_loader=hydra_object.config_loader, callbacks=Callbacks())
         sweeper = Plugins.instance().instantiate_sweeper(
             hydra_context=context, task_function=run_job, config=config
@@ -65,7 +66,7 @@ class Callbacks:
 
 @pytest.fixture
 def sweep(make_sweeper: MakeSweeper, tmp_path: Path) -> Sweep:
-    """Run a multirun's overrides; the records by strategy, target, support and seed."""
+    """Run a multirun's overrides; return the records by strategy, target, support and seed."""
 
     def go(*arguments: str) -> dict[str, ResultRecord]:
         sweeper, _, overrides = make_sweeper("hydra.mode=MULTIRUN", *arguments)

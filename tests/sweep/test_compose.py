@@ -1,5 +1,6 @@
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
@@ -21,8 +22,8 @@ GRID = (
 
 def combinations(make_sweeper: MakeSweeper, *arguments: str) -> list[Combination]:
     sweeper, config, overrides = make_sweeper(*arguments)
-    loader = sweeper.context.config_loader
-    return list(combine(sweeper._axes(overrides, loader), Composer(loader, config)))
+    composer = Composer(sweeper.context.config_loader, config)
+    return list(combine(sweeper.axes(overrides), composer))
 
 
 def check(make_sweeper: MakeSweeper, some: list[Combination], *arguments: str) -> None:
@@ -50,13 +51,34 @@ def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSwe
         ("suite.seed='${seed}'", "seed=0,1", "target_task=rte,cola"),
         ("subsample_size=full,half", "subsample_size.target=10,20"),  # one key, two axes
         ("sampling={cap: 1},{temperature: 2.0}", "sampling.cap=5", "seed=1,2"),
-        ("experiment=quickstart,paper", "target_task=rte,cola", "encoder=tiny,minilm"),
     ],
 )
 def test_axes_that_change_each_others_keys(make_sweeper: MakeSweeper, axes: list[str]) -> None:
     found = combinations(make_sweeper, *axes)
     assert len(found) > 1
     check(make_sweeper, found, *axes)
+
+
+def test_axes_of_experiments(make_sweeper: MakeSweeper, tmp_path: Path) -> None:
+    """They change keys of every root; one of them is of a folder that is not copied."""
+    mine = tmp_path / "my_conf" / "experiment" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("# @package _global_\nseed: 3\noptim: {lr: 0.5}\n")
+    axes = (
+        f"hydra.searchpath=[file://{mine.parents[1]}]",
+        "experiment=paper,mine",
+        "target_task=rte,cola",
+        "encoder=tiny,minilm",
+    )
+    composed = combinations(make_sweeper, *axes)
+    assert [c.config.seed for c in composed] == [42] * 4 + [3] * 4
+    check(make_sweeper, composed, *axes)
+
+
+@pytest.mark.parametrize("axis", ["experiment=quickstart,paper", "experiment=paper,smoke"])
+def test_a_grid_is_not_lost_beside_another_experiment(make_sweeper: MakeSweeper, axis: str) -> None:
+    with pytest.raises(UserError, match=r"Change experiment=(quickstart|smoke): .*hydra\.sweeper"):
+        combinations(make_sweeper, axis)
 
 
 def test_a_wrong_key_or_value_ends_the_sweep_in_one_sentence(

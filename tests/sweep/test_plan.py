@@ -14,9 +14,8 @@ MakePlan = Callable[..., Plan]
 def plan(make_sweeper: MakeSweeper, tmp_path: Path) -> MakePlan:
     def go(*arguments: str) -> Plan:
         sweeper, config, overrides = make_sweeper(*arguments)
-        loader = sweeper.context.config_loader
-        axes = sweeper._axes(overrides, loader)
-        return make_plan(combine(axes, Composer(loader, config)), tmp_path / "sweep")
+        composer = Composer(sweeper.context.config_loader, config)
+        return make_plan(combine(sweeper.axes(overrides), composer), tmp_path / "sweep")
 
     return go
 

@@ -151,6 +151,24 @@ def test_editing_conf_after_the_launch_changes_no_job(command: Command, tmp_path
     assert len(records(tmp_path)) == 4
 
 
+@pytest.mark.parametrize("key", ["hydra.sweep.dir", "trainer.progress_bar"])
+def test_what_the_sweep_itself_can_not_read_is_named(command: Command, key: str) -> None:
+    ran = command(*FAST, key + "=${nope}", "seed=0,1")
+    assert ran.returncode == 1
+    assert ran.stderr == f"Change {key}: Interpolation key 'nope' not found\n"
+
+
+def test_a_sweep_takes_the_options_that_its_dry_run_has_named(
+    command: Command, tmp_path: Path
+) -> None:
+    """Also those of a folder that is not copied, which Hydra 1.4 lists and 1.3 does not."""
+    (tmp_path / "more" / "optim").mkdir(parents=True)
+    (tmp_path / "more" / "optim" / "mine.yaml").write_text("defaults: [adamw]\nlr: 0.5\n")
+    sweep = (*FAST, f"hydra.searchpath=[file://{tmp_path / 'more'}]", "optim=glob(*,exclude=paper)")
+    dry, ran = (command(*sweep, *more).stdout for more in (["hydra.sweeper.dry_run=true"], []))
+    assert dry.splitlines()[0] == ran.splitlines()[0]
+
+
 def test_a_dry_run_prints_the_plan_and_trains_nothing(command: Command, tmp_path: Path) -> None:
     dry = "hydra.sweeper.dry_run=true"
     ran = command(*GRID, dry)

@@ -4,6 +4,7 @@ Importing this registers our resolvers, and every target task as a support task.
 """
 
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,11 +66,14 @@ def _study(root: DictConfig) -> str:
 
 def register() -> None:
     """Register the resolvers, and every target task as a support task too."""
-    OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
-    OmegaConf.register_new_resolver("tlbench.slug", slug)
-    OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
-    OmegaConf.register_new_resolver("tlbench.gpus", lambda: max(1, len(gpus.available())))
-    OmegaConf.register_new_resolver("tlbench.gpu", gpus.of_worker)
+    with warnings.catch_warnings():
+        # omegaconf 2.4 calls it register_resolver, which is another function in 2.3.
+        warnings.filterwarnings("ignore", r"register_new_resolver\(\) is deprecated")
+        OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
+        OmegaConf.register_new_resolver("tlbench.slug", slug)
+        OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
+        OmegaConf.register_new_resolver("tlbench.gpus", lambda: max(1, len(gpus.available())))
+        OmegaConf.register_new_resolver("tlbench.gpu", gpus.of_worker)
     store = ConfigStore.instance()
     for folder in config_dirs():
         for file in folder.glob("target_task/*.yaml"):

@@ -21,9 +21,11 @@ _AFFECTS = {
 _HEAD = """\
 # Every config key
 
-Made from the schema by `python -m tlbench.config.table`. Each can be overridden on the command line; the values are in [conf/](../conf),
-a folder for each group. *Affects* says which results change with it: a key that affects no result is no part of a stage's key, of a
-folder's name or of a protocol. Of those, devices, threads and micro-batches change rounding, and the record says what was in effect.
+Made from the schema by `python -m tlbench.config.table`. Each can be overridden on the command
+line; the values are in [conf/](../conf), a folder for each group. *Affects* says which results
+change with it: a key that affects no result is no part of a stage's key, of a folder's name or of a
+protocol. Of those, devices, threads and micro-batches change rounding, and the record says what was
+in effect.
 """
 
 

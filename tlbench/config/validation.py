@@ -43,21 +43,23 @@ def checked(schema: type, node: Any, where: str) -> Any:
     Raises:
         UserError: as ``parse_config`` does.
     """
+    plain: Any = None
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
         typed = OmegaConf.to_container(merged, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise _refusal(error, where) from error
+    except (OmegaConfBaseException, TypeError) as error:
+        full_key = getattr(error, "full_key", None)
+        path = (full_key,) if full_key else _path_of_fault(_without_words(schema), plain)
+        raise _refusal(error, ".".join(part for part in (where, *path) if part)) from error
     for key in declared(schema).values():
         _check(key, _inside(cast(dict[str, Any], typed), key.name), where)
     return _instance(schema, typed)
 
 
-def _refusal(error: OmegaConfBaseException, where: str) -> UserError:
-    """Return OmegaConf's error as a sentence of ours."""
-    reason = str(error.msg or error).splitlines()[0]
-    name = ".".join(part for part in (where, error.full_key) if part)
+def _refusal(error: OmegaConfBaseException | TypeError, name: str) -> UserError:
+    """Return OmegaConf's error about a key as a sentence of ours."""
+    reason = str(getattr(error, "msg", None) or error).splitlines()[0]
     if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
         missing = reason.rsplit(": ", 1)[-1]
         name = name if name.endswith(missing) else missing  # of an interpolation, what it lacks
@@ -65,6 +67,20 @@ def _refusal(error: OmegaConfBaseException, where: str) -> UserError:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and name:
         return UserError(unknown(name))
     return UserError(f"Change {name or 'the config'}: {reason}")
+
+
+def _path_of_fault(schema: Any, plain: Any) -> tuple[str, ...]:
+    """Return the keys that lead to what does not fit its type.
+
+    OmegaConf names no key where a list and a mapping meet, and since 2.4 raises a plain TypeError.
+    """
+    for name, value in plain.items() if isinstance(plain, dict) else ():
+        try:
+            OmegaConf.merge(OmegaConf.structured(schema), {name: value})
+        except (OmegaConfBaseException, TypeError):
+            kind = get_type_hints(schema).get(name)
+            return (name, *(_path_of_fault(kind, value) if is_dataclass(kind) else ()))
+    return ()
 
 
 @cache

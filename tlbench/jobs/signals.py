@@ -15,9 +15,9 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
-_MARK = "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
-_told: list[int] = []  # the signals that this process has had
-_at_work = False  # whether a job runs in this worker
+_STOP_VARIABLE = "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
+_received: list[int] = []  # the signals that this process has had
+_runs_a_job = False  # whether a job runs in this worker
 
 
 class Told(SystemExit):
@@ -31,43 +31,43 @@ def answered() -> Iterator[None]:
     SIGINT then is a KeyboardInterrupt, SIGTERM an exit with code 143. What is ignored stays
     ignored. A stage that is trained in this process has its own answer to SIGTERM.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {n: handler for n, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in before:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    earlier = {n: handler for n, handler in handlers.items() if handler is not signal.SIG_IGN}
+    for number in earlier:
         signal.signal(number, _answer)
     try:
         yield
     finally:
-        _told.clear()
-        os.environ.pop(_MARK, None)
-        for number, handler in before.items():
+        _received.clear()
+        os.environ.pop(_STOP_VARIABLE, None)
+        for number, handler in earlier.items():
             signal.signal(number, handler)
 
 
 def end_if_told() -> None:
     """End a sweep that was told to stop while its workers were at work."""
-    if _told:
-        raise _ending()
+    if _received:
+        raise _end_of_sweep()
 
 
 def _answer(number: int, _: FrameType | None) -> None:
-    _told.append(number)
+    _received.append(number)
     if signal.getsignal(number) is not _answer:
         return  # Lightning trains here: it calls this too, and ends after the step
     children = multiprocessing.active_children()
     workers = [child.pid for child in children if child.pid and child.name.startswith("Loky")]
-    if not workers or len(_told) > 1:
-        raise _ending()
-    os.environ[_MARK] = "1"
-    many = len(workers)
-    log.warning("Told to stop: %d workers save where they are; once more ends at once.", many)
+    if not workers or len(_received) > 1:
+        raise _end_of_sweep()
+    os.environ[_STOP_VARIABLE] = "1"
+    count = len(workers)
+    log.warning("Told to stop: %d workers save where they are; once more ends at once.", count)
     for pid in workers:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 
 
-def _ending() -> BaseException:
-    return KeyboardInterrupt() if _told[0] == signal.SIGINT else Told(128 + _told[0])
+def _end_of_sweep() -> BaseException:
+    return KeyboardInterrupt() if _received[0] == signal.SIGINT else Told(128 + _received[0])
 
 
 @contextmanager
@@ -77,27 +77,27 @@ def job_of_worker() -> Iterator[bool]:
     The first SIGTERM ends a worker's job, if it does not train, by ``Told``. Ctrl-C reaches
     workers too, and they leave it to the sweep, which tells them.
     """
-    global _at_work
+    global _runs_a_job
     if multiprocessing.parent_process() is None:
         yield True
         return
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, _answer_of_worker)
-    _at_work = True
+        signal.signal(signal.SIGTERM, _answer_in_worker)
+    _runs_a_job = True
     try:
-        yield not _told and _MARK not in os.environ
+        yield not _received and _STOP_VARIABLE not in os.environ
     finally:
-        _at_work = False
+        _runs_a_job = False
 
 
 def was_told() -> bool:
     """Whether this is a worker that was told to stop."""
-    return bool(_told) and multiprocessing.parent_process() is not None
+    return bool(_received) and multiprocessing.parent_process() is not None
 
 
-def _answer_of_worker(number: int, _: FrameType | None) -> None:
-    _told.append(number)
-    trains = signal.getsignal(number) is not _answer_of_worker  # Lightning calls this too
-    if _at_work and not trains and len(_told) == 1:
+def _answer_in_worker(number: int, _: FrameType | None) -> None:
+    _received.append(number)
+    trains = signal.getsignal(number) is not _answer_in_worker  # Lightning calls this too
+    if _runs_a_job and not trains and len(_received) == 1:
         raise Told(128 + number)

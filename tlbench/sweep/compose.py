@@ -19,11 +19,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, open_dict
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tlbench.config.identity import unresolved
 from tlbench.config.schema import Config
 from tlbench.config.validation import parse_config
+from tlbench.errors import UserError
 
 Options = tuple[str, ...]  # one override of every axis, or of some of them
 
@@ -43,41 +45,68 @@ class Combination:
 
 
 class Composer:
-    """Composes as Hydra does for a job, but every choice of groups only once."""
+    """Composes as Hydra does for a job, but every choice of groups only once.
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
+    Attributes:
+        values: the parsed overrides of values; None for one that chooses an option of a group.
+        bases: the configs that options of groups give, without and with the node ``hydra``.
+    """
+
+    def __init__(self, loader: ConfigLoader, master_config: DictConfig) -> None:
         self.loader = loader
-        self.master = master
+        self.master_config = master_config
         self.parser = OverridesParser.create()
         self.values: dict[str, Override | None] = {}
-        self.grounds: dict[Options, tuple[DictConfig, DictConfig]] = {}
+        self.bases: dict[Options, tuple[DictConfig, DictConfig]] = {}
 
     def __call__(self, overrides: Options) -> Combination:
         """Compose one job.
 
         Raises:
-            UserError: if a value has the wrong type.
+            UserError: if a value has the wrong type, or an option changes the sweep itself.
         """
         values = {text: self._value(text) for text in overrides}
         groups = tuple(text for text, value in values.items() if value is None)
-        ground, whole = self._ground(groups)
-        cfg = deepcopy(ground)
+        base, with_hydra = self._base(groups)
+        cfg = deepcopy(base)
+        # Hydra has no public function for this; test_compose.py compares with what it composes.
         ConfigLoaderImpl._apply_overrides_to_config([v for v in values.values() if v], cfg)
-        HydraConfig.instance().set_config(whole)  # as in the job: ${hydra:...} may be used
+        HydraConfig.instance().set_config(with_hydra)  # as in the job: ${hydra:...} may be used
         return Combination(overrides, unresolved(cfg), parse_config(cfg))
 
-    def _ground(self, groups: Options) -> tuple[DictConfig, DictConfig]:
-        """A config with these options of groups, without and with the node ``hydra``."""
-        if groups not in self.grounds:
-            whole = self.loader.load_sweep_config(self.master, list(groups))
-            ground = deepcopy(whole)
-            with open_dict(ground):
-                del ground["hydra"]
-            self.grounds[groups] = ground, whole
-        return self.grounds[groups]
+    def _base(self, groups: Options) -> tuple[DictConfig, DictConfig]:
+        if groups not in self.bases:
+            with_hydra = self._compose(groups)
+            base = deepcopy(with_hydra)
+            with open_dict(base):
+                del base["hydra"]
+            self.bases[groups] = base, with_hydra
+        return self.bases[groups]
+
+    def _compose(self, groups: Options) -> DictConfig:
+        """Compose a job's config as ``load_sweep_config`` does.
+
+        That one refuses a changed sweeper or launcher since Hydra 1.4, in a sentence that names
+        no override, and before it ignored the change: a grid in an option would be lost.
+        """
+        master = self.master_config
+        cfg = self.loader.load_configuration(
+            config_name=master.hydra.job.config_name,
+            overrides=[*master.hydra.overrides.hydra, *groups],
+            run_mode=RunMode.RUN,
+        )
+        for node in ("launcher", "sweeper"):
+            if unresolved(cfg.hydra[node]) != unresolved(master.hydra[node]):
+                swept = ", ".join(sorted(set(groups) - set(master.hydra.overrides.task)))
+                raise UserError(
+                    f"Change {swept}: a sweep has one hydra.{node}, and this option would "
+                    "change it; choose it alone, without others of its group."
+                )
+        OmegaConf.copy_cache(from_config=master, to_config=cfg)
+        return cfg
 
     def _value(self, text: str) -> Override | None:
-        """An override of a value; None if it chooses an option of a group."""
+        """Return an override of a value; None if it chooses an option of a group."""
         if text not in self.values:
             override = self.parser.parse_override(text)
             options = self.loader.get_group_options(override.key_or_group, ObjectType.CONFIG)
@@ -89,17 +118,23 @@ class Composer:
 def combine(
     axes: Sequence[Sequence[str]], composer: Callable[[Options], Combination]
 ) -> Iterator[Combination]:
-    """Every combination of one override of each axis, in the order of Hydra's own sweeper."""
+    """Yield every combination of one override of each axis, in the order of Hydra's own sweeper.
+
+    Raises:
+        UserError: see ``Composer``.
+    """
     compose = cache(composer)
     roots = _by_root(axes)
     tables: dict[Options, _Table] = {}
     together: set[str] = set()
+    # Each round moves the roots that change keys of others to the outer axes; at the end no
+    # inner axis does, so that its options can be taken from the tables one by one.
     while True:
         outer = [i for root in together for i in roots[root]]
         inner = {root: places for root, places in roots.items() if root not in together}
-        choices = product(*(axes[i] for i in outer))
         tables = {
-            c: _Table(axes, inner, dict(zip(outer, c, strict=True)), compose) for c in choices
+            options: _Table(axes, inner, dict(zip(outer, options, strict=True)), compose)
+            for options in product(*(axes[i] for i in outer))
         }
         crossing = {root for table in tables.values() for root in table.crossing}
         if not crossing:
@@ -110,7 +145,7 @@ def combine(
 
 
 def _by_root(axes: Sequence[Sequence[str]]) -> dict[str, list[int]]:
-    """The places of the axes that have a choice, by the top-level key that they are named after."""
+    """Return where the axes with a choice are, by the top-level key that they are named after."""
     roots: dict[str, list[int]] = {}
     for i, axis in enumerate(axes):
         if len(axis) > 1:
@@ -123,6 +158,12 @@ def _by_root(axes: Sequence[Sequence[str]]) -> dict[str, list[int]]:
 
 class _Table:
     """The composed options of the inner axes, with the outer axes at one choice.
+
+    Args:
+        axes: all of them.
+        inner: the places of the inner axes, by the key that they are named after.
+        outer: the chosen overrides of the outer axes, by place.
+        compose: composes one override of every axis.
 
     Attributes:
         crossing: the inner axes that change another key than the one they are named after.
@@ -138,19 +179,20 @@ class _Table:
         first = [outer.get(i, axis[0]) for i, axis in enumerate(axes)]
         self.inner = inner
         self.base = compose(tuple(first))
-        self.found: dict[tuple[str, Options], Combination] = {}
+        self.composed: dict[tuple[str, Options], Combination] = {}
         self.crossing = set()
         for root, places in inner.items():
             for options in product(*(axes[i] for i in places)):
-                changed = list(first)
+                overrides = list(first)
                 for i, option in zip(places, options, strict=True):
-                    changed[i] = option
-                found = compose(tuple(changed))
-                self.found[root, options] = found
-                if root not in self.base.plain or self._changes(found) - {root}:
+                    overrides[i] = option
+                combination = compose(tuple(overrides))
+                self.composed[root, options] = combination
+                if root not in self.base.plain or self._changed_keys(combination) - {root}:
                     self.crossing.add(root)
 
-    def _changes(self, other: Combination) -> set[str]:
+    def _changed_keys(self, other: Combination) -> set[str]:
+        """Return the top-level keys in which a combination differs, as written or resolved."""
         keys = self.base.plain.keys() | other.plain.keys()
         return {
             key
@@ -160,8 +202,9 @@ class _Table:
         }
 
     def combination(self, overrides: Options) -> Combination:
+        """Put a combination together: the base, and each inner key from its own option."""
         parts = {
-            root: self.found[root, tuple(overrides[i] for i in places)]
+            root: self.composed[root, tuple(overrides[i] for i in places)]
             for root, places in self.inner.items()
         }
         plain = {root: part.plain[root] for root, part in parts.items()}

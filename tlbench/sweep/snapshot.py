@@ -13,7 +13,7 @@ _SCHEME = "file://"
 
 
 def freeze(loader: ConfigLoader, folder: Path) -> ConfigLoaderImpl:
-    """A loader of copies of the config folders, which are made in ``folder/.conf``.
+    """Return a loader of copies of the config folders, which are made in ``folder/.conf``.
 
     Folders that ``hydra.searchpath`` adds are not copied: Hydra reads that key at every compose.
     """
@@ -28,22 +28,23 @@ def freeze(loader: ConfigLoader, folder: Path) -> ConfigLoaderImpl:
 
 
 def _copy(source: Path, parent: Path) -> Path:
-    """The YAML files of a folder, copied to a folder named by their content.
+    """Copy the YAML files of a folder to a folder that is named by their content; return it.
 
     So sweeps that start with the same configs share a copy, and none changes another's.
     """
-    found = {file.relative_to(source): file for file in sorted(source.rglob("*.yaml"))}
-    files = {
-        name: file.read_bytes()
-        for name, file in found.items()
+    names = [file.relative_to(source) for file in sorted(source.rglob("*.yaml"))]
+    contents = {
+        name: (source / name).read_bytes()
+        for name in names
         if not any(part.startswith(".") for part in name.parts)
     }
-    digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(sorted(contents.items())).encode()).hexdigest()[:16]
     copy = (parent / digest).absolute()
     if not copy.exists():
+        # Renamed when it is complete: a sweep that starts meanwhile must not see half of it.
         draft = parent / f".{digest}-{uuid.uuid4().hex[:8]}"
         draft.mkdir(parents=True)
-        for name, content in files.items():
+        for name, content in contents.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_bytes(content)
         try:
