@@ -26,7 +26,8 @@ from filelock import SoftFileLease
 
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.stage import Need
-from tlbench.store.store import Store, claims
+from tlbench.store import claims
+from tlbench.store.store import Store
 from tlbench.training.context import StageContext
 
 LINES = 400  # of weights: written in many parts, so that a kill cuts them off

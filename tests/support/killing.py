@@ -24,7 +24,7 @@ import pytorch_lightning as pl
 
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.records.record import ResultRecord
-from tlbench.store.store import store
+from tlbench.store import store
 from tlbench.training import predictions, train
 from tlbench.training.best import BestPerTask
 from tlbench.training.last_checkpoint import LastCheckpoint
