@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from tlbench.store.integrity import changed, set_aside
+from tlbench.store.integrity import file_damage, set_aside
 from tlbench.store.store import CHECKPOINT
 from tlbench.training.best import BestPerTask, weights_folder
 from tlbench.training.context import StageContext
@@ -78,6 +78,6 @@ def _read(file: Path) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     for task, best in state["callbacks"][BestPerTask.__name__]["best"].items():
         weights = weights_folder(file.parent, task, best["step"])
-        if wrong := changed(weights, best.get("sums", {})):
+        if wrong := file_damage(weights, best.get("sums", {})):
             raise ValueError(f"in {weights} {wrong[0]}")
     return state
