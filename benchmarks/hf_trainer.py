@@ -66,6 +66,7 @@ class _ManyTasksCollator:
         self.pad_to = work.max_length if padded else None
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        # The shared encoder splits a batch by counts, so rows of a task must be side by side.
         rows = sorted(rows, key=lambda row: int(row["task"]))
         tasks = torch.tensor([row["task"] for row in rows])
         return {
@@ -115,6 +116,7 @@ class _StepCounter(TrainerCallback):
 
 def _train(case: Case, watch: Watch, padded: bool, **options: Any) -> None:
     work = Work.read(case.folder)
+    # Before the model is made, whose heads are random.
     torch.manual_seed(case.seed)
     many = len(work.outputs) > 1
     trainer = _WatchedTrainer(
@@ -139,6 +141,7 @@ def _arguments(case: Case, settings: Settings, options: Mapping[str, Any]) -> Tr
         max_grad_norm=settings.clip,
         seed=settings.seed,
         use_cpu=settings.device == "cpu",
+        # Trainer drops columns that the model's forward does not name, which the collators need.
         remove_unused_columns=False,
         save_strategy="no",
         disable_tqdm=True,

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if not Path("/proc/self/status").is_file():
         sys.exit("Run this on Linux: RssAnon is read from /proc.")
+    # What the interpreter and its libraries take cancels out in the difference.
     few = peaks(options.few, options.train_steps)
     many = peaks(options.many, options.train_steps)
     print(f"{'MiB RssAnon':26}{options.few:>10}{options.many:>10}  more")

@@ -97,6 +97,7 @@ def _stage(case: Case, size: str, *overrides: str) -> Stage:
         f"batch_size={case.batch_size}",
         f"seed={case.seed}",
         f"num_workers={case.workers}",
+        # Steps alone end the training, so that all contenders train as many.
         "trainer.max_epochs=100000",
         f"trainer.max_steps={case.all_steps or 1}",
         f"trainer.accelerator={'gpu' if case.device == 'cuda' else case.device}",

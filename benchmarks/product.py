@@ -35,6 +35,7 @@ def train_stage(case: Case, watch: Watch) -> None:
     folder = _folder(case, "stage")
     log = loggers.open_log(stage.config.logger, _job(stage, folder))
 
+    # tlbench makes its Trainer itself, so what watches it is put in by a subclass.
     class WatchedTrainer(pl.Trainer):
         def __init__(self, callbacks: list[pl.Callback], **options: Any) -> None:
             callbacks = [*callbacks, _StepCounter(watch)]
@@ -131,6 +132,7 @@ def _train_bare(case: Case, watch: Watch, loss: type[Loss]) -> None:
     malloc.keep_freed()  # as tlbench does before it trains
     stage = prepare.stage(case, *case.product)
     pl.seed_everything(case.seed, verbose=False)
+    # All made before the clock starts: what is measured is the model.
     batches = list(islice(ready_batches(stage, case.device), case.all_steps))
     model = build_model(stage, choose_kernels(stage.config))
     settings = prepare.settings(case, stage)

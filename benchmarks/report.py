@@ -24,6 +24,7 @@ def main(records: int = 100_000) -> None:
     """Print the seconds and the peak memory of the command, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         size = _make(Path(folder) / "study", records)
+        # In a process of its own, whose peak of memory the system then reports.
         began = time.perf_counter()
         command = [sys.executable, "-m", "tlbench.cli.report", f"{folder}/study"]
         subprocess.run(  # noqa: S603 - this file's own command

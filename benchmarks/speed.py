@@ -62,6 +62,7 @@ def compare(case: Case, options: argparse.Namespace) -> Iterator[Round]:
     for number in range(options.rounds):
         folder = Path(case.folder) / str(number)
         folder.mkdir(parents=True)
+        # The seed draws other rows, so that no contender is judged by one lucky draw.
         seeded = prepare(replace(case, seed=number, folder=str(folder)), options.steps)
         # Each round begins with another contender, in case the order makes a difference.
         first = number % len(names)
@@ -70,6 +71,7 @@ def compare(case: Case, options: argparse.Namespace) -> Iterator[Round]:
 
 
 def _measure(name: str, case: Case) -> Measurement:
+    # In a process of its own, so that memory and caches are the contender's alone.
     text = json.dumps(asdict(case))
     printed, peak = run_python(["-m", "benchmarks.contenders", name, text], Path(case.folder))
     measured = Measurement(**json.loads(printed.splitlines()[-1]))

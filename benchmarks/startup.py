@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs = parser.parse_args(arguments).runs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        # In a folder of its own, as a run leaves files where it is started.
         ours, theirs = times(runs, folder)
         print(f"tlbench --cfg job {median(ours):.3f} s, hydra and omegaconf {median(theirs):.3f} s")
         ratios = [a / b for a, b in zip(ours, theirs, strict=True)]

@@ -168,6 +168,7 @@ def table(results: Iterable[Result]) -> str:
 
 def main() -> None:
     """Print the table of the families named on the command line, or of all."""
+    # Families warn about their own defaults, which says nothing about the encoder.
     transformers.logging.set_verbosity_error()
     results = try_families(sys.argv[1:] or FAMILIES)
     trains = sum(not result.refused for result in results)

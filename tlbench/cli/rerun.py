@@ -62,6 +62,7 @@ def _run(folder: Path, overrides: Sequence[str]) -> ResultRecord:
     Raises:
         UserError: if that fails.
     """
+    # In a process of its own, as Hydra is made to run once a process, with its own log and exit.
     config = ["--config-dir", str(folder / CONFIG_FOLDER), "--config-name", CONFIG_NAME]
     say(f"running it again in {folder}, with a store of its own")
     command = [sys.executable, "-m", "tlbench", *config, *overrides]

@@ -16,6 +16,7 @@ from tlbench.tasks.definition import check_task
 CONFIG_FOLDER = "conf"
 CONFIG_NAME = "record"
 _RERUNS = Path("multirun") / "rerun"
+# A record does not hold Hydra's part of the config: choose the logging of tlbench again.
 _PLAIN = [{"override hydra/job_logging": "plain"}, {"override hydra/hydra_logging": "plain"}]
 
 
@@ -28,6 +29,7 @@ def prepare_rerun(record: ResultRecord) -> Path:
         UserError: if the record's config or tasks can't be used.
     """
     folder = _RERUNS / job_folder_name(record.config)
+    # A record is written last, so one that is there is of a finished rerun.
     if (folder / RECORD_FILE).exists():
         shutil.rmtree(folder)
     _write_tasks(record, folder / CONFIG_FOLDER / "target_task")
@@ -60,7 +62,7 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
         "store_dir": str(folder / "store"),
         "cache_dir": str(folder / "cache"),
         "logger": {"_target_": None},
-        "only_stage": None,
+        "only_stage": None,  # set where a sweep trained a stage alone
         "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
         "encoder": config.get("encoder", {}) | _encoder_files(record),
         **_conditions(record, "micro_batch_size"),

@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="tlbench-store", description=__doc__)
     top.add_argument("--store", default="multirun/.store", help="the store_dir of your runs")
+    # Each command's module adds its options, and ``run`` is what main calls.
     commands = top.add_subparsers(required=True)
     ls = commands.add_parser("ls", help="list the finished stages")
     ls.set_defaults(run=_ls)

@@ -44,6 +44,7 @@ def run(store: Store, options: argparse.Namespace) -> int:
         for path in _to_remove(store, options):
             if options.dry_run or _remove(path, store):
                 print(f"{verb} {path}")
+        # After the removals, so that stages that are gone are not listed again.
         for key in store.finished() if options.weights else []:
             weights = store.folder(key) / "weights"
             if weights.exists() and store.find(key):
@@ -69,6 +70,7 @@ def _to_remove(store: Store, options: argparse.Namespace) -> list[Path]:
     paths = list(_abandoned(store, options.checkpoints))
     for key in store.finished():
         folder = store.folder(key)
+        # A damaged stage may have no manifest.
         manifest = folder / MANIFEST
         age = _age(manifest if manifest.exists() else folder)
         old = options.older_than is not None and age > options.older_than

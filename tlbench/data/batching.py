@@ -91,7 +91,7 @@ class Mixer:
         # After how many instances of all tasks each has had all its rows once. In floating point
         # a size over its own share may fall just short of a whole number.
         exhausted = sizes / self.shares + 1e-6
-        instances = {
+        instances = {  # by the value of ``epoch``
             "total": sizes.sum(),
             "shortest": exhausted.min(),
             "longest": np.ceil(exhausted.max() - 1e-5),
@@ -115,6 +115,7 @@ class Mixer:
         rows = [
             self._rows(task, int(count), epoch) for task, count in enumerate(self.counts(shares))
         ]
+        # A task alone has the same batches under every setting, so that it is one stage.
         if len(rows) == 1:
             return self._heterogeneous(rows, epoch)
         if self.batches == "fixed_counts":
@@ -131,6 +132,7 @@ class Mixer:
 
     def _rows(self, task: int, count: int, epoch: int) -> Ints:
         """Return ``count`` rows of a task: whole permutations, and the beginning of one more."""
+        # So no row comes a second time in an epoch before all others have come once.
         size = self.sizes[task]
         # A stream for each name, so that a task's order is the same alone and beside any other.
         rng = self._rng(epoch, crc32(self.names[task].encode()))

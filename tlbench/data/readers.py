@@ -77,6 +77,8 @@ def _check_unique(file: Path, line: int, columns: Sequence[str]) -> None:
 
 
 def _tsv(file: Path, header: bool) -> Iterator[NumberedRow]:
+    # utf-8-sig: the byte-order mark that Excel writes would become part of the first column's name.
+    # And only \n ends a line: a text may hold any other character that Unicode counts as one.
     with file.open(encoding="utf-8-sig", newline="\n") as opened:
         # GLUE's TSVs know no quoting: a double quote is a character like any other. So Python's
         # csv module, and pandas with its defaults, would merge or drop rows.
@@ -91,6 +93,7 @@ def _csv(file: Path, header: bool) -> Iterator[NumberedRow]:
 
 def _csv_lines(file: Path, opened: TextIO) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(_MAX_FIELD)
+    # strict: an unclosed quote is an error, and does not swallow the rest of the file.
     reader = csv.reader(opened, strict=True)
     try:
         for fields in reader:
@@ -111,6 +114,7 @@ def _json_lines(file: Path, header: bool) -> Iterator[NumberedRow]:
 
 
 def _json_row(file: Path, number: int, line: str) -> Row:
+    # json alone would keep the last of two values of one name.
     def to_row(pairs: list[tuple[str, Any]]) -> Row:
         _check_unique(file, number, [name for name, _ in pairs])
         return dict(pairs)

@@ -25,6 +25,7 @@ def proportions(
         temperature: T; None: 1.
         cap: the most rows that count, "artificial dataset size limit" in the paper; None: no cap.
     """
+    # These two change the shares later; the first epoch gives all epochs their length.
     if rule in _BY_SIZE_FIRST:
         rule = "size"
     weights: dict[str, Callable[[], Floats]] = {

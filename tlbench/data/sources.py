@@ -61,6 +61,8 @@ class Split:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
         features = Features({**columns, "label": Value("float64")})
         try:
+            # With this fingerprint datasets finds the rows of an earlier run; by itself it would
+            # hash the generator, which may differ from run to run.
             return Dataset.from_generator(
                 self.make,
                 features=features,
@@ -133,6 +135,7 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
+    # With the file's content, all that decides which rows are made of it.
     spec = [source.format, source.text, source.label, source.values, source.header, task.labels]
     return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
 
@@ -189,6 +192,8 @@ def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
 
 @cache  # reading all rows takes seconds, and a sweep asks for every experiment
 def _hub_content(task: str, path: str, name: str | None, split: str) -> str:
+    # Of the rows and not of the files: a hub's dataset may be stored in other files, or be a
+    # local copy, and have the same rows.
     sha = hashlib.sha256()
     for batch in _load_hub(task, path, name, split).iter(batch_size=10_000):
         sha.update(json.dumps(batch, sort_keys=True, default=str).encode())

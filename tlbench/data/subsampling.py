@@ -65,6 +65,7 @@ def draw(count: int, available: int, seed: int) -> NDArray[np.int64]:
     Nested: a smaller draw with the same seed is the beginning of a larger one, so that sizes are
     compared on the same rows.
     """
+    # A permutation of all, however few are drawn: that is what makes draws nested.
     return np.random.default_rng([seed, available]).permutation(available)[:count]
 
 

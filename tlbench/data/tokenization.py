@@ -25,12 +25,7 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
         UserError: if ``cache_dir`` can't be written.
     """
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
-    # These hold the settings of the tokenizer's last call, which are no part of its identity.
-    backend |= {"truncation": None, "padding": None}
-    names = tokenizer.model_input_names
-    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
-    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    fingerprint = _fingerprint(rows, tokenizer, max_length)
 
     def make() -> Dataset:
         return rows.map(
@@ -44,6 +39,20 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
         )
 
     return cached(make, cache_dir, fingerprint, verify=True)
+
+
+def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:
+    """Return a digest of all that decides which tokens there are, 32 hexadecimal digits.
+
+    datasets would make one by pickling the tokenizer, whose state changes with its calls, so that
+    tokens made in another run might not be found.
+    """
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # These hold the settings of the tokenizer's last call, which are no part of its identity.
+    backend |= {"truncation": None, "padding": None}
+    names = tokenizer.model_input_names
+    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def pad(

@@ -1,7 +1,7 @@
 """The shared encoder and its tokenizer, from the hub, a folder, or a Python package."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -15,9 +15,11 @@ from transformers.utils import logging as hf_logging
 
 from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
+from tlbench.models.loading import first_line, load_from_files
 from tlbench.plan import encoder_files
 
 
+# The probe, the encoder and the data of every stage of a job ask for it.
 @lru_cache(maxsize=4)
 def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool = False) -> Any:
     """Return the fast tokenizer of an encoder, with token types if the encoder tells them apart.
@@ -25,7 +27,7 @@ def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool = Fa
     Raises:
         UserError: if its files are missing, it can't pad, or a text's first token is a word.
     """
-    tokenizer = _from_files(AutoTokenizer, name, revision, trust_remote_code)
+    tokenizer = load_from_files(AutoTokenizer, name, revision, trust_remote_code)
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise UserError(
             f"Change encoder.name: '{name}' has no fast tokenizer (tokenizer.json) with a padding "
@@ -39,7 +41,7 @@ def load_tokenizer(name: str, revision: str | None, trust_remote_code: bool = Fa
                 f"Change encoder.name: the tokenizer of '{name}' adds no special token before a "
                 "text, so heads would read its first word."
             )
-    config = _from_files(AutoConfig, name, revision, trust_remote_code)
+    config = load_from_files(AutoConfig, name, revision, trust_remote_code)
     if getattr(config, "type_vocab_size", 0) < 2:
         # DistilBERT's forward takes no token types, and RoBERTa has an embedding for type 0 only.
         names = tokenizer.model_input_names
@@ -58,7 +60,7 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
         UserError: if the files are missing, are not of an encoder, or do not fit
             ``num_hidden_layers``, ``max_length`` or the tokenizer.
     """
-    config = _from_files(
+    config = load_from_files(
         AutoConfig, encoder.name, encoder_files.revision(encoder), encoder.trust_remote_code
     )
     _check_kind(encoder, config)
@@ -73,6 +75,7 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
     if isinstance(getattr(model, "pooler", None), nn.Module):
         model.pooler = _NoPooler()
     _check_fit(encoder, model)
+    # transformers returns a pretrained model in evaluation mode, and a random one in training mode.
     model.train()
     return model
 
@@ -159,21 +162,35 @@ def _pretrained(encoder: Encoder, config: Any, start: Path | None) -> PreTrained
     revision = None if start else encoder_files.revision(encoder)
     options = {
         "config": config,
+        # Whatever the files hold: weights in 16 bits would lose small updates of the optimizer.
         "dtype": torch.float32,
         "output_loading_info": True,
-        "weights_only": True,  # of files that are not safetensors: tensors, no other objects
+        # Of files that are not safetensors: tensors alone, as any other pickled object runs code.
+        "weights_only": True,
     }
     model: PreTrainedModel
     with _quiet_transformers():
-        model, info = _from_files(AutoModel, name, revision, encoder.trust_remote_code, **options)
-    # transformers would give these random values, and train them as if they were pretrained.
-    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+        model, info = load_from_files(
+            AutoModel, name, revision, encoder.trust_remote_code, **options
+        )
+    _check_complete(info["missing_keys"], name)
+    return model
+
+
+def _check_complete(missing_keys: Iterable[str], name: str) -> None:
+    """Make sure that an encoder's files hold all its weights, but for a pooler's.
+
+    transformers gives missing ones random values, and says so in a line of a log.
+
+    Raises:
+        UserError: if not.
+    """
+    missing = sorted(key for key in missing_keys if not key.startswith("pooler."))
     if missing:
         raise UserError(
             f"Change encoder.name: the files of '{name}' lack {len(missing)} weights of the "
             f"encoder ({missing[0]}, ...)."
         )
-    return model
 
 
 @contextmanager
@@ -185,43 +202,6 @@ def _quiet_transformers() -> Iterator[None]:
         yield
     finally:
         hf_logging.set_verbosity(verbosity)
-
-
-def _from_files(
-    auto: Any, name: str, revision: str | None, trust_remote_code: bool, **options: Any
-) -> Any:
-    """Return what one of transformers' ``Auto`` classes reads from an encoder's files.
-
-    Args:
-        auto: the class.
-        name: of the encoder: of the hub, a folder, or inside a package.
-        revision: the hub's commit; None: its main branch.
-        trust_remote_code: run Python code among the files.
-        options: more arguments of ``from_pretrained``.
-
-    Raises:
-        UserError: if that fails.
-    """
-    # Passed even where it is false: without it, transformers would ask on the terminal.
-    options |= {"revision": revision or "main", "trust_remote_code": trust_remote_code}
-    folder = encoder_files.locate(name)
-    try:
-        return auto.from_pretrained(folder, **options)
-    except Exception as error:  # whatever the libraries that read the files raise
-        if "trust_remote_code" in str(error) and not trust_remote_code:
-            raise UserError(
-                f"Change encoder.name, or set encoder.trust_remote_code=true if you have read the "
-                f"Python code in the files of '{name}': they need it to be run."
-            ) from error
-        raise UserError(
-            f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
-            f"'{name}' can't be loaded ({first_line(error)})."
-        ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of another library's message, or its error's type if it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _NoPooler(nn.Module):

@@ -38,6 +38,7 @@ def preferred(fast: bool, on_cuda: bool, compiled: bool) -> list[Kernels]:
     """
     if not fast:
         return [PLAIN]
+    # The dropout, the attention and the unpadding are made for a CPU.
     if on_cuda:
         return [Kernels("first_token", on_cpu=False), PLAIN]
     cheapest = [] if compiled else [Kernels("unpadded", on_cpu=True)]

@@ -17,8 +17,9 @@ from transformers import PreTrainedModel
 
 from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
-from tlbench.models.encoder import first_line, load_encoder, load_tokenizer
+from tlbench.models.encoder import load_encoder, load_tokenizer
 from tlbench.models.features import PLAIN, Kernels, features, prepare, supports
+from tlbench.models.loading import first_line
 from tlbench.models.probe_rows import ProbeRows, Row
 from tlbench.models.random_state import fixed_random_state
 from tlbench.plan import encoder_files

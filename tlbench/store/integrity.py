@@ -73,6 +73,7 @@ def unseal(sealed: Any) -> dict[str, Any]:
 
 def set_aside(damaged: Path, into: Path, why: str) -> None:
     """Rename a damaged file or folder into ``into/.damaged``, and log a warning."""
+    # Numbered at random: the same stage or file may be damaged more than once.
     target = into / ASIDE / f"{damaged.name}-{uuid.uuid4().hex[:8]}"
     target.parent.mkdir(exist_ok=True)
     try:

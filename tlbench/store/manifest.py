@@ -1,20 +1,24 @@
 """``stage.json``: what a finished stage says of itself, and the checksums of its other files."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from tlbench.config.identity import KEY_LENGTH
 from tlbench.errors import UserError
 from tlbench.store.integrity import checksum, file_damage, unseal
 
+Manifest = dict[str, Any]
+
 MANIFEST = "stage.json"
 _SCHEMA = 1
-
-Manifest = dict[str, Any]
+_KEY = f"[0-9a-f]{{{KEY_LENGTH}}}"  # a folder of any other name is not a stage's
 
 
 def with_checksums(key: str, manifest: Manifest, work: Path) -> Manifest:
     """Return a stage's manifest with its key and the checksums of all files in ``work``."""
+    # All of them, whoever wrote them: a stage's folder holds nothing that is not verified.
     files = sorted(path for path in work.rglob("*") if path.is_file())
     checksums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
     return {"schema": _SCHEMA, "key": key, **manifest, "files": checksums}
@@ -42,6 +46,23 @@ def read_manifest(folder: Path, key: str) -> Manifest | None:
     if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("weights"), list):
         raise ValueError("it has no list of files or weights")
     return manifest
+
+
+def finished_keys(root: Path) -> list[str]:
+    """Return the keys of the stages in a store's folder, sorted.
+
+    Raises:
+        UserError: if there is no permission to read it.
+    """
+    try:
+        folders = [path for path in root.iterdir() if path.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(
+            f"Change the permissions of {root}, or store_dir: it can't be read ({error.strerror})."
+        ) from error
+    return sorted(path.name for path in folders if re.fullmatch(_KEY, path.name))
 
 
 def stage_damage(folder: Path, key: str) -> list[str]:

@@ -9,7 +9,6 @@ before another stage starts from them, everything by ``tlbench-store verify``.
 """
 
 import errno
-import re
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
@@ -17,7 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tlbench.config.identity import KEY_LENGTH
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.store import claims
@@ -27,6 +25,7 @@ from tlbench.store.integrity import set_aside, write_sealed
 from tlbench.store.manifest import (
     MANIFEST,
     Manifest,
+    finished_keys,
     read_manifest,
     stage_damage,
     weights_damage,
@@ -38,7 +37,6 @@ from tlbench.store.work import CHECKPOINT, open_work_folder
 __all__ = ["CHECKPOINT", "WORK", "Store", "store_of"]
 
 WORK = ".work"
-_KEY = f"[0-9a-f]{{{KEY_LENGTH}}}"  # a folder of any other name is not a stage's
 
 
 class Store:
@@ -82,6 +80,7 @@ class Store:
             manifest = read_manifest(self.folder(key), key)
         except ValueError:
             return None
+        # A stage that has diverged kept no weights, and training it again would not help.
         if manifest is None or manifest.get("diverged"):
             return manifest
         return manifest if set(weights_of) <= set(manifest["weights"]) else None
@@ -100,16 +99,7 @@ class Store:
         Raises:
             UserError: if there is no permission to read the store.
         """
-        try:
-            folders = [path for path in self.root.iterdir() if path.is_dir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise UserError(
-                f"Change the permissions of {self.root}, or store_dir: it can't be read "
-                f"({error.strerror})."
-            ) from error
-        return sorted(path.name for path in folders if re.fullmatch(_KEY, path.name))
+        return finished_keys(self.root)
 
     def stages(self) -> Iterator[Manifest]:
         """Yield the manifest of every finished stage that is not damaged, by key."""
@@ -173,7 +163,8 @@ class Store:
         write_sealed(work / MANIFEST, manifest)
         claim.check()  # again: checksums take time
         try:
-            work.rename(self.folder(key))  # atomic: of several processes one succeeds
+            # Atomic, and fails where a stage is already: of several processes one succeeds.
+            work.rename(self.folder(key))
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise

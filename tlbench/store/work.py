@@ -21,6 +21,7 @@ def open_work_folder(parent: Path, key: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        # After a commit the folder has another name. One without a checkpoint is of no use.
         if not (folder / CHECKPOINT).exists():
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -74,12 +74,9 @@ class BestPerTask(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
         by_task = self._evaluations_by_task(pl_module)
-        metrics_by_task = {
-            task: {split: evaluation.found for split, evaluation in splits.items()}
-            for task, splits in by_task.items()
-        }
+        # Dynamic sampling makes the next epoch's shares of these.
         trainer.datamodule.current = {  # type: ignore[attr-defined]
-            task: splits[self.selecting]["score"] for task, splits in metrics_by_task.items()
+            task: splits[self.selecting].found["score"] for task, splits in by_task.items()
         }
         improved = {
             task: self._new_best(trainer, pl_module.model, task, splits)
@@ -90,7 +87,7 @@ class BestPerTask(pl.Callback):
         # counts as unfinished, and is repeated when the stage is resumed.
         vars(self).update(
             best=self.best | improved,
-            history=[*self.history, {"step": trainer.global_step, "tasks": metrics_by_task}],
+            history=[*self.history, _history_entry(trainer.global_step, by_task)],
             diverged=self.diverged or _why_diverged(trainer.global_step, pl_module),
             _wait_count=0 if improved else self._wait_count + 1,
         )
@@ -172,6 +169,14 @@ class BestPerTask(pl.Callback):
         )
         if self.diverged is not None:
             log.warning("  %s has diverged: %s", self.title, self.diverged)
+
+
+def _history_entry(step: int, by_task: dict[str, dict[str, Evaluation]]) -> dict[str, Any]:
+    metrics_by_task = {
+        task: {split: evaluation.found for split, evaluation in splits.items()}
+        for task, splits in by_task.items()
+    }
+    return {"step": step, "tasks": metrics_by_task}
 
 
 def _why_diverged(step: int, module: MultiTaskModule) -> str | None:

@@ -36,6 +36,7 @@ def save_weights(
     # were tokenised in this run or an earlier one.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
+    # The head under a name of its own, so that a stage with other heads can start from it.
     (task,) = (task for task in model.tasks if task.name == task_name)
     model.save_head(task, folder / "heads.safetensors")
     return {file.name: checksum(file) for file in sorted(folder.iterdir())}

@@ -127,6 +127,7 @@ def _end_with_parent() -> None:
 
 
 def _free_port() -> int:
+    # The system picks one. Another process may take it before the ranks meet; then they fail.
     with socket.socket() as opened:
         opened.bind(("127.0.0.1", 0))
         port: int = opened.getsockname()[1]

@@ -66,6 +66,7 @@ class _Watch(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
+        # Gloo's operations fail within the patience; then the work is over.
         if not self._has_to_end() or self._over.wait(PATIENCE):
             return
         for process in self.processes:

@@ -34,6 +34,7 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
     yielded = 0
     while yielded < count:
         text_a, text_b, label = generate(rng, split.removeprefix("dev_"))
+        # By checksum, not at random: the same text may be generated for both splits.
         in_dev = zlib.crc32(f"{text_a}\t{text_b}".encode()) % 8 == 0
         if in_dev == (split != "train"):
             yielded += 1

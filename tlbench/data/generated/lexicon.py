@@ -106,33 +106,10 @@ REASONS = {
     "watch": (["curious", "bored"], ["famous", "loud"]),
 }
 
-FUNCTION_WORDS = [
-    "every",
-    "each",
-    "all",
-    "some",
-    "several",
-    "a",
-    "no",
-    "the",
-    "does",
-    "do",
-    "not",
-    "and",
-    "but",
-    "because",
-    "it",
-    "is",
-    "which",
-    "why",
-    "very",
-    "really",
-    "hardly",
-    "never",
-    "quite",
-    ".",
-    "?",
-]
+FUNCTION_WORDS = """
+every each all some several a no the does do not and but because it is which why very really hardly
+never quite . ?
+"""
 
 
 @dataclass(frozen=True)
@@ -227,4 +204,4 @@ def vocabulary() -> list[str]:
     """Return every word form of the suite, sorted."""
     forms = {form for meaning in MEANINGS.values() for pair in meaning.words for form in pair}
     reasons = {word for roles in REASONS.values() for role in roles for word in role}
-    return sorted(forms | reasons | {*POSITIVE, *NEGATIVE, *WORKS, *FUNCTION_WORDS})
+    return sorted(forms | reasons | {*POSITIVE, *NEGATIVE, *WORKS, *FUNCTION_WORDS.split()})
