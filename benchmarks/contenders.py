@@ -11,7 +11,8 @@ from pkgutil import resolve_name
 from benchmarks.watch import Watch
 from benchmarks.workload import Case
 
-CONTENDERS = {  # found by name, so that a process imports its own contender's libraries alone
+# By name, so that a process imports only its own contender's libraries: they count as memory.
+CONTENDERS = {
     "tlbench": "benchmarks.product:train_stage",
     "own kernels": "benchmarks.product:own_kernels",
     "two forwards": "benchmarks.product:two_forwards",

@@ -1,4 +1,4 @@
-"""Hugging Face Trainer: as run_glue sets it, and tuned."""
+"""Contenders with Hugging Face's Trainer: as its example run_glue sets it, and tuned."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -26,14 +26,15 @@ from benchmarks.workload import Case, Work
 
 
 def as_run_glue(case: Case, watch: Watch) -> None:
-    """Every row padded to ``max_length``, float32, everything else as it is by default."""
+    """Train with every row padded to ``max_length``, in float32, with Trainer's defaults."""
     _train(case, watch, padded=True)
 
 
 def tuned(case: Case, watch: Watch) -> None:
-    """Rows grouped by length, padded to the longest of the batch, bfloat16."""
+    """Train with rows grouped by length, padded to the longest of the batch, in bfloat16."""
     available = Work.read(case.folder).available
-    # Trainer sorts a quarter of the rows at once, 50 batches at most: of a draw far too few.
+    # Trainer sorts a quarter of the rows at once, 50 batches at most. As it would of the whole
+    # task: a quarter of the drawn rows is so few that grouping would do next to nothing.
     group = max(1, min(available // (4 * case.batch_size), 50))
     grouped = partial(get_length_grouped_indices, mega_batch_mult=group)
     options = {"train_sampling_strategy": "group_by_length", "bf16": True}
@@ -41,7 +42,7 @@ def tuned(case: Case, watch: Watch) -> None:
         _train(case, watch, padded=False, dataloader_num_workers=case.workers, **options)
 
 
-class _OneTask:
+class _OneTaskCollator:
     """Pads rows of one task, for a classifier of Transformers."""
 
     def __init__(self, work: Work, padded: bool) -> None:
@@ -56,7 +57,7 @@ class _OneTask:
         }
 
 
-class _ManyTasks:
+class _ManyTasksCollator:
     """Pads rows of several tasks, for the shared encoder of the bare loop."""
 
     def __init__(self, work: Work, padded: bool) -> None:
@@ -65,6 +66,7 @@ class _ManyTasks:
         self.pad_to = work.max_length if padded else None
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        # The shared encoder splits a batch by counts, so rows of a task must be side by side.
         rows = sorted(rows, key=lambda row: int(row["task"]))
         tasks = torch.tensor([row["task"] for row in rows])
         return {
@@ -87,8 +89,8 @@ class _SharedEncoder(nn.Module):
         return {"loss": self.model(bare_loop.Batch(inputs, labels, counts))}
 
 
-class _Trainer(Trainer):
-    """Tells the watch when it waits for data; ``mask`` is that of the latest batch."""
+class _WatchedTrainer(Trainer):
+    """Measures the time that it waits for data; ``mask`` is that of the latest batch."""
 
     watch: Watch
     mask: Tensor
@@ -104,8 +106,8 @@ class _Trainer(Trainer):
         return super().training_step(model, inputs, num_items_in_batch)
 
 
-class _OnLooker(TrainerCallback):
-    def __init__(self, trainer: _Trainer) -> None:
+class _StepCounter(TrainerCallback):
+    def __init__(self, trainer: _WatchedTrainer) -> None:
         self.trainer = trainer
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -114,16 +116,17 @@ class _OnLooker(TrainerCallback):
 
 def _train(case: Case, watch: Watch, padded: bool, **options: Any) -> None:
     work = Work.read(case.folder)
+    # Before the model is made, whose heads are random.
     torch.manual_seed(case.seed)
     many = len(work.outputs) > 1
-    trainer = _Trainer(
+    trainer = _WatchedTrainer(
         model=_shared(work) if many else _classifier(work),
         args=_arguments(case, work.settings, options),
-        train_dataset=Dataset.from_list([_plain(row) for row in work.rows]),
-        data_collator=(_ManyTasks if many else _OneTask)(work, padded),
+        train_dataset=Dataset.from_list([_as_dict(row) for row in work.rows]),
+        data_collator=(_ManyTasksCollator if many else _OneTaskCollator)(work, padded),
     )
     trainer.watch = watch
-    trainer.add_callback(_OnLooker(trainer))
+    trainer.add_callback(_StepCounter(trainer))
     trainer.train()
 
 
@@ -138,6 +141,7 @@ def _arguments(case: Case, settings: Settings, options: Mapping[str, Any]) -> Tr
         max_grad_norm=settings.clip,
         seed=settings.seed,
         use_cpu=settings.device == "cpu",
+        # Trainer drops columns that the model's forward does not name, which the collators need.
         remove_unused_columns=False,
         save_strategy="no",
         disable_tqdm=True,
@@ -145,7 +149,7 @@ def _arguments(case: Case, settings: Settings, options: Mapping[str, Any]) -> Tr
     )
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _as_dict(row: Row) -> dict[str, Any]:
     length = len(row.inputs["input_ids"])
     return {**row.inputs, "task": row.task, "label": row.label, "length": length}
 

@@ -1,4 +1,4 @@
-"""Peak anonymous memory with many rows, beside the same with few; the rows are generated.
+"""Compares the peak anonymous memory with many rows to that with few; the rows are generated.
 
 python -m benchmarks.memory
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.process import run_python
 
-STEPS = {  # in this order: the first makes the rows, and so on
+STEPS = {  # in this order: each finds what those before it have cached
     "making the rows": ["hydra.sweeper.dry_run=true"],
     "tokenising and training": ["store_dir=first"],
     "training": ["store_dir=second"],
@@ -24,27 +24,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--few", type=int, default=4_000, help="rows of each of two tasks")
     parser.add_argument("--many", type=int, default=400_000)
     parser.add_argument("--train-steps", type=int, default=20)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     if not Path("/proc/self/status").is_file():
         sys.exit("Run this on Linux: RssAnon is read from /proc.")
-    few = peaks(asked.few, asked.train_steps)
-    many = peaks(asked.many, asked.train_steps)
-    print(f"{'MiB RssAnon':26}{asked.few:>10}{asked.many:>10}  more")
+    # What the interpreter and its libraries take cancels out in the difference.
+    few = peaks(options.few, options.train_steps)
+    many = peaks(options.many, options.train_steps)
+    print(f"{'MiB RssAnon':26}{options.few:>10}{options.many:>10}  more")
     for name in STEPS:
-        a, b = few[name] / 2**20, many[name] / 2**20
-        print(f"{name:26}{a:10.0f}{b:10.0f}  {b - a:.0f}")
+        of_few, of_many = few[name] / 2**20, many[name] / 2**20
+        print(f"{name:26}{of_few:10.0f}{of_many:10.0f}  {of_many - of_few:.0f}")
 
 
 def peaks(rows: int, train_steps: int) -> dict[str, int]:
-    """Of every step, each in a process of its own, the peak in bytes."""
+    """Return the peak in bytes of every step, each in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["-m", "tlbench", *_overrides(rows, train_steps)]
+        command = ["-m", "tlbench", *overrides(rows, train_steps)]
         return {
             name: run_python([*command, *more], Path(folder))[1] for name, more in STEPS.items()
         }
 
 
-def _overrides(rows: int, train_steps: int) -> list[str]:
+def overrides(rows: int, train_steps: int) -> list[str]:
+    """Return the Hydra overrides of a run on so many rows of each of two tasks."""
     return [
         "suite=generated",
         "encoder=tiny",

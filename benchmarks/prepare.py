@@ -16,23 +16,24 @@ from tlbench.training.datamodule import MultiTaskDataModule
 
 
 def stage(case: Case, *overrides: str) -> TrainStage:
-    """The stage of a case, on a draw of its rows: each task gives the same part of what it has.
+    """Return the stage of a case, on a draw of its rows: the same fraction of each task's.
 
     Raises:
-        UserError: for what is wrong in the overrides, or if a file is not there.
+        UserError: if an override is wrong, or a file is missing.
     """
     counts = [subset.count for subset in _stage(case, "1/1", *overrides).subsets]
     # At least one row of the smallest task.
-    part = min(Fraction(1), max(Fraction(case.rows, sum(counts)), Fraction(1, min(counts))))
-    # Written out, for 1 alone would be a count.
-    return _stage(case, f"{part.numerator}/{part.denominator}", *overrides)
+    share = min(Fraction(1), max(Fraction(case.rows, sum(counts)), Fraction(1, min(counts))))
+    # As "1/1" and not "1", which would be a count of rows.
+    return _stage(case, f"{share.numerator}/{share.denominator}", *overrides)
 
 
 def prepare(case: Case, steps: int) -> Case:
     """Tokenise the rows, and write the peers' ``Work`` into the case's folder.
 
     Args:
-        steps: how many to count, about: whole epochs, and at least one.
+        case: without its numbers of steps.
+        steps: to count, about: whole epochs, and at least one.
 
     Returns:
         The case with its steps.
@@ -40,10 +41,15 @@ def prepare(case: Case, steps: int) -> Case:
     planned = stage(case)
     epoch = -(-sum(subset.count for subset in planned.subsets) // case.batch_size)
     case = replace(case, warmup=epoch, steps=max(1, round(steps / epoch)) * epoch)
+    _work(case, planned).write(case.folder)
+    return case
+
+
+def _work(case: Case, planned: TrainStage) -> Work:
     data = MultiTaskDataModule(planned)
     data.setup()
     encoder = planned.config.encoder
-    Work(
+    return Work(
         rows=_rows(data),
         available=sum(subset.rows["train"] for subset in planned.subsets),
         outputs=[kind_of(subset.task).outputs for subset in planned.subsets],
@@ -52,12 +58,11 @@ def prepare(case: Case, steps: int) -> Case:
         pad=data.tokenizer.pad_token_id,
         max_length=case.max_length,
         settings=settings(case, planned),
-    ).write(case.folder)
-    return case
+    )
 
 
 def settings(case: Case, planned: TrainStage) -> Settings:
-    """The hyper-parameters of a case, as the bare loop takes them."""
+    """Return the hyper-parameters of a case, as the bare loop takes them."""
     optim = planned.config.optim
     assert optim.gradient_clip is not None
     return Settings(
@@ -82,23 +87,24 @@ def _rows(data: MultiTaskDataModule) -> list[Row]:
     ]
 
 
-def _stage(case: Case, part: str, *overrides: str) -> TrainStage:
-    first, *others = case.tasks
-    several = ["strategy=mtl_all", f"strategy.tasks=[{','.join(case.tasks)}]"]
+def _stage(case: Case, size: str, *overrides: str) -> TrainStage:
+    target, *supports = case.tasks
+    together = ["strategy=mtl_all", f"strategy.tasks=[{','.join(case.tasks)}]"]
     composed = [
-        *(several if others else ["strategy=single"]),
-        f"target_task={first}",
-        f"subsample_size={{target: {part}, support: {part}, dev: 32, seed: {case.seed}}}",
+        *(together if supports else ["strategy=single"]),
+        f"target_task={target}",
+        f"subsample_size={{target: {size}, support: {size}, dev: 32, seed: {case.seed}}}",
         f"encoder.max_length={case.max_length}",
         f"batch_size={case.batch_size}",
         f"seed={case.seed}",
         f"num_workers={case.workers}",
+        # Steps alone end the training, so that all contenders train as many.
         "trainer.max_epochs=100000",
         f"trainer.max_steps={case.all_steps or 1}",
         f"trainer.accelerator={'gpu' if case.device == 'cuda' else case.device}",
         "trainer.precision=bf16-mixed",
         "trainer.progress_bar=false",
-        "eval_every=100000",  # once, after the last step, when the clock has stopped
+        "eval_every=100000",  # evaluate once, after the last step, when the clock has stopped
         *case.overrides,
         *overrides,
     ]

@@ -1,4 +1,4 @@
-"""tlbench as its users run it, and its model alone in the yardstick's loop."""
+"""Contenders of tlbench: as its users run it, and its model alone in the yardstick's loop."""
 
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from benchmarks.watch import Watch
 from benchmarks.workload import Case
 from tlbench.data.batch import Batch
 from tlbench.jobs import loggers
+from tlbench.models.encoder import load_encoder
+from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.stage import TrainStage
 from tlbench.plan.weights import kept
@@ -28,41 +30,40 @@ from tlbench.training.train import choose_kernels
 
 
 def train_stage(case: Case, watch: Watch) -> None:
-    """``train.train_stage`` with its loggers and callbacks, and one that looks on."""
+    """Train by ``tlbench.training.train.train_stage``, with its loggers and callbacks."""
     stage = prepare.stage(case, *case.product)
     folder = _folder(case, "stage")
     log = loggers.open_logs(stage.config.logger, _job(stage, folder))
-    make = train._trainer
 
-    def watched(*arguments: Any) -> pl.Trainer:
-        trainer = make(*arguments)
-        trainer.callbacks.append(_OnLooker(watch))  # type: ignore[attr-defined]
-        trainer.profiler = _Waiting(watch)  # type: ignore[attr-defined]
-        return trainer
+    # tlbench makes its Trainer itself, so what watches it is put in by a subclass.
+    class WatchedTrainer(pl.Trainer):
+        def __init__(self, callbacks: list[pl.Callback], **options: Any) -> None:
+            callbacks = [*callbacks, _StepCounter(watch)]
+            super().__init__(callbacks=callbacks, profiler=_DataProfiler(watch), **options)
 
     try:
-        with patch.object(train, "_trainer", watched):
+        with patch.object(pl, "Trainer", WatchedTrainer):
             weights_of = kept([stage], stage)[stage.key]
-            run = StageContext(stage, "target", folder, weights_of=weights_of)
-            train.train_stage(run, log.lightning())
+            context = StageContext(stage, "target", folder, weights_of=weights_of)
+            train.train_stage(context, log.lightning())
     finally:
         log.finish({}, failed=False)
 
 
 def own_kernels(case: Case, watch: Watch) -> None:
-    """tlbench's model and batches, ready on the device, in the yardstick's loop.
+    """Train tlbench's model on its batches, on the device already, in the yardstick's loop.
 
-    What Lightning, logging, bookkeeping and data cost is the difference to ``train_stage``.
+    The difference to ``train_stage`` is what Lightning, logging, bookkeeping and data cost.
     """
-    _bare(case, watch, _Loss)
+    _train_bare(case, watch, Loss)
 
 
 def two_forwards(case: Case, watch: Watch) -> None:
-    """The same with an encoder forward for each task, on its rows padded among themselves."""
-    _bare(case, watch, _LossByTask)
+    """Do the same with an encoder forward for each task, on its rows padded among themselves."""
+    _train_bare(case, watch, LossByTask)
 
 
-class _OnLooker(pl.Callback):
+class _StepCounter(pl.Callback):
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
 
@@ -77,8 +78,8 @@ class _OnLooker(pl.Callback):
         self.watch.after_step(batch.inputs["attention_mask"])
 
 
-class _Waiting(PassThroughProfiler):
-    """Told by Lightning when it asks for a batch, and when it has got it."""
+class _DataProfiler(PassThroughProfiler):
+    """Measures the time between Lightning's request for a batch and its arrival."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__()
@@ -86,16 +87,16 @@ class _Waiting(PassThroughProfiler):
 
     def start(self, action_name: str) -> None:
         if action_name.endswith(".train_dataloader_next"):
-            self.open = self.watch.waiting()
-            self.open.__enter__()
+            self.waiting = self.watch.waiting()
+            self.waiting.__enter__()
 
     def stop(self, action_name: str) -> None:
         if action_name.endswith(".train_dataloader_next"):
-            self.open.__exit__(None, None, None)
+            self.waiting.__exit__(None, None, None)
 
 
 @dataclass(frozen=True)
-class _Ready:
+class ReadyBatch:
     """A batch of tlbench's that is on the device already, whole and by task."""
 
     batch: Batch
@@ -105,54 +106,67 @@ class _Ready:
     def inputs(self) -> dict[str, Tensor]:
         return self.batch.inputs
 
-    def to(self, device: str) -> "_Ready":
+    def to(self, device: str) -> "ReadyBatch":
         return self
 
 
-class _Loss(nn.Module):
+class Loss(nn.Module):
+    """The loss of a batch from one encoder forward."""
+
     def __init__(self, model: MultiTaskModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, ready: _Ready) -> Tensor:
+    def forward(self, ready: ReadyBatch) -> Tensor:
         return self.model.loss(ready.batch)
 
 
-class _LossByTask(_Loss):
-    def forward(self, ready: _Ready) -> Tensor:
+class LossByTask(Loss):
+    """The same loss from a forward for each task."""
+
+    def forward(self, ready: ReadyBatch) -> Tensor:
         return torch.stack([self.model.loss(part) for part in ready.by_task]).sum()
 
 
-def _bare(case: Case, watch: Watch, loss: type[_Loss]) -> None:
-    malloc.keep_freed()
+def _train_bare(case: Case, watch: Watch, loss: type[Loss]) -> None:
+    malloc.keep_freed()  # as tlbench does before it trains
     stage = prepare.stage(case, *case.product)
     pl.seed_everything(case.seed, verbose=False)
-    ready = list(islice(_ready(stage, case.device), case.all_steps))
-    kernels = choose_kernels(stage.config)
-    model = train._model(StageContext(stage, "target", _folder(case, "bare")), kernels)
+    # All made before the clock starts: what is measured is the model.
+    batches = list(islice(ready_batches(stage, case.device), case.all_steps))
+    model = build_model(stage, choose_kernels(stage.config))
     settings = prepare.settings(case, stage)
-    bare_loop.fit(loss(model), watch.timed(ready), settings, watch.after_step)
+    bare_loop.fit(loss(model), watch.timed(batches), settings, watch.after_step)
 
 
-def _ready(stage: TrainStage, device: str) -> Iterator[_Ready]:
-    """The batches that training gets, epoch after epoch."""
+def build_model(stage: TrainStage, kernels: Kernels) -> MultiTaskModel:
+    """Return tlbench's model of a stage that starts from the pretrained encoder."""
+    tasks = [draw.task for draw in stage.subsets]
+    model = MultiTaskModel(load_encoder(stage.config.encoder), tasks, stage.config.heads)
+    model.use(kernels)
+    return model
+
+
+def ready_batches(stage: TrainStage, device: str) -> Iterator[ReadyBatch]:
+    """Yield the batches that training gets, epoch after epoch."""
     data = MultiTaskDataModule(stage)
     data.setup()
     loader = data.train_dataloader()
     for epoch in count():
         loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
         for batch in loader:
-            here = _on(batch, device)
-            yield _Ready(here, list(_by_task(here)))
+            moved = _move(batch, device)
+            yield ReadyBatch(moved, list(_by_task(moved)))
 
 
-def _on(batch: Batch, device: str) -> Batch:
+def _move(batch: Batch, device: str) -> Batch:
     inputs = {name: values.to(device) for name, values in batch.inputs.items()}
     labels, weights = batch.label_bits.to(device), batch.weights.to(device)
     return batch._replace(inputs=inputs, label_bits=labels, weights=weights)
 
 
 def _by_task(batch: Batch) -> Iterator[Batch]:
+    """Yield the rows of each task as a batch, without the padding that only the others need."""
     low = 0
     for task, rows in enumerate(batch.counts):
         if rows:

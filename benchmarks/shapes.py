@@ -1,6 +1,6 @@
-"""Encoders of a known shape with random weights, for machines that have no weights.
+"""Encoders of a known shape with random weights, for machines without pretrained ones.
 
-A speed depends on the shape and not on the weights. The tokenizer is MiniLM's where its package
+Speed depends on the shape and not on the weights. The tokenizer is MiniLM's where its package
 is installed; else that of ``encoder=tiny``, which knows the words of ``suite=generated`` alone.
 """
 
@@ -31,7 +31,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "layer_norm_eps": 1e-5,
     },
 }
-_BOTH = {
+_COMMON = {
     "num_hidden_layers": 6,
     "num_attention_heads": 12,
     "hidden_act": "gelu",
@@ -44,22 +44,23 @@ _BOTH = {
 
 
 def overrides(encoder: str, folder: Path) -> tuple[str, ...]:
-    """Hydra overrides for an option of the group ``encoder``, or for ``shape:<name>``.
+    """Return Hydra overrides for an option of the group ``encoder``, or for ``shape:<name>``.
 
     Args:
+        encoder: either of the two.
         folder: where the files of a shape are written.
 
     Raises:
         UserError: if there is no such shape.
     """
-    kind, _, name = encoder.rpartition(":")
-    if kind != "shape":
+    prefix, _, name = encoder.rpartition(":")
+    if prefix != "shape":
         return (f"encoder={encoder}",)
     if name not in SHAPES:
         raise UserError(f"Change --encoder: the shapes are {', '.join(SHAPES)}, not '{name}'.")
     tokenizer = AutoTokenizer.from_pretrained(_tokenizer())
     tokenizer.save_pretrained(folder)
-    config = {**_BOTH, **SHAPES[name], "pad_token_id": tokenizer.pad_token_id}
+    config = {**_COMMON, **SHAPES[name], "pad_token_id": tokenizer.pad_token_id}
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     return ("encoder=tiny", f"encoder.name={folder}")
 

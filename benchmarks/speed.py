@@ -1,4 +1,4 @@
-"""Training speed of tlbench and of what a user would pick instead, in one run on the same rows.
+"""Compares the training speed of tlbench and of its alternatives, in one run on the same rows.
 
 python -m benchmarks.speed --tasks rte --tasks rte,mnli --tasks all --encoder minilm \
     --suite-root /data/glue
@@ -32,43 +32,46 @@ ALL = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the comparisons that the command line asks for, and print a table of each."""
-    asked = _parse(arguments)
-    if asked.device == "cuda" and not torch.cuda.is_available():
+    """Run the comparisons that the command line requests, and print a table of each."""
+    options = _parse(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
         sys.exit("Change --device to cpu: there is no CUDA device here.")
-    if find_spec("accelerate") is None and any("Trainer" in name for name in asked.contenders):
+    if find_spec("accelerate") is None and any("Trainer" in name for name in options.contenders):
         sys.exit(
             "Install tlbench[bench], or leave Trainer out of --contenders: it needs accelerate."
         )
     datasets.disable_progress_bars()
-    print(", ".join(f"{k} {v}" for k, v in machine(asked.device).items()), flush=True)
-    found = []
+    print(", ".join(f"{k} {v}" for k, v in machine(options.device).items()), flush=True)
+    cases = []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            for case in _cases(asked, Path(folder)):
-                rounds = list(compare(case, asked))
+            for case in _cases(options, Path(folder)):
+                rounds = list(compare(case, options))
                 print(comparison.table(case.tasks, rounds), flush=True)
-                found.append({"tasks": case.tasks, "rounds": _plain(rounds)})
+                cases.append({"tasks": case.tasks, "rounds": _as_json(rounds)})
         except UserError as error:
             sys.exit(str(error))
-    if asked.out:
-        written = {"machine": machine(asked.device), "arguments": vars(asked), "cases": found}
-        Path(asked.out).write_text(json.dumps(written, indent=1), "utf-8")
+    if options.out:
+        report = {"machine": machine(options.device), "arguments": vars(options), "cases": cases}
+        Path(options.out).write_text(json.dumps(report, indent=1), "utf-8")
 
 
-def compare(case: Case, asked: argparse.Namespace) -> Iterator[Round]:
-    """Every contender once a round, each round on other rows and begun by another contender."""
-    names = [n for n in asked.contenders if len(case.tasks) > 1 or n != "two forwards"]
-    for number in range(asked.rounds):
+def compare(case: Case, options: argparse.Namespace) -> Iterator[Round]:
+    """Measure every contender once a round, each round on other rows, in another order."""
+    names = [n for n in options.contenders if len(case.tasks) > 1 or n != "two forwards"]
+    for number in range(options.rounds):
         folder = Path(case.folder) / str(number)
         folder.mkdir(parents=True)
-        seeded = prepare(replace(case, seed=number, folder=str(folder)), asked.steps)
+        # The seed draws other rows, so that no contender is judged by one lucky draw.
+        seeded = prepare(replace(case, seed=number, folder=str(folder)), options.steps)
+        # Each round begins with another contender, in case the order makes a difference.
         first = number % len(names)
         measured = {name: _measure(name, seeded) for name in names[first:] + names[:first]}
         yield {name: measured[name] for name in names}
 
 
 def _measure(name: str, case: Case) -> Measurement:
+    # In a process of its own, so that memory and caches are the contender's alone.
     text = json.dumps(asdict(case))
     printed, peak = run_python(["-m", "benchmarks.contenders", name, text], Path(case.folder))
     measured = Measurement(**json.loads(printed.splitlines()[-1]))
@@ -77,7 +80,7 @@ def _measure(name: str, case: Case) -> Measurement:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What a number depends on beside the code."""
+    """Return what a speed depends on beside the code."""
     on_gpu = {"GPU": torch.cuda.get_device_name()} if device == "cuda" else {}
     packages = ("torch", "transformers", "pytorch-lightning", "accelerate")
     return {
@@ -89,34 +92,34 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Its name as Linux has it; platform knows only the architecture."""
+    """Return the processor's name, which Python's ``platform`` does not know on Linux."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text("utf-8").splitlines() if file.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
 
 
-def _cases(asked: argparse.Namespace, folder: Path) -> Iterator[Case]:
+def _cases(options: argparse.Namespace, folder: Path) -> Iterator[Case]:
     suite = ["suite=generated"]
-    if asked.suite_root:
-        suite = ["suite=glue_tsv", f"suite.root={Path(asked.suite_root).resolve()}"]
-    encoder = shapes.overrides(asked.encoder, folder / "encoder")
-    for number, tasks in enumerate(asked.tasks):
+    if options.suite_root:
+        suite = ["suite=glue_tsv", f"suite.root={Path(options.suite_root).resolve()}"]
+    encoder = shapes.overrides(options.encoder, folder / "encoder")
+    for number, tasks in enumerate(options.tasks):
         yield Case(
             tasks=ALL if tasks == "all" else tuple(tasks.split(",")),
             overrides=(*suite, *encoder, f"cache_dir={folder / 'cache'}"),
-            product=tuple(asked.tlbench),
-            rows=asked.steps * asked.batch_size,
-            batch_size=asked.batch_size,
-            max_length=asked.max_length,
-            device=asked.device,
-            workers=asked.workers,
+            product=tuple(options.tlbench),
+            rows=options.steps * options.batch_size,
+            batch_size=options.batch_size,
+            max_length=options.max_length,
+            device=options.device,
+            workers=options.workers,
             seed=0,
             folder=str(folder / str(number)),
         )
 
 
-def _plain(rounds: Sequence[Round]) -> list[dict[str, Any]]:
+def _as_json(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     return [{name: asdict(measured) for name, measured in r.items()} for r in rounds]
 
 
@@ -135,9 +138,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--contenders", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
     add("--tlbench", action="append", default=[], help="a Hydra override for tlbench alone")
     add("--out", help="a JSON file for everything that was measured")
-    asked = parser.parse_args(arguments)
-    asked.tasks = asked.tasks or ["rte", "rte,mnli"]
-    return asked
+    options = parser.parse_args(arguments)
+    options.tasks = options.tasks or ["rte", "rte,mnli"]
+    return options
 
 
 if __name__ == "__main__":

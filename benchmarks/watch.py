@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the counted steps of one training came to.
+    """The sums over the counted steps of one training.
 
     Attributes:
         tokens: without padding.
@@ -34,10 +34,15 @@ class Measurement:
 
 
 class Watch:
-    """Counts what happens from the end of step ``warmup``, which is at least the first, on.
+    """Counts the steps after the first ``warmup`` ones, of which there is at least one.
 
-    A device that works behind the program's back is waited for twice, where counting begins and
-    where it ends, and never between.
+    A GPU works asynchronously: it is waited for where counting begins and where it ends, and never
+    between, which would slow it down.
+
+    Args:
+        warmup: steps that are not counted.
+        steps: that are.
+        device: ``cpu`` or ``cuda``.
     """
 
     def __init__(self, warmup: int, steps: int, device: str) -> None:
@@ -47,16 +52,16 @@ class Watch:
         self.device = device
         self._done = 0
         self._instances = 0
-        self._tokens: Tensor | int = 0  # on the device until the end
+        self._tokens: Tensor | int = 0  # summed on the device, as reading it would wait for it
         self._began = self._ended = self._waiting = 0.0
 
     @property
     def steps(self) -> int:
-        """All steps to train, the warm-up's too."""
+        """All steps to train, those of the warm-up among them."""
         return self.last
 
     def after_step(self, mask: Tensor) -> None:
-        """To be called at the end of every step, with its attention mask, (rows, tokens)."""
+        """Count a step that has ended, given its attention mask, (rows, tokens)."""
         if self._counting:
             self._instances += mask.shape[0]
             self._tokens = self._tokens + mask.sum()
@@ -68,19 +73,19 @@ class Watch:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around whatever gets the next batch."""
+        """Count the time of a block that gets the next batch as waiting for data."""
         began = time.perf_counter()
         yield
         if self._counting:
             self._waiting += time.perf_counter() - began
 
     def timed(self, batches: Iterable[Item]) -> Iterator[Item]:
-        """The same batches, with the time it takes to get each."""
-        ahead = iter(batches)
+        """Yield the same batches, and count the time that it takes to get each."""
+        iterator = iter(batches)
         while True:
             with self.waiting():
                 try:
-                    batch = next(ahead)
+                    batch = next(iterator)
                 except StopIteration:
                     return
             yield batch

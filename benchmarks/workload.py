@@ -1,6 +1,6 @@
 """What all contenders train on: the same rows, encoder and hyper-parameters.
 
-Nothing of tlbench is imported here, so that a peer's process holds what a peer needs and no more.
+Nothing of tlbench is imported here, so that a peer's process holds only what the peer needs.
 """
 
 import json
@@ -13,15 +13,15 @@ from benchmarks.bare_loop import Row, Settings
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison on one draw of rows; plain data, for it is handed to another process.
+    """One comparison on one draw of rows, as plain data that another process can be given.
 
     Attributes:
         overrides: Hydra overrides of suite, encoder and hyper-parameters, for all contenders.
         product: more overrides, for tlbench's own contenders alone.
-        rows: how many are drawn, if there are so many.
+        rows: to draw, if there are as many.
         warmup: steps of the first epoch, which is not counted.
-        steps: of the epochs after it, which are. Whole epochs, so that all contenders' counted
-            steps hold the same rows, whatever their batches; ``prepare`` sets both.
+        steps: of the epochs after it, which are counted. Whole epochs, so that all contenders'
+            counted steps hold the same rows, whatever their batches; ``prepare`` sets both.
         seed: of the rows that are drawn, of their order and of the weights.
         folder: where stages and logs go.
     """
@@ -53,13 +53,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Work:
-    """What a peer is given.
+    """What a contender without tlbench is given.
 
     Attributes:
-        available: how many rows the tasks have that ``rows`` were drawn from.
+        available: rows of the tasks, from which ``rows`` were drawn.
         outputs: of every task's head; 1 is a regression.
         encoder: a name or folder of Transformers; random weights unless ``pretrained``.
-        pad: the number of the padding token.
+        pad: the id of the padding token.
     """
 
     rows: list[Row]

@@ -1,8 +1,8 @@
 """Tries a small random encoder of every masked-language-model family that transformers has.
 
 ``python scripts/encoder_families.py`` prints a Markdown table of all of them, in a minute or two;
-``python scripts/encoder_families.py bert xlm`` of these. What is tried is what a stage tries before
-it trains on a CPU with ``fast_kernels``.
+``python scripts/encoder_families.py bert xlm`` of these two. Each is tried as by a stage that is to
+train on a CPU with ``fast_kernels``.
 """
 
 import sys
@@ -54,7 +54,8 @@ _IMAGES = {
     "image_size": 32,
     "patch_size": 16,
 }
-_OWN: dict[str, dict[str, Any]] = {  # sizes of other names
+# Values that a family needs beside those of ``_SMALL``, or in their place.
+_OF_FAMILY: dict[str, dict[str, Any]] = {
     "esm": {"mask_token_id": 4},
     "funnel": {
         "architectures": ["FunnelModel"],
@@ -101,8 +102,14 @@ _OWN: dict[str, dict[str, Any]] = {  # sizes of other names
 }
 
 
-class Tried(NamedTuple):
-    """What came of a family: the kernels that compute its features, or why it is refused."""
+class Result(NamedTuple):
+    """The result of trying a family.
+
+    Attributes:
+        family: transformers' name of it.
+        kernels: those that compute its features; "" if it is refused.
+        refused: the sentence that refuses it; "" if it trains.
+    """
 
     family: str
     kernels: str
@@ -113,14 +120,18 @@ def save(family: str, folder: Path, **config: Any) -> None:
     """Write the config of a small encoder of a family, and a tokenizer with [CLS] and [SEP].
 
     Args:
-        config: values that differ from those of all families.
+        family: transformers' name of it.
+        folder: where both are written.
+        config: values that replace those of this script.
     """
-    # A name that a family does not know would be kept, and mean nothing.
+    # A config keeps a value whose name its family does not know, and ignores it: leave it out.
     default = AutoConfig.for_model(family)
-    known = {name: value for name, value in _SMALL.items() if hasattr(default, name)}
+    values = {name: value for name, value in _SMALL.items() if hasattr(default, name)}
     if family == "funnel":
-        del known["num_hidden_layers"]  # it has blocks of them
-    AutoConfig.for_model(family, **(known | _OWN.get(family, {}) | config)).save_pretrained(folder)
+        del values["num_hidden_layers"]  # a property, derived from its blocks
+    values |= _OF_FAMILY.get(family, {}) | config
+    AutoConfig.for_model(family, **values).save_pretrained(folder)
+    # One vocabulary for all: the probe asks about the encoder, and no family's own is offline.
     PreTrainedTokenizerFast(
         tokenizer_object=load_tokenizer(_TOKENIZER, None).backend_tokenizer,
         model_input_names=["input_ids", "attention_mask", "token_type_ids"],
@@ -128,40 +139,42 @@ def save(family: str, folder: Path, **config: Any) -> None:
     ).save_pretrained(folder)
 
 
-def try_families(families: Iterable[str]) -> list[Tried]:
-    """Try families, each in a folder that is gone afterwards."""
-    found = []
+def try_families(families: Iterable[str]) -> list[Result]:
+    """Try families, each in a temporary folder."""
+    results = []
     for family in families:
         with tempfile.TemporaryDirectory() as folder:
             save(family, Path(folder))
             encoder = Encoder(folder, None, False, None, _LENGTH)
             try:
                 kernels = try_encoder(encoder, preferred(fast=True, on_cuda=False, compiled=False))
-                found.append(Tried(family, kernels.features, ""))
+                results.append(Result(family, kernels.features, ""))
             except UserError as error:
-                found.append(Tried(family, "", str(error).replace(folder, family)))
-    return found
+                # Named by its family in the sentence, as the folder says nothing to a reader.
+                results.append(Result(family, "", str(error).replace(folder, family)))
+    return results
 
 
-def table(tried: Iterable[Tried]) -> str:
-    """The Markdown table of what came of families."""
+def table(results: Iterable[Result]) -> str:
+    """Return the Markdown table of results."""
     lines = ["| family | result | kernels | sentence |", "|---|---|---|---|"]
     lines += [
-        f"| {each.family} | {'refused' if each.refused else 'trains'} | {each.kernels} | "
-        f"{each.refused.replace('|', '/')} |"
-        for each in tried
+        f"| {result.family} | {'refused' if result.refused else 'trains'} | {result.kernels} | "
+        f"{result.refused.replace('|', '/')} |"
+        for result in results
     ]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Print the table of the families named on the command line, or of all."""
+    # Families warn about their own defaults, which says nothing about the encoder.
     transformers.logging.set_verbosity_error()
-    tried = try_families(sys.argv[1:] or FAMILIES)
-    trains = sum(not each.refused for each in tried)
-    print(table(tried))
+    results = try_families(sys.argv[1:] or FAMILIES)
+    trains = sum(not result.refused for result in results)
+    print(table(results))
     print(
-        f"\n{len(tried)} families tried, {trains} train, {len(tried) - trains} refused; "
+        f"\n{len(results)} families tried, {trains} train, {len(results) - trains} refused; "
         f"transformers {transformers.__version__}, torch {torch.__version__}."
     )
 

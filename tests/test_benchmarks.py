@@ -20,8 +20,6 @@ from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import PLAIN
-from tlbench.training.context import StageContext
-from tlbench.training.train import _model
 
 MakeCase = Callable[..., Case]
 
@@ -95,7 +93,7 @@ def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
     stage = prepare.stage(asked)
     ours = [
         ready.batch
-        for _, ready in zip(range(asked.steps), product._ready(stage, "cpu"), strict=False)
+        for _, ready in zip(range(asked.steps), product.ready_batches(stage, "cpu"), strict=False)
     ]
     theirs = Work.read(asked.folder).rows
     tokens = [
@@ -115,19 +113,19 @@ def test_rows_are_another_draw_with_another_seed(case: MakeCase) -> None:
     assert one != Work.read(asked.folder).rows
 
 
-def test_two_forwards_have_the_loss_of_one(case: MakeCase, tmp_path: Path) -> None:
+def test_two_forwards_have_the_loss_of_one(case: MakeCase) -> None:
     stage = prepare.stage(case("rte", "mnli", "stsb"))
-    model = _model(StageContext(stage, "target", tmp_path), PLAIN).eval()
-    ready = next(product._ready(stage, "cpu"))
+    model = product.build_model(stage, PLAIN).eval()
+    ready = next(product.ready_batches(stage, "cpu"))
     assert len(ready.by_task) > 1
-    one, two = product._Loss(model)(ready), product._LossByTask(model)(ready)
-    assert one.item() == pytest.approx(two.item(), rel=1e-5)
+    together, by_task = product.Loss(model)(ready), product.LossByTask(model)(ready)
+    assert together.item() == pytest.approx(by_task.item(), rel=1e-5)
 
 
-def test_the_bare_loop_has_as_many_parameters_as_tlbench(case: MakeCase, tmp_path: Path) -> None:
+def test_the_bare_loop_has_as_many_parameters_as_tlbench(case: MakeCase) -> None:
     asked = case("rte", "mnli")
     stage, work = prepare.stage(asked), Work.read(asked.folder)
-    ours = _model(StageContext(stage, "target", tmp_path), PLAIN)
+    ours = product.build_model(stage, PLAIN)
     theirs = bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained)
     sizes = [sorted(p.shape for p in model.parameters()) for model in (ours, theirs)]
     assert sizes[0] == sizes[1]
@@ -230,7 +228,7 @@ def test_memory_is_watched_from_outside(tmp_path: Path) -> None:
 
 
 def test_the_memory_benchmarks_config_is_one(tmp_path: Path) -> None:
-    cfg = compose_config(*memory._overrides(1234, 5))
+    cfg = compose_config(*memory.overrides(1234, 5))
     assert cfg.target_task.source.train == cfg.support_task.source.train == 1234
 
 

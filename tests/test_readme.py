@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.experiments import compose_config
 from tlbench.cli import report, rerun
-from tlbench.cli.store import _parser
+from tlbench.cli.store import parser
 from tlbench.config.overrides import check_choices
 from tlbench.config.search_path import CONF_DIR
 from tlbench.config.validation import parse_config
@@ -34,7 +34,7 @@ def test_an_everyday_command_composes(line: str) -> None:
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-store")])
 def test_a_store_command_is_understood(line: str) -> None:
-    assert _parser().parse_args(words(line)[1:]).run
+    assert parser().parse_args(words(line)[1:]).run
 
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-report")])

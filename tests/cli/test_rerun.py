@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from tests.records.test_record import record
 from tests.support.experiments import Run, write_users_task
-from tlbench.cli.rerun import _prepare, differences, main
+from tlbench.cli.rerun import main
 from tlbench.records.record import ResultRecord, read_record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -49,18 +48,6 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
     assert read_record(file).stage_keys == record["stage_keys"]
     assert not (tmp_path / "multirun" / ".store").exists()
     assert {path.name for path in (tmp_path / "multirun").iterdir()} == {"rerun"}
-
-
-def test_a_finished_rerun_is_trained_again_and_an_interrupted_one_gone_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    made = record(config={"seed": 0})
-    store = _prepare(made) / "store"
-    store.mkdir()
-    assert (_prepare(made) / "store").exists()
-    made.write(store.parent)
-    assert not (_prepare(made) / "store").exists()
 
 
 @pytest.mark.parametrize(
@@ -138,50 +125,3 @@ def test_a_record_that_has_diverged_can_be_run_again(
     assert main(["job", *override]) == (1 if override else 0)
     printed = capfd.readouterr()
     assert re.search(said, printed.out + printed.err, re.DOTALL)
-
-
-def test_what_differs_is_named() -> None:
-    old = record(versions={"a": "1", "b": "1"}, git_revision="abc", device="cpu")
-    new = record(versions={"a": "1", "b": "2", "c": "3"}, git_revision=None, device="cpu")
-    assert differences(old, new) == {
-        "b": ("1", "2"),
-        "c": (None, "3"),
-        "git revision": ("abc", None),
-    }
-    assert differences(old, old) == {}
-
-
-STAGE = {"title": "rte", "threads": 2, "devices": 1, "micro_batch_size": 4, "versions": {}}
-
-
-def test_other_rows_are_named() -> None:
-    old = record(digests={"rte": {"train": "a" * 64, "dev": "b" * 64}})
-    new = record(digests={"rte": {"train": "a" * 64, "dev": "c" * 64}})
-    assert differences(old, new) == {"rows of rte, dev": ("b" * 8, "c" * 8)}
-    assert differences(record(), new) == {}
-
-
-def test_what_differs_of_a_stages_conditions_is_named() -> None:
-    old = record(stages=[{**STAGE, "title": "mnli"}, STAGE], encoder_identity="sha256:a")
-    now = [{**STAGE, "title": "mnli", "threads": 1}, {**STAGE, "versions": {"torch": "3"}}]
-    new = record(stages=now, encoder_identity="sha256:b")
-    assert differences(old, new) == {
-        "mnli: threads": (2, 1),
-        "rte: torch": (None, "3"),
-        "encoder files": ("sha256:a", "sha256:b"),
-    }
-
-
-def test_a_rerun_takes_over_the_conditions_of_the_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = {"seed": 0, "trainer": {"devices": "auto"}, "encoder": {"identity": "sha256:a"}}
-    made = record(config=config, stages=[STAGE], encoder_identity="sha256:a")
-    told = OmegaConf.load(_prepare(made) / "conf" / "record.yaml")
-    assert told.trainer == {"devices": 1, "threads": 2}
-    assert told.micro_batch_size == 4
-    assert told.encoder.identity is None  # found out again, and compared
-    made = record(config=config, stages=[STAGE], encoder_identity="commit:" + "a" * 40)
-    told = OmegaConf.load(_prepare(made) / "conf" / "record.yaml")
-    assert told.encoder == {"identity": None, "revision": "a" * 40}

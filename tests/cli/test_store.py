@@ -87,7 +87,7 @@ def test_verify_names_a_folder_that_is_not_there(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(store, "verify", "--cache", "nowhere") == 1
-    assert capsys.readouterr().err.startswith("Change --cache or --records: nowhere is not")
+    assert capsys.readouterr().err.startswith("Change --cache or --records: nowhere does not")
 
 
 def test_prune_takes_only_what_was_named(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.data.batching import ONE_TASK_A_BATCH, BatchPlan, Mixer, apportion, fixed_counts
+from tlbench.data.apportionment import fixed_counts
+from tlbench.data.batching import ONE_TASK_A_BATCH, BatchPlan, Mixer
 from tlbench.data.sampling import proportions
 
 RTE, MNLI, WNLI = 2490, 392702, 635
@@ -163,21 +164,6 @@ def test_a_partition_is_one_task_after_another() -> None:
 def test_heterogeneous_batches_are_mixed() -> None:
     batches = mixer((320, 320)).plan(0)
     assert sum(len(batch) == 2 for batch in batches) > 15
-
-
-@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=9), st.integers(0, 5000))
-def test_apportion_is_exact_and_fair(weights: list[float], total: int) -> None:
-    shares = np.array(weights) / sum(weights)
-    counts = apportion(shares, total)
-    assert counts.sum() == total
-    assert (abs(counts - shares * total) <= 1 + 1e-6).all()
-
-
-@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=9), st.integers(9, 256))
-def test_fixed_counts_fill_the_batch_with_every_task(sizes: list[int], batch_size: int) -> None:
-    counts = fixed_counts(proportions("size", np.array(sizes)), batch_size)
-    assert counts.sum() == batch_size
-    assert counts.min() >= 1
 
 
 @pytest.mark.parametrize("batches", ["heterogeneous", "homogeneous", "partition", "fixed_counts"])

@@ -64,7 +64,7 @@ def test_what_is_damaged_is_made_again(
 def test_planning_compares_sizes_and_training_checksums(
     split: Split, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_SMALL", 0)
+    monkeypatch.setattr(cache, "SMALL", 0)
     rows, _ = load(split, folder)
     flip(Path(rows.cache_files[0]["filename"]))
     split.load(str(folder))

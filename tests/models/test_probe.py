@@ -190,7 +190,7 @@ def test_kernels_that_are_not_an_encoders_own_are_off(
     assert try_encoder(encoder(folder), FAST) == Kernels("unpadded", on_cpu=True)
 
 
-def test_an_encoder_that_is_chance_in_evaluation_is_refused(
+def test_an_encoder_that_is_random_in_evaluation_is_refused(
     small: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
@@ -200,7 +200,7 @@ def test_an_encoder_that_is_chance_in_evaluation_is_refused(
         "        found.last_hidden_state = torch.nn.functional.dropout(found.last_hidden_state)\n"
         "        return found\n"
     )
-    with pytest.raises(UserError, match="chance or earlier batches play a part"):
+    with pytest.raises(UserError, match="its forward is random or depends on earlier"):
         try_encoder(remote(small("bert"), drawn), FAST)
 
 

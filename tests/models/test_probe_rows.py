@@ -13,7 +13,7 @@ TINY = load_tokenizer("package:tlbench/assets/tiny", None)
 
 
 @given(st.integers(5, 700))
-def test_a_pair_has_as_many_tokens_as_are_asked_for(tokens: int) -> None:
+def test_a_pair_has_as_many_tokens_as_requested(tokens: int) -> None:
     row = ProbeRows(TINY).pair(tokens)
     assert row.keys() == {"input_ids", "token_type_ids", "attention_mask"}
     assert {len(values) for values in row.values()} == {tokens}
@@ -31,13 +31,13 @@ def test_the_words_are_the_vocabularys_last() -> None:
     assert len(set(ids)) > 90
 
 
-def test_an_end_is_another() -> None:
+def test_the_last_word_is_replaced_by_another() -> None:
     made = ProbeRows(TINY)
     row = made.pair(9)
-    other = made.with_another_end(row)
+    other = made.with_other_last_word(row)
     assert other["input_ids"][:-1] == row["input_ids"][:-1]
     assert other["input_ids"][-1] != row["input_ids"][-1]
-    assert made.with_another_end(other)["input_ids"][-1] != other["input_ids"][-1]
+    assert made.with_other_last_word(other)["input_ids"][-1] != other["input_ids"][-1]
 
 
 def test_no_text_is_a_row_of_special_tokens_which_a_batch_pads() -> None:

@@ -143,5 +143,5 @@ def test_a_stage_goes_on_where_other_weights_are_wanted_or_says_why_not(
         folders = {path.name for path in store.folder(record.stage_keys[0]).iterdir()}
         assert ("weights" in folders) == (after == "all")
         assert "best" not in folders
-    assert "rte s0 was begun without keeping weights of rte, so it begins anew" in caplog.text
+    assert "rte s0 was started without keeping weights of rte, so it starts again" in caplog.text
     assert "is damaged" not in caplog.text

@@ -17,7 +17,12 @@ from filelock import SoftFileLease
 from tlbench.store import claims
 
 SHORT = "claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.1, 1.0, 0.1"
-IMPORTS = f"import os, sys, time\nfrom pathlib import Path\nfrom tlbench import claims\n{SHORT}\n"
+IMPORTS = f"""
+import os, sys, time
+from pathlib import Path
+from tlbench.store import claims
+{SHORT}
+"""
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_no_lock_of_the_system_is_used(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 SHORT_LEASES = (
-    "from tlbench import claims\n"
+    "from tlbench.store import claims\n"
     "claims.HEARTBEAT, claims.LEASE, claims.POLL = 0.2, 2.0, 0.2\n"
     "from tlbench.__main__ import main\nmain()"
 )

@@ -140,7 +140,7 @@ def mere_owner(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_stage_that_must_not_be_read_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_stage_without_read_permission_is_named_and_left_alone(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     with store.claim("0" * 16) as claim, store.work_folder("0" * 16, claim) as work:
         (work / "weights" / "rte").mkdir(parents=True)

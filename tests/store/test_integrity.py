@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlbench.store.integrity import changed, checksum, seal, set_aside, unseal
+from tlbench.store.integrity import checksum, file_damage, seal, set_aside, unseal
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -56,9 +56,9 @@ def test_files_that_changed_are_named(tmp_path: Path, damage: Callable[[Path], N
     for name in ("a", "b"):
         (tmp_path / name).write_text("text")
     sums = {name: checksum(tmp_path / name) for name in ("a", "b")}
-    assert changed(tmp_path, sums) == []
+    assert file_damage(tmp_path, sums) == []
     damage(tmp_path / "b")
-    assert changed(tmp_path, sums) in (["b has changed"], ["b is missing"])
+    assert file_damage(tmp_path, sums) in (["b has changed"], ["b is missing"])
 
 
 def test_what_is_set_aside_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,7 +24,7 @@ import pytorch_lightning as pl
 
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.records.record import ResultRecord
-from tlbench.store.store import store
+from tlbench.store import store
 from tlbench.training import predictions, train
 from tlbench.training.best import BestPerTask
 from tlbench.training.last_checkpoint import LastCheckpoint
@@ -37,7 +37,7 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "half of the best weights": (MultiTaskModel, "save_head", False),
     "weights, no checkpoint": (LastCheckpoint, "on_validation_end", False),
     "half a checkpoint": (pl.Trainer, "save_checkpoint", True),
-    "checkpoint": (LastCheckpoint, "_write", True),
+    "checkpoint": (LastCheckpoint, "write", True),
     "finish": (BestPerTask, "finish", False),
     "one task's weights moved": (Path, "rename", True),
     "predictions": (predictions, "write_predictions", True),

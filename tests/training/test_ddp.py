@@ -13,7 +13,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from tlbench.methods.scalarize import row_weights
 
 from tests.support.experiments import Compose, stage_run
 from tlbench.data.collation import rank_part
@@ -123,7 +122,7 @@ def test_more_gpus_than_there_are(compose: Compose, monkeypatch: pytest.MonkeyPa
     assert ddp.count_devices(trainer) == 3  # processes on the CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(UserError, match=r"Change trainer.devices: 3 asked for and 2 are there"):
+    with pytest.raises(UserError, match=r"Change trainer.devices: 3 requested and 2 are available"):
         ddp.count_devices(trainer)
     trainer.devices = "auto"
     assert ddp.count_devices(trainer) == 2

@@ -350,13 +350,13 @@ def test_minutes_between_checkpoints(
 ) -> None:
     stage = stage_of(compose, "heterogeneous")
     written: list[int] = []
-    original = LastCheckpoint._write
+    original = LastCheckpoint.write
 
     def write(self: LastCheckpoint, trainer: Any) -> None:
         written.append(trainer.global_step)
         original(self, trainer)
 
-    monkeypatch.setattr(LastCheckpoint, "_write", write)
+    monkeypatch.setattr(LastCheckpoint, "write", write)
     clock: Iterator[int] = iter(range(0, 10**6, 20))  # 20 seconds between any two looks
     monkeypatch.setattr("tlbench.training.last_checkpoint.time.monotonic", lambda: next(clock))
     stage.config.trainer.checkpoint_minutes = 1

@@ -35,7 +35,7 @@ def test_a_rank_does_its_part_and_may_have_processes_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_ends_all_ranks_though_one_waits_in_vain(number: signal.Signals) -> None:
+def test_a_signal_ends_all_ranks_though_one_waits_for_ever(number: signal.Signals) -> None:
     first = waiting("sleeps")
     assert first.stdout is not None
     assert first.stdout.readline() == "met\n"

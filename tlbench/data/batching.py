@@ -1,7 +1,7 @@
 """Which rows make which batch: the length of an epoch, and the composition of its batches.
 
-Everything is a function of (seed, epoch, shares): no state, so any step of any epoch can be made
-again.
+Everything is a function of (seed, epoch, shares). There is no state, so an interrupted training
+can compute the batches of any epoch again.
 """
 
 from collections.abc import Callable
@@ -13,46 +13,29 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbench.data.apportionment import apportion, fixed_counts
+
 BatchPlan = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task in the batch
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 ONE_TASK_A_BATCH = ("homogeneous", "partition")
 
 
-def apportion(shares: Floats, total: int) -> Ints:
-    """Whole numbers in the given shares that sum to ``total`` (largest remainders)."""
-    exact = shares * total
-    counts = np.floor(exact + 1e-9).astype(np.int64)
-    order = np.argsort(-(exact - counts), kind="stable")
-    counts[order[: total - counts.sum()]] += 1
-    return counts
-
-
-def fixed_counts(shares: Floats, batch_size: int) -> Ints:
-    """Rows of each task in every batch, as the paper's code has them.
-
-    floor(share x batch size), but at least one; what is left goes to the largest task, what
-    lacks is taken from whichever task has most.
-    """
-    counts = np.maximum(np.floor(shares * batch_size + 1e-9).astype(np.int64), 1)
-    counts[np.argmax(shares)] += max(0, batch_size - counts.sum())
-    while counts.sum() > batch_size:
-        counts[np.argmax(counts)] -= 1
-    return counts
-
-
 @dataclass(frozen=True)
 class Mixer:
-    """Makes the batches of an epoch.
+    """Composes the batches of an epoch.
 
     Attributes:
-        names: the tasks, which the order of rows depends on, not their place in the list.
-        sizes: how many rows each has.
-        shares: each task's part of the first epoch, which gives all epochs their length.
+        names: of the tasks; the order of a task's rows depends on its name, not on its place here.
+        sizes: rows of each task.
+        shares: each task's part of the first epoch, which determines the length of all epochs.
+        batches: ``heterogeneous`` (tasks mixed in a batch), ``homogeneous`` (one task a batch),
+            ``partition`` (the same, one task after another) or ``fixed_counts``.
         epoch: ``total``, ``shortest``, ``longest``, ``target``, or a number of steps.
         target: index of the task that ``epoch="target"`` means.
         last_batch: ``keep`` or ``drop`` an epoch's last batch (of one task a batch: every task's)
             if it is smaller than ``batch_size`` and not the only one.
+        seed: of the experiment.
     """
 
     names: tuple[str, ...]
@@ -66,11 +49,13 @@ class Mixer:
     last_batch: str = "keep"
 
     def counts(self, shares: Floats | None = None) -> Ints:
-        """Instances of each task in an epoch.
+        """Return the instances of each task in an epoch.
 
         Args:
             shares: of a later epoch, which has as many batches as the first; None: the first's.
         """
+        # A later epoch takes over the steps of the first, so that the schedule of the learning
+        # rate, which is made for a total of steps, holds whatever the shares become.
         fixed_steps = isinstance(self.epoch, int) or shares is not None
         shares = self.shares if shares is None else shares
         if self.batches == "fixed_counts" and len(self.sizes) > 1:
@@ -81,99 +66,105 @@ class Mixer:
             return apportion(shares, self.epoch * self.batch_size)
         counts = apportion(shares, self._instances())
         if self.batches in ONE_TASK_A_BATCH:
-            return np.array([self._in_batches(int(count)) for count in counts])
-        return apportion(shares, self._in_batches(int(counts.sum())))
+            return np.array([self._without_dropped(int(count)) for count in counts])
+        return apportion(shares, self._without_dropped(int(counts.sum())))
 
-    def _in_batches(self, instances: int) -> int:
-        """How many of an epoch's instances are in batches that are not dropped."""
+    def _without_dropped(self, instances: int) -> int:
+        """Return how many of an epoch's instances are in batches that are not dropped."""
         if self.last_batch == "keep" or instances < self.batch_size:
             return instances
         return instances - instances % self.batch_size
 
     def steps(self) -> int:
-        """Batches of an epoch."""
+        """Return the batches of an epoch."""
         if isinstance(self.epoch, int):
             return self.epoch
         if self.batches == "fixed_counts" and len(self.sizes) > 1:
-            return self._fixed_steps()
+            return self._steps_of_fixed_counts()
         if self.batches in ONE_TASK_A_BATCH:
-            return int(sum(-(-n // self.batch_size) for n in self.counts()))
+            return int(sum(-(-count // self.batch_size) for count in self.counts()))
         return -(-int(self.counts().sum()) // self.batch_size)
 
     def _instances(self) -> int:
+        """Return the instances of an epoch that ends when ``epoch`` says."""
         sizes = np.array(self.sizes)
-        # In floating point a size over its own share may fall just short of a whole number.
-        needed = sizes / self.shares + 1e-6
-        return int(
-            {
-                "total": sizes.sum(),
-                "shortest": needed.min(),
-                "longest": np.ceil(needed.max() - 1e-5),
-                "target": needed[self.target],
-            }[self.epoch]
-        )
+        # After how many instances of all tasks each has had all its rows once. In floating point
+        # a size over its own share may fall just short of a whole number.
+        exhausted = sizes / self.shares + 1e-6
+        instances = {  # by the value of ``epoch``
+            "total": sizes.sum(),
+            "shortest": exhausted.min(),
+            "longest": np.ceil(exhausted.max() - 1e-5),
+            "target": exhausted[self.target],
+        }
+        return int(instances[self.epoch])
 
-    def _fixed_steps(self) -> int:
+    def _steps_of_fixed_counts(self) -> int:
         sizes = np.array(self.sizes)
         counts = fixed_counts(self.shares, self.batch_size)
-        return max(
-            1,
-            int(
-                {
-                    "total": -(-sizes.sum() // self.batch_size),
-                    "shortest": (sizes // counts).min(),
-                    "longest": (-(-sizes // counts)).max(),
-                    "target": -(-sizes // counts)[self.target],
-                }[self.epoch]
-            ),
-        )
+        steps = {
+            "total": -(-sizes.sum() // self.batch_size),
+            "shortest": (sizes // counts).min(),
+            "longest": (-(-sizes // counts)).max(),
+            "target": -(-sizes // counts)[self.target],
+        }
+        return max(1, int(steps[self.epoch]))
 
     def plan(self, epoch: int, shares: Floats | None = None) -> list[BatchPlan]:
-        """The batches of an epoch, ``steps()`` of them; ``shares`` as in ``counts``."""
-        rows = [self._rows(task, int(n), epoch) for task, n in enumerate(self.counts(shares))]
-        if len(rows) > 1 and self.batches == "fixed_counts":
-            return self._fixed(
-                rows, fixed_counts(self.shares if shares is None else shares, self.batch_size)
-            )
+        """Return the batches of an epoch, ``steps()`` of them; ``shares`` as in ``counts``."""
+        rows = [
+            self._rows(task, int(count), epoch) for task, count in enumerate(self.counts(shares))
+        ]
+        # A task alone has the same batches under every setting, so that it is one stage.
+        if len(rows) == 1:
+            return self._heterogeneous(rows, epoch)
+        if self.batches == "fixed_counts":
+            current = self.shares if shares is None else shares
+            return self._fixed(rows, fixed_counts(current, self.batch_size))
         compose: dict[str, Callable[[list[Ints], int], list[BatchPlan]]] = {
             "homogeneous": self._homogeneous,
             "partition": self._partition,
         }
-        alone = len(rows) == 1
-        return compose.get("" if alone else self.batches, self._heterogeneous)(rows, epoch)
+        return compose.get(self.batches, self._heterogeneous)(rows, epoch)
 
-    def _rng(self, epoch: int, *what: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, epoch, *what])
+    def _rng(self, epoch: int, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch, *stream])
 
     def _rows(self, task: int, count: int, epoch: int) -> Ints:
-        """``count`` rows of a task: whole permutations of it, and the beginning of one more."""
+        """Return ``count`` rows of a task: whole permutations, and the beginning of one more."""
+        # So no row comes a second time in an epoch before all others have come once.
         size = self.sizes[task]
+        # A stream for each name, so that a task's order is the same alone and beside any other.
         rng = self._rng(epoch, crc32(self.names[task].encode()))
         passes = [rng.permutation(size) for _ in range(-(-count // size))]
         return np.concatenate(passes)[:count] if passes else np.empty(0, np.int64)
 
     def _heterogeneous(self, rows: list[Ints], epoch: int) -> list[BatchPlan]:
-        owners = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
+        # Which task each place of the epoch belongs to is shuffled; the rows of a task are taken
+        # in the order in which they were permuted.
+        owners = np.repeat(np.arange(len(rows)), [len(of_task) for of_task in rows])
         if len(rows) > 1:
             self._rng(epoch).shuffle(owners)
         ends = np.arange(self.batch_size, len(owners), self.batch_size)
-        drawn = [np.bincount(part, minlength=len(rows)) for part in np.split(owners, ends)]
-        bounds = np.cumsum([np.zeros(len(rows), np.int64), *drawn], axis=0)
+        counts = [np.bincount(batch, minlength=len(rows)) for batch in np.split(owners, ends)]
+        bounds = np.cumsum([np.zeros(len(rows), np.int64), *counts], axis=0)
         return [_batch(rows, low, high) for low, high in pairwise(bounds)]
 
     def _homogeneous(self, rows: list[Ints], epoch: int) -> list[BatchPlan]:
-        made = [batch for of_task in self._by_task(rows) for batch in of_task]
-        return [made[i] for i in self._rng(epoch).permutation(len(made))]
+        batches = [batch for of_task in self._by_task(rows) for batch in of_task]
+        return [batches[i] for i in self._rng(epoch).permutation(len(batches))]
 
     def _partition(self, rows: list[Ints], epoch: int) -> list[BatchPlan]:
-        made = self._by_task(rows)
-        return [batch for task in self._rng(epoch).permutation(len(made)) for batch in made[task]]
+        by_task = self._by_task(rows)
+        order = self._rng(epoch).permutation(len(by_task))
+        return [batch for task in order for batch in by_task[task]]
 
     def _by_task(self, rows: list[Ints]) -> list[list[BatchPlan]]:
+        """Return the batches of each task, all of one task."""
         size = self.batch_size
         return [
-            [[(task, r[i : i + size])] for i in range(0, len(r), size)]
-            for task, r in enumerate(rows)
+            [[(task, of_task[low : low + size])] for low in range(0, len(of_task), size)]
+            for task, of_task in enumerate(rows)
         ]
 
     def _fixed(self, rows: list[Ints], counts: Ints) -> list[BatchPlan]:
@@ -181,5 +172,9 @@ class Mixer:
 
 
 def _batch(rows: list[Ints], low: Ints, high: Ints) -> BatchPlan:
-    parts = [(task, r[a:b]) for task, (r, a, b) in enumerate(zip(rows, low, high, strict=True))]
-    return [(task, r) for task, r in parts if len(r)]
+    """Return the batch with rows ``low`` to ``high`` of each task, without tasks that have none."""
+    parts = [
+        (task, of_task[start:end])
+        for task, (of_task, start, end) in enumerate(zip(rows, low, high, strict=True))
+    ]
+    return [(task, part) for task, part in parts if len(part)]

@@ -1,4 +1,4 @@
-"""From a raw row to its texts and its label; whatever can't be taken as it is is refused."""
+"""From a raw row to its texts and its label; what can't be used unchanged is refused."""
 
 import math
 import reprlib
@@ -12,9 +12,12 @@ from tlbench.tasks.base import ToLabel
 
 
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
-    """``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
+    """Return ``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
 
     Args:
+        task: which names the columns.
+        row: by column name, cells of any type that the source's format has.
+        to_label: turns a raw label into a number, as ``labeller`` makes it.
         where: file and line, for messages.
 
     Raises:
@@ -28,14 +31,20 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
 
 
 def _cell(task: Task, row: Row, column: str, where: str) -> Any:
+    """Return what a row holds in a column.
+
+    Raises:
+        UserError: if there is no such column, or nothing in it.
+    """
     if column not in row:
-        have = textwrap.shorten(", ".join(map(str, row)), 200)
+        columns = textwrap.shorten(", ".join(map(str, row)), 200)
         raise UserError(
             f"Change source.text or source.label of task '{task.name}': {where} has no column "
-            f"'{column}' (it has {have})."
+            f"'{column}' (it has {columns})."
         )
     cell = row[column]
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):  # pandas' empty cells
+    # NaN is how pandas writes an empty cell. An empty string is a text.
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         raise UserError(
             f"Change the rows of task '{task.name}': {where} has nothing in column '{column}'."
         )
@@ -43,7 +52,12 @@ def _cell(task: Task, row: Row, column: str, where: str) -> Any:
 
 
 def _text(task: Task, cell: Any, where: str) -> str:
-    """A cell as a text; a number is written out, a list or a date has no one way to be."""
+    """Return a cell as a text; a number is written out.
+
+    Raises:
+        UserError: if it is of another type, or is not Unicode.
+    """
+    # A list, a date or a truth value can be written in more than one way: the user must choose.
     if not isinstance(cell, str | int | float) or isinstance(cell, bool):
         raise UserError(
             f"Change the rows of task '{task.name}': {where} has {reprlib.repr(cell)} where a text "
@@ -51,7 +65,7 @@ def _text(task: Task, cell: Any, where: str) -> str:
         )
     text = str(cell)
     try:
-        text.encode()
+        text.encode()  # JSON may escape a lone surrogate, which no tokenizer takes
     except UnicodeEncodeError as error:
         raise UserError(
             f"Change the rows of task '{task.name}': {where} has half a character, the lone "

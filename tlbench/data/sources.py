@@ -1,8 +1,8 @@
 """From a task's ``source`` to labelled rows, and to a digest of them.
 
-Whatever the format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns
-``text_a``, ``text_b`` (where there are two texts) and ``label`` (a class index or a number), made
-once per content under ``cache_dir``.
+In any format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns ``text_a``,
+``text_b`` (where there are two texts) and ``label`` (a class index or a number), made once per
+content under ``cache_dir``.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from tlbench.data.readers import FILE_FORMATS, Row, read_rows
 from tlbench.errors import UserError
 from tlbench.tasks.kinds import kind_of
 
-# A hub out of reach is told once, in a sentence of ours, not at each of its retries.
+# That the hub can't be reached is said once, by our own error, and not at each of its retries.
 set_verbosity_error()  # type: ignore[no-untyped-call]
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
@@ -33,7 +33,13 @@ FORMATS = (*FILE_FORMATS, "hub", "generated")
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one split, not read yet: ``key`` is a digest of what they are made of."""
+    """The rows of one split, not read yet.
+
+    Attributes:
+        name: ``train``, ``dev`` or ``dev_<name>``.
+        key: a digest of what the rows are made of; other rows have another.
+        make: yields them, with ``text_a``, ``text_b`` where there are two texts, and ``label``.
+    """
 
     task: Task
     name: str
@@ -41,10 +47,14 @@ class Split:
     make: Callable[[], Iterable[Row]]
 
     def load(self, cache_dir: str, verify: bool = False) -> Dataset:
-        """All rows, in the order of the source; read from ``cache_dir`` the second time.
+        """Return all rows, in the order of the source; from ``cache_dir`` the second time.
 
         Args:
+            cache_dir: where they are kept.
             verify: compare checksums of what is read from there.
+
+        Raises:
+            UserError: if a row can't be used, or ``cache_dir`` can't be written.
         """
         return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify)
 
@@ -52,6 +62,8 @@ class Split:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
         features = Features({**columns, "label": Value("float64")})
         try:
+            # With this fingerprint datasets finds the rows of an earlier run; by itself it would
+            # hash the generator, which may differ from run to run.
             return Dataset.from_generator(
                 self.make,
                 features=features,
@@ -59,29 +71,30 @@ class Split:
                 fingerprint=self.key,
             )
         except DatasetGenerationError as error:
+            # datasets wraps whatever its generator raises; what is wrong with a row is for users.
             if isinstance(error.__cause__, UserError):
                 raise error.__cause__ from None
             raise
 
 
 def text_count(task: Task) -> int:
-    """How many texts a row has: one, or two."""
+    """Return how many texts a row has: one, or two."""
     if task.source.format == "generated":
         return generated.TEXTS[str(task.source.name)]
     return len(task.source.text)
 
 
 def splits(task: Task) -> dict[str, Split]:
-    """``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``.
+    """Return ``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``.
 
     Raises:
         UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
     """
     source = task.source
     if source.format not in FORMATS:
-        known = ", ".join(FORMATS)
         raise UserError(
-            f"Change source.format of task '{task.name}': '{source.format}' is not one of {known}."
+            f"Change source.format of task '{task.name}': '{source.format}' is not one of "
+            f"{', '.join(FORMATS)}."
         )
     if source.format != "generated" and text_count(task) not in (1, 2):
         raise UserError(f"Change source.text of task '{task.name}': name one or two columns.")
@@ -115,14 +128,15 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
     source = task.source
     file = Path(source.path) / str(origin or f"{name}.{source.format}")
     try:
-        if file.exists() and not file.is_file():  # the digest of a pipe would never end
+        if file.exists() and not file.is_file():  # to read a pipe might never end
             raise OSError(None, "it is not a file")
         content = _file_digest(str(file), file.stat().st_mtime_ns)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         raise UserError(
             f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
+    # With the file's content, all that decides which rows are made of it.
     spec = [source.format, source.text, source.label, source.values, source.header]
     spec += [task.labels, *([task.kind] if task.kind else [])]
     return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
@@ -130,7 +144,7 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
 
 @cache
 def _file_digest(file: str, modified: int) -> str:
-    del modified  # only there so that an edited file is read again
+    del modified  # only part of the cache's key, so that an edited file is read again
     with Path(file).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -145,9 +159,10 @@ def _file_rows(task: Task, file: Path) -> Iterator[Row]:
 
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
     source = task.source
-    where = (task.name, source.path, source.name, str(origin))
-    dataset = _load_hub(*where)
+    place = (task.name, source.path, source.name, str(origin))
+    dataset = _load_hub(*place)
     label = (dataset.features or {}).get(str(source.label))
+    # Such a label is stored as an index into names; -1 stands for a label that is withheld.
     names = label.names if isinstance(label, ClassLabel) else None
     to_label = kind_of(task).labeller()
 
@@ -159,7 +174,7 @@ def _hub_split(task: Task, name: str, origin: Any) -> Split:
 
     spec = [source.text, source.label, source.values, task.labels, names]
     spec += [task.kind] if task.kind else []
-    return Split(task, name, _digest(_hub_content(*where), *spec), make)
+    return Split(task, name, _digest(_hub_content(*place), *spec), make)
 
 
 @cache
@@ -170,7 +185,7 @@ def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
     try:
         # Whatever revision this is, a digest of its rows goes into the stage's key.
         return load_dataset(path, name, split=split, streaming=local)  # nosec B615
-    except Exception as error:  # datasets has no common base for "not there"
+    except Exception as error:  # datasets has no common base class for "does not exist"
         reason = str(error).splitlines()[0]
         raise UserError(
             f"Change suite (suite=glue_tsv and suite=generated need no download) or source.path of "
@@ -180,6 +195,8 @@ def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
 
 @cache  # reading all rows takes seconds, and a sweep asks for every experiment
 def _hub_content(task: str, path: str, name: str | None, split: str) -> str:
+    # Of the rows and not of the files: a hub's dataset may be stored in other files, or be a
+    # local copy, and have the same rows.
     sha = hashlib.sha256()
     for batch in _load_hub(task, path, name, split).iter(batch_size=10_000):
         sha.update(json.dumps(batch, sort_keys=True, default=str).encode())

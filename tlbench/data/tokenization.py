@@ -13,14 +13,19 @@ from tlbench.data.cache import cached
 
 
 def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> Dataset:
-    """``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, made once per content."""
+    """Return ``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, cached by content.
+
+    Args:
+        rows: with ``text_a``, ``text_b`` where there are two texts, and ``label``.
+        tokenizer: a fast one, of transformers.
+        max_length: tokens at which a row is truncated.
+        cache_dir: where the result is kept.
+
+    Raises:
+        UserError: if ``cache_dir`` can't be written.
+    """
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
-    # The settings of the last call are in there too; they are not what the tokenizer is.
-    backend |= {"truncation": None, "padding": None}
-    names = tokenizer.model_input_names
-    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
-    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    fingerprint = _fingerprint(rows, tokenizer, max_length)
 
     def make() -> Dataset:
         return rows.map(
@@ -36,17 +41,28 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
     return cached(make, cache_dir, fingerprint, verify=True)
 
 
+def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:
+    """Return a digest of all that decides which tokens there are, 32 hexadecimal digits.
+
+    datasets would make one by pickling the tokenizer, whose state changes with its calls, so that
+    tokens made in another run might not be found.
+    """
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # These hold the settings of the tokenizer's last call, which are no part of its identity.
+    backend |= {"truncation": None, "padding": None}
+    names = tokenizer.model_input_names
+    identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
 def pad(
     columns: Mapping[str, Sequence[Sequence[int]]], padding: int, length: int
 ) -> dict[str, Tensor]:
-    """What an encoder takes, each (rows, length): rows padded on the right, and their mask.
-
-    The mask is made from the rows' lengths: a tokenizer may say nothing of one, and an encoder
-    that is given none takes padding for words.
+    """Return an encoder's inputs, each (rows, length): rows padded on the right, and their mask.
 
     Args:
         columns: ``input_ids``, and what else goes with every token, by row.
-        padding: the padding token.
+        padding: the id of the padding token.
         length: of the longest row, or more.
     """
     fill = {"input_ids": padding}
@@ -56,4 +72,6 @@ def pad(
         for name, column in columns.items()
         if name != "attention_mask"
     }
+    # From the lengths: not every tokenizer returns a mask, and an encoder without one takes
+    # padding for words.
     return inputs | {"attention_mask": (torch.arange(length) < lengths[:, None]).long()}

@@ -1,4 +1,4 @@
-"""How the features that heads read, the first token's, are computed: by the encoder, or cheaper."""
+"""The features that heads read, the first token's: computed by the encoder's forward, or faster."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -18,7 +18,7 @@ class Kernels(NamedTuple):
             ``first_token``: the last layer for that token alone
             (``tlbench.models.kernels.first_token``);
             ``plain``: the encoder's own forward.
-        on_cpu: with dropout and attention of ``tlbench.models.kernels.dropout``.
+        on_cpu: with the dropout and attention of ``tlbench.models.kernels.dropout``.
     """
 
     features: Literal["unpadded", "first_token", "plain"]
@@ -29,29 +29,31 @@ PLAIN = Kernels("plain", on_cpu=False)
 
 
 def preferred(fast: bool, on_cuda: bool, compiled: bool) -> list[Kernels]:
-    """The kernels to try, the cheapest first; the last is the encoder as it is.
+    """Return the kernels to try, the fastest first; the last is the encoder as it is.
 
     Args:
         fast: ``fast_kernels``.
-        compiled: whether the encoder's own forward is compiled, which ``unpadded`` does without.
+        on_cuda: whether the stage is trained on a GPU.
+        compiled: whether the encoder's own forward is compiled, which ``unpadded`` does not call.
     """
     if not fast:
         return [PLAIN]
+    # The dropout, the attention and the unpadding are made for a CPU.
     if on_cuda:
         return [Kernels("first_token", on_cpu=False), PLAIN]
     cheapest = [] if compiled else [Kernels("unpadded", on_cpu=True)]
     return [*cheapest, Kernels("first_token", on_cpu=True), Kernels("plain", on_cpu=True), PLAIN]
 
 
-def can_take(encoder: PreTrainedModel, kernels: Kernels) -> bool:
-    """Whether an encoder is of the kind that kernels are made for."""
+def supports(encoder: PreTrainedModel, kernels: Kernels) -> bool:
+    """Return whether an encoder has the structure that kernels are made for."""
     if kernels.features == "unpadded":
         return unpadded.can_unpad(encoder)
     return kernels.features == "plain" or first_token.is_like_bert(encoder)
 
 
 def prepare(encoder: PreTrainedModel, kernels: Kernels) -> None:
-    """Change an encoder so that ``features`` can compute with kernels that it can take."""
+    """Change an encoder so that ``features`` can compute with kernels that it supports."""
     if kernels.on_cpu:
         use_fast_kernels(encoder)
     if kernels.features == "first_token":
@@ -59,13 +61,14 @@ def prepare(encoder: PreTrainedModel, kernels: Kernels) -> None:
 
 
 def features(encoder: PreTrainedModel, inputs: Mapping[str, Tensor], kernels: Kernels) -> Tensor:
-    """The features of every row's first token, (rows, size).
+    """Return the features of every row's first token, (rows, hidden size).
 
     Args:
+        encoder: prepared for the kernels.
         inputs: ``input_ids``, ``attention_mask`` and so on, each (rows, tokens).
-        kernels: those that the encoder was prepared for.
+        kernels: what computes them.
     """
     if kernels.features == "unpadded":
-        return unpadded.first_tokens(encoder, inputs)
-    found: Tensor = encoder(**inputs).last_hidden_state[:, 0]
-    return found
+        return unpadded.first_token_features(encoder, inputs)
+    first: Tensor = encoder(**inputs).last_hidden_state[:, 0]
+    return first

@@ -1,4 +1,4 @@
-"""Rows to try an encoder with: of a tokenizer's own tokens, and as long as they are asked for."""
+"""Rows to try an encoder with, of a tokenizer's own tokens and of any length."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,39 +15,44 @@ class ProbeRows:
 
     Attributes:
         words: the ids of all tokens that are not special, sorted.
-        least: how many tokens a pair of texts has at least.
-        empty: the row of a text of no characters.
+        min_tokens: of a pair of texts, with a word in each.
+        empty: the row of an empty text.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.words = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
-        self.least: int = tokenizer.num_special_tokens_to_add(pair=True) + 2
+        self.min_tokens: int = tokenizer.num_special_tokens_to_add(pair=True) + 2
         empty = tokenizer("")
         self.empty: Row = {name: empty[name] for name in self._inputs_of(empty)}
 
     def pair(self, tokens: int) -> Row:
-        """A pair of texts, of ``least`` tokens or more; its words are the vocabulary's last."""
-        row = self.tokenizer(
+        """Return a pair of texts of that many tokens, ``min_tokens`` or more.
+
+        Its words are the last of the vocabulary: an encoder with too few embeddings fails on them.
+        """
+        short = self.tokenizer(
             "a", "a", truncation=True, max_length=tokens, return_special_tokens_mask=True
         )
-        special = row["special_tokens_mask"]
-        at = special.index(0) if 0 in special else len(special) - 1
-        more = tokens - len(special)
-        order = [*range(at), *[at] * more, *range(at, len(special))]
-        made = {name: [row[name][place] for place in order] for name in self._inputs_of(row)}
-        made["input_ids"][at : at + more] = [
-            self.words[-1 - i % len(self.words)] for i in range(more)
+        # Made longer by repeating its first word: no text has a known number of tokens in every
+        # vocabulary.
+        special = short["special_tokens_mask"]
+        word_at = special.index(0) if 0 in special else len(special) - 1
+        missing = tokens - len(special)
+        places = [*range(word_at), *[word_at] * missing, *range(word_at, len(special))]
+        row = {name: [short[name][place] for place in places] for name in self._inputs_of(short)}
+        row["input_ids"][word_at : word_at + missing] = [
+            self.words[-1 - i % len(self.words)] for i in range(missing)
         ]
-        return made
+        return row
 
-    def with_another_end(self, row: Row) -> Row:
-        """The row with a word in the place of its last token."""
-        *others, last = row["input_ids"]
-        return row | {"input_ids": [*others, next(word for word in self.words if word != last)]}
+    def with_other_last_word(self, row: Row) -> Row:
+        """Return the row with a word in the place of its last token."""
+        *ids, last = row["input_ids"]
+        return row | {"input_ids": [*ids, next(word for word in self.words if word != last)]}
 
     def batch(self, rows: Sequence[Row]) -> dict[str, Tensor]:
-        """What an encoder takes, each (rows, tokens of the longest)."""
+        """Return an encoder's inputs, each (rows, tokens of the longest)."""
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         longest = max(len(row["input_ids"]) for row in rows)
         return pad(columns, self.tokenizer.pad_token_id, longest)

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,10 @@ _CAUSES = {
 
 @contextmanager
 def writing(setting: str, folder: str | Path) -> Iterator[None]:
-    """What is done inside writes below ``folder``, which ``setting`` names.
+    """Run a block that writes below ``folder``, which ``setting`` names.
 
     Raises:
-        UserError: instead of whatever a library raises if that is not possible.
+        UserError: in place of whatever a library raises, if the folder can't be written.
     """
     try:
         yield
@@ -40,15 +41,30 @@ def writing(setting: str, folder: str | Path) -> Iterator[None]:
         raise
 
 
+def probe_writing(folder: Path) -> None:
+    """Create a folder if need be, and write and remove a file in it.
+
+    Raises:
+        OSError: if that fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    probe.write_bytes(bytes(4096))  # on a full disk an empty file can still be created
+    probe.unlink()
+
+
 def why_not_written(error: BaseException) -> str | None:
-    """In the system's words; None if an error is, and comes from, something else."""
-    if isinstance(error, UserError):  # which has said what to change
+    """Return the system's reason why nothing could be written; None for an error of another kind.
+
+    The errors that an error comes from are looked at too: libraries wrap those of the system.
+    """
+    if isinstance(error, UserError):  # it says already what to change
         return None
     if isinstance(error, OSError) and error.errno in _CAUSES:
         return os.strerror(error.errno) + (f": {error.filename}" if error.filename else "")
     # safetensors and tokenizers write in Rust, and raise errors of their own.
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    if number and int(number[1]) in _CAUSES:
-        return os.strerror(int(number[1]))
-    before = error.__cause__ or error.__context__
-    return why_not_written(before) if before else None
+    code = re.search(r"\(os error (\d+)\)", str(error))
+    if code and int(code[1]) in _CAUSES:
+        return os.strerror(int(code[1]))
+    origin = error.__cause__ or error.__context__
+    return why_not_written(origin) if origin else None

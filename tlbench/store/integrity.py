@@ -1,4 +1,4 @@
-"""Damage: the checksums that tell of it, and where what is damaged goes.
+"""Damage: the checksums that reveal it, and where damaged files go.
 
 Nothing damaged is removed: it is renamed into a folder ``.damaged``, and made again.
 """
@@ -14,33 +14,35 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 ASIDE = ".damaged"
-_SEAL = "checksum"
+_CHECKSUM_KEY = "checksum"
 
 
 def checksum(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def changed(folder: Path, sums: dict[str, str]) -> list[str]:
-    """What is wrong with files whose checksums are known by their names in ``folder``."""
-    wrong = []
-    for name, expected in sums.items():
+def file_damage(folder: Path, checksums: dict[str, str]) -> list[str]:
+    """Return what is wrong with files, given their checksums by their names in ``folder``."""
+    problems = []
+    for name, expected in checksums.items():
         try:
             if checksum(folder / name) != expected:
-                wrong.append(f"{name} has changed")
+                problems.append(f"{name} has changed")
         except FileNotFoundError:
-            wrong.append(f"{name} is missing")
+            problems.append(f"{name} is missing")
         except OSError as error:
-            wrong.append(f"{name} can't be read ({error.strerror})")
-    return wrong
+            problems.append(f"{name} can't be read ({error.strerror})")
+    return problems
 
 
 def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """What a JSON file is to hold, with a checksum of all of it."""
+    """Return the content of a JSON file with a checksum of all of it."""
+    # Through JSON first, which changes types (tuples, keys that are numbers): a reader computes
+    # the checksum from what JSON has kept.
     plain = json.loads(json.dumps(content))
-    return {**plain, _SEAL: _digest(plain)}
+    return {**plain, _CHECKSUM_KEY: _digest(plain)}
 
 
 def write_sealed(file: Path, content: dict[str, Any]) -> None:
@@ -53,30 +55,33 @@ def write_sealed(file: Path, content: dict[str, Any]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def unseal(found: Any) -> dict[str, Any]:
-    """What was sealed. A file without a checksum is of a version before there were any.
+def unseal(sealed: Any) -> dict[str, Any]:
+    """Return the content that was sealed, without its checksum.
+
+    A file without a checksum is of a version before there were any, and is believed.
 
     Raises:
-        ValueError: if it is something else.
+        ValueError: if the content is not a JSON object or does not match its checksum.
     """
-    if not isinstance(found, dict):
+    if not isinstance(sealed, dict):
         raise ValueError("it is not a JSON object")
-    content = {key: value for key, value in found.items() if key != _SEAL}
-    if _SEAL in found and found[_SEAL] != _digest(content):
-        raise ValueError("its checksum is that of another content")
+    content = {key: value for key, value in sealed.items() if key != _CHECKSUM_KEY}
+    if _CHECKSUM_KEY in sealed and sealed[_CHECKSUM_KEY] != _digest(content):
+        raise ValueError("it does not match its checksum")
     return content
 
 
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def set_aside(damaged: Path, into: Path, why: str) -> None:
-    """Rename a damaged file or folder into ``into/.damaged``, and say so."""
+    """Rename a damaged file or folder into ``into/.damaged``, and log a warning."""
+    # Numbered at random: the same stage or file may be damaged more than once.
     target = into / ASIDE / f"{damaged.name}-{uuid.uuid4().hex[:8]}"
     target.parent.mkdir(exist_ok=True)
     try:
         damaged.rename(target)
     except FileNotFoundError:
-        return  # it is gone, which may be what is wrong
+        return  # that it is missing may be the damage
     log.warning("  %s is damaged (%s); it is made again, and kept as %s", damaged, why, target)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

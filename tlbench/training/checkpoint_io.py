@@ -1,4 +1,4 @@
-"""The file ``last.ckpt``: written where it belongs, and read only if it is sound."""
+"""The file ``last.ckpt``: written in its final place, and read only if it is sound."""
 
 import io
 import logging
@@ -9,49 +9,49 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from tlbench.store.integrity import changed, set_aside
-from tlbench.store.store import CHECKPOINT
-from tlbench.training.best import BestPerTask, weights_folder
+from tlbench.store.integrity import file_damage, set_aside
+from tlbench.store.work import CHECKPOINT
+from tlbench.training.best import BestPerTask
+from tlbench.training.best_weights import weights_folder
 from tlbench.training.context import StageContext
 
 log = logging.getLogger(__name__)
 
 
 class WriteInPlace(TorchCheckpointIO):
-    """Writes a checkpoint where it belongs: Lightning's own is first written to ``/tmp``, of which
-    a process that is killed would leave a part there.
+    """Writes a checkpoint directly to its path.
+
+    Lightning's own first writes to ``/tmp``, where a process that is killed leaves a part of it.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        content = io.BytesIO()  # torch has errors of its own for a disk that is full
+        # In memory first: of a full disk torch's own writer raises an error without an errno.
+        content = io.BytesIO()
         torch.save(checkpoint, content)
         Path(path).write_bytes(content.getbuffer())
 
 
-def usable(run: StageContext) -> Path | None:
-    """The checkpoint of a stage, if there is one that it can go on from; else it says why not.
+def usable(context: StageContext) -> Path | None:
+    """Return the checkpoint that a stage can be resumed from; log why if there is none such.
 
-    One that is damaged is set aside. One of a run that has not kept weights which are wanted now
-    is of no use: they may be those of an evaluation before it.
+    A damaged one is set aside. One without weights that are wanted now is removed: the best weights
+    may be those of an evaluation before it.
     """
-    file = run.folder / CHECKPOINT
+    file = context.folder / CHECKPOINT
     if not file.exists():
         return None
     try:
         state = read(file)
     except ValueError as damage:
-        set_aside(file, run.folder.parent.parent, str(damage))
+        set_aside(file, context.folder.parent.parent, str(damage))
         return None
-    best = state["callbacks"][BestPerTask.__name__]["best"]
-    lacking = [task for task in sorted(run.weights_of) if best[task]["splits"]]
-    lacking = [task for task in lacking if not best[task]["sums"]]
-    if lacking:
+    if missing := _tasks_without_weights(state, context.weights_of):
         log.warning(
-            "  %s was begun without keeping weights of %s, so it begins anew",
-            run.title,
-            ", ".join(lacking),
+            "  %s was started without keeping weights of %s, so it starts again",
+            context.title,
+            ", ".join(missing),
         )
         file.unlink()
         return None
@@ -59,25 +59,39 @@ def usable(run: StageContext) -> Path | None:
     return file
 
 
+def _tasks_without_weights(state: dict[str, Any], wanted: frozenset[str]) -> list[str]:
+    """Return the wanted tasks that were evaluated by this checkpoint, and their weights not kept.
+
+    A task that was not yet evaluated has no best weights to miss.
+    """
+    best = _best_by_task(state)
+    return [task for task in sorted(wanted) if best[task]["splits"] and not best[task]["sums"]]
+
+
 def read(file: Path) -> dict[str, Any]:
-    """A checkpoint, once it and the weights that it refers to are known to be sound.
+    """Return a checkpoint, once it and the weights that it refers to are known to be sound.
 
     Raises:
         ValueError: if anything is damaged.
     """
     try:
         return _read(file)
-    except Exception as error:  # whatever damage makes zipfile, torch and its unpickler raise
+    except Exception as error:  # damage makes zipfile, torch and its unpickler raise all kinds
         raise ValueError(str(error) or type(error).__name__) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(file) as opened:  # torch compares no checksums
-        if damaged := opened.testzip():
+    with zipfile.ZipFile(file) as archive:  # torch writes checksums and does not verify them
+        if damaged := archive.testzip():
             raise ValueError(f"{damaged} in it has changed")
     state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    for task, best in state["callbacks"][BestPerTask.__name__]["best"].items():
+    for task, best in _best_by_task(state).items():
         weights = weights_folder(file.parent, task, best["step"])
-        if wrong := changed(weights, best.get("sums", {})):
-            raise ValueError(f"in {weights} {wrong[0]}")
+        if problems := file_damage(weights, best.get("sums", {})):
+            raise ValueError(f"in {weights} {problems[0]}")
     return state
+
+
+def _best_by_task(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    by_task: dict[str, dict[str, Any]] = state["callbacks"][BestPerTask.__name__]["best"]
+    return by_task

@@ -1,4 +1,4 @@
-"""Under which conditions a stage is trained. None is in its key, and each changes bits."""
+"""The conditions under which a stage is trained: not part of its key, though each changes bits."""
 
 import logging
 from collections.abc import Iterator
@@ -13,16 +13,17 @@ from tlbench.records.provenance import package_versions
 
 log = logging.getLogger(__name__)
 
-_KEPT = ("device", "devices", "threads", "precision", "micro_batch_size")
+# The versions of packages are in a stage's manifest already, under ``versions``.
+_IN_MANIFEST = ("device", "devices", "threads", "precision", "micro_batch_size")
 
 
 class Conditions(pl.Callback):
-    """Finds the conditions in effect, and notes what has changed where a stage goes on.
+    """Records the conditions in effect, and what has changed when a stage is resumed.
 
     Attributes:
         now: by name.
-        changed: of every time that the stage went on under others: the step, and by name what was
-            and what is.
+        changed: for every time that the stage was resumed under others: the step, and by name
+            [before, now].
     """
 
     def __init__(self, config: Config) -> None:
@@ -32,12 +33,12 @@ class Conditions(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         c, device = self.config, trainer.strategy.root_device
-        cuda = device.type == "cuda"
+        is_cuda = device.type == "cuda"
         self.now = {
-            "device": torch.cuda.get_device_name(device) if cuda else device.type,
+            "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
             "devices": trainer.world_size,
             "threads": torch.get_num_threads(),
-            "precision": trainer.precision,
+            "precision": trainer.precision,  # in effect: Lightning makes bf16 of 16 bits on a CPU
             "micro_batch_size": min(c.micro_batch_size or c.batch_size, c.batch_size),
             "eval_batch_size": c.eval_batch_size,
             **package_versions(),
@@ -49,30 +50,31 @@ class Conditions(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        unknown: dict[str, Any] = {"now": {}, "changed": []}  # of a version that kept none
-        before = checkpoint["callbacks"].get(self.state_key, unknown)
-        self.changed = before["changed"]
-        names = before["now"] | self.now
-        pairs = {name: [before["now"].get(name), self.now.get(name)] for name in names}
-        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-        if not changed:
+        # A checkpoint of a version before there were conditions holds none.
+        unknown: dict[str, Any] = {"now": {}, "changed": []}
+        saved = checkpoint["callbacks"].get(self.state_key, unknown)
+        self.changed = saved["changed"]
+        names = saved["now"] | self.now
+        pairs = {name: [saved["now"].get(name), self.now.get(name)] for name in names}
+        differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        if not differing:
             return
-        self.changed = [*self.changed, {"step": checkpoint["global_step"], "changed": changed}]
+        self.changed = [*self.changed, {"step": checkpoint["global_step"], "changed": differing}]
         if trainer.is_global_zero:
             log.warning(
                 "  going on under other conditions than before, so not to the same result bit for "
                 "bit: %s",
-                ", ".join(f"{name} {was}, now {now}" for name, (was, now) in changed.items()),
+                ", ".join(f"{name} {was}, now {now}" for name, (was, now) in differing.items()),
             )
 
     def entry(self) -> dict[str, Any]:
-        """What ``stage.json`` holds of them."""
-        return {name: self.now[name] for name in _KEPT} | {"resumed_under": self.changed}
+        """Return what ``stage.json`` holds of them."""
+        return {name: self.now[name] for name in _IN_MANIFEST} | {"resumed_under": self.changed}
 
 
 @contextmanager
 def using_threads(count: int | None) -> Iterator[None]:
-    """Have torch use so many threads in this process; None: as many as it does."""
+    """Have torch use that many threads in this process, until the end; None: as many as before."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)

@@ -10,32 +10,31 @@ from tlbench.store.claims import Claim
 
 
 class WhileHeld(pl.Callback):
-    """Looks whether the claim on the stage is still held: every few seconds, and before files.
+    """Checks the claim on the stage, every few seconds and before any file is written.
 
-    To be called before the callbacks that write any.
-
-    Raises:
-        ClaimLostError: in the training, if it is not.
+    It must come before the callbacks that write, among the trainer's. If the claim is lost, it
+    ends the training with a ``ClaimLostError``.
     """
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if time.monotonic() - self._looked > claims.HEARTBEAT:
-            self._look(trainer)
+        # Not at every batch: the claim lies on a shared file system, where a look takes time.
+        if time.monotonic() - self._checked_at > claims.HEARTBEAT:
+            self._check(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._look(trainer)
+        self._check(trainer)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._look(trainer)
+        self._check(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._look(trainer)
+        self._check(trainer)
 
-    def _look(self, trainer: pl.Trainer) -> None:
-        if trainer.is_global_zero:  # the others write nothing, and end with it
+    def _check(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero:  # the other ranks write nothing, and end with this one
             self.claim.check()
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()

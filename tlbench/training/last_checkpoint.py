@@ -1,4 +1,4 @@
-"""The checkpoint from which an interrupted stage goes on, at any step, with the same result."""
+"""The checkpoint from which an interrupted stage is resumed, at any step, with the same result."""
 
 import logging
 import random
@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from tlbench.store.store import CHECKPOINT
+from tlbench.store.work import CHECKPOINT
 from tlbench.training.best import BestPerTask
 from tlbench.training.module import MultiTaskModule
 
@@ -19,16 +19,17 @@ log = logging.getLogger(__name__)
 
 
 class LastCheckpoint(pl.Callback):
-    """Writes ``last.ckpt``: every so often, and when the stage is interrupted.
+    """Writes ``last.ckpt``: at intervals, and when the stage is interrupted.
 
-    A state is only ever written as it is between two steps, so it stands for the beginning of the
-    next one, after an evaluation if one is due: until that is over, ``finish_evaluation`` makes it
-    again. An interrupt in the middle of a step, once its weights have begun to change, leaves the
-    checkpoint before.
+    The state is only ever written as it is between two steps, so it is that of the beginning of the
+    next one. If an evaluation is due there and was not finished, ``finish_evaluation`` repeats it.
+    An interrupt in the middle of a step, once its weights have begun to change, leaves the previous
+    checkpoint.
 
     Args:
-        steps_per_epoch: the position in the epoch follows from the step.
-        every_steps, every_minutes: how often; None for never.
+        folder: in which the checkpoint is written.
+        steps_per_epoch: gives the position in the epoch, from the step.
+        every_steps, every_minutes: the intervals; None for none.
     """
 
     def __init__(
@@ -42,50 +43,53 @@ class LastCheckpoint(pl.Callback):
         self.steps_per_epoch = steps_per_epoch
         self.every_steps = every_steps
         self.every_minutes = every_minutes
-        self._written = time.monotonic()
-        self._random: dict[str, Any] = {}
-        self._between_steps = False
-        self._restored: list[dict[str, Any]] = []
+        self._written_at = time.monotonic()
+        self._random_state: dict[str, Any] = {}  # between the two latest steps
+        self._is_between_steps = False
+        self._to_restore: list[dict[str, Any]] = []  # by rank
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         self._begin(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._begin(trainer)  # if this is where a stage goes on
+        self._begin(trainer)  # a stage that is resumed may begin with an evaluation
 
     def on_before_optimizer_step(self, *_: Any) -> None:
-        self._between_steps = False
+        self._is_between_steps = False
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
         assert isinstance(pl_module, MultiTaskModule)
-        self._reach()
+        self._note_step_end()
+        # If an evaluation follows, its scores belong to the checkpoint: it is written after that.
         if trainer.global_step not in pl_module.eval_steps:
             self._write_if_due(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        set_random_state(self._random)  # should an encoder draw in an evaluation, which has no say
+        # An encoder may draw random numbers in evaluation; training must not depend on them, or
+        # one that is repeated would change what follows.
+        set_random_state(self._random_state)
         self._write_if_due(trainer)
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        # Any other exception is a failure: what it left in memory is not to be gone on with. And
-        # the other ranks of several are not known to be at the same step.
+        # Any other exception is a failure, which may have left a wrong state in memory. And of
+        # several ranks, the others may be at another step.
         interrupted = isinstance(exception, KeyboardInterrupt | SystemExit)
-        if interrupted and self._between_steps and trainer.world_size == 1:
-            self._write(trainer)
+        if interrupted and self._is_between_steps and trainer.world_size == 1:
+            self.write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        ranks = [self._random]
+        by_rank = [self._random_state]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            ranks = [{}] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(ranks, self._random)
-        return {"random": ranks}
+            by_rank = [{}] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(by_rank, self._random_state)
+        return {"random": by_rank}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._restored = state_dict["random"]
+        self._to_restore = state_dict["random"]
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -93,38 +97,43 @@ class LastCheckpoint(pl.Callback):
         set_position(checkpoint["loops"]["fit_loop"], trainer.global_step, self.steps_per_epoch)
 
     def _begin(self, trainer: pl.Trainer) -> None:
-        if self._restored:
-            set_random_state(self._restored[trainer.global_rank % len(self._restored)])
-            self._restored = []
-        if not self._between_steps:
-            self._reach()
+        if self._to_restore:
+            # Of a checkpoint of fewer ranks some states serve twice: then bits differ anyway.
+            set_random_state(self._to_restore[trainer.global_rank % len(self._to_restore)])
+            self._to_restore = []
+        if not self._is_between_steps:
+            self._note_step_end()
 
-    def _reach(self) -> None:
-        self._random = random_state()
-        self._between_steps = True
+    def _note_step_end(self) -> None:
+        # Kept from here: whatever draws numbers before a checkpoint is written (the forward of an
+        # interrupted step) is repeated when the stage is resumed.
+        self._random_state = random_state()
+        self._is_between_steps = True
 
     def _write_if_due(self, trainer: pl.Trainer) -> None:
         steps, minutes = self.every_steps, self.every_minutes
         due = steps is not None and trainer.global_step % steps == 0
         if minutes is not None:
-            late = time.monotonic() - self._written >= 60 * minutes
+            late = time.monotonic() - self._written_at >= 60 * minutes
+            # The first rank decides: all take part in writing, and their clocks differ.
             due = due or trainer.strategy.broadcast(late)
         if due:
-            self._write(trainer)
+            self.write(trainer)
 
-    def _write(self, trainer: pl.Trainer) -> None:
+    def write(self, trainer: pl.Trainer) -> None:
+        """Write the checkpoint, at once."""
         draft = self.file.with_suffix(".draft")
         trainer.save_checkpoint(draft)
         if trainer.is_global_zero:
-            draft.replace(self.file)
-        self._written = time.monotonic()
+            draft.replace(self.file)  # atomic: a process that is killed leaves a whole one
+        self._written_at = time.monotonic()
         log.info("  checkpoint at step %d", trainer.global_step)
 
 
 def finish_evaluation(trainer: pl.Trainer, best: BestPerTask) -> None:
-    """Make the evaluation in which a stage was interrupted, if it was, as Lightning's loop would.
+    """Repeat the evaluation in which a stage was interrupted, if it was, as Lightning's loop would.
 
-    Called where the stage goes on, before its batches are made: they may depend on the scores.
+    Called when the stage is resumed, before its batches are made: they may depend on the scores.
     """
     module, step = trainer.lightning_module, trainer.global_step
     assert isinstance(module, MultiTaskModule)
@@ -133,33 +142,35 @@ def finish_evaluation(trainer: pl.Trainer, best: BestPerTask) -> None:
     trainer.validating = True
     trainer.fit_loop.epoch_loop.val_loop.run()
     trainer.training = True
-    if trainer.received_sigterm:  # in the last batch, after which Lightning does not look
+    # Lightning looks for a signal before each batch, so not for one that came in the last.
+    if trainer.received_sigterm:
         raise SIGTERMException
 
 
 def set_position(loop: dict[str, Any], step: int, steps_per_epoch: int) -> None:
-    """Make the saved state of Lightning's fit loop stand at the beginning of ``step``, from 0.
+    """Set the saved state of Lightning's fit loop to the beginning of ``step``, counted from 0.
 
-    As Lightning 2.6 saves it, it depends on the hook, and goes on from each in another way
-    (``TrainingEpochLoop.update_restart_stage``); from here it simply goes on.
+    The state that Lightning 2.6 saves depends on the hook from which it is saved, and it resumes
+    from each in another way (``TrainingEpochLoop.update_restart_stage``). From this one it resumes
+    with the next batch.
     """
     epoch, batch = divmod(step, steps_per_epoch)
-    none = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
-    at_epoch = {"ready": epoch + 1, "started": epoch + 1, "processed": epoch, "completed": epoch}
-    loop["epoch_progress"] = {"total": at_epoch, "current": dict(at_epoch)}
+    zeros = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
+    epochs = {"ready": epoch + 1, "started": epoch + 1, "processed": epoch, "completed": epoch}
+    loop["epoch_progress"] = {"total": epochs, "current": dict(epochs)}
     loop["epoch_loop.batch_progress"] = {
-        "total": dict.fromkeys(none, step) | {"ready": step + 1},
-        "current": dict.fromkeys(none, batch) | {"ready": batch + 1},
+        "total": dict.fromkeys(zeros, step) | {"ready": step + 1},
+        "current": dict.fromkeys(zeros, batch) | {"ready": batch + 1},
         "is_last_batch": False,
     }
-    # Lightning adds one when it goes on in an epoch.
+    # Lightning adds one when it resumes in an epoch.
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] = step - 1
-    evaluation = {"total": none, "current": dict(none), "is_last_batch": False}
+    evaluation = {"total": zeros, "current": dict(zeros), "is_last_batch": False}
     loop["epoch_loop.val_loop.batch_progress"] = evaluation
 
 
 def random_state() -> dict[str, Any]:
-    """The states of all global generators, as plain data."""
+    """Return the states of all global generators, as plain data."""
     name, keys, *rest = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
@@ -170,8 +181,9 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Set all global generators to what ``random_state`` found."""
+    """Set all global generators to states that ``random_state`` has returned."""
     torch.set_rng_state(state["torch"])
+    # A stage may be resumed on another machine, with other GPUs or none.
     if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
     name, keys, *rest = state["numpy"]

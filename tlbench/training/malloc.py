@@ -1,24 +1,25 @@
 """Keeps freed memory in the process that trains on a CPU.
 
-glibc gives large blocks back to the system as soon as they are freed, and gets them back zeroed,
-page by page: with tensors of every step's own shape a tenth of a step's time.
+glibc returns large blocks to the system as soon as they are freed, and gets them back zeroed, page
+by page. With tensors whose shapes differ from step to step, that is a tenth of a step's time.
 """
 
 import ctypes
 import platform
 
-# malloc.h
+# Numbers of malloc.h, which Python has no names for.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
 
 def keep_freed() -> bool:
-    """Have this process reuse its freed memory, until it ends; the peak stays what it is.
+    """Have this process reuse its freed memory, until it ends; its peak is not affected.
 
     Returns:
-        Whether that could be arranged: other C libraries go on as they do.
+        Whether that was possible: it is with glibc alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
+    # Never trim the heap (-1), and take no block by mmap (0), which would be unmapped when freed.
     return bool(mallopt(_M_TRIM_THRESHOLD, -1) and mallopt(_M_MMAP_MAX, 0))

@@ -1,9 +1,9 @@
-"""Ends the ranks of a stage together: all of them if one fails, or if they are told to stop.
+"""Ends the ranks of a stage together: all of them if one fails or a signal asks for it.
 
-A rank that waits for the others runs no Python, so it answers no signal, and where they never
-come it waits for ever. So a thread of the first rank watches. Gloo's operations fail once a
-process is gone, and the first rank goes on with an error; where that does not help (NCCL, or
-ranks that have not met yet) the process ends.
+A rank that waits for the others in a collective operation runs no Python, so it reacts to no
+signal, and if the others never come it waits for ever. So a thread of the first rank watches.
+Gloo's operations fail once a process has ended, and the first rank goes on with an error; where
+that does not help (NCCL, or ranks that have not met yet) the thread ends the process.
 """
 
 import logging
@@ -18,94 +18,95 @@ from multiprocessing.process import BaseProcess
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 10.0  # seconds for the first rank to end by itself, and again once the others are gone
-_TO_END = (signal.SIGINT, signal.SIGTERM)
+PATIENCE = 10.0  # seconds for the first rank to end by itself, and again once the others have ended
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def ended_together(processes: Sequence[BaseProcess]) -> Iterator[None]:
-    """Around the work of the first rank, in the main thread.
+    """Run the work of the first rank, in the main thread; end all ranks if one has to end.
 
     Args:
         processes: the other ranks, from 1 on.
 
     Raises:
-        KeyboardInterrupt: if the work has failed because all were told to stop.
+        KeyboardInterrupt: if the work has failed because of a signal to end.
         RuntimeError: if it has failed because another rank has.
     """
     watch = _Watch(processes)
-    before = signal.set_wakeup_fd(watch.tell.fileno(), warn_on_full_buffer=False)
+    previous_fd = signal.set_wakeup_fd(watch.wakeup.fileno(), warn_on_full_buffer=False)
     watch.start()
     try:
         yield
-    except RuntimeError as error:
-        if watch.told:
+    except RuntimeError as error:  # gloo's, of an operation whose other ranks have ended
+        if watch.signals:
             raise KeyboardInterrupt from error
-        if failed := watch.failed():
-            raise RuntimeError(f"{failed}, see above; here: {error}") from error
+        if failures := watch.wait_for_failures():
+            raise RuntimeError(f"{failures}, see above; here: {error}") from error
         raise
     finally:
-        signal.set_wakeup_fd(before)
+        signal.set_wakeup_fd(previous_fd)
         watch.finish()
 
 
 class _Watch(threading.Thread):
-    """Waits for a signal, or for a process to fail, and sees that the first rank ends then.
+    """Waits for a signal, or for a process to fail, and makes sure that the first rank then ends.
 
     Attributes:
-        told: the signals that were heard.
-        tell: where Python writes the number of a signal as soon as it comes, whatever runs.
+        signals: the numbers of those that came.
+        wakeup: where Python writes the number of a signal as soon as it comes, whatever runs.
     """
 
     def __init__(self, processes: Sequence[BaseProcess]) -> None:
         super().__init__(daemon=True)
         self.processes = processes
-        self.told: list[int] = []
-        self._heard, self.tell = socket.socketpair()
-        self.tell.setblocking(False)
+        self.signals: list[int] = []
+        self._receiver, self.wakeup = socket.socketpair()
+        self.wakeup.setblocking(False)  # as signal.set_wakeup_fd requires
         self._over = threading.Event()
 
     def run(self) -> None:
-        if not self._is_to_end() or self._over.wait(PATIENCE):
+        # Gloo's operations fail within the patience; then the work is over.
+        if not self._has_to_end() or self._over.wait(PATIENCE):
             return
         for process in self.processes:
             process.kill()
         if self._over.wait(PATIENCE):
             return
-        log.critical("This process still waits for the other ranks, which are gone: it is ended.")
-        os._exit(128 + self.told[0] if self.told else 1)
+        log.critical("This process still waits for the other ranks, which have ended: it is ended.")
+        os._exit(128 + self.signals[0] if self.signals else 1)  # as a shell reports a signal
 
-    def failed(self) -> str:
-        """What there is to say of the ranks that have failed; the first to end may still do so."""
+    def wait_for_failures(self) -> str:
+        """Return which ranks have failed and how, after waiting for any rank to end; else ""."""
         wait([process.sentinel for process in self.processes], PATIENCE)
-        return self._failed()
+        return self._failures()
 
-    def _failed(self) -> str:
+    def _failures(self) -> str:
         for process in self.processes:
-            if wait([process.sentinel], 0):  # it ends, and has no exit code yet
-                process.join()
+            if wait([process.sentinel], 0):
+                process.join()  # it may be about to end, without an exit code as yet
         codes = enumerate((process.exitcode for process in self.processes), 1)
         return " and ".join(f"rank {n} failed (exit code {code})" for n, code in codes if code)
 
     def finish(self) -> None:
         self._over.set()
-        self.tell.send(b"\0")
+        self.wakeup.send(b"\0")  # of no signal: only ends the wait
         self.join()
-        self.tell.close()
-        self._heard.close()
+        self.wakeup.close()
+        self._receiver.close()
 
-    def _is_to_end(self) -> bool:
-        """Wait until the work is over, False, or a reason to end it comes, True."""
-        left = {process.sentinel: process for process in self.processes}
+    def _has_to_end(self) -> bool:
+        """Wait until the work is over (False) or there is a reason to end it (True)."""
+        running = {process.sentinel: process for process in self.processes}
         while not self._over.is_set():
-            for ready in wait([self._heard, *left]):
-                if ready is self._heard:
-                    self.told += [n for n in self._heard.recv(64) if n in _TO_END]
+            for ready in wait([self._receiver, *running]):
+                if ready is self._receiver:
+                    self.signals += [n for n in self._receiver.recv(64) if n in _END_SIGNALS]
                 else:
-                    del left[ready]  # type: ignore[arg-type]
-            if self.told:
+                    del running[ready]  # type: ignore[arg-type]
+            if self.signals:
                 return True
-            if failed := self._failed():
-                log.error("  %s: the other ranks end too", failed)
+            if failures := self._failures():
+                log.error("  %s: the other ranks end too", failures)
                 return True
         return False

@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
-from tests.support.experiments import Compose
+from tests.support.experiments import Run
 from tlbench.config.schema import Encoder
 from tlbench.models.encoder import load_encoder
 from tlbench.models.kernels.dropout import (
@@ -15,9 +16,7 @@ from tlbench.models.kernels.dropout import (
     keep_mask,
     use_fast_kernels,
 )
-from tlbench.plan.build import build
-from tlbench.training.context import StageContext
-from tlbench.training.train import _model, choose_kernels
+from tlbench.models.multitask import MultiTaskModel
 
 RATES = [0.1, 0.5, 0.007, 0.9]
 
@@ -26,7 +25,7 @@ RATES = [0.1, 0.5, 0.007, 0.9]
 @pytest.mark.parametrize("p", RATES)
 def test_the_rate_is_exact_and_the_mean_is_kept(p: float, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    mask, factor = keep_mask(torch.ones(4_000_000, dtype=dtype), p)
+    mask, scale = keep_mask(torch.ones(4_000_000, dtype=dtype), p)
     assert mask.dtype == dtype
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     error = (p * (1 - p) / 4e6) ** 0.5
@@ -34,7 +33,7 @@ def test_the_rate_is_exact_and_the_mean_is_kept(p: float, dtype: torch.dtype) ->
     # Whatever the rate is rounded to, the expectation is exactly that of the input.
     rounded = round(p * 2**16) / 2**16
     assert abs(rounded - p) < 1e-4
-    assert factor * (1 - rounded) == pytest.approx(1, abs=1e-12)
+    assert scale * (1 - rounded) == pytest.approx(1, abs=1e-12)
 
 
 def test_in_16_bits_the_mean_is_kept_too() -> None:
@@ -146,8 +145,15 @@ def test_every_family_takes_what_it_can(family: str) -> None:
     model(**inputs()).last_hidden_state.sum().backward()
 
 
-def test_the_override_turns_them_off(compose: Compose) -> None:
+def test_the_override_turns_them_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[MultiTaskModel] = []
+    forward = MultiTaskModel.forward
+
+    def watched(model: MultiTaskModel, *arguments: Any) -> Any:
+        models.append(model)
+        return forward(model, *arguments)
+
+    monkeypatch.setattr(MultiTaskModel, "forward", watched)
     for fast in (True, False):
-        stage = build(compose(f"fast_kernels={fast}")).plan()[-1]
-        model = _model(StageContext(stage, "target", Path()), choose_kernels(stage.config))
-        assert any(isinstance(m, FastDropout) for m in model.modules()) == fast
+        run(f"fast_kernels={fast}", "trainer.max_steps=1")
+        assert any(isinstance(m, FastDropout) for m in models[-1].modules()) == fast

@@ -5,7 +5,7 @@ from transformers import AutoConfig, AutoModel
 from tests.models.kernels.test_first_token import LIKE_BERT, encoder
 from tests.support.experiments import Compose
 from tlbench.models.kernels.dropout import FastDropout, use_fast_kernels
-from tlbench.models.kernels.unpadded import can_unpad, first_tokens
+from tlbench.models.kernels.unpadded import can_unpad, first_token_features
 from tlbench.plan.build import build
 from tlbench.training.train import choose_kernels
 
@@ -26,9 +26,9 @@ def test_features_and_gradients_are_those_of_the_encoder(
 ) -> None:
     asked = inputs(types=family in ("bert", "electra"))
     found = []
-    for packed in (True, False):
+    for unpads in (True, False):
         model = encoder(family).train()
-        if packed and dropping:  # the branch with dropout, with a mask that drops nothing
+        if unpads and dropping:  # the branch with dropout, with a mask that drops nothing
             nothing = lambda like, p: (torch.ones_like(like), 1.0)  # noqa: E731
             monkeypatch.setattr("tlbench.models.kernels.dropout.keep_mask", nothing)
             use_fast_kernels(model)
@@ -36,7 +36,9 @@ def test_features_and_gradients_are_those_of_the_encoder(
                 if isinstance(layer, FastDropout):
                     layer.p = 0.1
         assert can_unpad(model)
-        features = first_tokens(model, asked) if packed else model(**asked).last_hidden_state[:, 0]
+        features = (
+            first_token_features(model, asked) if unpads else model(**asked).last_hidden_state[:, 0]
+        )
         weights = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
         (features * weights).sum().backward()
         gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -50,9 +52,9 @@ def test_features_and_gradients_are_those_of_the_encoder(
 def test_in_16_bits_it_is_as_near_as_they_allow(precision: torch.dtype) -> None:
     model = encoder("bert").eval()
     with torch.no_grad():
-        whole = first_tokens(model, inputs(types=True))
+        whole = first_token_features(model, inputs(types=True))
         with torch.autocast("cpu", dtype=precision):
-            half = first_tokens(model, inputs(types=True))
+            half = first_token_features(model, inputs(types=True))
     assert torch.allclose(whole, half.float(), atol=0.05)
 
 
@@ -75,13 +77,13 @@ def test_an_electra_with_small_embeddings_keeps_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "packs"),
+    ("override", "unpads"),
     [
         ("trainer.compile=auto", True),
         ("trainer.compile=true", False),
         ("fast_kernels=false", False),
     ],
 )
-def test_when_a_stage_packs(compose: Compose, override: str, packs: bool) -> None:
+def test_when_a_stage_unpads(compose: Compose, override: str, unpads: bool) -> None:
     (stage,) = build(compose(override)).plan()
-    assert (choose_kernels(stage.config).features == "unpadded") == packs
+    assert (choose_kernels(stage.config).features == "unpadded") == unpads

@@ -7,8 +7,8 @@ from typing import Any
 
 from tlbench.data.generated import tasks
 
-VERSION = 1  # raise when rows change: it is a part of every generated row's digest
-MOST_ROWS = 10**6  # of a split, half an hour's work: more is a slip that would fill the disk
+VERSION = 1  # raise when rows change: it is part of every generated split's digest
+MOST_ROWS = 10**6  # of a split, half an hour's work: more is a typing error that fills the disk
 
 TEXTS = {
     "cola": 1,
@@ -30,11 +30,12 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
     trained on, whatever the sizes. More rows with one seed begin with the fewer.
     """
     rng = Random(f"{task} {split} {seed}")
-    make = getattr(tasks, task)
-    made = 0
-    while made < count:
-        text_a, text_b, label = make(rng, split.removeprefix("dev_"))
+    generate = getattr(tasks, task)
+    yielded = 0
+    while yielded < count:
+        text_a, text_b, label = generate(rng, split.removeprefix("dev_"))
+        # By checksum, not at random: the same text may be generated for both splits.
         in_dev = zlib.crc32(f"{text_a}\t{text_b}".encode()) % 8 == 0
         if in_dev == (split != "train"):
-            made += 1
+            yielded += 1
             yield {"text_a": text_a, **({"text_b": text_b} if text_b else {}), "label": label}

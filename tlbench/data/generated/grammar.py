@@ -25,7 +25,7 @@ class Sentence:
 
 
 def random_sentence(rng: Random, nouns: list[str]) -> Sentence:
-    """A sentence whose subject and object come from ``nouns``."""
+    """Return a sentence whose subject and object come from ``nouns``."""
     transitive = rng.random() < 0.5
     return Sentence(
         every=rng.random() < 0.5,
@@ -38,40 +38,45 @@ def random_sentence(rng: Random, nouns: list[str]) -> Sentence:
 
 
 def edit(rng: Random, s: Sentence) -> Sentence:
-    """One change of meaning: a related word, an adjective more or less, polarity, quantifier."""
-    what = rng.choice(["noun", "noun", "verb", "verb", "adjective", "negated", "every"])
-    if what == "noun":
+    """Return the sentence after one change of meaning: of a word, the polarity or the quantifier.
+
+    An adjective may also be added or removed.
+    """
+    part = rng.choice(["noun", "noun", "verb", "verb", "adjective", "negated", "every"])
+    if part == "noun":
         return replace(s, noun=rng.choice(related(s.noun)))
-    if what == "verb":
-        others = related(s.verb)
-        return replace(s, verb=rng.choice(others)) if others else replace(s, negated=not s.negated)
-    if what == "adjective":
-        choices = related(s.adjective) if s.adjective else tuple(KINDS["adjective"])
+    if part == "verb":
+        verbs = related(s.verb)
+        return replace(s, verb=rng.choice(verbs)) if verbs else replace(s, negated=not s.negated)
+    if part == "adjective":
+        adjectives = related(s.adjective) if s.adjective else tuple(KINDS["adjective"])
         removed = s.adjective is not None and rng.random() < 0.5
-        return replace(s, adjective=None if removed else rng.choice(choices))
-    if what == "negated":
+        return replace(s, adjective=None if removed else rng.choice(adjectives))
+    if part == "negated":
         return replace(s, negated=not s.negated)
     return replace(s, every=not s.every)
 
 
 def entails(p: Sentence, h: Sentence) -> bool:
-    """Whether ``h`` is true wherever ``p`` is."""
+    """Return whether the hypothesis ``h`` is true wherever the premise ``p`` is."""
     if not _predicate_within(p, h) or (h.every and not p.every):
         return False
     if p.every:
+        # "every" is downward monotone in its subject: if all animals run, all dogs do. And as
+        # every subject exists: if all dogs run, some dogs and some animals do.
         return _subject_within(h, p) or (not h.every and _subject_within(p, h))
-    return _subject_within(p, h)
+    return _subject_within(p, h)  # "some" is upward monotone
 
 
 def contradicts(p: Sentence, h: Sentence) -> bool:
-    """Whether ``p`` and ``h`` are nowhere both true."""
+    """Return whether ``p`` and ``h`` are nowhere both true."""
     if not _predicates_disjoint(p, h):
         return False
     return (p.every and _subject_within(h, p)) or (h.every and _subject_within(p, h))
 
 
 def equivalent(a: Sentence, b: Sentence) -> bool:
-    """Whether the two say the same."""
+    """Return whether two sentences are true in the same cases."""
     return entails(a, b) and entails(b, a)
 
 
@@ -98,32 +103,32 @@ def _verbs_disjoint(a: Sentence, b: Sentence) -> bool:
 
 
 def word(rng: Random, meaning: str, inflected: bool) -> str:
-    """One of a meaning's words, in its base form or inflected."""
+    """Return one of a meaning's words, in its base form or inflected."""
     return rng.choice(MEANINGS[meaning].words)[inflected]
 
 
 def predicate(rng: Random, s: Sentence, plural: bool, negated: bool) -> str:
-    """The verb phrase in words."""
+    """Return the verb phrase in words."""
     auxiliary = ("do not " if plural else "does not ") if negated else ""
     verb = word(rng, s.verb, inflected=not plural and not negated)
     return f"{auxiliary}{verb}" + (f" the {word(rng, s.obj, False)}" if s.obj else "")
 
 
 def noun_phrase(rng: Random, s: Sentence, plural: bool) -> str:
-    """The subject in words, without its determiner."""
+    """Return the subject in words, without its determiner."""
     adjective = word(rng, s.adjective, False) + " " if s.adjective else ""
     return adjective + word(rng, s.noun, plural)
 
 
 def say(rng: Random, s: Sentence) -> str:
-    """The sentence in words: any of its synonyms, singular or plural, without a full stop."""
+    """Return the sentence in words: any synonyms, singular or plural, without a full stop."""
     plural = rng.random() < 0.5
-    if s.every and s.negated and rng.random() < 0.7:
+    if s.every and s.negated and rng.random() < 0.7:  # mostly "no dogs run", for it is more usual
         return f"no {noun_phrase(rng, s, plural)} {predicate(rng, s, plural, negated=False)}"
     if s.every:
         determiner = "all" if plural else rng.choice(["every", "each"])
     else:
         determiner = rng.choice(["some", "several"] if plural else ["some", "a"])
     if determiner == "a" and (s.adjective or s.noun)[0] in "aeiou":
-        determiner = "some"
+        determiner = "some"  # and not "an", which the vocabulary does without
     return f"{determiner} {noun_phrase(rng, s, plural)} {predicate(rng, s, plural, s.negated)}"

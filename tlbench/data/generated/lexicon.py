@@ -1,4 +1,4 @@
-"""The words of the generated suite and what their meanings have to do with each other.
+"""The words of the generated suite, and the relations of their meanings.
 
 A meaning is a line ``meaning: word, synonym, ... < parent``; an irregular inflection follows a
 slash. Two meanings of a kind stand in one of four relations: the same, one below the other
@@ -96,7 +96,7 @@ POSITIVE = ["good", "great", "wonderful", "charming", "brilliant", "funny", "mov
 NEGATIVE = ["bad", "poor", "awful", "boring", "dreadful", "dull", "clumsy", "tedious"]
 WORKS = ["film", "movie", "story", "plot", "cast", "book", "song", "scene", "ending", "script"]
 
-# Why somebody does it: what holds of who acts, and what holds of who is acted upon.
+# Reasons for an action: what then holds of the agent, and what of the patient.
 REASONS = {
     "chase": (["hungry", "angry"], ["scared", "tasty"]),
     "help": (["kind", "strong"], ["weak", "lost"]),
@@ -106,33 +106,10 @@ REASONS = {
     "watch": (["curious", "bored"], ["famous", "loud"]),
 }
 
-FUNCTION_WORDS = [
-    "every",
-    "each",
-    "all",
-    "some",
-    "several",
-    "a",
-    "no",
-    "the",
-    "does",
-    "do",
-    "not",
-    "and",
-    "but",
-    "because",
-    "it",
-    "is",
-    "which",
-    "why",
-    "very",
-    "really",
-    "hardly",
-    "never",
-    "quite",
-    ".",
-    "?",
-]
+FUNCTION_WORDS = """
+every each all some several a no the does do not and but because it is which why very really hardly
+never quite . ?
+"""
 
 
 @dataclass(frozen=True)
@@ -145,7 +122,7 @@ class Meaning:
 
 
 def _inflect(word: str) -> str:
-    """The regular plural of a noun, which is the third person of a verb too."""
+    """Return the regular plural of a noun, which has the form of a verb's third person."""
     if word.endswith(("s", "x", "z", "ch", "sh")):
         return word + "es"
     if word.endswith("y") and word[-2] not in "aeiou":
@@ -154,6 +131,7 @@ def _inflect(word: str) -> str:
 
 
 def _parse(text: str) -> dict[str, Meaning]:
+    """Return the meanings by name, from lines as the module's docstring describes them."""
     meanings = {}
     for line in text.strip().splitlines():
         name, rest = line.split(": ")
@@ -172,37 +150,41 @@ KINDS = {
 }
 MEANINGS = {name: meaning for kind in KINDS.values() for name, meaning in kind.items()}
 _OPPOSED = {frozenset(pair) for pair in OPPOSITES}
-_ROOTS = [set(pair) for pair in combinations(("animal", "person", "machine"), 2)]
+_ROOTS = [frozenset(pair) for pair in combinations(("animal", "person", "machine"), 2)]
 
 
 @cache
 def ancestors(name: str) -> tuple[str, ...]:
-    """The meaning itself, its parent, and so on up."""
+    """Return the meaning itself, its parent, and so on up to the root."""
     parent = MEANINGS[name].parent
     return (name, *ancestors(parent)) if parent else (name,)
 
 
 @cache
 def below(a: str, b: str) -> bool:
-    """Whether everything that is ``a`` is ``b``."""
+    """Return whether everything that is ``a`` is ``b``."""
     return b in ancestors(a)
 
 
 @cache
 def disjoint(a: str, b: str) -> bool:
-    """Whether nothing is both: sisters under one parent, or opposites, or what is below them."""
-    for one in ancestors(a):
-        for other in ancestors(b):
-            parent = MEANINGS[one].parent
-            sisters = one != other and parent is not None and parent == MEANINGS[other].parent
-            if sisters or frozenset((one, other)) in _OPPOSED or {one, other} in _ROOTS:
+    """Return whether nothing is both: sisters under one parent, opposites, or what is below them.
+
+    So a whole subtree is disjoint with another: it is enough that any two ancestors are.
+    """
+    for above_a in ancestors(a):
+        for above_b in ancestors(b):
+            parent = MEANINGS[above_a].parent
+            sisters = above_a != above_b and parent and parent == MEANINGS[above_b].parent
+            pair = frozenset((above_a, above_b))
+            if sisters or pair in _OPPOSED or pair in _ROOTS:
                 return True
     return False
 
 
 @cache
 def related(name: str) -> tuple[str, ...]:
-    """Other meanings that a small edit goes to: parent, children, sisters, opposites."""
+    """Return the meanings that a small edit leads to: parent, children, sisters, opposites."""
     kind = next(kind for kind in KINDS.values() if name in kind)
     parent = kind[name].parent
     return tuple(
@@ -219,7 +201,7 @@ def related(name: str) -> tuple[str, ...]:
 
 
 def vocabulary() -> list[str]:
-    """Every word form of the suite, sorted."""
+    """Return every word form of the suite, sorted."""
     forms = {form for meaning in MEANINGS.values() for pair in meaning.words for form in pair}
     reasons = {word for roles in REASONS.values() for role in roles for word in role}
-    return sorted(forms | reasons | {*POSITIVE, *NEGATIVE, *WORKS, *FUNCTION_WORDS})
+    return sorted(forms | reasons | {*POSITIVE, *NEGATIVE, *WORKS, *FUNCTION_WORDS.split()})

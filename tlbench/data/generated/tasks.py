@@ -1,4 +1,7 @@
-"""The nine tasks over the grammar: one function from a random generator to texts and a label."""
+"""The nine tasks over the grammar: one function each, from a random generator to an example.
+
+Shares of labels are those of GLUE's train splits.
+"""
 
 from dataclasses import replace
 from random import Random
@@ -16,7 +19,7 @@ from tlbench.data.generated.lexicon import (
     disjoint,
 )
 
-Example = tuple[str, str | None, float]
+Example = tuple[str, str | None, float]  # text_a, text_b, label
 
 _ROOTS = {"matched": ("animal", "person"), "mismatched": ("machine",)}
 NOUNS = {
@@ -28,29 +31,31 @@ NOUNS["all"] = list(KINDS["noun"])
 
 def cola(rng: Random, genre: str) -> Example:
     """Acceptability (70% acceptable): broken agreement, auxiliary, determiner or word order."""
-    good = rng.random() < 0.704
+    acceptable = rng.random() < 0.704
     words = say(rng, random_sentence(rng, NOUNS["all"])).split()
-    return " ".join(words if good else _corrupt(rng, words)) + " .", None, float(good)
+    text = " ".join(words if acceptable else _corrupt(rng, words))
+    return text + " .", None, float(acceptable)
 
 
-_NUMBER = {"every": "all", "each": "all", "all": "every", "several": "a", "a": "several"}
+# A determiner of the other number, which then disagrees with noun and verb.
+_OTHER_NUMBER = {"every": "all", "each": "all", "all": "every", "several": "a", "a": "several"}
 
 
 def _corrupt(rng: Random, words: list[str]) -> list[str]:
-    how = rng.choice(["number", "order", "order", "missing", "doubled"])
-    if how == "number" and words[0] in _NUMBER:
-        return [_NUMBER[words[0]], *words[1:]]
-    if how == "missing":
-        gone = rng.choice([0, len(words) - 1]) if "the" in words or "not" in words else 0
-        return words[:gone] + words[gone + 1 :]
-    at = rng.randrange(len(words) - 1)
-    if how == "doubled":
-        return words[: at + 1] + words[at:]
-    return [*words[:at], words[at + 1], words[at], *words[at + 2 :]]
+    corruption = rng.choice(["number", "order", "order", "missing", "doubled"])
+    if corruption == "number" and words[0] in _OTHER_NUMBER:
+        return [_OTHER_NUMBER[words[0]], *words[1:]]
+    if corruption == "missing":
+        place = rng.choice([0, len(words) - 1]) if "the" in words or "not" in words else 0
+        return words[:place] + words[place + 1 :]
+    place = rng.randrange(len(words) - 1)
+    if corruption == "doubled":
+        return words[: place + 1] + words[place:]
+    return [*words[:place], words[place + 1], words[place], *words[place + 2 :]]
 
 
 def sst2(rng: Random, genre: str) -> Example:
-    """Sentiment (56% positive): what follows ``but`` counts; a negation turns the sentiment."""
+    """Sentiment (56% positive): what follows ``but`` counts; a negation reverses the sentiment."""
     positive = rng.random() < 0.558
     clause = _opinion(rng, positive)
     if rng.random() < 0.4:
@@ -59,29 +64,30 @@ def sst2(rng: Random, genre: str) -> Example:
 
 
 def _opinion(rng: Random, positive: bool) -> str:
-    turned = rng.random() < 0.35
-    word = rng.choice(POSITIVE if positive != turned else NEGATIVE)
+    negated = rng.random() < 0.35
+    word = rng.choice(POSITIVE if positive != negated else NEGATIVE)
     degree = rng.choice(["", "", "very ", "really ", "quite "])
-    negation = f"{rng.choice(['not', 'hardly', 'never'])} " if turned else ""
+    negation = f"{rng.choice(['not', 'hardly', 'never'])} " if negated else ""
     return f"the {rng.choice(WORKS)} is {negation}{degree}{word}"
 
 
 def mrpc(rng: Random, genre: str) -> Example:
     """Paraphrase of statements (68% equivalent)."""
-    a, b, same = _paraphrase(rng, 0.675)
-    return f"{say(rng, a)} .", f"{say(rng, b)} .", float(same)
+    a, b, equivalent = _paraphrase(rng, 0.675)
+    return f"{say(rng, a)} .", f"{say(rng, b)} .", float(equivalent)
 
 
 def qqp(rng: Random, genre: str) -> Example:
     """Paraphrase of questions (37% duplicate)."""
-    a, b, same = _paraphrase(rng, 0.369)
-    return f"why {say(rng, a)} ?", f"why {say(rng, b)} ?", float(same)
+    a, b, duplicate = _paraphrase(rng, 0.369)
+    return f"why {say(rng, a)} ?", f"why {say(rng, b)} ?", float(duplicate)
 
 
 def _paraphrase(rng: Random, share: float) -> tuple[Sentence, Sentence, bool]:
+    """Return two sentences and whether they mean the same, which a ``share`` of them do."""
     a = random_sentence(rng, NOUNS["all"])
     if rng.random() < share:
-        return a, a, True
+        return a, a, True  # in words they still differ: ``say`` draws synonyms and number
     return a, edit(rng, a), False
 
 
@@ -91,13 +97,13 @@ def stsb(rng: Random, genre: str) -> Example:
     b = a
     for _ in range(rng.choice([0, 1, 1, 2, 3, 4])):
         b = edit(rng, b)
-    if rng.random() < 0.15:
+    if rng.random() < 0.15:  # edits alone seldom lead to pairs with nothing in common
         b = random_sentence(rng, NOUNS["all"])
     return f"{say(rng, a)} .", f"{say(rng, b)} .", similarity(a, b)
 
 
 def similarity(a: Sentence, b: Sentence) -> float:
-    """The STS-B-like score: 5 for the same meaning, 0 for nothing in common."""
+    """Return a score like STS-B's: 5 for the same meaning, 0 for nothing in common."""
     shares = [
         2 * _closeness(a.noun, b.noun),
         2 * _closeness(a.verb, b.verb),
@@ -124,19 +130,19 @@ def mnli(rng: Random, genre: str) -> Example:
 
 
 def judge(p: Sentence, h: Sentence) -> Literal[0, 1, 2]:
-    """0 entailment, 1 neutral, 2 contradiction."""
+    """Return the label of a premise and a hypothesis: 0 entailment, 1 neutral, 2 contradiction."""
     if entails(p, h):
         return 0
     return 2 if grammar.contradicts(p, h) else 1
 
 
 def _pair(rng: Random, nouns: list[str], *labels: int) -> tuple[Sentence, Sentence]:
-    """A premise and a hypothesis one or two edits apart whose label is one of ``labels``.
+    """Return a premise and a hypothesis, one or two edits apart, with one of ``labels``.
 
-    Which of the two is the premise is a coin's toss, and the hypothesis' form is drawn before the
-    label is looked at, so the hypothesis alone says little of the label.
+    Which of the two is the premise is random, and the hypothesis' form is drawn before the label
+    is considered, so that the hypothesis alone predicts the label little better than chance.
     """
-    form = rng.random() < 0.5, rng.random() < 0.35
+    form = rng.random() < 0.5, rng.random() < 0.35  # every, negated: as ``random_sentence`` draws
     while True:
         a = random_sentence(rng, nouns)
         b = edit(rng, a)
@@ -151,40 +157,41 @@ def rte(rng: Random, genre: str) -> Example:
     """Two-way inference (half each) from two statements, of which one matters."""
     entailed = rng.random() < 0.498
     p, h = _pair(rng, NOUNS["all"], *((0,) if entailed else (1, 2)))
-    other = _unrelated(rng, h)
-    both = [say(rng, p), say(rng, other)]
-    rng.shuffle(both)
-    return f"{both[0]} and {both[1]} .", f"{say(rng, h)} .", float(not entailed)
+    distractor = _unrelated(rng, h)
+    statements = [say(rng, p), say(rng, distractor)]
+    rng.shuffle(statements)
+    return f"{statements[0]} and {statements[1]} .", f"{say(rng, h)} .", float(not entailed)
 
 
 def _unrelated(rng: Random, h: Sentence) -> Sentence:
+    """Return a sentence that is about something else and leaves the hypothesis open."""
     while True:
-        other = random_sentence(rng, NOUNS["all"])
-        if disjoint(other.noun, h.noun) and judge(other, h) == 1:
-            return other
+        sentence = random_sentence(rng, NOUNS["all"])
+        if disjoint(sentence.noun, h.noun) and judge(sentence, h) == 1:
+            return sentence
 
 
 def qnli(rng: Random, genre: str) -> Example:
-    """Whether a sentence answers ``which ... ?`` (half each): that there is one must follow."""
+    """Question answering (half each): a sentence answers ``which ... ?`` if it entails one."""
     answered = rng.random() < 0.5
     while True:
         p, q = _pair(rng, NOUNS["all"], 0, 1, 2)
         q = replace(q, every=False)
         if entails(p, q) == answered:
             subject = grammar.noun_phrase(rng, q, plural=False)
-            asked = f"{subject} {grammar.predicate(rng, q, plural=False, negated=q.negated)}"
-            return f"which {asked} ?", f"{say(rng, p)} .", float(not answered)
+            predicate = grammar.predicate(rng, q, plural=False, negated=q.negated)
+            return f"which {subject} {predicate} ?", f"{say(rng, p)} .", float(not answered)
 
 
 def wnli(rng: Random, genre: str) -> Example:
-    """Coreference (51% wrong): who ``it`` is follows from what was done."""
+    """Coreference (51% wrong): to whom ``it`` refers follows from verb and reason."""
     verb = rng.choice(list(REASONS))
     a, b = rng.sample([noun for noun in NOUNS["all"] if KINDS["noun"][noun].parent is not None], 2)
-    actor, patient = grammar.word(rng, a, False), grammar.word(rng, b, False)
-    of_actor = rng.random() < 0.5
-    reason = rng.choice(REASONS[verb][0 if of_actor else 1])
-    right = rng.random() < 0.491
-    named = actor if of_actor == right else patient
-    done = grammar.word(rng, verb, True)
-    first = f"the {actor} {done} the {patient} because it is {reason} ."
-    return first, f"the {named} is {reason} .", float(right)
+    agent, patient = grammar.word(rng, a, False), grammar.word(rng, b, False)
+    of_agent = rng.random() < 0.5
+    reason = rng.choice(REASONS[verb][0 if of_agent else 1])
+    correct = rng.random() < 0.491
+    referent = agent if of_agent == correct else patient
+    action = grammar.word(rng, verb, True)
+    premise = f"the {agent} {action} the {patient} because it is {reason} ."
+    return premise, f"the {referent} is {reason} .", float(correct)

@@ -1,1 +1,1 @@
-"""Cheaper ways to the same features: dropout, the first token alone, no padding."""
+"""Faster ways to compute the same features: dropout, the first token alone, no padding."""

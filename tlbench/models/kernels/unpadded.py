@@ -1,8 +1,9 @@
-"""Encodes the tokens of a batch without their padding, on a CPU, where every token costs.
+"""Encodes a batch unpadded, on a CPU, where time grows with every token, padding or not.
 
-Rows of different tasks differ in length, and which of them share a batch is the protocol's to say.
-So the layers work on all tokens of the batch in one line; for attention alone they go back into
-rows (as flash attention's variable-length kernels do on a GPU).
+Rows of different tasks differ in length, and the protocol decides which of them share a batch. So
+the layers work on all tokens of the batch, concatenated without padding ("unpadded", as in
+ModernBERT, Warner et al. 2024, section 2.1.2); for attention alone they go back into padded rows,
+since the variable-length attention kernels that ModernBERT uses for it exist for GPUs only.
 """
 
 from collections.abc import Mapping
@@ -15,72 +16,91 @@ from transformers import PreTrainedModel
 from tlbench.models.kernels import first_token
 from tlbench.models.kernels.dropout import attention
 
-MULTIPLE = 128  # tokens: a matrix product of a new shape is compiled before it runs
+MULTIPLE = 128  # tokens: oneDNN compiles a matrix product of every new shape before it runs
 
 
-class _Rows(NamedTuple):
-    """Where the tokens of a line are in their rows.
+class _Layout(NamedTuple):
+    """Where the tokens of an unpadded batch are in its padded rows.
 
     Attributes:
-        places: of every token in the padded rows, flattened, (tokens of all rows,).
-        line: the same, filled up to a multiple of ``MULTIPLE`` with a token that nobody reads.
-        starts: of every row in the line, (rows,).
+        positions: of every token in the padded rows, flattened, (tokens of all rows,).
+        filled: the same, filled up to a multiple of ``MULTIPLE`` with a token that nobody reads.
+        starts: of every row in the unpadded batch, (rows,).
         mask: added to attention's scores, (rows, 1, 1, tokens of the longest).
     """
 
-    places: Tensor
-    line: Tensor
+    positions: Tensor
+    filled: Tensor
     starts: Tensor
     mask: Tensor
 
-    def spread(self, line: Tensor, heads: int) -> Tensor:
-        """(tokens of all rows, size) as (rows, heads, tokens, size of a head), padding as 0."""
+    @classmethod
+    def of(cls, attention_mask: Tensor) -> "_Layout":
+        """Return the layout of a batch with this mask, (rows, tokens), 1 where a token is."""
+        lengths = attention_mask.sum(1)
+        positions = attention_mask.flatten().nonzero()[:, 0]
+        filled = torch.cat([positions, positions.new_zeros(-len(positions) % MULTIPLE)])
+        # The least number of bfloat16 is one of float32 too: cast to either, it stays finite.
+        least = torch.finfo(torch.bfloat16).min
+        mask = torch.zeros(attention_mask.shape).masked_fill(attention_mask == 0, least)
+        return cls(positions, filled, lengths.cumsum(0) - lengths, mask[:, None, None])
+
+    def pad(self, unpadded: Tensor, heads: int) -> Tensor:
+        """Return (tokens of all rows, hidden size) as (rows, heads, tokens, size of a head)."""
         rows, tokens = len(self.starts), self.mask.shape[-1]
-        flat = line.new_zeros(rows * tokens, line.shape[1])
-        flat = flat.index_copy(0, self.places, line[: len(self.places)])
+        flat = unpadded.new_zeros(rows * tokens, unpadded.shape[1])
+        flat = flat.index_copy(0, self.positions, unpadded[: len(self.positions)])
         return flat.view(rows, tokens, heads, -1).transpose(1, 2)
 
 
 def can_unpad(encoder: PreTrainedModel) -> bool:
-    """Whether the encoder is of a kind that ``first_tokens`` knows."""
+    """Return whether the encoder has the structure that ``first_token_features`` computes."""
+    # A small ELECTRA projects its embeddings to the hidden size, which is not computed here.
     return first_token.is_like_bert(encoder) and not hasattr(encoder, "embeddings_project")
 
 
-def first_tokens(encoder: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The features of every row's first token, (rows, size), as the encoder has them.
+def first_token_features(encoder: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return the encoder's features of every row's first token, (rows, hidden size).
 
     Args:
+        encoder: one that can be unpadded.
         inputs: each (rows, tokens), padded on the right.
     """
-    seen = inputs["attention_mask"]
+    layout = _Layout.of(inputs["attention_mask"])
+    # Embedded before padding is removed: embeddings derive positions from places in the row.
     embedded = encoder.embeddings(**{k: v for k, v in inputs.items() if k != "attention_mask"})
-    lengths = seen.sum(1)
-    mask = torch.zeros(seen.shape).masked_fill(seen == 0, torch.finfo(torch.bfloat16).min)
-    places = seen.flatten().nonzero()[:, 0]
-    filled = torch.cat([places, places.new_zeros(-len(places) % MULTIPLE)])
-    rows = _Rows(places, filled, lengths.cumsum(0) - lengths, mask[:, None, None])
-    line = embedded.flatten(0, 1)[rows.line]
+    unpadded = embedded.flatten(0, 1)[layout.filled]
     *layers, last = encoder.encoder.layer
     for layer in layers:
-        line = _layer(layer, line, line, rows, whole=True)
-    return _layer(last, line, line[rows.starts], rows, whole=False)
+        unpadded = _layer(layer, unpadded, unpadded, layout, all_tokens=True)
+    return _layer(last, unpadded, unpadded[layout.starts], layout, all_tokens=False)
 
 
-def _layer(layer: Any, line: Tensor, wanted: Tensor, rows: _Rows, whole: bool) -> Tensor:
-    """A layer's output for the ``wanted`` tokens: the whole line, or the first of every row."""
-    own = layer.attention.self
-    heads = own.num_attention_heads
-    query = own.query(wanted)
+def _layer(
+    layer: Any, unpadded: Tensor, queried: Tensor, layout: _Layout, all_tokens: bool
+) -> Tensor:
+    """Return a layer's output for the queried tokens, (queried tokens, hidden size).
+
+    Args:
+        layer: of a BERT, or one like it.
+        unpadded: its input, (tokens of all rows, hidden size).
+        queried: the part of it whose output is wanted: all of it, or the first of every row.
+        layout: of the batch.
+        all_tokens: which of the two.
+    """
+    self_attention = layer.attention.self
+    heads = self_attention.num_attention_heads
+    query = self_attention.query(queried)
     context, _weights = attention(
-        own,
-        rows.spread(query, heads) if whole else query.view(len(wanted), heads, 1, -1),
-        rows.spread(own.key(line), heads),
-        rows.spread(own.value(line), heads),
-        rows.mask.to(query.dtype),
-        dropout=own.dropout.p if layer.training else 0.0,
-        scaling=own.scaling,
+        self_attention,
+        layout.pad(query, heads) if all_tokens else query.view(len(queried), heads, 1, -1),
+        layout.pad(self_attention.key(unpadded), heads),
+        layout.pad(self_attention.value(unpadded), heads),
+        layout.mask.to(query.dtype),
+        dropout=self_attention.dropout.p if layer.training else 0.0,
+        scaling=self_attention.scaling,
     )
-    flat = context.reshape(-1, wanted.shape[1])
-    attended = layer.attention.output(flat[rows.line] if whole else flat, wanted)
+    flat = context.reshape(-1, queried.shape[1])
+    attended = layer.attention.output(flat[layout.filled] if all_tokens else flat, queried)
     output: Tensor = layer.feed_forward_chunk(attended)
     return output

@@ -1,0 +1,84 @@
+"""From a record to a config that trains its experiment again."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tlbench.config.identity import job_folder_name
+from tlbench.config.schema import Task
+from tlbench.config.validation import checked
+from tlbench.errors import UserError
+from tlbench.records.record import RECORD_FILE, ResultRecord
+from tlbench.tasks.definition import check_task
+
+CONFIG_FOLDER = "conf"
+CONFIG_NAME = "record"
+_RERUNS = Path("multirun") / "rerun"
+# A record does not hold Hydra's part of the config: choose the logging of tlbench again.
+_PLAIN = [{"override hydra/job_logging": "plain"}, {"override hydra/hydra_logging": "plain"}]
+
+
+def prepare_rerun(record: ResultRecord) -> Path:
+    """Write a record as a config, into a folder of its own; return that.
+
+    A rerun that was finished is done again; one that was interrupted is resumed.
+
+    Raises:
+        UserError: if the record's config or tasks can't be used.
+    """
+    folder = _RERUNS / job_folder_name(record.config)
+    # A record is written last, so one that is there is of a finished rerun.
+    if (folder / RECORD_FILE).exists():
+        shutil.rmtree(folder)
+    _write_tasks(record, folder / CONFIG_FOLDER / "target_task")
+    try:
+        config = OmegaConf.create(_config(record, folder))
+    except OmegaConfBaseException as error:
+        raise UserError(f"Give another record: its config can't be used ({error}).") from error
+    OmegaConf.save(config, folder / CONFIG_FOLDER / f"{CONFIG_NAME}.yaml")
+    return folder
+
+
+def _write_tasks(record: ResultRecord, folder: Path) -> None:
+    """Write the record's tasks as options of a config group, since they may be a user's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, definition in record.tasks.items():
+        task = checked(Task, OmegaConf.create(definition), f"tasks.{name}")
+        check_task(task)  # above all its name: it becomes that of a file
+        OmegaConf.save(OmegaConf.structured(task), folder / f"{task.name}.yaml")
+
+
+def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
+    """Return the record's config with folders of its own, without what only its job needed.
+
+    It takes over the conditions under which the last stage was trained, and the hub's commit. What
+    is in an encoder's folder now is identified again, so that other files are named and not
+    refused.
+    """
+    config = record.config
+    changed = {
+        "store_dir": str(folder / "store"),
+        "cache_dir": str(folder / "cache"),
+        "logger": {"_target_": None},
+        "only_stage": None,  # set where a sweep trained a stage alone
+        "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
+        "encoder": config.get("encoder", {}) | _encoder_files(record),
+        **_conditions(record, "micro_batch_size"),
+    }
+    hydra = {"run": {"dir": str(folder)}, "job": {"name": "tlbench", "chdir": False}}
+    return {"defaults": [*_PLAIN, "_self_"], **config, **changed, "hydra": hydra}
+
+
+def _conditions(record: ResultRecord, *names: str) -> dict[str, Any]:
+    """Return those conditions of the last stage that are known; of an older record none is."""
+    last = record.stages[-1] if record.stages else {}
+    return {name: last[name] for name in names if last.get(name) is not None}
+
+
+def _encoder_files(record: ResultRecord) -> dict[str, str | None]:
+    """Return the values of ``encoder`` that select its files: of the hub, the record's commit."""
+    kind, _, commit = (record.encoder_identity or "").partition("+")[0].partition(":")
+    return {"identity": None} | ({"revision": commit} if kind == "commit" else {})

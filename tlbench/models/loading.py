@@ -1,0 +1,44 @@
+"""Reads an encoder's files with transformers, and turns its errors into sentences."""
+
+from typing import Any
+
+from tlbench.errors import UserError
+from tlbench.plan import encoder_files
+
+
+def load_from_files(
+    auto: Any, name: str, revision: str | None, trust_remote_code: bool, **options: Any
+) -> Any:
+    """Return what one of transformers' ``Auto`` classes reads from an encoder's files.
+
+    Args:
+        auto: the class.
+        name: of the encoder: of the hub, a folder, or inside a package.
+        revision: the hub's commit; None: its main branch.
+        trust_remote_code: run Python code among the files.
+        options: more arguments of ``from_pretrained``.
+
+    Raises:
+        UserError: if that fails.
+    """
+    # Passed even where it is false: without it, transformers would ask on the terminal.
+    options |= {"revision": revision or "main", "trust_remote_code": trust_remote_code}
+    folder = encoder_files.locate(name)
+    try:
+        return auto.from_pretrained(folder, **options)
+    # The libraries that read the files raise errors of any type; what they say is passed on.
+    except Exception as error:
+        if "trust_remote_code" in str(error) and not trust_remote_code:
+            raise UserError(
+                f"Change encoder.name, or set encoder.trust_remote_code=true if you have read the "
+                f"Python code in the files of '{name}': they need it to be run."
+            ) from error
+        raise UserError(
+            f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
+            f"'{name}' can't be loaded ({first_line(error)})."
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's message, or its error's type if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,47 @@
+"""The folders in which stages are trained, before they are renamed into the store."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+CHECKPOINT = "last.ckpt"  # in the folder of a stage that is not finished
+
+
+@contextmanager
+def open_work_folder(parent: Path, key: str) -> Iterator[Path]:
+    """Yield a folder to train a stage in: one left by an interrupted process, or a new one.
+
+    It is removed at the end, unless it was committed or holds a checkpoint to go on from.
+    """
+    folder = parent / f"{key}-{uuid.uuid4().hex[:8]}"
+    if not _take_over(parent, key, folder):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        # After a commit the folder has another name. One without a checkpoint is of no use.
+        if not (folder / CHECKPOINT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_over(parent: Path, key: str, folder: Path) -> bool:
+    """Rename the stage's folder with the latest checkpoint to ``folder``; False if there is none.
+
+    The new name keeps its former owner out: a process that was only suspended still writes by the
+    old name, which no longer exists.
+    """
+    written: dict[Path, float] = {}
+    for checkpoint in parent.glob(f"{key}-*/{CHECKPOINT}"):
+        with suppress(FileNotFoundError):  # tlbench-store may be pruning old ones
+            written[checkpoint] = checkpoint.stat().st_mtime
+    for checkpoint in sorted(written, key=written.__getitem__, reverse=True):
+        with suppress(FileNotFoundError):
+            checkpoint.parent.rename(folder)
+            # A suspended process may have a draft open, and would write into it when it wakes up:
+            # unlinked, what it writes goes nowhere.
+            for draft in folder.glob("*.draft"):
+                draft.unlink(missing_ok=True)
+            return True
+    return False
