@@ -17,6 +17,9 @@ from safetensors.torch import load_file
 from tests.support.experiments import Compose, stage_run
 from tlbench.data.collation import rank_part
 from tlbench.errors import UserError
+from tlbench.methods.base import Method
+from tlbench.methods.mean import Mean
+from tlbench.methods.sum import Sum
 from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
 from tlbench.store.store import CHECKPOINT
@@ -99,11 +102,13 @@ def test_two_devices_train_as_one(
 @given(
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
     count=st.integers(1, 5),
-    loss=st.sampled_from(["sum", "mean"]),
+    loss=st.sampled_from([Sum, Mean]),
 )
-def test_ranks_share_out_every_row_and_its_weight(counts: list[int], count: int, loss: str) -> None:
+def test_ranks_share_out_every_row_and_its_weight(
+    counts: list[int], count: int, method: type[Method]
+) -> None:
     ids = [np.arange(n) + 100 * task for task, n in enumerate(counts)]
-    weights = row_weights(counts, loss)
+    weights = method([]).row_weights(counts)
     parts = [rank_part(ids, weights, rank, count) for rank in range(count)]
     assert {sum(map(len, rows)) for rows, _ in parts} == {-(-sum(counts) // count)}
     weighed = [
