@@ -156,11 +156,10 @@ def test_the_folder_has_a_name_before_the_config_is_checked() -> None:
     )
 
 
-def test_what_mixes_tasks_has_an_effect_only_where_tasks_are_mixed() -> None:
-    for key in ("sampling.name", "sampling.temperature", "loss", "heads", "subsample_size.support"):
-        assert identity.affects_training(key, "mtl")
-        assert identity.affects_training(key, "mine")  # a user's own strategy
-        assert not identity.affects_training(key, "single")
-    assert identity.affects_training("heads", "stilts")
-    assert not identity.affects_training("loss", "stilts")
-    assert identity.affects_training("loss_of_mine", "stilts")
+def test_a_key_affects_training_unless_the_strategy_says_that_it_has_no_effect() -> None:
+    ignored = ["sampling", "method", "subsample_size.support"]
+    for key in ("sampling.name", "sampling.temperature", "method.name", "subsample_size.support"):
+        assert not identity.affects_training(key, ignored)
+        assert identity.affects_training(key, [])
+    for key in ("heads", "subsample_size.target", "method_of_mine", "sampling.last_batch"):
+        assert identity.affects_training(key, ignored)

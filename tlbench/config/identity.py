@@ -30,17 +30,17 @@ NEUTRAL_KEYS = (
 )
 _RESOLVED = ("encoder.identity",)  # found out from what was asked, and no part of it
 
-# What mixes tasks changes nothing of a strategy that trains one at a time, but for this one key.
+# Every strategy trains on batches, whatever it says that has no effect on it.
 _ALWAYS = ("sampling.last_batch",)
-_WITHOUT_EFFECT = {
-    "single": ("sampling", "loss", "heads", "subsample_size.support"),
-    "stilts": ("sampling", "loss"),
-}
 
 
-def affects_training(key: str, strategy: str) -> bool:
-    """Whether a config key changes what a strategy trains."""
-    return is_under(key, _ALWAYS) or not is_under(key, _WITHOUT_EFFECT.get(strategy, ()))
+def affects_training(key: str, without_effect: Iterable[str]) -> bool:
+    """Return whether a config key changes what a strategy trains.
+
+    Args:
+        without_effect: the keys and groups that the strategy says change nothing of it.
+    """
+    return is_under(key, _ALWAYS) or not is_under(key, without_effect)
 
 
 def is_under(key: str, names: Iterable[str]) -> bool:
