@@ -71,6 +71,17 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         assert file.read_bytes() == other.read_bytes(), file.name
 
 
+def test_the_order_in_which_records_are_read_changes_no_table(tmp_path: Path) -> None:
+    records = [*grid(TASKS, none), *grid(TASKS, none, strategies=["mtl"], method="mean")]
+    for name, ordered in (("one", records), ("two", records[::-1])):
+        for number, one in enumerate(ordered):
+            one.write(tmp_path / name / f"{number:03}")
+        report(tmp_path / name, "--out", tmp_path / f"report {name}")
+    for file in (tmp_path / "report one" / "tables").iterdir():
+        other = tmp_path / "report two" / "tables" / file.name
+        assert file.read_bytes() == other.read_bytes(), file.name
+
+
 def test_tables_are_in_points(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds, noise=0.0), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")

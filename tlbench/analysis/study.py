@@ -107,9 +107,13 @@ def analyse(
 
 
 def _largest_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the records in the order in which tables and lists show targets and supports."""
-    keys = ["target_rows", "target", "support_rows", "support"]
-    return table.sort_values(keys, ascending=[False, True, False, True], kind="stable")
+    """Return the records in the order in which tables and lists show them, whatever was read first.
+
+    Those of one experiment stay as they were read: the last counts.
+    """
+    keys = ["target_rows", "target", "support_rows", "support", "strategy", "method"]
+    ascending = [key not in ("target_rows", "support_rows") for key in keys]
+    return table.sort_values(keys, ascending=ascending, kind="stable")
 
 
 def analyse_study(
