@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from tests.support.planted import grid, heuristic_holds, write
 from tlbench.analysis import Analysis, analyse_study, collect
-from tlbench.analysis.advice import EVIDENCE
+from tlbench.analysis.verdicts import EVIDENCE
 from tlbench.cli.report import main
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -120,7 +120,7 @@ def published(name: str) -> Analysis:
 
 def test_the_readme_says_what_the_published_records_say() -> None:
     analysis = published("records")
-    mean = 100 * analysis.methods["mean"]
+    mean = 100 * analysis.per_task["mean"]
     rules = analysis.rules.set_index("rule")
     heuristic, constant = rules.loc["size heuristic"], rules.loc["always STILTs"]
     pairs, student = len(analysis.comparisons), analysis.tests.set_index("test").loc["student"]

@@ -39,7 +39,7 @@ def test_a_store_command_is_understood(line: str) -> None:
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-report")])
 def test_a_report_command_is_understood(line: str) -> None:
-    assert report._parser().parse_args(words(line)[1:]).study
+    assert report.parser().parse_args(words(line)[1:]).study
 
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-rerun")])

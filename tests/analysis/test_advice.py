@@ -1,43 +1,30 @@
-import numpy as np
 import pandas as pd
-import pytest
 
 from tests.support.planted import SEEDS, grid, none
 from tests.support.tables import Table
-from tlbench.analysis import advice
-from tlbench.analysis.advice import Advice, advise, simultaneous, verdict
-from tlbench.analysis.comparisons import ALPHA, compare, gains
+from tlbench.analysis.advice import UNDECIDED, Advice, advise
+from tlbench.analysis.comparisons import compare, gains
+from tlbench.analysis.names import labels_of, sides_of
+from tlbench.analysis.verdicts import EVIDENCE, NO_DIFFERENCE
 from tlbench.records.record import ResultRecord
 
 TASKS = {"rte": 100, "mnli": 400, "cola": 200}
 
 
-def said(frame: pd.DataFrame) -> dict[str, Advice]:
-    return {a.target: a for a in advise(frame, compare(frame), gains(frame))}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "word"),
-    [
-        (0.001, 0.03, advice.EVIDENCE),
-        (-0.03, -0.01, advice.EVIDENCE),
-        (-0.01, 0.03, advice.NO_EVIDENCE),
-        (-0.004, 0.005, advice.NO_DIFFERENCE),
-        (0.001, 0.004, advice.NO_DIFFERENCE),
-        (np.nan, np.nan, advice.NO_TEST),
-    ],
-)
-def test_the_verdict_is_the_intervals(low: float, high: float, word: str) -> None:
-    assert verdict(low, high) == word
+def advice_of(frame: pd.DataFrame) -> dict[str, Advice]:
+    every = advise(frame, compare(frame), gains(frame), labels_of(frame))
+    return {a.target: a for a in every}
 
 
 def test_a_planted_winner_is_recommended(table: Table) -> None:
-    found = said(table(grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0)))
-    assert found["rte"].do == "MTL with mnli"
-    assert found["rte"].verdict == advice.EVIDENCE
-    assert found["rte"].low < 0.07 < found["rte"].high
-    assert found["rte"].candidates == 5
-    assert "MTL with mnli (best of 5): +" in found["rte"].reason
+    by_target = advice_of(
+        table(grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0))
+    )
+    assert by_target["rte"].do == "MTL with mnli"
+    assert by_target["rte"].verdict == EVIDENCE
+    assert by_target["rte"].low < 0.07 < by_target["rte"].high
+    assert by_target["rte"].candidates == 5
+    assert "MTL with mnli (best of 5): +" in by_target["rte"].reason
 
 
 def test_a_candidate_that_lost_a_seed_is_not_among_the_best(table: Table) -> None:
@@ -45,16 +32,16 @@ def test_a_candidate_that_lost_a_seed_is_not_among_the_best(table: Table) -> Non
     for one in records:
         if (one.strategy, one.target_task, one.seed) == ("mtl", "rte", SEEDS[0]):
             one.status, one.score = "failed", None
-    found = said(table(records))
-    assert found["rte"].candidates == 3
-    assert found["rte"].tried.startswith("STILTs with ")
+    by_target = advice_of(table(records))
+    assert by_target["rte"].candidates == 3
+    assert by_target["rte"].tried.startswith("STILTs with ")
 
 
 def test_without_gain_single_is_recommended(table: Table) -> None:
-    found = said(table(grid(TASKS, none, noise=0.01, gain=-0.01)))
-    assert {a.do for a in found.values()} == {"single"}
-    sure = said(table(grid(TASKS, none, noise=0.0005, gain=0.0)))
-    assert {a.verdict for a in sure.values()} == {advice.NO_DIFFERENCE}
+    by_target = advice_of(table(grid(TASKS, none, noise=0.01, gain=-0.01)))
+    assert {a.do for a in by_target.values()} == {"single"}
+    close = advice_of(table(grid(TASKS, none, noise=0.0005, gain=0.0)))
+    assert {a.verdict for a in close.values()} == {NO_DIFFERENCE}
 
 
 def test_without_single_mtl_and_stilts_are_compared(table: Table) -> None:
@@ -64,36 +51,43 @@ def test_without_single_mtl_and_stilts_are_compared(table: Table) -> None:
         noise=0.002,
         strategies=["stilts", "mtl"],
     )
-    found = said(table(records))
-    assert found["rte"].do == "MTL with mnli"
-    assert found["rte"].against == "STILTs with mnli"
-    assert found["mnli"].do == "either"
+    by_target = advice_of(table(records))
+    assert by_target["rte"].do == "MTL with mnli"
+    assert by_target["rte"].against == "STILTs with mnli"
+    assert by_target["mnli"].do == "either"
+
+
+def test_the_method_is_part_of_the_candidate(table: Table) -> None:
+    worse = grid(TASKS, none)
+    better = grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0, method="mean")
+    (rte,) = [a for target, a in advice_of(table([*worse, *better])).items() if target == "rte"]
+    assert rte.do == "MTL (mean) with mnli"
+    # two supports of MTL under two methods, of STILTs under none, and MTL-ALL under two
+    assert rte.candidates == 2 * 2 + 2 + 2
+
+
+def test_without_single_each_method_is_compared(table: Table) -> None:
+    tasks = {"rte": 100, "mnli": 400}
+    pair = ["stilts", "mtl"]
+    worse = grid(tasks, lambda *_: -0.05, noise=0.002, strategies=pair)
+    better = grid(tasks, lambda *_: 0.05, noise=0.002, strategies=["mtl"], method="mean")
+    frame = table([*worse, *better])
+    every = advise(frame, compare(frame), gains(frame), labels_of(frame))
+    choices = {a.do for a in every if a.target == "rte"}
+    assert choices == {"STILTs with mnli", "MTL (mean) with mnli"}
+
+
+def test_the_sides_are_any_two(table: Table) -> None:
+    frame = table(grid(TASKS, lambda *_: 0.05, noise=0.001, strategies=["mtl", "mine"]))
+    sides = sides_of(labels_of(frame), ["mine", "mtl"])
+    comparisons = compare(frame, *sides.names)
+    every = advise(frame, comparisons, gains(frame), labels_of(frame), sides)
+    assert len(every) == 6
+    assert all(a.do.startswith("MTL with ") for a in every)
+    assert all(a.tried.startswith("mine with ") for a in every)
 
 
 def test_one_seed_decides_nothing(table: Table) -> None:
-    found = said(table(grid(TASKS, none, seeds=[0])))
-    assert {a.do for a in found.values()} == {advice.UNDECIDED}
-    assert "no spread over seeds" in found["rte"].reason
-
-
-def test_intervals_hold_together_and_for_the_chosen_best() -> None:
-    draw = np.random.default_rng(0)
-    candidates, seeds, studies = 17, 5, 600
-    together = best = 0
-    for _ in range(studies):
-        scores = 0.01 * draw.standard_normal((candidates + 1, seeds))
-        means, sds = scores.mean(axis=1), scores.std(axis=1, ddof=1)
-        group = pd.DataFrame(
-            {
-                "difference": means[1:] - means[0],
-                "sd_first": sds[1:],
-                "sd_second": sds[0],
-                "seeds": seeds,
-            }
-        )
-        bounds = simultaneous(group, one_control=True)
-        inside = (bounds.low < 0) & (bounds.high > 0)
-        together += inside.all()
-        best += inside[group.difference.idxmax()]
-    assert 1 - ALPHA - 0.02 < together / studies < 0.99
-    assert best / studies > 1 - ALPHA
+    by_target = advice_of(table(grid(TASKS, none, seeds=[0])))
+    assert {a.do for a in by_target.values()} == {UNDECIDED}
+    assert "no spread over seeds" in by_target["rte"].reason

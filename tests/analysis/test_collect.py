@@ -28,10 +28,42 @@ def test_single_has_no_support_and_mtl_all_has_all(tmp_path: Path) -> None:
     assert rows.support_rows.to_dict() == {"single": 0, "mtl_all": 400}
 
 
+def test_several_supports_are_in_the_order_given(tmp_path: Path) -> None:
+    tasks = {"rte": 100, "mnli": 400, "cola": 200}
+    write([record("mtl", "rte", "mnli+cola", tasks, 7, 0.625)], tmp_path)
+    (row,) = collect([tmp_path]).table.itertuples()
+    assert (row.support, row.target_rows, row.support_rows) == ("mnli+cola", 100, 600)
+
+
+def test_a_method_that_has_no_effect_is_none(tmp_path: Path) -> None:
+    write(grid(PAIR, none, seeds=[0], method="mean"), tmp_path)
+    methods = collect([tmp_path]).table.groupby("strategy").method.unique().map(list)
+    assert methods.to_dict() == {
+        "single": ["-"],
+        "stilts": ["-"],
+        "mtl": ["mean"],
+        "mtl_all": ["mean"],
+    }
+
+
+@pytest.mark.parametrize(
+    "logger",
+    [
+        {"wandb": {"project": "ours", "entity": "lab"}, "csv": {"_target_": "x"}},
+        {"_target_": "tlbench.loggers.WandbLog", "project": "ours", "entity": "lab"},
+    ],
+)
+def test_where_jobs_were_logged(logger: dict[str, object], tmp_path: Path) -> None:
+    one = record("single", "rte", None, PAIR, 0, 0.5)
+    one.config["logger"] = logger
+    (row,) = collect([write([one], tmp_path)]).table.itertuples()
+    assert (row.wandb_project, row.wandb_entity) == ("ours", "lab")
+
+
 def test_a_file_is_counted_once_however_it_is_named(tmp_path: Path) -> None:
     write(grid(PAIR, none, seeds=[0]), tmp_path / "study")
-    found = collect([tmp_path, tmp_path / "study", f"{tmp_path}/study/../study"]).table
-    assert len(found) == 2 * 4
+    rows = collect([tmp_path, tmp_path / "study", f"{tmp_path}/study/../study"]).table
+    assert len(rows) == 2 * 4
 
 
 def test_the_store_is_not_searched(tmp_path: Path) -> None:

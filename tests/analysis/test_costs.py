@@ -24,9 +24,9 @@ def test_cost_per_point_is_the_instances_beyond_singles(table: Table) -> None:
 
 def test_reuse_counts_every_stage_once(table: Table) -> None:
     # Stages of a seed: two tasks alone, two STILTs' second stages, one pair (it is also all tasks)
-    found = totals(table(grid(TASKS, none, seeds=[0, 1]))).set_index("cost").loc["instances"]
-    assert found.with_reuse == 2 * 3 * (100 + 400 + 100 + 400 + 500)
-    assert found.without_reuse == 2 * 3 * (100 + 400 + 4 * 500 + 2 * 500)
+    costs = totals(table(grid(TASKS, none, seeds=[0, 1]))).set_index("cost").loc["instances"]
+    assert costs.with_reuse == 2 * 3 * (100 + 400 + 100 + 400 + 500)
+    assert costs.without_reuse == 2 * 3 * (100 + 400 + 4 * 500 + 2 * 500)
 
 
 def test_what_has_no_score_has_cost_the_same(table: Table) -> None:
@@ -46,12 +46,12 @@ def test_a_majority_class_that_is_not_defined_everywhere_has_no_mean(table: Tabl
 
 
 def test_a_start_stage_without_a_record_is_known_by_what_was_reused(table: Table) -> None:
-    costs = {"instances": 1500, "instances_reused": 1200, "steps": 15, "steps_reused": 12}
-    records = [record("stilts", "rte", "mnli", TASKS, s, 0.5, **costs) for s in range(2)]
+    spent = {"instances": 1500, "instances_reused": 1200, "steps": 15, "steps_reused": 12}
+    records = [record("stilts", "rte", "mnli", TASKS, s, 0.5, **spent) for s in range(2)]
     other = {"rte": 50, "mnli": 400}
-    records.append(record("stilts", "rte", "mnli", other, 0, 0.5, **{**costs, "instances": 1350}))
-    found = totals(table(records)).set_index("cost").loc["instances"]
-    assert found.with_reuse == 1500 + 1500 + 150
+    records.append(record("stilts", "rte", "mnli", other, 0, 0.5, **{**spent, "instances": 1350}))
+    costs = totals(table(records)).set_index("cost").loc["instances"]
+    assert costs.with_reuse == 1500 + 1500 + 150
 
 
 def stage(title: str, rows: dict[str, int], instances: int) -> dict[str, object]:
@@ -66,13 +66,13 @@ def test_what_records_say_of_every_stage_is_counted_once(table: Table) -> None:
     for seed, last in enumerate((stage("c", {"rte": 100}, 300), stage("d", {"rte": 90}, 270))):
         stages = [first, second, last]
         cost = sum(int(str(one["instances"])) for one in stages)
-        costs = {"instances": cost, "steps": cost // 10}
+        spent = {"instances": cost, "steps": cost // 10}
         keys = [str(one["key"]) for one in stages]
-        more = {"stages": stages, "stage_keys": keys, **costs}
+        more = {"stages": stages, "stage_keys": keys, **spent}
         records.append(record("chain", "rte", "mnli", TASKS, seed, 0.5, **more))
-    found = totals(table(records)).set_index("cost").loc["instances"]
-    assert found.with_reuse == 300 + 1200 + 300 + 270
-    assert found.without_reuse == 1800 + 1770
+    costs = totals(table(records)).set_index("cost").loc["instances"]
+    assert costs.with_reuse == 300 + 1200 + 300 + 270
+    assert costs.without_reuse == 1800 + 1770
 
 
 def test_a_task_that_is_trained_twice_has_as_many_rows_as_it_has(table: Table) -> None:
@@ -84,3 +84,17 @@ def test_a_task_that_is_trained_twice_has_as_many_rows_as_it_has(table: Table) -
     assert set(frame.target_rows) == {100}
     assert frame.support_rows.tolist() == [400, 0]
     assert gains(frame).difference.tolist() == pytest.approx([0.1])
+
+
+def test_a_method_is_a_row_of_its_own(table: Table) -> None:
+    records = [*grid(TASKS, none), *grid(TASKS, none, strategies=["mtl"], method="mean")]
+    frame = table(records)
+    means = by_strategy(budgets(frame, gains(frame)))
+    assert sorted(zip(means.strategy, means.method, means.settings, strict=True)) == [
+        ("mtl", "mean", 2),
+        ("mtl", "sum", 2),
+        ("mtl_all", "sum", 2),
+        ("single", "-", 2),
+        ("stilts", "-", 2),
+    ]
+    assert means.instances_per_point[means.strategy == "mtl"].notna().all()

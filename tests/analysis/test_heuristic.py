@@ -1,13 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 
 from tests.support.planted import GLUE, grid, heuristic_holds
 from tests.support.tables import Table
 from tlbench.analysis.comparisons import ALPHA, compare
 from tlbench.analysis.heuristic import accuracy, fieller, judge, regress
+from tlbench.analysis.names import Sides
 
 
 def pairs(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
@@ -26,22 +26,36 @@ def test_accuracy_counts_applicable_and_all_pairs() -> None:
     judged = judge(
         pairs((1, 2, 0.02, 0.01), (1, 2, -0.04, 0.01), (2, 1, 0.01, 0.5), (1, 2, 0.0, np.nan))
     )
-    found = accuracy(judged).set_index("rule")
-    heuristic = found.loc["size heuristic"]
+    rules = accuracy(judged).set_index("rule")
+    heuristic = rules.loc["size heuristic"]
     assert list(judged.miss) == [False, True, False, False]
     assert (heuristic.applicable_right, heuristic.applicable_pairs) == (1, 2)
     assert (heuristic.all_right, heuristic.all_pairs) == (1, 3)  # a tie has no winner
     exact = stats.binomtest(1, 2).proportion_ci(1 - ALPHA, method="exact")
     assert (heuristic.applicable_low, heuristic.applicable_high) == pytest.approx(tuple(exact))
     assert heuristic.regret == pytest.approx((0.04 + 0.01) / 4)
-    assert found.loc["always MTL"].regret == pytest.approx(0.04 / 4)
-    assert found.loc["always STILTs"].regret == pytest.approx(0.03 / 4)
+    assert rules.loc["always MTL"].regret == pytest.approx(0.04 / 4)
+    assert rules.loc["always STILTs"].regret == pytest.approx(0.03 / 4)
+
+
+def test_the_sides_are_any_two() -> None:
+    sides = Sides("mine", "mtl", "Mine", "MTL")
+    judged = judge(pairs((1, 2, 0.1, 0.01), (2, 1, 0.1, 0.01)), sides)
+    assert list(judged.heuristic) == ["mine", "mtl"]
+    assert list(judged.winner) == ["mine", "mine"]
+    rules = accuracy(judged, sides).set_index("rule").all_right
+    assert rules.to_dict() == {
+        "size heuristic": 1,
+        "always Mine": 2,
+        "always MTL": 0,
+        "majority": 2,
+    }
 
 
 def test_no_constant_rule_beats_the_majority_on_applicable_pairs() -> None:
     judged = judge(pairs((1, 2, -0.1, 0.01), (1, 2, -0.1, 0.01), (1, 2, 0.1, 0.01)))
-    found = accuracy(judged).set_index("rule").applicable_right
-    assert found["majority"] == max(found["always MTL"], found["always STILTs"]) == 2
+    right = accuracy(judged).set_index("rule").applicable_right
+    assert right["majority"] == max(right["always MTL"], right["always STILTs"]) == 2
 
 
 def test_a_planted_rule_is_found(table: Table) -> None:
@@ -57,15 +71,29 @@ def test_a_planted_rule_is_found(table: Table) -> None:
     assert line.low < 1 < line.high
 
 
-def test_the_regression_is_statsmodels(table: Table) -> None:
-    found = compare(table(grid(GLUE, heuristic_holds)))
-    x = sm.add_constant(np.log10(found.target_rows / found.support_rows))
-    expected = sm.OLS(found.student_t, x).fit()
-    line = regress(found)
+def test_the_regression_is_ordinary_least_squares() -> None:
+    """The golden numbers are of statsmodels 0.15, OLS(t, add_constant(x)).fit()."""
+    line = regress(
+        pairs(
+            (300, 4000, 0.031, 0.01),
+            (500, 900, 0.004, 0.5),
+            (900, 500, -0.012, 0.3),
+            (500, 2500, 0.022, 0.1),
+            (2500, 500, -0.029, 0.1),
+            (4000, 300, -0.041, 0.01),
+            (900, 1500, 0.01, 0.5),
+            (1500, 1500, -0.003, 0.5),
+        )
+    )
     assert line is not None
-    assert [line.intercept, line.slope] == pytest.approx(list(expected.params))
-    assert (line.p, line.r2) == pytest.approx((expected.pvalues.iloc[1], expected.rsquared))
-    assert line.crossover == pytest.approx(10 ** (-line.intercept / line.slope))
+    a, b = -0.317986020858714, -3.35313211436225
+    assert (line.intercept, line.slope) == pytest.approx((a, b), rel=1e-12)
+    assert line.p == pytest.approx(7.558833771828449e-07, rel=1e-12)
+    assert line.r2 == pytest.approx(0.9865990154032886, rel=1e-12)
+    shared = 0.00070585112037676
+    covariance = [[0.01173287212262188, shared], [shared, 0.025453418028179596]]
+    assert np.array(line.covariance) == pytest.approx(np.array(covariance), rel=1e-12)
+    assert line.crossover == pytest.approx(10 ** (-a / b), rel=1e-12)
 
 
 def test_one_ratio_of_sizes_or_two_pairs_have_no_line() -> None:
@@ -75,16 +103,15 @@ def test_one_ratio_of_sizes_or_two_pairs_have_no_line() -> None:
 
 def test_fiellers_interval_covers_at_its_rate() -> None:
     draw = np.random.default_rng(0)
-    x = np.linspace(-2, 2, 30)
-    design = sm.add_constant(x)
+    sizes = [(int(1000 * 10**x), 1000) for x in np.linspace(-2, 2, 30)]
     inside = []
     for _ in range(1500):
-        fit = sm.OLS(0.5 - 1.0 * x + draw.standard_normal(30), design).fit()
-        quantile = stats.t.ppf(1 - ALPHA / 2, 28)
-        low, high = fieller(*fit.params, fit.cov_params(), quantile)
-        assert low is not None
-        assert high is not None
-        inside.append(low < 0.5 < high)
+        t = [0.5 - np.log10(a / b) + draw.standard_normal() for a, b in sizes]
+        line = regress(pairs(*((*size, d / 100, 0.1) for size, d in zip(sizes, t, strict=True))))
+        assert line is not None
+        assert line.low is not None
+        assert line.high is not None
+        inside.append(line.low < 10**0.5 < line.high)
     assert np.mean(inside) == pytest.approx(1 - ALPHA, abs=0.025)
 
 

@@ -15,11 +15,13 @@ from tlbench.records.record import ResultRecord
 TASKS = {"rte": 100, "mnli": 400, "cola": 200}
 
 
-def under(seeds: Sequence[int] = (0, 1, 2), **changes: Any) -> list[ResultRecord]:
-    found = grid(TASKS, none, seeds=seeds)
-    for one in found:
-        one.config = config(one.strategy, one.target_task, **changes)
-    return found
+def under(
+    seeds: Sequence[int] = (0, 1, 2), method: str = "sum", **changes: Any
+) -> list[ResultRecord]:
+    records = grid(TASKS, none, seeds=seeds)
+    for one in records:
+        one.config = config(one.strategy, one.target_task, method, **changes)
+    return records
 
 
 def study(folder: Path, *parts: list[ResultRecord]) -> Records:
@@ -28,18 +30,18 @@ def study(folder: Path, *parts: list[ResultRecord]) -> Records:
     return collect([folder])
 
 
-def found(made: Records) -> dict[str, list[str]]:
+def differing(made: Records) -> dict[str, list[str]]:
     return differences(made.table, made.protocols)
 
 
 def test_neutral_keys_tasks_and_seeds_are_no_difference(tmp_path: Path) -> None:
     made = study(tmp_path, under(), under(trainer={"max_epochs": 3, "accelerator": "gpu"}))
-    assert found(made) == {}
+    assert differing(made) == {}
 
 
 def test_a_difference_is_named_with_its_values(tmp_path: Path) -> None:
     made = study(tmp_path, under(), under(optim={"lr": 1e-3}))
-    assert found(made) == {"optim.lr": ["2e-05", "0.001"]}
+    assert differing(made) == {"optim.lr": ["2e-05", "0.001"]}
 
 
 def test_what_follows_the_seed_or_the_target_is_no_difference(tmp_path: Path) -> None:
@@ -47,12 +49,12 @@ def test_what_follows_the_seed_or_the_target_is_no_difference(tmp_path: Path) ->
     for one in records:
         one.config["draw"] = {"seed": one.seed}
         one.config["optim"] = {"lr": len(one.target_task)}
-    assert found(study(tmp_path, records)) == {}
+    assert differing(study(tmp_path, records)) == {}
 
 
 def test_sampling_does_not_matter_to_single(tmp_path: Path) -> None:
     made = study(tmp_path, under(), under(sampling={"name": "uniform", "epoch": "total"}))
-    assert found(made) == {"sampling.name": ["size", "uniform"]}
+    assert differing(made) == {"sampling.name": ["size", "uniform"]}
     parts = split(made.table, made.protocols, ["sampling.name"])
     assert [values for values, _ in parts] == [
         {"sampling.name": "size"},
@@ -116,7 +118,7 @@ def test_other_tasks_of_one_name_are_not_mixed(
 ) -> None:
     parts = redefined(under([0, 1])), redefined(under([2, 3, 4]), **changes)
     made = study(tmp_path, *(some(part, strategy, target) for part in parts))
-    assert found(made) == {key: values}
+    assert differing(made) == {key: values}
     (analysis,) = analyse_study(made)
     with_it = analysis.table[analysis.table.support != "cola"]
     assert set(with_it.seed) == {2, 3, 4}
@@ -142,7 +144,7 @@ def test_two_tasks_that_were_edited_apart(tmp_path: Path) -> None:
     redefined(third, "cola", "new")
     singles = [[one for one in part if one.strategy == "single"] for part in (first, second, third)]
     made = study(tmp_path, *singles)
-    keys = list(found(made))
+    keys = list(differing(made))
     assert set(keys) == {"tasks.rte.rows.dev", "tasks.cola.rows.dev"}
     parts = split(made.table, made.protocols, keys)
     for _, part in parts:
@@ -164,31 +166,31 @@ def test_what_older_records_do_not_know_keeps_them_in_every_part(tmp_path: Path)
 
 def test_a_definition_of_an_older_record_is_in_its_config(tmp_path: Path) -> None:
     made = study(tmp_path, under([0]), under([1], target_task={"name": "rte", "score": ["f1"]}))
-    assert found(made) == {"tasks.rte.score": ["accuracy", "f1"]}
+    assert differing(made) == {"tasks.rte.score": ["accuracy", "f1"]}
 
 
 def test_a_dev_file_that_lost_rows_needs_no_digest(tmp_path: Path) -> None:
     shorter = under([1])
     for one in shorter:
         one.dev_rows = 270 if one.target_task == "rte" else one.dev_rows
-    assert found(study(tmp_path, under([0]), shorter)) == {"tasks.rte.dev_rows": ["277", "270"]}
+    assert differing(study(tmp_path, under([0]), shorter)) == {"tasks.rte.dev_rows": ["277", "270"]}
 
 
 def test_where_the_rows_lie_does_not_matter(tmp_path: Path) -> None:
-    there = redefined(under([0]), source={"path": "a"}), redefined(under([1]), source={"path": "b"})
-    assert found(study(tmp_path, *there)) == {}
+    moved = redefined(under([0]), source={"path": "a"}), redefined(under([1]), source={"path": "b"})
+    assert differing(study(tmp_path, *moved)) == {}
 
 
 def test_rows_that_follow_the_config_or_the_seed_are_no_difference_of_their_own(
     tmp_path: Path,
 ) -> None:
     suites = [redefined(under(suite={"seed": n}), rows=f"of suite {n}") for n in range(2)]
-    assert found(study(tmp_path / "suites", *suites)) == {"suite.seed": ["0", "1"]}
+    assert differing(study(tmp_path / "suites", *suites)) == {"suite.seed": ["0", "1"]}
     own = [
         redefined(under([n]), rows=f"{n}", source={"format": "generated", "seed": n})
         for n in range(3)
     ]
-    assert found(study(tmp_path / "own", *own)) == {}
+    assert differing(study(tmp_path / "own", *own)) == {}
 
 
 def test_a_task_of_another_definition_for_another_target_is_said(tmp_path: Path) -> None:
@@ -197,19 +199,19 @@ def test_a_task_of_another_definition_for_another_target_is_said(tmp_path: Path)
         if one.target_task == "rte":
             one.tasks["rte"]["score"] = ["f1"]
     made = study(tmp_path, records)
-    assert found(made) == {}
+    assert differing(made) == {}
     (analysis,) = analyse_study(made)
     assert len(analysis.table) == len(records)
-    said = "Not the same for all targets: tasks.rte.score (accuracy, f1); every target has one"
-    assert any(notice.startswith(said) for notice in analysis.notices)
+    start = "Not the same for all targets: tasks.rte.score (accuracy, f1); every target has one"
+    assert any(notice.startswith(start) for notice in analysis.notices)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "result"),
     [({"score": 0.25}, "25"), ({"score": None, "status": "diverged"}, "diverged")],
 )
 def test_records_of_one_experiment_that_do_not_agree_are_said(
-    changes: dict[str, Any], said: str, tmp_path: Path
+    changes: dict[str, Any], result: str, tmp_path: Path
 ) -> None:
     other = [one for one in under() if one.seed == 1]
     for one in other:
@@ -219,9 +221,12 @@ def test_records_of_one_experiment_that_do_not_agree_are_said(
     made = study(tmp_path, under(), other)
     (analysis,) = analyse_study(made)
     (notice,) = [n for n in analysis.notices if "different results" in n]
-    assert "different results: 1; the score that was read last counts. mtl rte with mnli " in notice
+    assert (
+        "different results: 1; the score that was read last counts. MTL rte with mnli, seed 1, "
+        in notice
+    )
     files = re.findall(r"(\S+) in (\S+/result.json)", notice)
-    assert [result for result, _ in files][1] == said
+    assert [shown for shown, _ in files][1] == result
     assert all(Path(file).is_file() for _, file in files)
     again = study(tmp_path / "same", under(), under())
     (analysis,) = analyse_study(again)
@@ -254,12 +259,12 @@ def planned(name: str, plan: str, target: str = "rte") -> list[ResultRecord]:
 def test_two_strategies_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     ours, theirs = planned("mtl", "tlbench.plan.strategies.mtl"), planned("mtl", "mine.mtl")
     single = planned("single", "tlbench.plan.strategies.single")
-    found = study(tmp_path, ours, theirs, single)
+    made = study(tmp_path, ours, theirs, single)
     key = "strategies.mtl.plan"
-    assert differences(found.table, found.protocols) == {
+    assert differences(made.table, made.protocols) == {
         key: ["tlbench.plan.strategies.mtl", "mine.mtl"]
     }
-    parts = split(found.table, found.protocols, [key])
+    parts = split(made.table, made.protocols, [key])
     assert [sorted(part.strategy.unique()) for _, part in parts] == [["mtl", "single"]] * 2
 
 
@@ -276,5 +281,40 @@ def test_what_versions_before_a_key_did_is_known(tmp_path: Path) -> None:
     """They kept an epoch's last batch, which is not what the paper's protocol does today."""
     older = under(seeds=[0, 1])
     newer = under(seeds=[2], sampling={"name": "size", "epoch": "total", "last_batch": "drop"})
-    found = study(tmp_path, older, newer)
-    assert differences(found.table, found.protocols) == {"sampling.last_batch": ["keep", "drop"]}
+    made = study(tmp_path, older, newer)
+    assert differences(made.table, made.protocols) == {"sampling.last_batch": ["keep", "drop"]}
+
+
+def test_methods_are_compared_and_no_difference_of_protocol(tmp_path: Path) -> None:
+    made = study(tmp_path, under(), under(method="mean"))
+    assert differing(made) == {}
+    (analysis,) = analyse_study(made)
+    assert len(analysis.table) == 2 * len(under())
+    assert set(analysis.comparisons.method) == {"sum", "mean"}
+
+
+def test_a_method_of_one_name_with_other_options_is_another_protocol(tmp_path: Path) -> None:
+    def weighted(temperature: int) -> list[ResultRecord]:
+        records = under(method="weighted")
+        for one in records:
+            one.config["method"]["temperature"] = temperature
+        return records
+
+    made = study(tmp_path, under(), weighted(1), weighted(2))
+    assert differing(made) == {"methods.weighted.temperature": ["1", "2"]}
+    parts = split(made.table, made.protocols, ["methods.weighted.temperature"])
+    for _, part in parts:
+        # the sum, and what has no method, is in both
+        assert part.method.value_counts().to_dict() == {"weighted": 27, "sum": 27, "-": 27 * 3}
+
+
+def test_all_tasks_together_are_those_that_the_strategy_names(tmp_path: Path) -> None:
+    def together(*tasks: str) -> list[ResultRecord]:
+        records = [one for one in under() if one.strategy == "mtl_all"]
+        for one in records:
+            one.config["strategy"]["tasks"] = list(tasks)
+        return records
+
+    made = study(tmp_path, together("rte", "mnli"), together("rte", "mnli", "cola"))
+    values = ["['rte', 'mnli']", "['rte', 'mnli', 'cola']"]
+    assert differing(made) == {"strategies.mtl_all.tasks": values}

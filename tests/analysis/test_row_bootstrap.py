@@ -18,7 +18,7 @@ from tlbench.records.record import ResultRecord, read_record
 ROWS = {"rte": 100, "mnli": 400}
 DRAW = np.random.default_rng(0)
 LABELS = DRAW.integers(3, size=60).astype(float)
-SAID = np.where(DRAW.uniform(size=(2, 60)) < 0.6, LABELS, DRAW.integers(3, size=(2, 60)))
+PREDICTIONS = np.where(DRAW.uniform(size=(2, 60)) < 0.6, LABELS, DRAW.integers(3, size=(2, 60)))
 DRAWN = DRAW.integers(60, size=(4, 60))
 WEIGHTS = np.array([np.bincount(rows, minlength=60) for rows in DRAWN], float)
 
@@ -36,44 +36,47 @@ WEIGHTS = np.array([np.bincount(rows, minlength=60) for rows in DRAWN], float)
     ],
 )
 def test_weighted_metrics_are_those_of_the_drawn_rows(name: str, expected) -> None:  # type: ignore[no-untyped-def]
-    labels, said = (LABELS > 0, SAID > 0) if name == "f1" else (LABELS, SAID)
-    found = bootstrap_metrics.score(name, labels.astype(float), said.astype(float), WEIGHTS)
-    direct = [[expected(labels[rows] * 1.0, p[rows] * 1.0) for rows in DRAWN] for p in said]
-    assert found == pytest.approx(np.array(direct))
+    labels, predictions = (LABELS > 0, PREDICTIONS > 0) if name == "f1" else (LABELS, PREDICTIONS)
+    scores = bootstrap_metrics.score(name, labels.astype(float), predictions.astype(float), WEIGHTS)
+    direct = [[expected(labels[rows] * 1.0, p[rows] * 1.0) for rows in DRAWN] for p in predictions]
+    assert scores == pytest.approx(np.array(direct))
 
 
 @pytest.mark.parametrize("name", ["matthews", "f1", "pearson", "spearman"])
 def test_what_is_not_defined_on_the_drawn_rows_is_not_a_number(name: str) -> None:
-    labels, said = np.array([0.0, 0, 0, 1]), np.array([[0.0, 0, 0, 1]])
-    found = bootstrap_metrics.score(name, labels, said, np.array([[1.0, 2, 1, 0], [1, 1, 1, 1]]))
-    assert found == pytest.approx(np.array([[np.nan, 1.0]]), nan_ok=True)
+    labels, predictions = np.array([0.0, 0, 0, 1]), np.array([[0.0, 0, 0, 1]])
+    scores = bootstrap_metrics.score(
+        name, labels, predictions, np.array([[1.0, 2, 1, 0], [1, 1, 1, 1]])
+    )
+    assert scores == pytest.approx(np.array([[np.nan, 1.0]]), nan_ok=True)
 
 
 @pytest.mark.parametrize("name", ["matthews", "pearson", "spearman"])
 def test_a_correlation_is_0_where_the_drawn_predictions_are_all_the_same(name: str) -> None:
-    labels, said = np.array([0.0, 1, 0, 1]), np.array([[1.1, 1.1, 1.1, 0.3], [1.1] * 4])
+    labels, predictions = np.array([0.0, 1, 0, 1]), np.array([[1.1, 1.1, 1.1, 0.3], [1.1] * 4])
     weights = np.array([[1.0, 2, 1, 0], [1, 1, 1, 1], [1, 0, 3, 0]])
     if name == "matthews":
-        said = np.round(said)
-    found = bootstrap_metrics.score(name, labels, said, weights)
-    assert found[:, 2] == pytest.approx([np.nan] * 2, nan_ok=True)
-    assert list(found[1, :2]) == [0, 0]
-    assert (found[0, 0], found[0, 1] < -0.5) == (0, True)
+        predictions = np.round(predictions)
+    scores = bootstrap_metrics.score(name, labels, predictions, weights)
+    assert scores[:, 2] == pytest.approx([np.nan] * 2, nan_ok=True)
+    assert list(scores[1, :2]) == [0, 0]
+    assert (scores[0, 0], scores[0, 1] < -0.5) == (0, True)
 
 
 @pytest.mark.parametrize(("start", "scale"), [(1.7e9, 1.0), (0.0, 1e-200), (0.0, 1e200)])
 def test_weighted_correlations_of_any_numbers(start: float, scale: float) -> None:
-    expected = bootstrap_metrics.score("pearson", LABELS, SAID, WEIGHTS)
-    found = bootstrap_metrics.score(
-        "pearson", start + scale * LABELS, start + scale * SAID, WEIGHTS
+    expected = bootstrap_metrics.score("pearson", LABELS, PREDICTIONS, WEIGHTS)
+    scores = bootstrap_metrics.score(
+        "pearson", start + scale * LABELS, start + scale * PREDICTIONS, WEIGHTS
     )
-    assert found == pytest.approx(expected)
+    assert scores == pytest.approx(expected)
 
 
 def test_a_score_of_two_metrics_is_their_mean() -> None:
-    both = bootstrap_metrics.score("accuracy+matthews", LABELS, SAID, WEIGHTS)
+    both = bootstrap_metrics.score("accuracy+matthews", LABELS, PREDICTIONS, WEIGHTS)
     each = [
-        bootstrap_metrics.score(name, LABELS, SAID, WEIGHTS) for name in ("accuracy", "matthews")
+        bootstrap_metrics.score(name, LABELS, PREDICTIONS, WEIGHTS)
+        for name in ("accuracy", "matthews")
     ]
     assert both == pytest.approx(np.mean(each, axis=0))
 
@@ -91,9 +94,9 @@ def test_a_run_that_has_collapsed_has_an_interval(tmp_path: Path) -> None:
         one.score = metrics.matthews_corrcoef(frame.label, frame.prediction)
     shutil.rmtree(tmp_path / "study")
     table = collect([write(records, tmp_path / "study")]).table
-    found = compare(table)
-    bounds = row_intervals(table, found).iloc[0]
-    assert 0.4 < bounds.low_rows < found.difference[0] < bounds.high_rows < 0.8
+    comparisons = compare(table)
+    bounds = row_intervals(table, comparisons).iloc[0]
+    assert 0.4 < bounds.low_rows < comparisons.difference[0] < bounds.high_rows < 0.8
 
 
 def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3) -> Path:
@@ -103,8 +106,8 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
     records: list[ResultRecord] = []
     for strategy, rate in right.items():
         for seed in range(seeds):
-            said = np.where(draw.uniform(size=rows) < rate, labels, 1 - labels)
-            one = record(strategy, "rte", "mnli", ROWS, seed, float((said == labels).mean()))
+            predictions = np.where(draw.uniform(size=rows) < rate, labels, 1 - labels)
+            one = record(strategy, "rte", "mnli", ROWS, seed, float((predictions == labels).mean()))
             one.config = config(strategy, "rte", store_dir="store")
             file = folder / "store" / one.stage_keys[-1] / "predictions" / "rte.parquet"
             file.parent.mkdir(parents=True)
@@ -112,7 +115,7 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
                 "split": ["dev"] * rows,
                 "row": range(rows),
                 "label": labels,
-                "prediction": said,
+                "prediction": predictions,
             }
             pq.write_table(pa.table(columns), file, write_page_checksum=True)
             records.append(one)
@@ -122,9 +125,9 @@ def study(folder: Path, right: dict[str, float], rows: int = 277, seeds: int = 3
 
 def test_the_interval_over_dev_rows_is_the_binomials(tmp_path: Path) -> None:
     table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7})]).table
-    found = compare(table)
-    bounds = row_intervals(table, found).iloc[0]
-    assert bounds.low_rows < found.difference[0] < bounds.high_rows
+    comparisons = compare(table)
+    bounds = row_intervals(table, comparisons).iloc[0]
+    assert bounds.low_rows < comparisons.difference[0] < bounds.high_rows
     error = np.sqrt((0.8 * 0.2 + 0.7 * 0.3) / 277 / 3)
     width = 2 * stats.norm.ppf(1 - ALPHA / 2) * error
     assert bounds.high_rows - bounds.low_rows == pytest.approx(width, rel=0.15)
@@ -132,19 +135,19 @@ def test_the_interval_over_dev_rows_is_the_binomials(tmp_path: Path) -> None:
 
 def test_damaged_predictions_are_no_predictions(tmp_path: Path) -> None:
     table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7}, seeds=1)]).table
-    found = compare(table)
+    comparisons = compare(table)
     file = next((tmp_path / "store").rglob("*.parquet"))
     content = file.read_bytes()
     for place in range(100, len(content) - 2000, 97):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert row_intervals(table, found).isna().all().all(), place
+        assert row_intervals(table, comparisons).isna().all().all(), place
 
 
 def test_without_predictions_or_with_others_there_is_no_interval(tmp_path: Path) -> None:
     table = collect([study(tmp_path, {"mtl": 0.8, "stilts": 0.7})]).table
-    found = compare(table)
+    comparisons = compare(table)
     other = table.assign(score=table.score + 0.1)
-    assert row_intervals(other, found).isna().all().all()
+    assert row_intervals(other, comparisons).isna().all().all()
     for file in (tmp_path / "store").rglob("*.parquet"):
         file.unlink()
-    assert row_intervals(table, found).isna().all().all()
+    assert row_intervals(table, comparisons).isna().all().all()

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from tests.records.test_record import record
-from tlbench.records.older import by_present_rules
+from tlbench.records.older import by_present_rules, with_later_keys
 
 MATTHEWS = {"score": ["matthews"], "labels": ["no", "yes"]}
 STSB = {"score": ["pearson", "spearman"], "labels": None}
@@ -27,17 +27,17 @@ def test_an_undefined_correlation_is_a_collapse_that_scores_0(
     score: float,
     majority: float | None,
 ) -> None:
-    known = score if definition["score"] == ["accuracy"] else None
-    lacking = [name for name, value in metrics.items() if value is None]
-    old = record(score=known, metrics=metrics, undefined=lacking, tasks={"rte": definition})
-    found = by_present_rules(old)
-    assert (found.collapsed, found.outcome, found.score) == (True, "scored", pytest.approx(score))
-    assert found.majority_score == majority
-    assert (found.undefined, set(lacking) - {n for n, v in found.metrics.items() if v == 0}) == (
+    score_then = score if definition["score"] == ["accuracy"] else None
+    undefined = [name for name, value in metrics.items() if value is None]
+    old = record(score=score_then, metrics=metrics, undefined=undefined, tasks={"rte": definition})
+    today = by_present_rules(old)
+    assert (today.collapsed, today.outcome, today.score) == (True, "scored", pytest.approx(score))
+    assert today.majority_score == majority
+    assert (today.undefined, set(undefined) - {n for n, v in today.metrics.items() if v == 0}) == (
         [],
         set(),
     )
-    assert old.score == known  # as it was
+    assert old.score == score_then  # as it was
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_labels_that_are_all_the_same_define_no_correlation(changes: dict[str, o
 
 def test_a_correlation_that_is_defined_says_that_nothing_has_collapsed() -> None:
     tasks = {"rte": MATTHEWS}
-    found = by_present_rules(record(score=0.1, metrics={"matthews": 0.1}, tasks=tasks))
-    assert (found.collapsed, found.score, found.majority_score) == (False, 0.1, 0)
+    today = by_present_rules(record(score=0.1, metrics={"matthews": 0.1}, tasks=tasks))
+    assert (today.collapsed, today.score, today.majority_score) == (False, 0.1, 0)
 
 
 @pytest.mark.parametrize(
@@ -77,5 +77,74 @@ def test_what_an_older_record_does_not_say_stays_unknown(changes: dict[str, obje
 
 
 def test_without_a_definition_there_is_no_score() -> None:
-    found = by_present_rules(record(score=math.nan, metrics={"matthews": None}))
-    assert found.outcome == "undefined"
+    today = by_present_rules(record(score=math.nan, metrics={"matthews": None}))
+    assert today.outcome == "undefined"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "label", "ignored"),
+    [
+        ("single", "single", ["sampling", "method", "heads", "subsample_size.support"]),
+        ("stilts", "STILTs", ["sampling", "method"]),
+        ("mtl", "MTL", []),
+        ("mtl_all", "MTL-ALL", []),
+        ("mine", "mine", []),
+    ],
+)
+def test_an_older_strategy_gets_its_label_and_what_has_no_effect_on_it(
+    strategy: str, label: str, ignored: list[str]
+) -> None:
+    config = {"strategy": {"name": strategy, "supports": "one", "plan": "tlbench.strategies.mtl"}}
+    old = record(strategy=strategy, config=config)
+    assert with_later_keys(old).config["strategy"] == {
+        "name": strategy,
+        "supports": "one",
+        "plan": "tlbench.plan.strategies.mtl",
+        "label": label,
+        "without_effect": ignored,
+    }
+    assert old.config == {
+        "strategy": {"name": strategy, "supports": "one", "plan": "tlbench.strategies.mtl"}
+    }
+
+
+def test_the_word_loss_is_a_method() -> None:
+    old = record(config={"heads": "per_task", "loss": "mean", "seed": 1})
+    later = with_later_keys(old).config
+    assert later["method"] == {"name": "mean", "label": "mean"}
+    assert "loss" not in later
+    assert old.config["loss"] == "mean"
+
+
+def test_a_logger_gets_its_name() -> None:
+    flat = {"_target_": "tlbench.loggers.WandbLog", "project": "ours", "entity": None}
+    assert with_later_keys(record(config={"logger": flat})).config["logger"] == {"wandb": flat}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {
+            "strategy": {
+                "name": "stilts",
+                "label": "Mine",
+                "without_effect": [],
+                "plan": "tlbench.strategies_of_mine.f",
+            },
+            "method": {"name": "sum", "label": "the sum", "option": 1},
+            "logger": {"wandb": {"project": "ours"}, "csv": {}},
+            "sampling": {"name": "size", "last_batch": "drop"},
+        },
+        {"strategy": {"name": "mtl", "label": "MTL", "without_effect": []}, "logger": None},
+    ],
+)
+def test_what_a_record_says_itself_stays(config: dict[str, object]) -> None:
+    one = record(strategy="stilts", config=config)
+    assert with_later_keys(one) == one
+
+
+def test_bringing_a_record_up_to_date_twice_changes_nothing_more() -> None:
+    old = record(config={"loss": "sum", "strategy": {"name": "single"}, "sampling": {}})
+    later = with_later_keys(old)
+    assert with_later_keys(later) == later

@@ -23,11 +23,11 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_packed_records_give_the_same_table(study: Path, tmp_path: Path) -> None:
-    found = collect([study])
-    assert pack([study], tmp_path / "packed.parquet") == len(found.table)
+    read = collect([study])
+    assert pack([study], tmp_path / "packed.parquet") == len(read.table)
     again = collect([tmp_path / "packed.parquet"])
-    assert again.table.drop(columns="file").equals(found.table.drop(columns="file"))
-    assert again.protocols.flat == found.protocols.flat
+    assert again.table.drop(columns="file").equals(read.table.drop(columns="file"))
+    assert again.protocols.flat == read.protocols.flat
     # Names, but no place on this machine.
     assert again.table.file[0].startswith("study/")
     assert str(tmp_path).encode() not in (tmp_path / "packed.parquet").read_bytes()
@@ -58,9 +58,9 @@ def test_a_changed_record_is_named_and_left_out(study: Path, tmp_path: Path) -> 
     records = table["record"].to_pylist()
     records[0] = json.dumps(json.loads(records[0]) | {"score": "high"})
     pq.write_table(table.set_column(1, "record", pa.array(records)), packed)
-    found = collect([packed])
-    assert len(found.table) == len(table) - 1
-    assert len(found.problems) == 1
+    read = collect([packed])
+    assert len(read.table) == len(table) - 1
+    assert len(read.problems) == 1
 
 
 def test_what_is_no_packed_file_is_one_sentence(

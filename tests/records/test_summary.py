@@ -7,7 +7,8 @@ import pytest
 from tests.records.test_record import record
 from tlbench.console import console, points
 from tlbench.records.record import ResultRecord
-from tlbench.records.summary import study_table, varying
+from tlbench.records.settings import varying
+from tlbench.records.summary import study_table
 
 SINGLE = [0.50, 0.52, 0.54]
 STILTS = [0.60, 0.61, 0.68]
@@ -53,8 +54,8 @@ def test_only_common_seeds_are_compared() -> None:
 def test_what_has_no_score_is_counted_and_in_no_mean() -> None:
     singles = [record(seed=0, score=None), record(seed=1, score=0.5), record(seed=2, score=0.7)]
     pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
-    lost = [record(seed=s, score=None, status="diverged", **pair) for s in (0, 1)]
-    single, mtl = shown([*singles, *lost])
+    diverged = [record(seed=s, score=None, status="diverged", **pair) for s in (0, 1)]
+    single, mtl = shown([*singles, *diverged])
     assert single[3:5] == ["2", "60.0 ± 14.1"]
     assert (mtl[3:6], single[-1], mtl[-1]) == (["0", "diverged", "-"], "1 undefined", "2 diverged")
     assert points(None) == points(math.nan) == "undefined"
@@ -108,8 +109,8 @@ def test_two_strategies_of_one_name_are_in_no_mean_together() -> None:
 
 def test_what_has_collapsed_is_counted_and_in_every_mean() -> None:
     assert "collapsed" not in [column.header for column in study_table(study()).columns]
-    lost = [record(seed=seed, score=0.0, collapsed=seed < 2) for seed in range(3)]
-    single, stilts = shown([*lost, *(r for r in study() if r.strategy == "stilts")])
+    collapsed = [record(seed=seed, score=0.0, collapsed=seed < 2) for seed in range(3)]
+    single, stilts = shown([*collapsed, *(r for r in study() if r.strategy == "stilts")])
     assert (single[3:5], single[-1], stilts[-1]) == (["3", "0.0 ± 0.0"], "2", "0")
     assert stilts[5].startswith("+63.0")
 
@@ -164,6 +165,93 @@ def test_mixing_changes_neither_a_task_alone_nor_stilts() -> None:
         ("single", "-", "-"),
         ("stilts", "-", "+5.0"),
     ]
+
+
+def under_method(method: str, **changes: object) -> ResultRecord:
+    return record(config={"method": {"name": method, "label": method}}, **changes)
+
+
+def test_several_methods_have_a_column_beside_the_strategy() -> None:
+    pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
+    stilts = {"strategy": "stilts", "support_tasks": ["mnli"]}
+    records = [
+        under_method("sum", score=0.5),
+        under_method("sum", score=0.6, **pair),
+        under_method("mean", score=0.7, **pair),
+        under_method("mean", score=0.55, **stilts),
+    ]
+    header = [column.header for column in study_table(records).columns]
+    assert header[:4] == ["target", "strategy", "method", "support"]
+    assert [row[1:4] + row[6:7] for row in shown(records)] == [
+        ["single", "-", "-", "-"],
+        ["mtl", "mean", "mnli", "+20.0"],
+        ["mtl", "sum", "mnli", "+10.0"],
+        ["stilts", "-", "mnli", "+5.0"],
+    ]
+
+
+def test_one_method_has_no_column() -> None:
+    pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
+    stilts = {"strategy": "stilts", "support_tasks": ["mnli"]}
+    records = [under_method("sum", **pair), under_method("mean", **stilts), under_method("mean")]
+    assert "method" not in [column.header for column in study_table(records).columns]
+    assert [row[1] for row in shown(records)] == ["single", "mtl", "stilts"]
+
+
+def test_options_of_a_method_are_in_no_mean_together() -> None:
+    pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
+    records = [under_method("weighted", seed=seed, score=0.5, **pair) for seed in range(2)]
+    for temperature, one in enumerate(records):
+        one.config["method"]["temperature"] = temperature
+    assert varying(records) == ["methods.weighted.temperature"]
+    assert [row[3:5] for row in shown(records)] == [["0", "1"], ["1", "1"]]
+
+
+def test_other_tasks_trained_all_together_are_in_no_mean_together() -> None:
+    def of(*tasks: str, score: float) -> ResultRecord:
+        strategy = {"name": "mtl_all", "supports": "all", "tasks": list(tasks)}
+        config = {"strategy": strategy}
+        return record(strategy="mtl_all", support_tasks=[*tasks], config=config, score=score)
+
+    records = [of("rte", "mnli", score=0.5), of("rte", "mnli", "cola", score=0.6)]
+    assert [row[2:6] for row in shown(records)] == [
+        ["all", "['rte', 'mnli', 'cola']", "1", "60.0"],
+        ["all", "['rte', 'mnli']", "1", "50.0"],
+    ]
+
+
+def test_a_strategy_says_itself_what_has_no_effect_on_it() -> None:
+    def of(strategy: str, sampling: str, score: float, ignored: list[str]) -> ResultRecord:
+        about = {"name": strategy, "label": strategy, "without_effect": ignored}
+        config = {"strategy": about, "sampling": {"name": sampling}}
+        supports = [] if strategy == "single" else ["mnli"]
+        return record(strategy=strategy, support_tasks=supports, config=config, score=score)
+
+    records = [
+        of("single", "size", 0.5, ["sampling"]),
+        of("mine", "size", 0.6, ["sampling"]),
+        of("yours", "size", 0.7, []),
+        of("yours", "uniform", 0.8, []),
+    ]
+    assert [(row[1], row[3], row[6]) for row in shown(records)] == [
+        ("single", "-", "-"),
+        ("mine", "-", "+10.0"),
+        ("yours", "size", "+20.0"),
+        ("yours", "uniform", "+30.0"),
+    ]
+
+
+def test_a_baseline_that_knows_a_key_goes_before_one_that_does_not() -> None:
+    pair = {"strategy": "mtl", "support_tasks": ["mnli"]}
+    records = [
+        record(score=0.1, config={"other": 1}),
+        record(score=0.5, config={"other": 1, "optim": {"lr": 1}}),
+        record(score=0.6, config={"other": 1, "optim": {"lr": 1}}, **pair),
+        record(score=0.8, config={"other": 1, "optim": {"lr": 2}}, **pair),
+    ]
+    gains = {(row[1], row[3]): row[6] for row in shown(records)}
+    assert gains[("mtl", "1")] == "+10.0"
+    assert gains[("mtl", "2")] == "+70.0"  # an older record, whose rate nobody knows
 
 
 def test_tables_fit_a_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from tests.support.planted import config, grid, heuristic_holds, none, record, write
 from tlbench.cli.report import main
-from tlbench.report.report import part_folder
+from tlbench.report.style import file_name
 
 TASKS = {"mnli": 1000, "cola": 100, "rte": 10}
 
@@ -31,7 +31,7 @@ def test_a_study_becomes_a_page_figures_and_tables(tmp_path: Path) -> None:
         assert {f"figures/{name}.svg", f"figures/{name}.png"} <= files
     for name in (
         "advice",
-        "methods",
+        "per_task",
         "tests",
         "comparisons",
         "heuristic",
@@ -71,23 +71,34 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         assert file.read_bytes() == other.read_bytes(), file.name
 
 
+def test_the_order_in_which_records_are_read_changes_no_table(tmp_path: Path) -> None:
+    records = [*grid(TASKS, none), *grid(TASKS, none, strategies=["mtl"], method="mean")]
+    for name, ordered in (("one", records), ("two", records[::-1])):
+        for number, one in enumerate(ordered):
+            one.write(tmp_path / name / f"{number:03}")
+        report(tmp_path / name, "--out", tmp_path / f"report {name}")
+    for file in (tmp_path / "report one" / "tables").iterdir():
+        other = tmp_path / "report two" / "tables" / file.name
+        assert file.read_bytes() == other.read_bytes(), file.name
+
+
 def test_tables_are_in_points(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds, noise=0.0), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
-    methods = pd.read_csv(tmp_path / "out" / "tables" / "methods.csv", index_col="method")
-    assert methods.rte["single"] == pytest.approx(70)
-    assert methods.loc["majority class"].eq(50).all()
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "per_task.csv", index_col="choice")
+    assert scores.rte["single"] == pytest.approx(70)
+    assert scores.loc["majority class"].eq(50).all()
 
 
 def test_what_only_a_csv_shows_is_in_points_too(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds, noise=0.01), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
     for name in ("comparisons", "best_of_pair"):
-        found = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv")
-        student = stats.t.ppf(0.95, found.seeds - 1) * found.sd_difference / found.seeds**0.5
-        assert (found.high - found.difference).to_numpy() == pytest.approx(student, abs=1e-4)
-        assert found.high_seeds.between(found.difference, found.difference + 2 * student).all()
-        assert found.sd_first.between(0.1, 3).all()
+        frame = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv")
+        student = stats.t.ppf(0.95, frame.seeds - 1) * frame.sd_difference / frame.seeds**0.5
+        assert (frame.high - frame.difference).to_numpy() == pytest.approx(student, abs=1e-4)
+        assert frame.high_seeds.between(frame.difference, frame.difference + 2 * student).all()
+        assert frame.sd_first.between(0.1, 3).all()
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
@@ -106,14 +117,15 @@ def test_whatever_a_record_says_is_escaped(tmp_path: Path) -> None:
     records = grid(TASKS, none)
     for number, one in enumerate(records):
         one.study, one.encoder, one.device = evil, evil, f"{evil}{number % 2}"
-        one.config = config(one.strategy, one.target_task, loss=f"{evil}{number % 2}")
+        one.config = config(one.strategy, one.target_task, heads=f"{evil}{number % 2}")
+        one.config["strategy"]["label"] = one.config["method"]["label"] = evil
     records[0].status, records[0].score, records[0].error = "failed", None, evil
     records[1].status, records[1].score, records[1].error = "diverged", None, evil
     write(records, tmp_path / "study")
     foreign = tmp_path / "study" / "<script>"
     foreign.mkdir()
     (foreign / "result.json").write_text("{")
-    assert report(tmp_path / "study", "--by", "loss", "--out", tmp_path / "out") == 0
+    assert report(tmp_path / "study", "--by", "heads", "--out", tmp_path / "out") == 0
     page = (tmp_path / "out" / "index.html").read_text()
     assert "<script" not in page
     assert page.count("&lt;script&gt;x&lt;/script&gt;") > 5
@@ -133,6 +145,131 @@ def test_a_study_with_one_strategy_gives_its_scores(
     assert "MTL and STILTs can't be compared" in capsys.readouterr().err
 
 
+def test_any_two_strategies_are_compared(tmp_path: Path) -> None:
+    records = grid(TASKS, heuristic_holds, strategies=["single", "mtl", "mine"])
+    for one in records:
+        if one.strategy == "mine":
+            one.config["strategy"]["label"] = "<Mine>"
+    write(records, tmp_path / "study")
+    out = tmp_path / "out"
+    assert report(tmp_path / "study", "--compare", "mine,mtl", "--out", out) == 0
+    rules = pd.read_csv(out / "tables" / "heuristic.csv").rule
+    assert {"always <Mine>", "always MTL"} < set(rules)
+    comparisons = pd.read_csv(out / "tables" / "comparisons.csv")
+    assert set(comparisons.heuristic) == set(comparisons.winner) == {"mine", "mtl"}
+    assert set(comparisons.heuristic[comparisons.target_rows < comparisons.support_rows]) == {
+        "mine"
+    }
+    page = (out / "index.html").read_text()
+    for text in (
+        "&lt;Mine&gt; minus MTL in points. Blue: &lt;Mine&gt; is better; orange: MTL is better",
+        "The better of &lt;Mine&gt; and MTL minus single",
+        "expects &lt;Mine&gt; (above 0)",
+        "takes &lt;Mine&gt; where the target is smaller than the support, else MTL.",
+        "&lt;Mine&gt; and MTL differ in ",
+        "<h3>&lt;Mine&gt; against MTL, pair by pair</h3>",
+        "Student's t (above 0: &lt;Mine&gt; better)",
+    ):
+        assert text in page
+    assert "STILTs" not in page
+    assert "<Mine>" not in page
+
+
+def test_two_strategies_that_train_all_tasks_are_compared(tmp_path: Path) -> None:
+    records = grid(TASKS, none, strategies=["single", "mtl_all"])
+    other = grid(TASKS, none, strategies=["mtl_all"], random=1)
+    for one in other:
+        one.strategy = "all_then_target"
+        one.config["strategy"] |= {"name": one.strategy, "label": "ALL-THEN-TARGET"}
+    write([*records, *other], tmp_path / "study")
+    compare = "all_then_target,mtl_all"
+    assert report(tmp_path / "study", "--compare", compare, "--out", tmp_path / "out") == 0
+    drawn = (tmp_path / "out" / "figures" / "heat_map.svg").read_text()
+    assert ">all</text>" in drawn
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "per_task.csv")
+    assert {"ALL-THEN-TARGET", "MTL-ALL", "size heuristic"} < set(scores.choice)
+
+
+@pytest.mark.parametrize("compare", ["mtl", "mtl,nope", "mtl,mtl", "stilts,single", ","])
+def test_what_can_not_be_compared_is_one_sentence(
+    compare: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(grid(TASKS, none, seeds=[0]), tmp_path / "study")
+    assert report(tmp_path / "study", "--compare", compare, "--out", tmp_path / "out") == 1
+    assert capsys.readouterr().err == (
+        f"Change --compare: '{compare}' is not two of the strategies that the records have beside "
+        f"single: mtl, mtl_all, stilts.\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_without_one_of_the_two_has_its_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for heads, strategies in (("a", ["mtl", "mtl_all"]), ("b", ["mtl", "mine"])):
+        records = grid(TASKS, none, strategies=strategies)
+        for one in records:
+            one.config["heads"] = heads
+        write(records, tmp_path / "study" / heads)
+    out = tmp_path / "out"
+    arguments = (tmp_path / "study", "--by", "heads", "--compare", "mine,mtl", "--out", out)
+    assert report(*arguments) == 0
+    assert "heads=a: mine and MTL can't be compared" in capsys.readouterr().err
+    assert (out / "heads=a" / "tables" / "scores.csv").is_file()
+    assert (out / "heads=b" / "tables" / "comparisons.csv").is_file()
+
+
+def test_several_methods_have_a_column_and_maps_of_their_own(tmp_path: Path) -> None:
+    better = grid(TASKS, lambda *_: 0.05, strategies=["mtl"], method="mean")
+    write([*grid(TASKS, none), *better], tmp_path / "study")
+    out = tmp_path / "out"
+    assert report(tmp_path / "study", "--out", out) == 0
+    page = (out / "index.html").read_text()
+    assert "strategies MTL, MTL-ALL, single, STILTs, methods mean, sum, 5 seeds" in page
+    assert "MTL minus STILTs in points, method mean. Blue" in page
+    assert "MTL (mean) with " in page
+    assert page.count(">method</th>") == 4  # comparisons, best of pair, strategies, scores
+    drawn = {file.stem for file in (out / "figures").iterdir()}
+    assert drawn == {"heat_map_mean", "heat_map_sum", "best_of_pair", "regression"}
+    comparisons = pd.read_csv(out / "tables" / "comparisons.csv")
+    assert comparisons.groupby("method").size().to_dict() == {"mean": 6, "sum": 6}
+    scores = pd.read_csv(out / "tables" / "scores.csv")
+    assert scores[scores.strategy == "mtl"].groupby("method").size().to_dict() == {
+        "mean": 6,
+        "sum": 6,
+    }
+
+
+def test_one_method_is_not_shown(tmp_path: Path) -> None:
+    indifferent = grid(TASKS, none, strategies=["single", "stilts"], seeds=[7, 8], method="mean")
+    write([*grid(TASKS, none), *indifferent], tmp_path / "study")
+    assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert ">method</th>" not in page
+    assert "mean, sum" not in page
+    scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv")
+    assert set(scores.seeds[scores.strategy == "stilts"]) == {7}  # five, and two of the other
+
+
+def test_several_supports_are_one_support_of_that_name(tmp_path: Path) -> None:
+    records = [
+        record(strategy, target, support, TASKS, seed, 0.6 + seed / 100 + bonus)
+        for strategy, bonus in (("single", 0.0), ("stilts", 0.01), ("mtl", 0.05))
+        for target, support in (("rte", "mnli+cola"), ("rte", "mnli"), ("cola", "mnli+rte"))
+        for seed in range(3)
+    ]
+    write(records, tmp_path / "study")
+    out = tmp_path / "out"
+    assert report(tmp_path / "study", "--out", out) == 0
+    page = (out / "index.html").read_text()
+    assert "MTL with mnli+cola" in page
+    assert "Missing pairs" in page
+    comparisons = pd.read_csv(out / "tables" / "comparisons.csv")
+    sizes = comparisons.set_index("support").support_rows
+    assert sizes.to_dict() == {"mnli+cola": 1100, "mnli": 1000, "mnli+rte": 1010}
+    assert ">mnli+cola</text>" in (out / "figures" / "heat_map.svg").read_text()
+
+
 def test_an_incomplete_grid_is_counted_and_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,9 +277,9 @@ def test_an_incomplete_grid_is_counted_and_drawn(
     records[0].status, records[0].score, records[0].error = "failed", None, "out of memory"
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
-    said = capsys.readouterr().err
-    assert "Failed experiments: 1" in said
-    assert "Missing pairs of the grid: 2" in said
+    printed = capsys.readouterr().err
+    assert "Failed experiments: 1" in printed
+    assert "Missing pairs of the grid: 2" in printed
     page = (tmp_path / "out" / "index.html").read_text()
     assert "rte with cola, rte with mnli" in page
     assert "out of memory" in page
@@ -155,17 +292,21 @@ def test_what_has_no_score_is_counted_named_and_in_no_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = grid(TASKS, none)
-    lost = [one for one in records if one.strategy == "single"][:3]
-    lost[0].status, lost[0].score, lost[0].error = "diverged", None, "the loss was not finite"
-    for one in lost[1:]:
+    without = [one for one in records if one.strategy == "single"][:3]
+    without[0].status, without[0].score, without[0].error = (
+        "diverged",
+        None,
+        "the loss was not finite",
+    )
+    for one in without[1:]:
         one.score, one.metrics, one.undefined = None, {"f1": None}, ["f1"]
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
-    said = capsys.readouterr().err
-    assert "Experiments whose training has diverged: 1, in no mean and no test" in said
-    assert "Experiments whose score is not defined: 2, in no mean and no test" in said
-    assert said.count("A cell that lost seeds so looks better than it is.") == 2
-    assert "repeat" not in said
+    printed = capsys.readouterr().err
+    assert "Experiments whose training has diverged: 1, in no mean and no test" in printed
+    assert "Experiments whose score is not defined: 2, in no mean and no test" in printed
+    assert printed.count("A setting that lost seeds so looks better than it is.") == 2
+    assert "repeat" not in printed
     page = (tmp_path / "out" / "index.html").read_text()
     assert "single mnli, seed 42: the loss was not finite" in page
     assert page.count(": f1 is not defined where all labels of dev are the same") == 2
@@ -186,9 +327,9 @@ def test_collapsed_runs_are_counted_and_in_every_number(
         one.score = 0.0 if one.collapsed else one.score
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
-    said = capsys.readouterr()
-    assert "the same for every row of dev: rte 1 of 30. They are in all means" in said.err
-    assert re.search(r"^rte .*; 1 of their runs collapsed$", said.out, re.M)
+    printed = capsys.readouterr()
+    assert "the same for every row of dev: rte 1 of 30. They are in all means" in printed.err
+    assert re.search(r"^rte .*; 1 of their runs collapsed$", printed.out, re.M)
     page = (tmp_path / "out" / "index.html").read_text()
     assert "; 1 of their runs collapsed" in page
     assert page.count(">collapsed</th>") == 2  # by strategy, and in all scores
@@ -212,10 +353,10 @@ def test_older_records_without_a_correlation_are_read_and_it_is_said_as_what(
     cola[2].metrics["accuracy"] = 1.0
     write(records, tmp_path / "study")
     assert report(tmp_path / "study", "--out", tmp_path / "out") == 0
-    said = capsys.readouterr().err
-    assert "the same for every row of dev: cola 2 of 29." in said
-    assert "labels were the same: 2, taken as collapsed, with a correlation of 0." in said
-    assert "all labels of dev are the same: 1, taken as not defined." in said
+    printed = capsys.readouterr().err
+    assert "the same for every row of dev: cola 2 of 29." in printed
+    assert "labels were the same: 2, taken as collapsed, with a correlation of 0." in printed
+    assert "all labels of dev are the same: 1, taken as not defined." in printed
     scores = pd.read_csv(tmp_path / "out" / "tables" / "scores.csv").set_index("target")
     assert scores.loc["cola"].collapsed.sum() == 2
     assert scores.loc["rte"].collapsed.isna().all()  # nobody knows
@@ -270,7 +411,7 @@ def test_a_part_of_many_keys_has_a_folder_that_may_be_so_long(tmp_path: Path) ->
             one.tasks = {name: {"score": ["accuracy"]} for name in one.digests}
         write(records, tmp_path / rows)
     assert report(tmp_path, "--by", "tasks", "--out", tmp_path / "out") == 0
-    folders = [found.name for found in (tmp_path / "out").iterdir() if found.is_dir()]
+    folders = [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()]
     assert len(folders) == 2
     assert all(len(name) < 200 for name in folders)
 
@@ -283,7 +424,7 @@ def test_by_makes_a_part_of_each(tmp_path: Path) -> None:
         write(records, tmp_path / name)
     assert report(tmp_path, "--by", "sampling", "--out", tmp_path / "out") == 0
     for name in ("size", "uniform"):
-        part = tmp_path / "out" / part_folder(f"sampling.name={name}")
+        part = tmp_path / "out" / file_name(f"sampling.name={name}")
         assert (part / "figures" / "heat_map.svg").is_file()
     page = (tmp_path / "out" / "index.html").read_text()
     assert "<h2>sampling.name=size</h2>" in page
@@ -296,9 +437,9 @@ def test_what_is_no_study_is_one_sentence(
     if content:
         (tmp_path / "result.json").write_text(content)
     assert report(tmp_path, "--out", tmp_path / "out") == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("Change STUDY: there are no result records in ")
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert printed.startswith("Change STUDY: there are no result records in ")
 
 
 def test_a_study_that_failed_as_a_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -314,11 +455,11 @@ def test_the_report_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert report("study", "--wandb", "--out", "out") == 0
     (run,) = (tmp_path / "multirun" / "wandb").glob("offline-run-*")
     command = ["wandb", "leet", "inspect", "--json", str(run)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    (about,) = [found["run"] for found in map(json.loads, said.splitlines()) if "run" in found]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (about,) = [entry["run"] for entry in map(json.loads, shown.splitlines()) if "run" in entry]
     assert (about["run_group"], about["job_type"]) == ("planted", "report")
     logged = {file.name.split("_0_")[0] for file in (run / "files" / "media").rglob("*.*")}
-    assert {"page", "heat_map", "best_of_pair", "comparisons", "methods", "advice"} <= logged
+    assert {"page", "heat_map", "best_of_pair", "comparisons", "per_task", "advice"} <= logged
 
 
 def test_the_command(tmp_path: Path, command: Callable[..., CompletedProcess[str]]) -> None:

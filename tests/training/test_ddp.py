@@ -102,7 +102,7 @@ def test_two_devices_train_as_one(
 @given(
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
     count=st.integers(1, 5),
-    loss=st.sampled_from([Sum, Mean]),
+    method=st.sampled_from([Sum, Mean]),
 )
 def test_ranks_share_out_every_row_and_its_weight(
     counts: list[int], count: int, method: type[Method]

@@ -1,22 +1,16 @@
-"""What to do, per target, in words made from the numbers."""
+"""Says what to do, per target, in words made from the numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from tlbench.analysis.cells import cells
-from tlbench.analysis.comparisons import ALPHA
+from tlbench.analysis.names import THE_PAPERS, Labels, Sides
+from tlbench.analysis.settings import setting_means
+from tlbench.analysis.verdicts import EVIDENCE, NO_TEST, simultaneous, verdict
+from tlbench.records.definitions import ALL, BASELINE, NONE
 
-MATTERS = 0.005  # half a point
-EVIDENCE, NO_EVIDENCE, NO_DIFFERENCE, NO_TEST = (
-    "evidence",
-    "no evidence",
-    "no difference that matters",
-    "no test",
-)
-UNDECIDED = "not decided"
+UNDECIDED, EITHER = "not decided", "either"
 
 
 @dataclass(frozen=True)
@@ -24,8 +18,8 @@ class Advice:
     """The recommendation for a target (at one of its sizes).
 
     Attributes:
-        do: the recommended strategy, in words; against: what it is compared with.
-        verdict: one of the four words of this module.
+        do: the recommended candidate, in words; against: what it is compared with.
+        verdict: one of the four words of ``verdicts``.
         gain, low, high: of the best candidate, a fraction; the interval holds for all candidates
             of the target together, so that choosing the best of them does not flatter it.
         tried: the candidate of the highest mean, recommended or not.
@@ -56,115 +50,112 @@ class Advice:
         return f"{start}, 90% interval {100 * self.low:+.1f} to {100 * self.high:+.1f}{end}"
 
 
-def verdict(low: float, high: float) -> str:
-    """What an interval of a gain says."""
-    if np.isnan(low) or np.isnan(high):
-        return NO_TEST
-    if max(-low, high) <= MATTERS:
-        return NO_DIFFERENCE
-    return EVIDENCE if low > 0 or high < 0 else NO_EVIDENCE
-
-
-def advise(table: pd.DataFrame, comparisons: pd.DataFrame, gained: pd.DataFrame) -> list[Advice]:
-    """One advice a target and size: over ``single``, or without it MTL over STILTs, pair by pair.
-
-    The intervals are those of ``simultaneous``.
-    """
-    every = cells(table)
-    found = []
-    for _, group in gained.groupby(["target", "target_rows"], sort=False):
-        row, candidates = _best(group)
-        names = _name(row.strategy, row.support, row.support_rows, group)
-        said = verdict(row.low, row.high)
-        do = names if said == EVIDENCE and row.low > 0 else "single"
-        do = UNDECIDED if said == NO_TEST else do
-        found.append(_advice(row, said, do, names, "single", candidates, every))
-    known = {(advice.target, advice.target_rows) for advice in found}
-    for (target, rows), group in comparisons.groupby(["target", "target_rows"], sort=False):
-        if (target, rows) not in known:
-            together = group.assign(**simultaneous(group, one_control=False))
-            for row in together.itertuples():
-                found.append(_pair_advice(row, group, every))
-    return found
-
-
-def simultaneous(group: pd.DataFrame, one_control: bool) -> pd.DataFrame:
-    """Intervals of differences that hold for all rows at once with 90% (Bonferroni).
-
-    The spread is pooled over all scores of the target, as in an analysis of variance: a few seeds
-    of one candidate alone say too little of it. Assumes normal scores of equal spread.
+def advise(
+    table: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    gained: pd.DataFrame,
+    labels: Labels,
+    sides: Sides = THE_PAPERS,
+) -> list[Advice]:
+    """Return one advice a target and size: over the baseline, or without it pair by pair.
 
     Args:
-        one_control: the second side is the same for all rows, and its spread counts once.
+        table: records, as ``collect`` gives them.
+        comparisons: of both sides, for targets without a baseline.
+        gained: every setting over the baseline.
+        labels: how strategies and methods are called.
+        sides: what was compared.
 
     Returns:
-        ``low`` and ``high``; NaN without any spread.
+        Advice whose intervals are those of ``simultaneous``.
     """
-    freedom = group.seeds - 1
-    counted = freedom.index == freedom.idxmax()
-    second = freedom.where(counted, 0) if one_control else freedom
-    squares = (freedom * group.sd_first.fillna(0) ** 2).sum()
-    squares += (second * group.sd_second.fillna(0) ** 2).sum()
-    total = int(freedom.sum() + second.sum())
-    pooled = np.sqrt(squares / total) if total and squares > 0 else np.nan
-    quantile = stats.t.ppf(1 - ALPHA / len(group) / 2, max(total, 1))
-    half = quantile * pooled * np.sqrt(2 / group.seeds)
-    return pd.DataFrame({"low": group.difference - half, "high": group.difference + half})
+    means, keys = setting_means(table), ["target", "target_rows"]
+    advice = [_over_baseline(g, means, labels) for _, g in gained.groupby(keys, sort=False)]
+    advised = {(one.target, one.target_rows) for one in advice}
+    for size, group in comparisons.groupby(keys, sort=False):
+        if size not in advised:
+            advice += _pair_by_pair(group, means, labels, sides)
+    return advice
 
 
-def _best(group: pd.DataFrame) -> "tuple[pd.Series[object], int]":
-    """The candidate of the highest mean, and of how many: those that no seed is lost of."""
-    together = group.assign(**simultaneous(group, one_control=True))
-    enough = together[together.seeds == together.seeds.max()]
-    best: pd.Series[object] = enough.loc[enough.difference.idxmax()]
-    return best, len(enough)
-
-
-def _pair_advice(row: "pd.Series[object]", group: pd.DataFrame, every: pd.DataFrame) -> Advice:
-    mtl = _name("mtl", row.support, row.support_rows, group)
-    stilts = _name("stilts", row.support, row.support_rows, group)
-    said = verdict(row.low, row.high)
-    do = mtl if row.difference > 0 else stilts
-    do = {EVIDENCE: do, NO_TEST: UNDECIDED}.get(said, "either")
-    return _advice(row, said, do, mtl, stilts, 1, every)
-
-
-def _advice(
-    row: "pd.Series[object]",
-    said: str,
-    do: str,
-    tried: str,
-    against: str,
-    n: int,
-    every: pd.DataFrame,
-) -> Advice:
-    of_target = every[every.target == row.target]
-    sides = (row.strategy, "single") if against == "single" else ("mtl", "stilts")
-    compared = of_target[
-        (of_target.target_rows == row.target_rows)
-        & of_target.strategy.isin(sides)
-        & of_target.support.isin([row.support, "-"])
-        & of_target.support_rows.isin([row.support_rows, 0])
-    ]
+def _over_baseline(group: pd.DataFrame, means: pd.DataFrame, labels: Labels) -> Advice:
+    """Return the advice for a target: its best candidate, if that is better than the baseline."""
+    together = group.assign(**simultaneous(group, range(len(group)), [BASELINE] * len(group)))
+    # One that lost seeds may look better than it is.
+    complete = together[together.seeds == together.seeds.max()]
+    best = complete.loc[complete.difference.idxmax()]
+    tried = _candidate(best, best.strategy, best.method, group, labels)
+    baseline, word = labels.candidate(BASELINE, NONE), verdict(best.low, best.high)
+    do = tried if word == EVIDENCE and best.low > 0 else baseline
+    support = best.support, best.support_rows
+    settings = {(best.strategy, best.method, *support), (BASELINE, NONE, NONE, 0)}
     return Advice(
-        target=row.target,
-        target_rows=int(row.target_rows),
-        do=do,
+        do=UNDECIDED if word == NO_TEST else do,
         tried=tried,
-        against=against,
-        verdict=said,
-        gain=row.difference,
-        low=row.low,
-        high=row.high,
-        candidates=n,
-        majority=of_target.majority.mean(),
-        collapsed=int(compared.collapsed.sum()),
+        against=baseline,
+        candidates=len(complete),
+        **_numbers(best, settings, means),
     )
 
 
-def _name(strategy: str, support: str, support_rows: int, group: pd.DataFrame) -> str:
-    shown = {"mtl": "MTL", "stilts": "STILTs", "mtl_all": "MTL-ALL"}.get(strategy, strategy)
-    if support in ("-", "all"):
-        return shown
-    sizes = group[group.support == support].support_rows.nunique()
-    return f"{shown} with {support}" + (f" ({support_rows:,} rows)" if sizes > 1 else "")
+def _pair_by_pair(
+    group: pd.DataFrame, means: pd.DataFrame, labels: Labels, sides: Sides
+) -> list[Advice]:
+    """Return an advice for each of a target's pairs: the better side, or either."""
+    first, second = (
+        list(group[["support", "support_rows", method]].itertuples(index=False, name=None))
+        for method in ("method_first", "method_second")
+    )
+    together = group.assign(**simultaneous(group, first, second))
+    return [_of_pair(row, group, means, labels, sides) for _, row in together.iterrows()]
+
+
+def _of_pair(
+    row: "pd.Series[Any]",
+    group: pd.DataFrame,
+    means: pd.DataFrame,
+    labels: Labels,
+    sides: Sides,
+) -> Advice:
+    runs = (sides.first, row.method_first), (sides.second, row.method_second)
+    first, second = (_candidate(row, *run, group, labels) for run in runs)
+    better = first if row.difference > 0 else second
+    choice = {EVIDENCE: better, NO_TEST: UNDECIDED}
+    return Advice(
+        do=choice.get(verdict(row.low, row.high), EITHER),
+        tried=first,
+        against=second,
+        candidates=1,
+        **_numbers(row, {(*run, row.support, row.support_rows) for run in runs}, means),
+    )
+
+
+def _numbers(
+    row: "pd.Series[Any]", settings: set[tuple[str, str, str, int]], means: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what an advice says of a difference and of the settings that it is between."""
+    of_target = means[means.target == row.target]
+    of_size = of_target[of_target.target_rows == row.target_rows]
+    keys = of_size[["strategy", "method", "support", "support_rows"]]
+    is_compared = [key in settings for key in keys.itertuples(index=False, name=None)]
+    return {
+        "target": row.target,
+        "target_rows": int(row.target_rows),
+        "verdict": verdict(row.low, row.high),
+        "gain": row.difference,
+        "low": row.low,
+        "high": row.high,
+        "majority": of_target.majority.mean(),
+        "collapsed": int(of_size.collapsed[is_compared].sum()),
+    }
+
+
+def _candidate(
+    row: "pd.Series[Any]", strategy: str, method: str, group: pd.DataFrame, labels: Labels
+) -> str:
+    """Return a candidate in words: ``MTL with mnli``, with the size where the group has several."""
+    label = labels.candidate(strategy, method)
+    if row.support in (NONE, ALL):
+        return label
+    sizes = group[group.support == row.support].support_rows.nunique()
+    return f"{label} with {row.support}" + (f" ({row.support_rows:,} rows)" if sizes > 1 else "")

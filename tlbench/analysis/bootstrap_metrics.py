@@ -1,4 +1,4 @@
-"""Metrics of many runs under many weightings of the same rows, for the bootstrap over dev rows.
+"""Computes metrics of many runs under many weightings of the same rows: of dev, to bootstrap.
 
 The same metrics as ``tlbench.tasks.metrics`` computes once: there from logits, here from the saved
 predictions, for all resamples in a few matrix products. So a correlation is 0 in a resample whose
@@ -15,9 +15,10 @@ Array = NDArray[np.float64]
 
 
 def score(names: str, labels: Array, predictions: Array, weights: Array) -> Array:
-    """The mean of the metrics named ``a+b``.
+    """Return the mean of the metrics named ``a+b``.
 
     Args:
+        names: the metrics, joined by ``+``.
         labels: (rows,), class indices or numbers.
         predictions: (runs, rows), the same.
         weights: (resamples, rows), how often each row is drawn.
@@ -26,8 +27,8 @@ def score(names: str, labels: Array, predictions: Array, weights: Array) -> Arra
         Scores (runs, resamples), fractions; NaN where a metric is not defined.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = [METRICS[name](labels, predictions, weights) for name in names.split("+")]
-    return np.asarray(np.mean(found, axis=0))
+        metrics = [METRICS[name](labels, predictions, weights) for name in names.split("+")]
+    return np.asarray(np.mean(metrics, axis=0))
 
 
 def _accuracy(labels: Array, predictions: Array, weights: Array) -> Array:
@@ -37,39 +38,51 @@ def _accuracy(labels: Array, predictions: Array, weights: Array) -> Array:
 def _class_counts(
     labels: Array, predictions: Array, weights: Array, label: float
 ) -> tuple[Array, Array, Array]:
-    """For a class: rows of it found, rows said to be it (runs, resamples), rows of it."""
-    said, true = predictions == label, labels == label
-    return (said & true) @ weights.T, said @ weights.T, true @ weights.T
+    """Return the counts of a class in every resample.
+
+    Args:
+        labels, predictions, weights: as in ``score``.
+        label: the class.
+
+    Returns:
+        Rows rightly predicted to be it (runs, resamples), rows predicted to be it (runs,
+        resamples), rows of it (resamples,).
+    """
+    predicted, true = predictions == label, labels == label
+    return (predicted & true) @ weights.T, predicted @ weights.T, true @ weights.T
+
+
+def _f1_of(labels: Array, predictions: Array, weights: Array, label: float) -> Array:
+    hit, predicted, true = _class_counts(labels, predictions, weights, label)
+    return np.where(predicted + true > 0, 2 * hit / (predicted + true), np.nan)
 
 
 def _f1(labels: Array, predictions: Array, weights: Array) -> Array:
-    hit, said, true = _class_counts(labels, predictions, weights, 1.0)
-    return np.where(said + true > 0, 2 * hit / (said + true), np.nan)
+    return _f1_of(labels, predictions, weights, 1.0)
 
 
 def _macro_f1(labels: Array, predictions: Array, weights: Array) -> Array:
-    each = []
-    for label in np.union1d(labels, predictions):
-        hit, said, true = _class_counts(labels, predictions, weights, label)
-        each.append(np.where(said + true > 0, 2 * hit / (said + true), np.nan))
+    classes = np.union1d(labels, predictions)
+    each = [_f1_of(labels, predictions, weights, label) for label in classes]
     return np.asarray(np.nanmean(each, axis=0))
 
 
 def _matthews(labels: Array, predictions: Array, weights: Array) -> Array:
+    # Of several classes: Gorodkin (2004), as in scikit-learn.
     rows = weights.sum(axis=1)
     right = (predictions == labels) @ weights.T
-    product = squared_said = squared_true = 0.0 * right
+    product = squares = true_squares = 0.0 * right
     for label in np.union1d(labels, predictions):
-        _, said, true = _class_counts(labels, predictions, weights, label)
-        product = product + said * true
-        squared_said, squared_true = squared_said + said**2, squared_true + true**2
-    return _correlation(right * rows - product, rows**2 - squared_said, rows**2 - squared_true)
+        _, predicted, true = _class_counts(labels, predictions, weights, label)
+        product = product + predicted * true
+        squares, true_squares = squares + predicted**2, true_squares + true**2
+    return _correlation(right * rows - product, rows**2 - squares, rows**2 - true_squares)
 
 
 def _correlation(covariance: Array, of_predictions: Array, of_labels: Array) -> Array:
-    """From the covariance and both variances, up to a factor that all three share."""
-    found = np.where(of_predictions > 0, covariance / np.sqrt(of_predictions * of_labels), 0.0)
-    return np.where(of_labels > 0, found, np.nan)
+    """Return the correlation of a covariance and both variances, up to a factor of all three."""
+    ratio = np.where(of_predictions > 0, covariance / np.sqrt(of_predictions * of_labels), 0.0)
+    return np.where(of_labels > 0, ratio, np.nan)
 
 
 def _pearson(labels: Array, predictions: Array, weights: Array) -> Array:
@@ -85,12 +98,12 @@ def _spearman(labels: Array, predictions: Array, weights: Array) -> Array:
 
 
 def _of_centred(x: Array, y: Array, weights: Array) -> Array:
-    """Correlations (resamples,) of values less their means, (resamples, rows)."""
+    """Return correlations (resamples,) of values less their means, (resamples, rows)."""
     return _correlation(*((weights * product).sum(axis=1) for product in (x * y, x * x, y * y)))
 
 
 def _centred(values: Array, weights: Array) -> Array:
-    """Values (rows,) less their mean in every resample, (resamples, rows), and scaled to 1.
+    """Return values (rows,) less their mean in every resample, (resamples, rows), and scaled to 1.
 
     Exactly 0 where all those drawn are equal, and no square is 0 or infinite elsewhere.
     """
@@ -103,9 +116,10 @@ def _centred(values: Array, weights: Array) -> Array:
 
 
 def _ranks(values: Array, weights: Array) -> Array:
-    """Mean ranks of values (rows,) in every resample, (resamples, rows)."""
+    """Return mean ranks of values (rows,) in every resample, (resamples, rows)."""
     sort = np.argsort(values, kind="stable")
     _, starts, place = np.unique(values[sort], return_index=True, return_inverse=True)
+    # Of tied rows all count as the middle one of their places, drawn as often as they are.
     tied = np.add.reduceat(weights[:, sort], starts, axis=1)
     ranks = np.cumsum(tied, axis=1) - (tied - 1) / 2
     back = np.empty_like(sort)

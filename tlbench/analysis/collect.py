@@ -1,4 +1,4 @@
-"""The records of any number of studies, as one pandas table."""
+"""Collects the records of any number of studies into one pandas table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,15 @@ import pandas as pd
 
 from tlbench.analysis.protocol import Protocols
 from tlbench.errors import UserError
+from tlbench.records.definitions import label_of, method_label_of, method_of, support_of
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.record import CONDITIONS, ResultRecord
 from tlbench.tasks.metric_names import CORRELATIONS
 
-EXPERIMENT = ["strategy", "target", "support", "target_rows", "support_rows", "seed"]
+PAIR = ["target", "support", "target_rows", "support_rows"]
+SETTING = ["strategy", "method", *PAIR]  # what the seeds of one mean share
+EXPERIMENT = [*SETTING, "seed"]
 _COPIED = (
     "study",
     "strategy",
@@ -39,8 +42,10 @@ class Records:
 
     Attributes:
         table: one row a record. Scores are fractions; ``target_rows`` and ``support_rows`` are
-            the rows trained on, ``support`` is ``-`` for none and ``all`` for all tasks together,
-            ``protocol`` is a number in ``protocols``.
+            the rows trained on, ``support`` is ``-`` for none, ``all`` for all tasks together,
+            else the names joined by ``+``. ``method`` is ``-`` where it has no effect; ``label``
+            and ``method_label`` are how people read the strategy and the method. ``protocol`` is
+            a number in ``protocols``.
             ``outcome``, ``reason`` and ``collapsed`` are those of ``by_present_rules``, and
             ``taken_as`` is what an older record's undefined correlation was taken as by them:
             ``collapsed``, ``one label``, or ``""`` where there is none.
@@ -54,7 +59,7 @@ class Records:
 
 
 def collect(folders: Iterable[str | Path]) -> Records:
-    """Every record below the folders, and in files of packed records.
+    """Read every record below the folders, and in files of packed records.
 
     Raises:
         UserError: if one is not there, or none of them holds a record that can be read.
@@ -66,7 +71,11 @@ def collect(folders: Iterable[str | Path]) -> Records:
             rows.append(_row(read(), file, protocols))
         except UserError as error:
             problems.append(str(error))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:  # JSON of the right keys, but not ours
             problems.append(f"{file} is not a result record ({error}); remove it.")
     if not rows:
         unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
@@ -77,51 +86,62 @@ def collect(folders: Iterable[str | Path]) -> Records:
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:
-    """The records that have a score, one for each experiment."""
+    """Return the records that have a score, one for each experiment."""
     return _once(table[table.outcome == "scored"])
 
 
 def trained(table: pd.DataFrame) -> pd.DataFrame:
-    """The records of what was trained, with a score or without, one for each experiment."""
+    """Return the records of what was trained, with a score or without, one for each experiment."""
     return _once(table[table.outcome != "failed"])
 
 
 def _once(table: pd.DataFrame) -> pd.DataFrame:
+    # Folders of several studies may repeat an experiment; a seed that counts twice would look like
+    # two that agree.
     return table.drop_duplicates(EXPERIMENT, keep="last")
 
 
-def _row(found: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
-    record = with_later_keys(by_present_rules(found))
-    config, rows = record.config, _sizes(record)
-    everything = config.get("strategy", {}).get("supports") == "all"
-    if everything or record.strategy == "mtl_all":
-        support = "all"
-    else:
-        support = "+".join(record.support_tasks) or "-"
+def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
+    record = with_later_keys(by_present_rules(as_read))
+    rows = _sizes(record)
     return {
         **{name: getattr(record, name) for name in _COPIED},
+        "label": label_of(record),
+        "method": method_of(record),
+        "method_label": method_label_of(record),
         "target": str(record.target_task),
-        "support": support,
+        "support": support_of(record),
         "target_rows": int(rows.get(record.target_task, 0)),
         "support_rows": sum(n for task, n in rows.items() if task != record.target_task),
         "score": _number(record.score),
         "majority_score": _number(record.majority_score),
-        "metric": "+".join(config.get("target_task", {}).get("score", ())),
-        "taken_as": _taken_as(found, record),
+        "metric": "+".join(record.config.get("target_task", {}).get("score", ())),
+        "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),
         **{f"stage_{cost}": _each(record, cost) for cost in ("steps", "instances")},
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
         "conditions": _together([_conditions(stage) for stage in record.stages]),
-        "store": config.get("store_dir", ""),
-        "wandb_project": config.get("logger", {}).get("project") or "",
-        "wandb_entity": config.get("logger", {}).get("entity") or "",
+        **_places(record.config),
         "protocol": protocols.number(record),
         "file": file,
     }
 
 
+def _places(config: dict[str, Any]) -> dict[str, str]:
+    """Return where a record's stages are kept and where its job was logged."""
+    wandb = (config.get("logger") or {}).get("wandb") or {}
+    return {
+        "store": config.get("store_dir", ""),
+        "wandb_project": wandb.get("project") or "",
+        "wandb_entity": wandb.get("entity") or "",
+    }
+
+
 def _sizes(record: ResultRecord) -> dict[str, int]:
-    """By task how many different rows were trained on: what two stages draw of it is nested."""
+    """Return by task how many different rows were trained on.
+
+    What two stages draw of a task is nested, so it is the most that one of them has.
+    """
     sizes = dict(record.train_rows) if not record.stages else {}
     for stage in record.stages:
         for task, rows in stage["train_rows"].items():
@@ -130,18 +150,18 @@ def _sizes(record: ResultRecord) -> dict[str, int]:
 
 
 def _each(record: ResultRecord, cost: str) -> str:
-    """What every stage cost, in their order; empty where an older record does not say."""
+    """Return what every stage cost, in their order; empty where an older record does not say."""
     return " ".join(str(stage[cost]) for stage in record.stages)
 
 
 def _of_stages(record: ResultRecord, name: str) -> str | None:
-    """The values of all stages, each once; of an older record the last stage's."""
+    """Return the values of all stages, each once; of an older record the last stage's."""
     values = [stage.get(name) for stage in record.stages] or [getattr(record, name)]
     return _together([_words(value) if isinstance(value, dict) else value for value in values])
 
 
 def _conditions(stage: dict[str, Any]) -> str:
-    """What may have changed bits of a stage, its device aside."""
+    """Return what may have changed bits of a stage, its device aside."""
     return _words({name: stage.get(name) for name in CONDITIONS if name != "device"})
 
 
@@ -150,7 +170,7 @@ def _words(values: dict[str, Any]) -> str:
 
 
 def _together(values: Sequence[str | None]) -> str | None:
-    """Different values, each once; None for nothing."""
+    """Join different values, each once; None for nothing."""
     return " | ".join(dict.fromkeys(value for value in values if value)) or None
 
 

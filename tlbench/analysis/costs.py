@@ -1,51 +1,47 @@
-"""What scores cost: steps and instances per strategy, per point gained, with and without reuse."""
+"""Adds up what scores cost: steps and instances, per point gained, with and without reuse."""
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
-from tlbench.analysis.cells import CELL, cells
-from tlbench.analysis.collect import trained
+from tlbench.analysis.collect import SETTING, trained
+from tlbench.analysis.settings import setting_means
+from tlbench.records.definitions import BASELINE
 
 
 def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
-    """By cell: score, steps, instances, gain over single and instances per point of it.
+    """Return by setting score, steps, instances, gain over the baseline and instances per point.
 
-    ``instances_per_point`` is the instances beyond single's for each point (a hundredth) gained;
-    NaN where nothing is gained.
+    ``instances_per_point`` is the instances beyond the baseline's for each point (a hundredth)
+    gained; NaN where nothing is gained.
     """
-    found = cells(table)
-    alone = found[found.strategy == "single"].set_index(["target", "target_rows"]).instances
-    found = found.merge(gained[[*CELL, "difference"]], on=CELL, how="left")
-    singles = alone.reindex(pd.MultiIndex.from_frame(found[["target", "target_rows"]]))
-    more = found.instances - singles.to_numpy()
-    gain = found.difference.where(found.difference > 0)
-    return found.assign(gain=found.difference, instances_per_point=more / (100 * gain)).drop(
-        columns="difference"
-    )
+    means, size = setting_means(table), ["target", "target_rows"]
+    baseline = means[means.strategy == BASELINE].set_index(size).instances
+    gain = gained[[*SETTING, "difference"]].rename(columns={"difference": "gain"})
+    means = means.merge(gain, on=SETTING, how="left")
+    more = means.instances - baseline.reindex(pd.MultiIndex.from_frame(means[size])).to_numpy()
+    return means.assign(instances_per_point=more / (100 * means.gain.where(means.gain > 0)))
 
 
 def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
-    """Means over a strategy's cells of score, majority class, gain, steps and instances.
+    """Return by strategy and method the means over settings of scores, gains and costs.
 
-    ``collapsed`` counts its runs.
-
-    The majority class has none where it is not defined for a cell that the score is a mean of.
+    ``collapsed`` counts runs. The majority class has no mean where it is not defined for a setting
+    that the score is a mean of.
     """
     columns = ["score", "majority", "gain", "steps", "instances"]
-    grouped = budget.groupby("strategy", sort=False)
-    counts = {"cells": grouped.size(), "collapsed": grouped.collapsed.sum(min_count=1)}
+    grouped = budget.groupby(["strategy", "method"], sort=False)
+    counts = {"settings": grouped.size(), "collapsed": grouped.collapsed.sum(min_count=1)}
     frame = grouped[columns].mean().assign(**counts)
-    frame["majority"] = frame.majority.where(grouped.majority.count() == frame.cells)
-    alone = frame.instances.get("single", np.nan)
+    frame["majority"] = frame.majority.where(grouped.majority.count() == frame.settings)
+    frame = frame.reset_index()
+    baseline = frame.instances[frame.strategy == BASELINE].mean()
     gain = frame.gain.where(frame.gain > 0)
-    frame["instances_per_point"] = (frame.instances - alone) / (100 * gain)
-    return frame.reset_index()
+    return frame.assign(instances_per_point=(frame.instances - baseline) / (100 * gain))
 
 
 def totals(table: pd.DataFrame) -> pd.DataFrame:
-    """Steps and instances of the whole study: every stage once, and as if nothing were reused.
+    """Return steps and instances of the whole study: each stage once, and as if none were reused.
 
     What has diverged or has no defined score has cost them too.
 
@@ -53,19 +49,20 @@ def totals(table: pd.DataFrame) -> pd.DataFrame:
     a start stage is that of a record that ends with it, else what the record found trained; where
     neither says, it counts with the stage after it, so the total with reuse is never too low.
     """
-    found = trained(table)
+    runs = trained(table)
     rows = []
     for cost in ("steps", "instances"):
-        without = int(found[cost].sum())
-        with_reuse = sum(_stage_costs(found, cost).values())
+        without = int(runs[cost].sum())
+        with_reuse = sum(_stage_costs(runs, cost).values())
         rows.append({"cost": cost, "with_reuse": with_reuse, "without_reuse": without})
     return pd.DataFrame(rows)
 
 
-def _stage_costs(found: pd.DataFrame, cost: str) -> dict[str, int]:
-    costs = _known_costs(found, cost)
-    plans = sorted(_plans(found, cost), key=lambda plan: len(plan[0]))
+def _stage_costs(runs: pd.DataFrame, cost: str) -> dict[str, int]:
+    costs = _known_costs(runs, cost)
+    plans = sorted(_plans(runs, cost), key=lambda plan: len(plan[0]))
     for stages, total, reused in plans:  # a start's part where one of its users has it reused
+        # Shorter plans come first, so that a start is known before what follows it.
         if len(stages) == 1:
             costs.setdefault(stages[0], total)
         elif stages[0] not in costs and 0 < reused < total and len(stages) == 2:
@@ -76,17 +73,17 @@ def _stage_costs(found: pd.DataFrame, cost: str) -> dict[str, int]:
     return costs
 
 
-def _known_costs(found: pd.DataFrame, cost: str) -> dict[str, int]:
-    """By stage, what the records say that it cost."""
+def _known_costs(runs: pd.DataFrame, cost: str) -> dict[str, int]:
+    """Return by stage what the records say that it cost."""
     costs: dict[str, int] = {}
-    for stages, each in found[["stages", f"stage_{cost}"]].itertuples(index=False):
+    for stages, each in runs[["stages", f"stage_{cost}"]].itertuples(index=False):
         if each:
             costs |= dict(zip(str(stages).split(), map(int, str(each).split()), strict=True))
     return costs
 
 
-def _plans(found: pd.DataFrame, cost: str) -> Iterator[tuple[list[str], int, int]]:
-    """Of every record: its stages, what they cost, and what of it was there before."""
-    columns = found[["stages", cost, f"{cost}_reused", "file"]]
+def _plans(runs: pd.DataFrame, cost: str) -> Iterator[tuple[list[str], int, int]]:
+    """Yield every record's stages, what they cost, and what of it was in the store before."""
+    columns = runs[["stages", cost, f"{cost}_reused", "file"]]
     for stages, total, reused, file in columns.itertuples(index=False):
         yield str(stages).split() or [str(file)], int(total), int(reused)

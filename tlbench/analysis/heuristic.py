@@ -1,72 +1,78 @@
-"""The size heuristic: how often it is right, what following it costs, where the crossover is.
+"""Judges the size heuristic: how often it is right, what following it costs, where sizes cross.
 
-It says MTL where the target has fewer training rows than the support, STILTs elsewhere (Weller et
-al. 2022). A pair is *applicable* where the paper's test finds a difference.
+Of two strategies it says the first where the target has fewer training rows than the support, the
+second elsewhere: in the paper MTL, and STILTs (Weller et al. 2022). A pair is *applicable* where
+the paper's test finds a difference.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy import stats
 
 from tlbench.analysis.comparisons import ALPHA
+from tlbench.analysis.names import THE_PAPERS, Sides
 
-RULES = ("size heuristic", "always MTL", "always STILTs", "majority")
+HEURISTIC, MAJORITY = "size heuristic", "majority"
 
 
-def judge(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons with what the heuristic says and what was found.
+def judge(comparisons: pd.DataFrame, sides: Sides = THE_PAPERS) -> pd.DataFrame:
+    """Return the comparisons with what the heuristic says and which side has the higher mean.
 
-    Adds ``heuristic`` and ``winner`` (``mtl``, ``stilts``; the winner is ``""`` in a tie),
+    Adds ``heuristic`` and ``winner`` (a side's name; the winner is ``""`` in a tie),
     ``applicable`` and ``miss``: applicable and the heuristic is wrong.
     """
-    smaller = comparisons.target_rows < comparisons.support_rows
+    is_smaller = comparisons.target_rows < comparisons.support_rows
     d = comparisons.difference
-    found = comparisons.assign(
-        heuristic=np.where(smaller, "mtl", "stilts"),
-        winner=np.select([d > 0, d < 0], ["mtl", "stilts"], ""),
+    judged = comparisons.assign(
+        heuristic=np.where(is_smaller, *sides.names),
+        winner=np.select([d > 0, d < 0], sides.names, ""),
         applicable=comparisons.student_p < ALPHA,
     )
-    return found.assign(miss=found.applicable & (found.heuristic != found.winner))
+    return judged.assign(miss=judged.applicable & (judged.heuristic != judged.winner))
 
 
-def accuracy(judged: pd.DataFrame) -> pd.DataFrame:
-    """Each rule's accuracy, with an exact binomial interval, and its regret.
+def rules(judged: pd.DataFrame, sides: Sides = THE_PAPERS) -> "dict[str, pd.Series[str]]":
+    """Return what each rule says for every pair: the name of a side.
+
+    They are the heuristic, always one side, and the majority: always the side that wins most often
+    here, so that no constant rule does better.
+    """
+
+    def always(side: str) -> "pd.Series[str]":
+        return pd.Series(side, index=judged.index, dtype=object)
+
+    scope = judged[judged.applicable] if judged.applicable.any() else judged
+    wins = [int((scope.winner == side).sum()) for side in sides.names]
+    return {
+        HEURISTIC: judged.heuristic,
+        f"always {sides.first_label}": always(sides.first),
+        f"always {sides.second_label}": always(sides.second),
+        MAJORITY: always(sides.first if wins[0] >= wins[1] else sides.second),
+    }
+
+
+def accuracy(judged: pd.DataFrame, sides: Sides = THE_PAPERS) -> pd.DataFrame:
+    """Return each rule's accuracy, with an exact binomial interval, and its regret.
 
     The regret is the mean over all pairs of the better strategy's score minus the chosen one's, a
-    fraction. ``majority`` always says what wins most often here, so no constant rule does better.
-    The interval treats pairs as independent.
+    fraction. The interval treats pairs as independent.
     """
     rows = []
-    for name in RULES:
-        choice = choices(judged, name)
+    has_winner = judged.winner != ""
+    for name, choice in rules(judged, sides).items():
         row: dict[str, object] = {"rule": name}
-        for cells, part in (("applicable", judged.applicable), ("all", judged.winner != "")):
+        for pairs, part in (("applicable", judged.applicable), ("all", has_winner)):
             n, right = int(part.sum()), int((choice == judged.winner)[part].sum())
-            row |= {f"{cells}_pairs": n, f"{cells}_right": right}
-            row |= dict(zip(_named(cells), _proportion(right, n), strict=True))
-        wrong = (judged.winner != "") & (choice != judged.winner)
-        row["regret"] = judged.difference.abs().where(wrong, 0.0).mean()
+            share, low, high = _proportion(right, n)
+            row |= {f"{pairs}_pairs": n, f"{pairs}_right": right, f"{pairs}_accuracy": share}
+            row |= {f"{pairs}_low": low, f"{pairs}_high": high}
+        is_wrong = has_winner & (choice != judged.winner)
+        row["regret"] = judged.difference.abs().where(is_wrong, 0.0).mean()
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def choices(judged: pd.DataFrame, rule: str) -> "pd.Series[str]":
-    """What a rule of ``RULES`` says for every pair: ``mtl`` or ``stilts``."""
-    if rule == "size heuristic":
-        return judged.heuristic
-    if rule == "majority":
-        scope = judged[judged.applicable] if judged.applicable.any() else judged
-        often = (scope.winner == "mtl").sum() >= (scope.winner == "stilts").sum()
-        return pd.Series("mtl" if often else "stilts", index=judged.index)
-    return pd.Series("mtl" if rule == "always MTL" else "stilts", index=judged.index)
-
-
-def _named(cells: str) -> list[str]:
-    return [f"{cells}_{name}" for name in ("accuracy", "low", "high")]
 
 
 def _proportion(right: int, n: int) -> tuple[float, float, float]:
@@ -100,7 +106,7 @@ class Regression:
 
 
 def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | None:
-    """Least squares of Student's t on log10(target rows / support rows), pairs as independent.
+    """Fit Student's t on log10(target rows / support rows) by least squares, pairs independent.
 
     Returns:
         None with fewer than three pairs that have a t, or where all sizes or all t are equal.
@@ -108,18 +114,20 @@ def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | Non
     usable = comparisons[comparisons.student_t.notna() & (comparisons.support_rows > 0)]
     x = np.log10(usable.target_rows / usable.support_rows).to_numpy(float)
     t = usable.student_t.to_numpy(float)
+    # Two points have a line, and no error of it.
     if len(usable) < 3 or np.ptp(x) == 0 or np.ptp(t) == 0:
         return None
-    fit = sm.OLS(t, sm.add_constant(x)).fit()
-    a, b = map(float, fit.params)
-    covariance = fit.cov_params()
-    low, high = fieller(a, b, covariance, stats.t.ppf(1 - alpha / 2, fit.df_resid))
+    line = stats.linregress(x, t)
+    a, b = float(line.intercept), float(line.slope)
+    shared = -x.mean() * line.stderr**2  # the intercept is the mean of t, less slope times mean x
+    covariance = np.array([[line.intercept_stderr**2, shared], [shared, line.stderr**2]])
+    low, high = fieller(a, b, covariance, stats.t.ppf(1 - alpha / 2, len(usable) - 2))
     return Regression(
         pairs=len(usable),
         intercept=a,
         slope=b,
-        p=float(fit.pvalues[1]),
-        r2=float(fit.rsquared),
+        p=float(line.pvalue),
+        r2=float(line.rvalue**2),
         crossover=np.nan if low is None else 10 ** (-a / b),
         low=None if low is None else 10**low,
         high=None if high is None else 10**high,
@@ -129,10 +137,19 @@ def regress(comparisons: pd.DataFrame, alpha: float = ALPHA) -> Regression | Non
 
 def fieller(
     a: float, b: float, covariance: NDArray[np.float64], t: float
-) -> tuple[float | None, ...]:
-    """The ends of the x at which ``a + b x`` may be 0 (Fieller 1954); None, None if unbounded."""
+) -> tuple[float | None, float | None]:
+    """Return the ends of the x at which ``a + b x`` may be 0 (Fieller 1954).
+
+    Args:
+        a, b: intercept and slope.
+        covariance: of both, (2, 2).
+        t: the quantile of Student's distribution at which 0 is left out.
+
+    Returns:
+        None, None if the interval is not bounded.
+    """
     square = b**2 - t**2 * covariance[1, 1]
-    if square <= 0:
+    if square <= 0:  # the slope may be 0, so that the line may cross 0 anywhere
         return None, None
     half = a * b - t**2 * covariance[0, 1]
     rest = a**2 - t**2 * covariance[0, 0]

@@ -1,4 +1,4 @@
-"""What difference a study's seeds could have seen."""
+"""Computes what difference a study's seeds could have seen."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ POWER = 0.8
 
 
 def power(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """By target, the smallest true difference that is found four times in five.
+    """Return by target the smallest true difference that is found four times in five.
 
     Takes the spread that was seen, pooled over the target's pairs, as the true one. ``paired``
     and ``student`` are at p < 0.1 for one pair, ``paired_holm`` at the strictest level of Holm's
@@ -39,19 +39,21 @@ def power(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def detectable(n: int, alpha: float, paired: bool, power: float = POWER) -> float:
-    """The effect in standard deviations that a two-sided t-test over ``n`` seeds would see.
+    """Return the effect in standard deviations that a two-sided t-test over ``n`` seeds would see.
 
     Args:
+        n: the seeds of each side.
+        alpha: the level of the test.
         paired: over ``n`` differences; else over two samples of ``n``.
+        power: how often the effect would be found.
     """
     freedom = n - 1 if paired else 2 * n - 2
     scale = np.sqrt(n) if paired else np.sqrt(n / 2)
     critical = stats.t.ppf(1 - alpha / 2, freedom)
 
-    def short(shift: float) -> float:
+    def surplus(shift: float) -> float:
         return float(stats.nct.sf(critical, freedom, shift)) - power
 
     # The far tail is left out: at this power it is below 1e-4, where scipy loses it anyway.
     # At twice the critical value more than 95% are found, whatever the level and the seeds.
-    # statsmodels' solve_power gives up at few seeds and strict levels; elsewhere this agrees.
-    return float(brentq(short, 0.0, 2 * critical) / scale)
+    return float(brentq(surplus, 0.0, 2 * critical) / scale)

@@ -1,9 +1,9 @@
-"""Which records belong together: those that agree in all that is no experiment's choice.
+"""Finds out which records belong together: those that agree in all that no experiment chooses.
 
-That is their configs, what their tasks are (definitions and rows), and what a strategy of one name
-is. Records that do not are
-never averaged: a report is about one protocol, or with ``--by`` about each apart. What changes
-where a run went and not what it was, versions and devices, is named.
+That is their configs, what their tasks are (definitions and rows), and what a strategy or a method
+of one name is. Records that do not agree are never averaged: a report is about one protocol, or
+with ``--by`` about each apart. What changes where a run went and not what it was, versions and
+devices, is named.
 """
 
 from collections import defaultdict
@@ -14,14 +14,15 @@ import pandas as pd
 
 from tlbench.config.identity import NEUTRAL_KEYS, affects_training, flatten, is_under
 from tlbench.errors import UserError
-from tlbench.records.definitions import PREFIX, plan_key, task_keys
+from tlbench.records.definitions import TASKS, choice_keys, task_keys, without_effect
 from tlbench.records.record import ResultRecord
 
-# A task, a strategy and a seed are what a study compares; sizes are a table's own columns.
+# What a study compares: tables have columns of their own for it.
 _CHOSEN = (
     "target_task",
     "support_task",
     "strategy",
+    "method",
     "seed",
     "subsample_size.target",
     "subsample_size.support",
@@ -34,32 +35,33 @@ class Protocols:
 
     Configs are compared section by section, each flattened once: a large study has many records
     and few distinct sections.
+
+    Attributes:
+        flat: by number, the dotted keys that matter to its records, with their values.
     """
 
     def __init__(self) -> None:
         self.flat: list[dict[str, str]] = []
         self._sections: dict[tuple[str, str], dict[str, str]] = {}
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
-        self._known: dict[tuple[Any, ...], int] = {}
+        self._numbered: dict[tuple[Any, ...], int] = {}
 
     def number(self, record: ResultRecord) -> int:
-        """The number of a record's protocol; ``flat`` has at it the keys that matter to it."""
-        strategy, config = record.strategy, record.config
-        defined = task_keys(record) | plan_key(record)
+        """Return the number of a record's protocol."""
+        config, ignored = record.config, without_effect(record)
+        defined = task_keys(record) | choice_keys(record)
         texts = tuple((name, repr(value)) for name, value in config.items() if name not in _ASIDE)
-        tasks = config.get("strategy", {})
-        mixed = str(tasks.get("tasks")) if tasks.get("supports") == "all" else ""
-        key = (strategy, mixed, texts, *defined.items())
-        if key not in self._known:
-            flat = {"strategy.tasks": mixed} if mixed else {}
+        everything = (ignored, texts, *defined.items())
+        if everything not in self._numbered:
+            flat: dict[str, str] = {}
             for name, text in texts:
                 flat |= self._section(name, text, config[name])
-            flat = {k: v for k, v in flat.items() if affects_training(k, strategy)} | defined
+            flat = {k: v for k, v in flat.items() if affects_training(k, ignored)} | defined
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
                 self.flat.append(flat)
-            self._known[key] = number
-        return self._known[key]
+            self._numbered[everything] = number
+        return self._numbered[everything]
 
     def _section(self, name: str, text: str, value: Any) -> dict[str, str]:
         if (name, text) not in self._sections:
@@ -75,23 +77,27 @@ _ASIDE = {key for key in (*_CHOSEN, *NEUTRAL_KEYS) if "." not in key}
 
 
 def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
-    """The keys that differ within a target, each with its values in the order found.
+    """Return the keys that differ within a target, each with its values in the order found.
 
     A key that differs only between targets, as a learning rate of each task's own, keeps what
     is compared together; so does one that is the seed, and a key of a task that differs only where
     the configs do, as the rows of two suites.
     """
-    found = _within_targets(table, protocols)
-    of_config = {key: values for key, values in found.items() if not is_under(key, (PREFIX,))}
+    different = _within_targets(table, protocols)
+    of_config = {key: values for key, values in different.items() if not is_under(key, (TASKS,))}
     parts = split(table, protocols, list(of_config)) if of_config else [({}, table)]
     inside = {key for _, part in parts for key in _within_targets(part, protocols)}
-    return of_config | {k: v for k, v in found.items() if k in inside and k not in of_config}
+    return of_config | {k: v for k, v in different.items() if k in inside and k not in of_config}
 
 
 def between_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
-    """The keys of a task that differ, each with its values; for records that agree in a target."""
-    of_tasks = _within_targets(table.assign(target=""), protocols)
-    return {key: values for key, values in of_tasks.items() if is_under(key, (PREFIX,))}
+    """Return the keys of a task that differ between targets, each with its values.
+
+    Args:
+        table: records that agree within every target.
+    """
+    different = _within_targets(table.assign(target=""), protocols)
+    return {key: values for key, values in different.items() if is_under(key, (TASKS,))}
 
 
 def _within_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:
@@ -107,31 +113,32 @@ def _within_targets(table: pd.DataFrame, protocols: Protocols) -> dict[str, list
     return {
         key: list(order[key])
         for key, targets in values.items()
-        if not is_seed[key] and any(len(found) > 1 for found in targets.values())
+        if not is_seed[key] and any(len(of_target) > 1 for of_target in targets.values())
     }
 
 
 def named_differences(table: pd.DataFrame) -> dict[str, list[str]]:
-    """What differs and keeps records together: versions, revisions and devices."""
-    known = table[table.status != "failed"]
-    columns = {name: known[name].dropna() for name in NAMED if name != "study"}
-    return {name: list(found.unique()) for name, found in columns.items() if found.nunique() > 1}
+    """Return what differs and keeps records together: versions, revisions and devices."""
+    trained = table[table.status != "failed"]
+    columns = {name: trained[name].dropna().unique() for name in NAMED if name != "study"}
+    return {name: list(values) for name, values in columns.items() if len(values) > 1}
 
 
 def split(
     table: pd.DataFrame, protocols: Protocols, keys: Sequence[str]
 ) -> list[tuple[dict[str, str], pd.DataFrame]]:
-    """The records by their values of config keys or of the columns in ``NAMED``.
+    """Split the records by their values of config keys or of the columns in ``NAMED``.
 
-    A record to which a key does not matter, as sampling to ``single``, or that does not know it, as
-    an older one the rows, belongs to every part that it fits. No part has two values of a key, and
-    every record is in one.
+    A record to which a key does not matter, as sampling to a task alone, or that does not know it,
+    as an older one the rows, belongs to every part that it fits. No part has two values of a key,
+    and every record is in one.
     """
     frame = pd.DataFrame({key: _values(table, protocols, key) for key in keys}, index=table.index)
     distinct = frame.drop_duplicates().to_dict("records")
-    known = [{key: v for key, v in one.items() if not pd.isna(v)} for one in distinct]
+    without_gaps = [{key: v for key, v in row.items() if not pd.isna(v)} for row in distinct]
     parts: list[dict[str, str]] = []
-    for values in sorted(known, key=len, reverse=True):
+    # Those that say most come first, so that one that says less finds all the parts that it fits.
+    for values in sorted(without_gaps, key=len, reverse=True):
         fits = [part for part in parts if all(part.get(k, v) == v for k, v in values.items())]
         for part in fits:
             part |= values
@@ -153,26 +160,24 @@ def _values(table: pd.DataFrame, protocols: Protocols, key: str) -> "pd.Series[A
     return table["protocol"].map(by_number).astype(object)
 
 
-def keys_of(asked: Sequence[str], differing: Sequence[str]) -> list[str]:
-    """The keys that ``--by`` names: as they are, or every differing one of a config group.
+def keys_of(requested: Sequence[str], differing: Sequence[str]) -> list[str]:
+    """Return the keys that ``--by`` names: as they are, or every differing one of a config group.
 
     Raises:
         UserError: for one in which the records do not differ.
     """
     keys: list[str] = []
-    for name in asked:
-        found = [key for key in differing if is_under(key, (name,))]
-        if name in NAMED:
-            found = [name]
-        if not found:
-            there = ", ".join([*differing, *NAMED])
-            raise UserError(f"Change --by: the records do not differ in '{name}'; try {there}.")
-        keys += found
+    for name in requested:
+        named = [name] if name in NAMED else [key for key in differing if is_under(key, (name,))]
+        if not named:
+            choices = ", ".join([*differing, *NAMED])
+            raise UserError(f"Change --by: the records do not differ in '{name}'; try {choices}.")
+        keys += named
     return list(dict.fromkeys(keys))
 
 
 def sentence(different: dict[str, list[str]], shown: int = 4) -> str:
-    """Differences in words: ``loss (sum, mean) and sampling.name (size, uniform)``."""
+    """Put differences into words: ``heads (a, b) and sampling.name (size, uniform)``."""
     words = []
     for key, values in different.items():
         more = f", {len(values) - shown} more" if len(values) > shown else ""

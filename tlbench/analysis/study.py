@@ -1,20 +1,21 @@
-"""All of a study's numbers at once: what the page, the figures and the notebooks show."""
+"""Computes all of a study's numbers at once: what the page, the figures and notebooks show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from tlbench.analysis import protocol
 from tlbench.analysis.advice import Advice, advise
-from tlbench.analysis.cells import best_of_pair, method_scores, missing, order
 from tlbench.analysis.collect import Records, done
 from tlbench.analysis.comparisons import compare, counts, gains
 from tlbench.analysis.costs import budgets, by_strategy, totals
 from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
+from tlbench.analysis.names import THE_PAPERS, Labels, Sides, labels_of, sides_of
 from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
 from tlbench.analysis.power import power
 from tlbench.analysis.row_bootstrap import row_intervals
+from tlbench.analysis.settings import best_of_pair, missing, order, per_task_scores
 from tlbench.errors import UserError
 
 
@@ -24,36 +25,51 @@ class Analysis:
 
     Attributes:
         name: the values of ``--by`` that these records share, ``""`` without.
-        comparisons: MTL minus STILTs by pair, with tests, intervals and the heuristic's word.
-        gains: every strategy and support minus single.
-        budget: every cell's score, cost and gain.
-        methods: the paper's table of per-task means.
-        tasks: in descending order of size.
-        missing: pairs of the grid that can't be compared.
+        labels: how strategies and methods are called; sides: the two that are compared.
+        comparisons: the first side minus the second by pair, with tests, intervals and the
+            heuristic's word.
+        gains: every setting minus the baseline.
+        budget: every setting's score, cost and gain.
+        per_task: the paper's table of per-task means.
+        tasks: targets and supports in descending order of size.
+        missing: pairs of the grid that can't be compared: target, support and method.
         notices: what a reader must know before the numbers, a sentence each.
     """
 
     name: str
     table: pd.DataFrame
+    labels: Labels
+    sides: Sides
     tasks: list[str]
     comparisons: pd.DataFrame
     gains: pd.DataFrame
     budget: pd.DataFrame
     strategies: pd.DataFrame
     totals: pd.DataFrame
-    methods: pd.DataFrame
+    per_task: pd.DataFrame
     best: pd.DataFrame
     tests: pd.DataFrame
     rules: pd.DataFrame
     regression: Regression | None
     power: pd.DataFrame
     advice: list[Advice]
-    missing: list[tuple[str, str]]
+    missing: list[tuple[str, str, str]]
     notices: list[str] = field(default_factory=list)
 
 
-def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) -> Analysis:
+def analyse(
+    table: pd.DataFrame,
+    name: str = "",
+    notices: Sequence[str] = (),
+    sides: Sides = THE_PAPERS,
+) -> Analysis:
     """Analyse records of one protocol.
+
+    Args:
+        table: records, as ``collect`` gives them.
+        name: what they share.
+        notices: what a reader must know of them beside what the numbers tell.
+        sides: the two strategies that are compared; if one is absent, there are no comparisons.
 
     Raises:
         UserError: if none of them has a score.
@@ -61,68 +77,100 @@ def analyse(table: pd.DataFrame, name: str = "", notices: Sequence[str] = ()) ->
     if done(table).empty:
         raise UserError(f"Nothing to report: {no_score(table)}")
     table = _largest_first(table)
-    comparisons = compare(table)
-    comparisons = judge(comparisons.join(row_intervals(table, comparisons)))
+    labels = labels_of(table)
+    comparisons = compare(table, *sides.names)
+    comparisons = judge(comparisons.join(row_intervals(table, comparisons, sides)), sides)
     gained = gains(table)
     budget = budgets(table, gained)
-    lacking = missing(table, comparisons)
+    absent = missing(table, comparisons, sides)
     return Analysis(
         name=name,
         table=table,
+        labels=labels,
+        sides=sides,
         tasks=order(table),
         comparisons=comparisons,
         gains=gained,
         budget=budget,
         strategies=by_strategy(budget),
         totals=totals(table),
-        methods=method_scores(table, comparisons),
-        best=best_of_pair(comparisons, gained),
+        per_task=per_task_scores(table, comparisons, labels, sides),
+        best=best_of_pair(comparisons, gained, sides),
         tests=counts(comparisons),
-        rules=accuracy(comparisons),
+        rules=accuracy(comparisons, sides),
         regression=regress(comparisons),
         power=power(comparisons),
-        advice=advise(table, comparisons, gained),
-        missing=lacking,
-        notices=[*notices, *notices_of(table, comparisons, lacking)],
+        advice=advise(table, comparisons, gained, labels, sides),
+        missing=absent,
+        notices=[*notices, *notices_of(table, comparisons, absent, labels, sides)],
     )
 
 
 def _largest_first(table: pd.DataFrame) -> pd.DataFrame:
-    """The records in the order in which every table and list shows targets and supports."""
-    keys = ["target_rows", "target", "support_rows", "support"]
-    return table.sort_values(keys, ascending=[False, True, False, True], kind="stable")
+    """Return the records in the order in which tables and lists show them, whatever was read first.
+
+    Those of one experiment stay as they were read: the last counts.
+    """
+    keys = ["target_rows", "target", "support_rows", "support", "strategy", "method"]
+    ascending = [key not in ("target_rows", "support_rows") for key in keys]
+    return table.sort_values(keys, ascending=ascending, kind="stable")
 
 
-def analyse_study(study: Records, by: Sequence[str] = ()) -> list[Analysis]:
+def analyse_study(
+    records: Records, by: Sequence[str] = (), compare: Sequence[str] = THE_PAPERS.names
+) -> list[Analysis]:
     """Analyse a study: all of it if its records belong together, else part by part.
 
     Without ``by``, records of several protocols give the analysis of the protocol that has most,
     with a notice that names what differs. A part without any score is a notice too.
 
+    Args:
+        records: the study's.
+        by: config keys or groups, or columns, whose values make the parts.
+        compare: the two strategies that are compared pair by pair, by their names in records.
+
     Raises:
-        UserError: if no part has a score.
+        UserError: if no part has a score, the records do not differ in what ``by`` names, or what
+            ``compare`` names is not two of their strategies.
     """
-    table, protocols = study.table, study.protocols
-    different = protocol.differences(table, protocols)
-    keys = protocol.keys_of(by, list(different)) if by else []
-    found, without = [], []
-    for values, part in protocol.split(table, protocols, keys) if keys else [({}, table)]:
-        name = ", ".join(f"{key}={value}" for key, value in values.items())
-        if keys and done(part).empty:
+    sides = sides_of(labels_of(records.table), compare)
+    analyses: list[Analysis] = []
+    without: list[str] = []  # a part that has no score is said before the next that has
+    for name, part in _parts(records, by):
+        if by and done(part).empty:
             without.append(f"Nothing to report for {name}: {no_score(part)}")
             continue
-        notices = []
-        while inner := protocol.differences(part, protocols):
-            chosen, largest = max(
-                protocol.split(part, protocols, list(inner)), key=lambda p: len(done(p[1]))
-            )
-            notices.append(mixed(inner, chosen, len(largest), len(part)))
-            part = largest
-        if apart := protocol.between_targets(part, protocols):
-            notices.append(defined_by_target(apart))
-        found.append(analyse(part, name, [*without, *notices]))
+        one, notices = _of_one_protocol(part, records.protocols)
+        analyses.append(analyse(one, name, [*without, *notices], sides))
         without = []
-    if not found:
+    if not analyses:
         raise UserError(without[0])
-    found[-1].notices.extend(without)
-    return found
+    analyses[-1].notices.extend(without)
+    return analyses
+
+
+def _parts(records: Records, by: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the name and the records of every part; all of them without ``by``."""
+    table, protocols = records.table, records.protocols
+    if not by:
+        yield "", table
+        return
+    keys = protocol.keys_of(by, list(protocol.differences(table, protocols)))
+    for values, part in protocol.split(table, protocols, keys):
+        yield ", ".join(f"{key}={value}" for key, value in values.items()), part
+
+
+def _of_one_protocol(
+    part: pd.DataFrame, protocols: protocol.Protocols
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the most records that agree, and notices of what was left out or differs."""
+    notices = []
+    # What is left may differ in a key that only showed between records that agree in the others.
+    while different := protocol.differences(part, protocols):
+        parts = protocol.split(part, protocols, list(different))
+        chosen, largest = max(parts, key=lambda one: len(done(one[1])))
+        notices.append(mixed(different, chosen, len(largest), len(part)))
+        part = largest
+    if apart := protocol.between_targets(part, protocols):
+        notices.append(defined_by_target(apart))
+    return part, notices

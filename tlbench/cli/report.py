@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tlbench.errors import UserError
+from tlbench.records.definitions import COMPARED
 from tlbench.store.disk import writing
 
 _SHOWN = 5  # unreadable files, one by one
@@ -12,7 +13,7 @@ _SHOWN = 5  # unreadable files, one by one
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if there is a report, else 1 and one sentence that says why not."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         if options.pack and options.pack.suffix != ".parquet":
             raise UserError(f"Change --pack: {options.pack} does not end in .parquet.")
@@ -23,16 +24,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tlbench-report", description=__doc__)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command's arguments."""
+    arguments = argparse.ArgumentParser(prog="tlbench-report", description=__doc__)
+    arguments.add_argument(
         "study",
         nargs="+",
         type=Path,
         help="folders with result records below, or files of them that --pack has written",
     )
-    parser.add_argument("--out", type=Path, default=Path("report"), help="where to write it")
-    parser.add_argument(
+    arguments.add_argument("--out", type=Path, default=Path("report"), help="where to write it")
+    arguments.add_argument(
         "--by",
         nargs="+",
         action="extend",
@@ -41,14 +43,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a part for each value of a config key or group (encoder, sampling.name), or of "
         "study, device, conditions, versions, git_revision",
     )
-    parser.add_argument(
+    arguments.add_argument(
+        "--compare",
+        default=",".join(COMPARED),
+        metavar="A,B",
+        help="the two strategies, by name, that are compared pair by pair; the size heuristic says "
+        "the first for targets smaller than their support (default: %(default)s)",
+    )
+    arguments.add_argument(
         "--pack",
         type=Path,
         metavar="FILE",
         help="also write all records into one .parquet file, which gives the same report",
     )
-    parser.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
-    return parser
+    arguments.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
+    return arguments
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -56,21 +65,17 @@ def _report(options: argparse.Namespace) -> None:
     from tlbench.analysis.study import analyse_study
     from tlbench.report.report import write_report
 
-    study = collect(options.study)
-    for problem in study.problems[:_SHOWN]:
-        print(problem, file=sys.stderr)
-    if len(study.problems) > _SHOWN:
-        print(f"{len(study.problems) - _SHOWN} more files can't be read.", file=sys.stderr)
-    analyses = analyse_study(study, options.by)
+    records = collect(options.study)
+    _print_problems(records.problems)
+    analyses = analyse_study(records, options.by, options.compare.split(","))
     for analysis in analyses:
         for notice in analysis.notices:
-            print(f"{analysis.name}: {notice}" if analysis.name else notice, file=sys.stderr)
+            print(_of_part(analysis.name, notice), file=sys.stderr)
     with writing("--out", options.out):
-        report = write_report(study, analyses, options.out)
+        report = write_report(records, analyses, options.out)
     for analysis in analyses:
         for advice in analysis.advice:
-            part = f"{analysis.name}: " if analysis.name else ""
-            target = f"{part}{advice.target} ({advice.target_rows:,} rows)"
+            target = _of_part(analysis.name, f"{advice.target} ({advice.target_rows:,} rows)")
             print(f"{target}: {advice.do} [{advice.verdict}] {advice.reason}")
     print(f"report: {report.page}")
     if options.pack:
@@ -81,7 +86,18 @@ def _report(options: argparse.Namespace) -> None:
     if options.wandb:
         from tlbench.report.wandb import log_report
 
-        log_report(study, report)
+        log_report(records, report)
+
+
+def _print_problems(problems: list[str]) -> None:
+    for problem in problems[:_SHOWN]:
+        print(problem, file=sys.stderr)
+    if len(problems) > _SHOWN:
+        print(f"{len(problems) - _SHOWN} more files can't be read.", file=sys.stderr)
+
+
+def _of_part(name: str, sentence: str) -> str:
+    return f"{name}: {sentence}" if name else sentence
 
 
 if __name__ == "__main__":

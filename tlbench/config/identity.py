@@ -19,7 +19,7 @@ NEUTRAL_KEYS = tuple(key.name for key in declared(Config).values() if key.affect
 # What a study compares, and so no part of its protocol.
 CHOICES = tuple(key.name for key in declared(Config).values() if key.is_choice)
 
-# What mixes tasks changes nothing of a strategy that trains one at a time, but for this one key.
+# Every strategy trains on batches, whatever it says that has no effect on it.
 _ALWAYS = ("sampling.last_batch",)
 
 

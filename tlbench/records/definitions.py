@@ -1,4 +1,4 @@
-"""What a record says of its tasks and its strategy: how each is defined, and of which rows.
+"""What a record says of its tasks, its strategy and its method: names, labels and definitions.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
@@ -9,50 +9,102 @@ from typing import Any
 from tlbench.config.identity import is_under
 from tlbench.records.record import ResultRecord
 
-PREFIX = "tasks"
-PLANS = "strategies"
+BASELINE = "single"  # the target alone: what every other strategy is measured against
+COMPARED = {"mtl": "MTL", "stilts": "STILTs"}  # in the paper, with their labels
+NONE = "-"  # of a support or a method: there is none
+ALL = "all"  # the support of a strategy that trains all tasks together
+TASKS, STRATEGIES, METHODS = "tasks", "strategies", "methods"  # where keys of definitions begin
 _SHORT = 8  # digits of a digest
 
 
 def definitions(record: ResultRecord) -> dict[str, dict[str, Any]]:
-    """By name the definitions of the record's tasks, as far as it holds them."""
+    """Return the definitions of the record's tasks by name, as far as it holds them."""
     config, names = record.config, (record.target_task, *record.support_tasks)
-    asked = [config.get(key) or {} for key in ("target_task", "support_task")]
-    return {task["name"]: task for task in asked if task.get("name") in names} | record.tasks
+    groups = [config.get(key) for key in ("target_task", "support_task")]
+    tasks = [task for task in groups if isinstance(task, dict) and task.get("name") in names]
+    return {task["name"]: task for task in tasks} | record.tasks
+
+
+def support_of(record: ResultRecord) -> str:
+    """Return the supports in a word: ``mnli``, ``mnli+qnli``, ``all``, or ``-`` for none."""
+    if _strategy(record).get("supports") == ALL:
+        return ALL
+    return "+".join(record.support_tasks) or NONE
+
+
+def label_of(record: ResultRecord) -> str:
+    """Return how people read the record's strategy; its name where the record does not say."""
+    return str(_strategy(record).get("label") or record.strategy)
+
+
+def without_effect(record: ResultRecord) -> tuple[str, ...]:
+    """Return the config keys and groups that have no effect on the record's strategy."""
+    return tuple(_strategy(record).get("without_effect") or ())
+
+
+def method_of(record: ResultRecord) -> str:
+    """Return the method's name; ``-`` if the strategy is indifferent to it, or none is known."""
+    return str(_method(record).get("name") or NONE)
+
+
+def method_label_of(record: ResultRecord) -> str:
+    """Return how people read the record's method."""
+    return str(_method(record).get("label") or method_of(record))
 
 
 def task_keys(record: ResultRecord) -> dict[str, str]:
-    """What must be the same of a task for scores to be of the same thing, under dotted keys.
+    """Return what must be the same of a task for scores to be of the same thing, by dotted keys.
 
     ``tasks.<name>.`` and ``labels``, ``score``, ``metrics``, or ``rows.<split>``: a digest. What a
     record does not know has no key, nor have rows that are generated from the run's own seed.
     """
-    found = {}
+    keys = {}
     for name, task in definitions(record).items():
-        place = f"{PREFIX}.{name}"
+        place = f"{TASKS}.{name}"
         if "labels" in task:
-            found[f"{place}.labels"] = str(task["labels"])
+            keys[f"{place}.labels"] = str(task["labels"])
         for key in ("score", "metrics"):
             if key in task:
-                found[f"{place}.{key}"] = "+".join(sorted(task[key]))
+                keys[f"{place}.{key}"] = "+".join(sorted(task[key]))
         if not _follows_the_seed(task, record.seed):
             for split, digest in record.digests.get(name, {}).items():
-                found[f"{place}.rows.{split}"] = digest[:_SHORT]
+                keys[f"{place}.rows.{split}"] = digest[:_SHORT]
     if record.dev_rows:
-        found[f"{PREFIX}.{record.target_task}.dev_rows"] = str(record.dev_rows)
-    return found
+        keys[f"{TASKS}.{record.target_task}.dev_rows"] = str(record.dev_rows)
+    return keys
 
 
-def plan_key(record: ResultRecord) -> dict[str, str]:
-    """The function that the record's strategy is, under a key of that strategy's name."""
-    plan = record.config.get("strategy", {}).get("plan")
-    return {f"{PLANS}.{record.strategy}.plan": str(plan)} if plan else {}
+def choice_keys(record: ResultRecord) -> dict[str, str]:
+    """Return what a strategy or a method of one name is, under keys that hold this name.
+
+    ``strategies.<name>.plan`` is the strategy's function, ``strategies.<name>.tasks`` those that
+    one with all supports trains, ``methods.<name>.<option>`` an option of the method. Another name
+    is another choice, and no difference of protocol.
+    """
+    strategy, method = _strategy(record), _method(record)
+    keys = {"plan": strategy.get("plan")}
+    if strategy.get("supports") == ALL:
+        keys["tasks"] = strategy.get("tasks")
+    options = {name: value for name, value in method.items() if name not in ("name", "label")}
+    return {
+        f"{group}.{choice}.{name}": str(value)
+        for group, choice, values in (
+            (STRATEGIES, record.strategy, keys),
+            (METHODS, method_of(record), options),
+        )
+        for name, value in values.items()
+        if value is not None
+    }
 
 
-def is_of_single(key: str, target: str) -> bool:
-    """Whether a key of a task or a strategy is one that ``single`` on a target has too."""
-    own = (f"{PREFIX}.{target}", f"{PLANS}.single")
-    return is_under(key, own) or not is_under(key, (PREFIX, PLANS))
+def _strategy(record: ResultRecord) -> dict[str, Any]:
+    return record.config.get("strategy") or {}
+
+
+def _method(record: ResultRecord) -> dict[str, Any]:
+    if record.strategy == BASELINE or is_under("method", without_effect(record)):
+        return {}  # one task at a time has one loss, whatever would combine several
+    return record.config.get("method") or {}
 
 
 def _follows_the_seed(task: dict[str, Any], seed: int) -> bool:

@@ -1,10 +1,11 @@
-"""What older result records would say today.
+"""Brings older result records to what they would say today.
 
 Before records had ``collapsed``, a correlation (Matthews', Pearson's, Spearman's) of a constant
 prediction counted as not defined, as one with labels that are all the same still does.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from tlbench.records.definitions import definitions
 from tlbench.records.record import ResultRecord
@@ -12,19 +13,58 @@ from tlbench.tasks.metric_names import CORRELATIONS
 
 # What versions before a key did is known, so that it is no unknown value of the key.
 _BEFORE = {"sampling": {"last_batch": "keep"}}
+# What strategies say of themselves now was written into the code then.
+_STRATEGIES: dict[str, dict[str, Any]] = {
+    "single": {
+        "label": "single",
+        "without_effect": ["sampling", "method", "heads", "subsample_size.support"],
+    },
+    "stilts": {"label": "STILTs", "without_effect": ["sampling", "method"]},
+    "mtl": {"label": "MTL", "without_effect": []},
+    "mtl_all": {"label": "MTL-ALL", "without_effect": []},
+}
+_MOVED = ("tlbench.strategies.", "tlbench.plan.strategies.")
 
 
 def with_later_keys(record: ResultRecord) -> ResultRecord:
-    """The record with config keys of later versions, at what its own version did."""
+    """Return the record with the config of later versions, at what its own version did.
+
+    A config without any key, as of a job that failed before it was composed, stays as it is.
+    """
+    if not record.config:
+        return record
     config = {
         group: _BEFORE.get(group, {}) | values if isinstance(values, dict) else values
-        for group, values in record.config.items()
+        for group, values in _with_method(record.config).items()
     }
+    if "project" in (config.get("logger") or {}):
+        config["logger"] = {"wandb": config["logger"]}
+    config["strategy"] = _described(record.strategy, config.get("strategy") or {})
     return replace(record, config=config)
 
 
+def _with_method(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with the group ``method`` in the place of the word ``loss``."""
+    if "loss" not in config or "method" in config:
+        return config
+    word = config["loss"]
+    method = {"name": word, "label": word}
+    return {
+        ("method" if group == "loss" else group): (method if group == "loss" else values)
+        for group, values in config.items()
+    }
+
+
+def _described(name: str, strategy: dict[str, Any]) -> dict[str, Any]:
+    """Return a strategy's config with what older ones do not say of it."""
+    moved = {}
+    if str(strategy.get("plan")).startswith(_MOVED[0]):
+        moved = {"plan": _MOVED[1] + strategy["plan"].removeprefix(_MOVED[0])}
+    return _STRATEGIES.get(name, {"label": name, "without_effect": []}) | strategy | moved
+
+
 def by_present_rules(record: ResultRecord) -> ResultRecord:
-    """The record, or of an older one what it would say today; what it can't tell stays unknown.
+    """Return the record as today's rules read it; what an older one can't tell stays unknown.
 
     A correlation that is not defined is taken as that of a constant prediction: it is 0, and the
     run has collapsed. It stays not defined where the other numbers say that the labels are
@@ -33,23 +73,23 @@ def by_present_rules(record: ResultRecord) -> ResultRecord:
     correlations = [name for name in record.metrics if name in CORRELATIONS]
     if record.status != "done" or record.collapsed is not None or not correlations:
         return record
-    lacking = [name for name in correlations if record.metrics[name] is None]
-    if lacking and _has_one_label(record):
+    undefined = [name for name in correlations if record.metrics[name] is None]
+    if undefined and _has_one_label(record):
         return record
-    metrics = record.metrics | dict.fromkeys(lacking, 0.0)
+    metrics = record.metrics | dict.fromkeys(undefined, 0.0)
     names = definitions(record).get(record.target_task, {}).get("score", [])
     return replace(
         record,
         score=_mean(metrics, names) if record.score is None else record.score,
         majority_score=_majority(record, names),
         metrics=metrics,
-        undefined=[name for name in record.undefined if name not in lacking],
-        collapsed=bool(lacking),
+        undefined=[name for name in record.undefined if name not in undefined],
+        collapsed=bool(undefined),
     )
 
 
 def _has_one_label(record: ResultRecord) -> bool:
-    """Whether the numbers tell that all labels of dev are the same.
+    """Return whether the numbers tell that all labels of dev are the same.
 
     They do where one prediction for all rows is right for all, or of two classes wrong for all.
     """
@@ -65,6 +105,6 @@ def _mean(metrics: dict[str, float | None], names: list[str]) -> float | None:
 
 
 def _majority(record: ResultRecord, names: list[str]) -> float | None:
-    """The majority class's score, which is a constant prediction's."""
+    """Return the majority class's score, which is a constant prediction's."""
     all_are = bool(names) and set(names) <= set(CORRELATIONS)
     return 0.0 if record.majority_score is None and all_are else record.majority_score

@@ -1,4 +1,4 @@
-"""Where a study's records are: folders of ``result.json`` files, or packed into one file."""
+"""Finds a study's records, in folders of ``result.json`` files or packed into one file."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from tlbench.records.record import RECORD_FILE, ResultRecord, jsonable, parse_re
 
 PACKED = ".parquet"
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string()})
-_AT_ONCE = 1000
+_AT_ONCE = 1000  # records held at once
 
 Source = tuple[str, Callable[[], ResultRecord]]  # what a person calls it, and how to read it
 
 
 def sources(studies: Iterable[Path]) -> Iterator[Source]:
-    """Every record below folders and in packed files, each file once.
+    """Yield every record below folders and in packed files, each file once.
 
     Raises:
         UserError: if a folder or file is not there, or a file holds no packed records.
@@ -41,7 +41,7 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
 
 
 def _files(top: Path) -> Iterator[Path]:
-    """The record files below a folder; hidden folders, as the store, hold none."""
+    """Yield the record files below a folder; hidden folders, as the store, hold none."""
     for folder, children, files in os.walk(top):
         children[:] = sorted(child for child in children if not child.startswith("."))
         if RECORD_FILE in files:
@@ -68,8 +68,8 @@ def pack(studies: Sequence[Path], out: Path) -> int:
     draft = out.with_suffix(".draft")  # out may be one of the studies
     count = 0
     with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
-        found = _rows(studies)
-        while rows := list(islice(found, _AT_ONCE)):
+        every = _rows(studies)
+        while rows := list(islice(every, _AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
             count += len(rows)
     draft.replace(out)

@@ -1,18 +1,11 @@
-"""How a table is written, for a reader, a spreadsheet or a paper."""
+"""Writes a table for a reader, a spreadsheet or a paper."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-NAMES = {
-    "mtl": "MTL",
-    "stilts": "STILTs",
-    "mtl_all": "MTL-ALL",
-    "student": "Student",
-    "welch": "Welch",
-}
 _POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
 
 
@@ -23,11 +16,13 @@ class Column:
     Attributes:
         kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
             ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``).
+        labels: how people read the names in a text; a CSV has the names.
     """
 
     key: str
     heading: str
     kind: str = "text"
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,21 +41,21 @@ class Table:
     more_points: Sequence[str] = ()
 
     def words(self, most: int | None = None) -> pd.DataFrame:
-        """What a person reads: the first ``most`` rows, headings as columns."""
+        """Return what a person reads: the first ``most`` rows, headings as columns."""
         rows = self.frame.head(most) if most else self.frame
         headings = [column.heading for column in self.columns]
-        found = [[_shown(row, column) for column in self.columns] for _, row in rows.iterrows()]
-        return pd.DataFrame(found, columns=headings)
+        texts = [[_shown(row, column) for column in self.columns] for _, row in rows.iterrows()]
+        return pd.DataFrame(texts, columns=headings)
 
     def numbers(self) -> pd.DataFrame:
-        """What a program reads: points, not fractions, unrounded but for noise."""
-        found = self.frame.copy()
-        found[list(self.more_points)] *= 100
+        """Return what a program reads: points, not fractions, unrounded but for noise."""
+        frame = self.frame.copy()
+        frame[list(self.more_points)] *= 100
         for column in self.columns:
             keys = column.key.split() if column.kind == "interval" else [column.key]
             if column.kind in _POINTS:
-                found[keys] = 100 * found[keys]
-        return found.round(6)
+                frame[keys] = 100 * frame[keys]
+        return frame.round(6)
 
     def write(self, folder: Path) -> None:
         """Write ``name.csv`` and ``name.tex`` (booktabs)."""
@@ -79,11 +74,12 @@ def _shown(row: "pd.Series[object]", column: Column) -> str:
     value = row[column.key]
     if value is None or pd.isna(value):
         return "-"
+    if column.kind == "text":
+        return column.labels.get(str(value), str(value))
     return _FORMATS[column.kind](value)
 
 
 _FORMATS = {
-    "text": lambda value: NAMES.get(value, str(value)),
     "count": lambda value: f"{value:,.0f}",
     "number": lambda value: f"{value:.2f}",
     "p": lambda value: f"{value:.3f}" if value >= 0.001 else "<0.001",

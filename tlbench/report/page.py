@@ -1,18 +1,17 @@
-"""The page: one HTML file that needs nothing else, for a phone, a desk and paper."""
+"""Renders the page: one HTML file that needs nothing else, for a phone, a desk and paper."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tlbench.analysis.collect import Records, done
-from tlbench.analysis.notices import UNSCORED
+from tlbench.analysis.notices import UNSCORED, experiment_in_words
 from tlbench.analysis.study import Analysis
 from tlbench.console import points
-from tlbench.report.format import NAMES, Table
+from tlbench.report.format import Table
 
 MOST_ROWS = 100  # of a table; its CSV has them all
 LONG = 20  # rows: a longer table is folded
@@ -47,37 +46,58 @@ class Part:
 
     @property
     def facts(self) -> str:
-        """What was found, in one sentence."""
-        table = done(self.analysis.table)
-        strategies = ", ".join(NAMES.get(s, s) for s in sorted(table.strategy.unique()))
+        """What was run, in one sentence."""
+        table, labels = done(self.analysis.table), self.analysis.labels
+        strategies = [labels.strategies[name] for name in sorted(table.strategy.unique())]
+        methods = [label for name, label in sorted(labels.methods.items())]
         return (
             f"{len(table):,} scored experiments: {table.target.nunique()} targets, strategies "
-            f"{strategies}, {table.seed.nunique()} seeds, encoder "
+            f"{', '.join(strategies)}, "
+            + (f"methods {', '.join(methods)}, " if labels.has_methods else "")
+            + f"{table.seed.nunique()} seeds, encoder "
             f"{', '.join(sorted(table.encoder.unique()))}."
         )
 
     @property
-    def without_score(self) -> dict[str, pd.DataFrame]:
-        """By heading the experiments that have no score, with why."""
+    def without_score(self) -> dict[str, list[str]]:
+        """By heading the experiments that have no score, each with why."""
         table = self.analysis.table
-        found = {title: table[table.outcome == name] for name, title in UNSCORED.items()}
-        return {title: rows for title, rows in found.items() if len(rows)}
+        rows = {title: table[table.outcome == name] for name, title in UNSCORED.items()}
+        return {
+            title: [
+                f"{experiment_in_words(row, self.analysis.labels)}: {row.reason}"
+                for _, row in unscored.iterrows()
+            ]
+            for title, unscored in rows.items()
+            if len(unscored)
+        }
+
+    @property
+    def missing(self) -> list[str]:
+        """The pairs of the grid that can't be compared, in words."""
+        labels = self.analysis.labels
+        shown = labels.methods if labels.has_methods else {}
+        return [
+            f"{target} with {support}" + (f" ({shown[method]})" if method in shown else "")
+            for target, support, method in self.analysis.missing
+        ]
 
     @property
     def summary(self) -> list[str]:
-        """The heuristic's record in words; nothing where MTL and STILTs can't be compared."""
-        a = self.analysis
-        if a.comparisons.empty:
+        """The heuristic's record in words; nothing where the two sides can't be compared."""
+        analysis = self.analysis
+        if analysis.comparisons.empty:
             return []
-        rule, constant = a.rules.iloc[0], a.rules.iloc[-1]
-        n = int(rule.applicable_pairs)
-        student = a.tests.set_index("test").loc["student"]
-        found = [
-            f"MTL and STILTs differ in {student.p} of {student.pairs} tested pairs by the paper's "
-            f"rule, in {student.holm} after Holm's correction."
+        rule, constant = analysis.rules.iloc[0], analysis.rules.iloc[-1]
+        n, sides = int(rule.applicable_pairs), analysis.sides
+        student = analysis.tests.set_index("test").loc["student"]
+        sentences = [
+            f"{sides.first_label} and {sides.second_label} differ in {student.p} of "
+            f"{student.pairs} tested pairs by the paper's rule, in {student.holm} after Holm's "
+            f"correction."
         ]
         if n:
-            found.append(
+            sentences.append(
                 f"The size heuristic is right in {rule.applicable_right} of these {n} "
                 f"({100 * rule.applicable_accuracy:.0f}%, 90% interval "
                 f"{100 * rule.applicable_low:.0f} to {100 * rule.applicable_high:.0f}%); always "
@@ -86,14 +106,15 @@ class Part:
                 f"{100 * rule.regret:.2f} points on average, the more frequent winner "
                 f"{100 * constant.regret:.2f}."
             )
-        return found + self._crossover()
+        return sentences + self._crossover()
 
     def _crossover(self) -> list[str]:
         line = self.analysis.regression
         if line is None:
             return []
         if line.low is None or line.high is None:
-            return ["Where MTL stops being better can't be located from these pairs."]
+            first = self.analysis.sides.first_label
+            return [f"Where {first} stops being better can't be located from these pairs."]
         return [
             f"Neither is better where the target has {line.crossover:.3g} times the support's "
             f"rows (90% interval {line.low:.3g} to {line.high:.3g}; equal sizes are 1)."
@@ -101,7 +122,7 @@ class Part:
 
 
 def render(study: Records, parts: Sequence[Part]) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     environment = Environment(
         loader=PackageLoader("tlbench.report"),
         autoescape=True,
@@ -109,6 +130,7 @@ def render(study: Records, parts: Sequence[Part]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # An undefined name of the template is an error, not an empty place on the page.
     environment.filters["inline"] = inline
     template = environment.get_template("page.html.j2")
     names = ", ".join(sorted(study.table.study.astype(str).unique()))
@@ -118,7 +140,7 @@ def render(study: Records, parts: Sequence[Part]) -> str:
 
 
 def inline(picture: Picture, prefix: str) -> Markup:
-    """A figure's SVG inside the page: its own ids, a label, and no size but the column's."""
+    """Return a figure's SVG for the page: its own ids, a label, and no size but the column's."""
     start = picture.svg.index("<svg")
     text = picture.svg[start:]
     mark = re.sub(r"\W", "_", f"{prefix}{picture.name}")

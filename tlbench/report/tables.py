@@ -1,34 +1,33 @@
-"""The tables of a report: what stands in them, and how each is to be read."""
+"""Makes the tables of a report: what is in them, and how each is to be read."""
 
 from dataclasses import asdict
 
 import pandas as pd
 
-from tlbench.analysis.cells import has_sizes
 from tlbench.analysis.study import Analysis
-from tlbench.report.format import Column, Table
-
-_TARGET = Column("target", "target")
-_SUPPORT = Column("support", "support")
-_SIZES = (
-    Column("target_rows", "target rows", "count"),
-    Column("support_rows", "support rows", "count"),
+from tlbench.report import pair_tables
+from tlbench.report.columns import (
+    MAJORITY,
+    SIZES,
+    SUPPORT,
+    TARGET,
+    baseline_label,
+    collapsed_columns,
+    strategy_columns,
 )
-_SPREADS = ("sd_first", "sd_second", "sd_difference")
-_MAJORITY = Column("majority", "majority class", "points")
-_COLLAPSED = Column("collapsed", "collapsed", "count")
+from tlbench.report.format import Column, Table
 
 
 def tables(analysis: Analysis) -> list[Table]:
-    """Every table of the report that has a row."""
+    """Return every table of the report that has a row."""
     makers = (
-        _methods,
-        _tests,
-        _comparisons,
-        _rules,
-        _regression,
-        _best,
-        _power,
+        _per_task,
+        pair_tables.tests,
+        pair_tables.comparisons,
+        pair_tables.rules,
+        pair_tables.regression,
+        pair_tables.best,
+        pair_tables.power,
         _strategies,
         _totals,
         _scores,
@@ -37,203 +36,33 @@ def tables(analysis: Analysis) -> list[Table]:
     return [table for make in makers if not (table := make(analysis)).frame.empty]
 
 
-def _counted(frame: pd.DataFrame) -> tuple[Column, ...]:
-    """The column of collapsed runs, where there are any."""
-    return (_COLLAPSED,) if frame.collapsed.sum() else ()
-
-
-def _with_majority(analysis: Analysis, frame: pd.DataFrame) -> pd.DataFrame:
-    by_target = analysis.budget.groupby("target").majority.mean()
-    return frame.assign(majority=frame.target.map(by_target))
-
-
-def _advice(analysis: Analysis) -> Table:
-    frame = pd.DataFrame([asdict(advice) for advice in analysis.advice])
-    columns = (
-        _TARGET,
-        _SIZES[0],
-        Column("do", "what to do"),
-        Column("tried", "best tried"),
-        Column("against", "against"),
-        Column("gain", "gain", "gain"),
-        Column("low high", "90% interval", "interval"),
-        Column("verdict", "verdict"),
-        _MAJORITY,
-    )
+def _per_task(analysis: Analysis) -> Table:
+    frame = analysis.per_task.rename_axis("choice").reset_index()
+    tasks = [Column(name, name, "points") for name in analysis.per_task.columns]
+    labels, sides = analysis.labels, analysis.sides
+    over, best = "supports", "support and strategy"
+    if labels.has_methods:
+        over, best = "supports, the heuristic's and the oracle's over methods", f"{best} and method"
     note = (
-        "Intervals hold for all candidates of a target together (Bonferroni), not for all targets, "
-        "and pool the spread over seeds of its candidates, taken as equal."
+        f"Means over seeds and {over}, in points, at each task's full size. The size heuristic "
+        f"takes {sides.first_label} where the target is smaller than the support, else "
+        f"{sides.second_label}. The oracle takes the best {best} by these same scores, so it is "
+        f"an upper bound."
     )
-    return Table("advice", "What to do", note, columns, frame)
-
-
-def _methods(analysis: Analysis) -> Table:
-    frame = analysis.methods.rename_axis("method").reset_index()
-    tasks = [Column(name, name, "points") for name in analysis.methods.columns]
-    note = (
-        "Means over seeds and supports, in points, at each task's full size. The size heuristic "
-        "takes MTL where the target is smaller than the support, else STILTs. The oracle takes "
-        "the best support and strategy by these same scores, so it is an upper bound."
-    )
-    return Table("methods", "Scores by method", note, (Column("method", "method"), *tasks), frame)
-
-
-def _tests(analysis: Analysis) -> Table:
-    columns = (
-        Column("test", "test"),
-        Column("pairs", "pairs tested", "count"),
-        Column("p", "uncorrected", "count"),
-        Column("holm", "Holm", "count"),
-        Column("bh", "Benjamini-Hochberg", "count"),
-    )
-    note = (
-        "Pairs with p < 0.1. Student's test, uncorrected, is the paper's rule; it assumes "
-        "normal scores, equal spread and independent runs. Welch's allows unequal spread. The "
-        "paired test uses that both sides ran the same seeds. Holm bounds the chance of any false "
-        "find at 10%, Benjamini-Hochberg the share of false finds."
-    )
-    return Table("tests", "How many pairs differ", note, columns, analysis.tests)
-
-
-def _comparisons(analysis: Analysis) -> Table:
-    sizes = _SIZES if has_sizes(analysis.comparisons) else ()
-    columns = (
-        _TARGET,
-        _SUPPORT,
-        *sizes,
-        Column("first", "MTL", "points"),
-        Column("second", "STILTs", "points"),
-        _MAJORITY,
-        Column("difference", "MTL − STILTs", "gain"),
-        Column("low_seeds high_seeds", "90% over seeds", "interval"),
-        Column("low_rows high_rows", "90% over dev rows", "interval"),
-        Column("hedges_g", "g", "number"),
-        Column("student_p", "p Student", "p"),
-        Column("student_holm", "Holm", "p"),
-        Column("student_bh", "BH", "p"),
-        Column("welch_p", "p Welch", "p"),
-        Column("paired_p", "p paired", "p"),
-    )
-    note = (
-        "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
-        "few; none of fewer than four, which can't reach 90%), and over dev rows at the seeds "
-        "that were run. g is the effect size: the "
-        "difference in standard deviations over seeds (Hedges). Holm and BH correct Student's p "
-        "over all pairs."
-    )
-    frame = _with_majority(analysis, analysis.comparisons)
-    title = "MTL against STILTs, pair by pair"
-    return Table("comparisons", title, note, columns, frame, ("low", "high", *_SPREADS))
-
-
-def _rules(analysis: Analysis) -> Table:
-    frame, columns = analysis.rules.copy(), [Column("rule", "rule")]
-    for cells, name in (("applicable", "applicable pairs"), ("all", "all pairs")):
-        right, pairs, low, high = (
-            frame[f"{cells}_{key}"] for key in ("right", "pairs", "low", "high")
-        )
-        frame[f"{cells}_counts"] = [f"{k} of {n}" for k, n in zip(right, pairs, strict=True)]
-        frame[f"{cells}_interval"] = [
-            "-" if pd.isna(a) else f"{100 * a:.0f} to {100 * b:.0f}%"
-            for a, b in zip(low, high, strict=True)
-        ]
-        columns += [
-            Column(f"{cells}_counts", f"right, {name}"),
-            Column(f"{cells}_accuracy", f"accuracy, {name}", "percent"),
-            Column(f"{cells}_interval", f"90% interval, {name}"),
-        ]
-    note = (
-        "Applicable pairs are those that differ by the paper's rule. Majority always says what "
-        "wins most often here. Regret is what following a rule loses against the better strategy "
-        "of each pair, in points, on average. Intervals are exact binomial and take pairs as "
-        "independent."
-    )
-    columns.append(Column("regret", "regret", "points"))
-    scored = frame if len(analysis.comparisons) else frame.head(0)
-    return Table("heuristic", "Is the size heuristic right?", note, columns, scored)
-
-
-def _regression(analysis: Analysis) -> Table:
-    line = analysis.regression
-    frame = pd.DataFrame([asdict(line)] if line else []).drop(columns="covariance", errors="ignore")
-    if line:
-        ends = line.low, line.high
-        frame["interval"] = "no two ends" if None in ends else f"{line.low:.3g} to {line.high:.3g}"
-    columns = (
-        Column("pairs", "pairs", "count"),
-        Column("intercept", "intercept", "number"),
-        Column("slope", "slope", "number"),
-        Column("p", "p of the slope", "p"),
-        Column("r2", "R²", "number"),
-        Column("crossover", "crossover", "number"),
-        Column("interval", "its 90% interval"),
-    )
-    note = (
-        "Least squares of Student's t on log10(target rows / support rows), pairs taken as "
-        "independent. The crossover is the ratio of sizes at which neither strategy is better "
-        "(1: equal sizes); its interval is Fieller's."
-    )
-    return Table("regression", "Where the crossover is", note, columns, frame)
-
-
-def _best(analysis: Analysis) -> Table:
-    columns = (
-        _TARGET,
-        _SUPPORT,
-        *(_SIZES if has_sizes(analysis.best) else ()),
-        Column("strategy", "better of the two"),
-        Column("first", "score", "points"),
-        Column("second", "single", "points"),
-        _MAJORITY,
-        Column("difference", "gain", "gain"),
-        Column("low high", "90% interval", "interval"),
-        Column("student_p", "p Student", "p"),
-        Column("paired_p", "p paired", "p"),
-    )
-    note = (
-        "The strategy with the higher mean of each pair against the target alone. Choosing the "
-        "better one first flatters these gains a little. Student's interval over paired seeds. "
-        "The figure's colours, and Holm and BH in the CSV, correct Student's p over the gains of "
-        "both strategies and MTL-ALL, from which the better ones were chosen."
-    )
-    frame = _with_majority(analysis, analysis.best)
-    title = "The better of each pair against single"
-    bounds = ("low_seeds", "high_seeds")
-    return Table("best_of_pair", title, note, columns, frame, (*bounds, *_SPREADS))
-
-
-def _power(analysis: Analysis) -> Table:
-    columns = (
-        _TARGET,
-        Column("pairs", "pairs", "count"),
-        Column("seeds", "seeds", "count"),
-        Column("sd_difference", "spread over seeds", "points"),
-        Column("student", "Student", "points"),
-        Column("paired", "paired", "points"),
-        Column("paired_holm", "paired, Holm", "points"),
-    )
-    note = (
-        "The smallest true difference, in points, that this many seeds find four times in five at "
-        "p < 0.1, if the spread seen is the true one and scores are normal. Smaller differences "
-        "may exist and not be seen; above 100 points none would be."
-    )
-    return Table("power", "What these seeds could have seen", note, columns, analysis.power)
+    return Table("per_task", "Scores per task", note, (Column("choice", "choice"), *tasks), frame)
 
 
 def _strategies(analysis: Analysis) -> Table:
+    frame = analysis.strategies
     columns = (
-        Column("strategy", "strategy"),
-        Column("cells", "cells", "count"),
+        *strategy_columns(analysis.labels),
+        Column("settings", "settings", "count"),
         Column("score", "score", "points"),
-        _MAJORITY,
-        Column("gain", "gain over single", "gain"),
-        Column("steps", "steps", "count"),
-        Column("instances", "instances", "count"),
-        Column("instances_per_point", "extra instances per point gained", "count"),
-        *_counted(analysis.strategies),
+        MAJORITY,
+        *_costs(analysis, "extra instances per point gained", frame),
     )
     note = "Means over targets and supports; steps and instances trained for one seed's score."
-    return Table("strategies", "What the strategies cost", note, columns, analysis.strategies)
+    return Table("strategies", "What the strategies cost", note, columns, frame)
 
 
 def _totals(analysis: Analysis) -> Table:
@@ -248,19 +77,45 @@ def _totals(analysis: Analysis) -> Table:
 
 def _scores(analysis: Analysis) -> Table:
     columns = (
-        _TARGET,
-        Column("strategy", "strategy"),
-        _SUPPORT,
-        *_SIZES,
+        TARGET,
+        *strategy_columns(analysis.labels),
+        SUPPORT,
+        *SIZES,
         Column("seeds", "seeds", "count"),
         Column("score", "score", "points"),
         Column("sd", "spread", "points"),
-        _MAJORITY,
-        Column("gain", "gain over single", "gain"),
-        Column("steps", "steps", "count"),
-        Column("instances", "instances", "count"),
-        Column("instances_per_point", "extra instances per point", "count"),
-        *_counted(analysis.budget),
+        MAJORITY,
+        *_costs(analysis, "extra instances per point", analysis.budget),
     )
     note = "Means over seeds and their standard deviation, in points."
     return Table("scores", "All scores and their cost", note, columns, analysis.budget)
+
+
+def _costs(analysis: Analysis, per_point: str, frame: pd.DataFrame) -> tuple[Column, ...]:
+    return (
+        Column("gain", f"gain over {baseline_label(analysis)}", "gain"),
+        Column("steps", "steps", "count"),
+        Column("instances", "instances", "count"),
+        Column("instances_per_point", per_point, "count"),
+        *collapsed_columns(frame),
+    )
+
+
+def _advice(analysis: Analysis) -> Table:
+    frame = pd.DataFrame([asdict(advice) for advice in analysis.advice])
+    columns = (
+        TARGET,
+        SIZES[0],
+        Column("do", "what to do"),
+        Column("tried", "best tried"),
+        Column("against", "against"),
+        Column("gain", "gain", "gain"),
+        Column("low high", "90% interval", "interval"),
+        Column("verdict", "verdict"),
+        MAJORITY,
+    )
+    note = (
+        "Intervals hold for all candidates of a target together (Bonferroni), not for all targets, "
+        "and pool the spread over seeds of its candidates, taken as equal."
+    )
+    return Table("advice", "What to do", note, columns, frame)

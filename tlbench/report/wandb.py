@@ -1,4 +1,4 @@
-"""A report as a Weights & Biases run of the job type ``report``, in the study's group."""
+"""Logs a report as a Weights & Biases run of the job type ``report``, in the study's group."""
 
 from typing import Any
 
@@ -21,17 +21,17 @@ def log_report(study: Records, report: Report) -> None:
     job = RunInfo(f"report {name}", name, "report", ("report",), config, report.folder)
     project, entity = _where(study)
     opened = WandbLog(project, entity, "multirun", job)
-    found: dict[str, Any] = {"page": wandb.Html(report.page.read_text("utf-8"), inject=False)}
+    media: dict[str, Any] = {"page": wandb.Html(report.page.read_text("utf-8"), inject=False)}
     for key, table in report.tables.items():
-        found[f"tables/{key}"] = wandb.Table(dataframe=table.words())
+        media[f"tables/{key}"] = wandb.Table(dataframe=table.words())
     for key, file in report.figures.items():
-        found[f"figures/{key}"] = wandb.Image(str(file))
-    opened.run.log(found)
+        media[f"figures/{key}"] = wandb.Image(str(file))
+    opened.run.log(media)
     opened.finish({"records": len(study.table)}, failed=False)
 
 
 def _where(study: Records) -> tuple[str, str | None]:
-    """Project and entity of the study's own runs; the default ones where they were not logged."""
+    """Return project and entity of the study's runs; the default ones where it was not logged."""
     logged = study.table[study.table.wandb_project.ne("")]
     if logged.empty:
         return "tlbench", None
