@@ -116,12 +116,14 @@ class StagedSweeper(BasicSweeper):
             arguments: those of the command line; one replaces a parameter of its key.
 
         Raises:
-            UserError: if a key has an interval, or nothing to choose from.
+            UserError: if a key is unknown, has an interval, or nothing to choose from.
         """
+        from tlbench.config.overrides import check_keys
         from tlbench.errors import UserError
 
         parser = OverridesParser.create(config_loader=self.context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        check_keys(overrides)
         by_key = {override.get_key_element(): override for override in overrides}
         for key, override in by_key.items():
             if override.is_sweep_override() and not override.is_discrete_sweep():

@@ -74,6 +74,11 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
     assert affecting - {"encoder.identity"} <= by_group | {"method"}
 
 
+def test_what_a_study_compares() -> None:
+    groups = {"strategy", "target_task", "support_task", "method", "seed"}
+    assert {*identity.CHOICES} == {*groups, "subsample_size.target", "subsample_size.support"}
+
+
 def test_every_value_of_the_config_is_declared(compose: Compose) -> None:
     open_ended = [k.name for k in KEYS.values() if k.annotation is Any or "dict" in str(k)]
     for key in leaves(compose()):

@@ -13,7 +13,7 @@ from tlbench.records.definitions import label_of, method_label_of, method_of, su
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.record import CONDITIONS, ResultRecord
-from tlbench.tasks.metric_names import CORRELATIONS
+from tlbench.tasks.kinds import CORRELATIONS
 
 PAIR = ["target", "support", "target_rows", "support_rows"]
 SETTING = ["strategy", "method", *PAIR]  # what the seeds of one mean share

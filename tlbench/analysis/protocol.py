@@ -12,21 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.config.identity import NEUTRAL_KEYS, affects_training, flatten, is_under
+from tlbench.config.identity import CHOICES, NEUTRAL_KEYS, affects_training, flatten
+from tlbench.config.keys import is_under
 from tlbench.errors import UserError
 from tlbench.records.definitions import TASKS, choice_keys, task_keys, without_effect
 from tlbench.records.record import ResultRecord
 
-# What a study compares: tables have columns of their own for it.
-_CHOSEN = (
-    "target_task",
-    "support_task",
-    "strategy",
-    "method",
-    "seed",
-    "subsample_size.target",
-    "subsample_size.support",
-)
 NAMED = ("versions", "git_revision", "device", "conditions", "study")
 
 
@@ -68,12 +59,12 @@ class Protocols:
             self._sections[name, text] = {
                 key: str(v)
                 for key, v in flatten(value, name)
-                if not is_under(key, (*_CHOSEN, *NEUTRAL_KEYS))
+                if not is_under(key, (*CHOICES, *NEUTRAL_KEYS))
             }
         return self._sections[name, text]
 
 
-_ASIDE = {key for key in (*_CHOSEN, *NEUTRAL_KEYS) if "." not in key}
+_ASIDE = {key for key in (*CHOICES, *NEUTRAL_KEYS) if "." not in key}
 
 
 def differences(table: pd.DataFrame, protocols: Protocols) -> dict[str, list[str]]:

@@ -75,6 +75,8 @@ def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
         return {}
     labels, _, _ = next(iter(usable.values()))
     metric = str(runs.metric.iloc[0])
+    if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
+        return {}  # of a task kind outside of the package
     predictions = np.array([kept[2] for kept in usable.values()])
     whole = bootstrap_metrics.score(metric, labels, predictions, np.ones((1, len(labels))))[:, 0]
     scores = [bootstrap_metrics.score(metric, labels, predictions, w) for w in _draws(len(labels))]

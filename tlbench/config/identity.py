@@ -8,19 +8,32 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench.config.keys import declared
-from tlbench.config.keys import is_under as is_under
+from tlbench.config.keys import Key, declared, is_under
 from tlbench.config.schema import Config
 
 KEY_LENGTH = 16  # hexadecimal digits of a stage's key
 
 # Keys that change where, how fast or under which name a run goes, not what is asked of it.
 NEUTRAL_KEYS = tuple(key.name for key in declared(Config).values() if key.affects == "nothing")
-# What a study compares, and so no part of its protocol.
-CHOICES = tuple(key.name for key in declared(Config).values() if key.is_choice)
 
 # Every strategy trains on batches, whatever it says that has no effect on it.
 _ALWAYS = ("sampling.last_batch",)
+
+
+def _choices() -> Iterator[str]:
+    """Yield the keys that are choices, or their group where all of it is."""
+    by_root: dict[str, list[Key]] = {}
+    for key in declared(Config).values():
+        by_root.setdefault(key.name.partition(".")[0], []).append(key)
+    for root, keys in by_root.items():
+        if all(key.is_choice for key in keys):
+            yield root
+        else:
+            yield from (key.name for key in keys if key.is_choice)
+
+
+# What a study compares, and so no part of its protocol.
+CHOICES = tuple(_choices())
 
 
 def affects_training(key: str, without_effect: Iterable[str]) -> bool:

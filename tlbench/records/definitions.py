@@ -6,7 +6,7 @@ the files lay says nothing of that.
 
 from typing import Any
 
-from tlbench.config.identity import is_under
+from tlbench.config.keys import is_under
 from tlbench.records.record import ResultRecord
 
 BASELINE = "single"  # the target alone: what every other strategy is measured against

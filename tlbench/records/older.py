@@ -9,7 +9,7 @@ from typing import Any
 
 from tlbench.records.definitions import definitions
 from tlbench.records.record import ResultRecord
-from tlbench.tasks.metric_names import CORRELATIONS
+from tlbench.tasks.kinds import CORRELATIONS
 
 # What versions before a key did is known, so that it is no unknown value of the key.
 _BEFORE = {"sampling": {"last_batch": "keep"}}

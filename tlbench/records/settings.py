@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tlbench.config.identity import NEUTRAL_KEYS, affects_training, flatten, is_under
+from tlbench.config.identity import CHOICES, NEUTRAL_KEYS, affects_training, flatten
+from tlbench.config.keys import is_under
 from tlbench.records.definitions import (
     BASELINE,
     NONE,
@@ -17,7 +18,8 @@ from tlbench.records.definitions import (
 )
 from tlbench.records.record import ResultRecord
 
-_CHOSEN = ("target_task", "support_task", "strategy", "method", "seed", *NEUTRAL_KEYS)
+# Sizes, of which a table shows each value, stand in columns that vary.
+_CHOSEN = (*(name for name in CHOICES if "." not in name), *NEUTRAL_KEYS)
 
 
 class Setting(NamedTuple):

@@ -9,6 +9,13 @@ from tlbench.tasks.classification import Classification
 from tlbench.tasks.regression import Regression
 
 KINDS: dict[str, type[TaskKind]] = {"classification": Classification, "regression": Regression}
+# The metrics that are 0 of a constant prediction.
+CORRELATIONS = tuple(
+    name
+    for kind in KINDS.values()
+    for name, metric in kind.metrics.items()
+    if metric.is_correlation
+)
 
 
 def kind_of(task: Task) -> TaskKind:
