@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.support.experiments import Compose
-from tests.training.test_last_checkpoint import KilledError, cut_off_at
+from tests.support.interrupting import KilledError, cut_off_at
 from tlbench.plan.experiment import build
 from tlbench.training.conditions import using_threads
 from tlbench.training.context import StageContext
