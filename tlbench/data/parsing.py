@@ -79,11 +79,13 @@ def _text(task: Task, cell: Any, where: str) -> str:
 def labeller(task: Task, values: list[str] | None) -> ToLabel:
     """Return a function from a raw label to its class index, or in a regression to its number.
 
-    That function raises a UserError, with the place that it is given, for any other label.
-
     Args:
         task: whose labels are classes, or None for a regression.
         values: how the source writes the labels, in their order; None: as the task names them.
+
+    Raises:
+        UserError: when the function is called, naming the place that it is given, for what is no
+            label of the task.
     """
     index = {str(value): float(i) for i, value in enumerate(values or task.labels or [])}
 
