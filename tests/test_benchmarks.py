@@ -30,7 +30,7 @@ def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCa
 
     def make(*tasks: str) -> Case:
         monkeypatch.chdir(tmp_path)
-        made = Case(
+        unprepared = Case(
             tasks=tasks,
             overrides=("suite=generated", "encoder=tiny", f"cache_dir={cache}"),
             product=("logger=csv",),
@@ -42,7 +42,7 @@ def case(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCa
             seed=0,
             folder=str(tmp_path),
         )
-        return prepare.prepare(made, steps=2)
+        return prepare.prepare(unprepared, steps=2)
 
     return make
 
@@ -54,13 +54,13 @@ def test_every_contender_counts_the_same_rows(
 ) -> None:
     if "Trainer" in name:
         pytest.importorskip("accelerate", reason="Trainer needs accelerate: tlbench[bench]")
-    asked = case(*tasks)
-    watch = Watch(asked.warmup, asked.steps, asked.device)
-    resolve_name(CONTENDERS[name])(asked, watch)
-    found, rows = watch.result(), Work.read(asked.folder).rows
-    assert (found.steps, found.instances) == (asked.steps, len(rows))
-    assert found.tokens == sum(len(row.inputs["input_ids"]) for row in rows)
-    assert 0 <= found.waiting < found.seconds
+    prepared = case(*tasks)
+    watch = Watch(prepared.warmup, prepared.steps, prepared.device)
+    resolve_name(CONTENDERS[name])(prepared, watch)
+    measured, rows = watch.result(), Work.read(prepared.folder).rows
+    assert (measured.steps, measured.instances) == (prepared.steps, len(rows))
+    assert measured.tokens == sum(len(row.inputs["input_ids"]) for row in rows)
+    assert 0 <= measured.waiting < measured.seconds
 
 
 def test_the_tuned_trainer_sorts_as_many_rows_as_with_the_whole_task(
@@ -70,16 +70,16 @@ def test_the_tuned_trainer_sorts_as_many_rows_as_with_the_whole_task(
     pytest.importorskip("accelerate", reason="Trainer needs accelerate: tlbench[bench]")
     seen: list[int] = []
     monkeypatch.setattr(Watch, "after_step", lambda self, mask: seen.append(mask.shape[1]))
-    asked = prepare.prepare(replace(case("rte"), batch_size=2), steps=8)
-    hf_trainer.tuned(asked, Watch(asked.warmup, asked.steps, "cpu"))
-    assert Work.read(asked.folder).available == 800
+    prepared = prepare.prepare(replace(case("rte"), batch_size=2), steps=8)
+    hf_trainer.tuned(prepared, Watch(prepared.warmup, prepared.steps, "cpu"))
+    assert Work.read(prepared.folder).available == 800
     epoch = seen[:8]  # of the 16 drawn rows alone Trainer would sort four at once
     assert epoch == sorted(epoch, reverse=True)
 
 
 def test_several_epochs_are_counted_if_there_are_few_rows(case: MakeCase) -> None:
-    asked = case("rte")
-    few = prepare.prepare(replace(asked, rows=10**6, batch_size=32), steps=70)
+    prepared = case("rte")
+    few = prepare.prepare(replace(prepared, rows=10**6, batch_size=32), steps=70)
     assert (few.warmup, few.steps) == (25, 75)  # 800 rows
 
 
@@ -89,13 +89,15 @@ def test_every_task_gives_a_row(case: MakeCase) -> None:
 
 
 def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
-    asked = case("rte", "mnli")
-    stage = prepare.stage(asked)
+    prepared = case("rte", "mnli")
+    stage = prepare.stage(prepared)
     ours = [
         ready.batch
-        for _, ready in zip(range(asked.steps), product.ready_batches(stage, "cpu"), strict=False)
+        for _, ready in zip(
+            range(prepared.steps), product.ready_batches(stage, "cpu"), strict=False
+        )
     ]
-    theirs = Work.read(asked.folder).rows
+    theirs = Work.read(prepared.folder).rows
     tokens = [
         tuple(ids[mask == 1].tolist())
         for batch in ours
@@ -107,10 +109,10 @@ def test_peers_get_the_rows_that_tlbench_trains(case: MakeCase) -> None:
 
 
 def test_rows_are_another_draw_with_another_seed(case: MakeCase) -> None:
-    asked = case("rte")
-    one = Work.read(asked.folder).rows
-    prepare.prepare(replace(asked, seed=1), steps=2)
-    assert one != Work.read(asked.folder).rows
+    prepared = case("rte")
+    first_draw = Work.read(prepared.folder).rows
+    prepare.prepare(replace(prepared, seed=1), steps=2)
+    assert first_draw != Work.read(prepared.folder).rows
 
 
 def test_two_forwards_have_the_loss_of_one(case: MakeCase) -> None:
@@ -123,8 +125,8 @@ def test_two_forwards_have_the_loss_of_one(case: MakeCase) -> None:
 
 
 def test_the_bare_loop_has_as_many_parameters_as_tlbench(case: MakeCase) -> None:
-    asked = case("rte", "mnli")
-    stage, work = prepare.stage(asked), Work.read(asked.folder)
+    prepared = case("rte", "mnli")
+    stage, work = prepare.stage(prepared), Work.read(prepared.folder)
     ours = product.build_model(stage, PLAIN)
     theirs = bare_loop.SharedEncoder(work.encoder, work.outputs, work.pretrained)
     sizes = [sorted(p.shape for p in model.parameters()) for model in (ours, theirs)]
@@ -145,8 +147,8 @@ def test_steps_of_the_warm_up_are_not_counted() -> None:
         mask = torch.ones(rows, 10)
         mask[:, 5:] = 0
         watch.after_step(mask)
-    found = watch.result()
-    assert (found.steps, found.instances, found.tokens) == (3, 3 + 4 + 5, 5 * (3 + 4 + 5))
+    measured = watch.result()
+    assert (measured.steps, measured.instances, measured.tokens) == (3, 3 + 4 + 5, 5 * (3 + 4 + 5))
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:
@@ -184,9 +186,9 @@ def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
             str(file),
         ]
     )
-    (found,) = json.loads(file.read_text())["cases"]
-    (of_round,) = found["rounds"]
-    assert found["tasks"] == ["rte"]
+    (measured_case,) = json.loads(file.read_text())["cases"]
+    (of_round,) = measured_case["rounds"]
+    assert measured_case["tasks"] == ["rte"]
     assert {name: m["instances"] for name, m in of_round.items()} == {
         "tlbench": 16,
         "bare loop": 16,
@@ -243,14 +245,14 @@ def test_every_sweep_of_small_stages_is_trained_anew(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs tlbench[parallel]")
-    found: list[int] = []
+    files_there: list[int] = []
 
     def run(arguments: Sequence[str], folder: Path) -> tuple[str, int]:
-        found.append(len(list(folder.rglob("*"))))
+        files_there.append(len(list(folder.rglob("*"))))
         (folder / "multirun").mkdir()  # as a sweep would leave its store
         return "", 0
 
     monkeypatch.setattr(jobs, "run_python", run)
     jobs.main(["--jobs", "1", "2", "--rounds", "1"])
-    assert found == [0, 0, 0]
+    assert files_there == [0, 0, 0]
     assert "2 at a time: " in capsys.readouterr().out

@@ -33,8 +33,8 @@ def test_the_table_has_every_family() -> None:
         assert sentence.startswith("Change encoder.name: ") == (result == "refused")
 
 
-def test_the_command_prints_the_rows_that_are_asked_for() -> None:
-    said = subprocess.run(
+def test_the_command_prints_the_requested_rows() -> None:
+    printed = subprocess.run(
         [sys.executable, ROOT / "scripts" / "encoder_families.py", "electra", "xmod"],
         capture_output=True,
         text=True,
@@ -42,6 +42,6 @@ def test_the_command_prints_the_rows_that_are_asked_for() -> None:
         cwd=ROOT,
         timeout=300,
     ).stdout
-    assert "| electra | trains | unpadded |  |" in said
-    assert "| xmod | refused |  | Change encoder.name: 'xmod' (xmod) can't be trained (" in said
-    assert "2 families tried, 1 train, 1 refused" in said
+    assert "| electra | trains | unpadded |  |" in printed
+    assert "| xmod | refused |  | Change encoder.name: 'xmod' (xmod) can't be trained (" in printed
+    assert "2 families tried, 1 train, 1 refused" in printed

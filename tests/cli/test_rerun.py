@@ -17,7 +17,7 @@ RERUN = "tlbench.cli.rerun"
 
 def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: Path) -> None:
     write_users_task(tmp_path, "accuracy")
-    asked = (
+    overrides = (
         "--config-dir",
         "my_conf",
         "debug=fast",
@@ -26,7 +26,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
         "strategy.tasks=[mine,rte,cola]",
         "subsample_size.support=20",
     )
-    ran = command(*asked)
+    ran = command(*overrides)
     assert ran.returncode == 0, ran.stderr
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
     record = json.loads(file.read_text())
@@ -51,7 +51,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("subsample_size.dev=63", "The score is not the same: .*; what differs: stages"),
         ("seed=x", "Change seed: .*\nThe rerun has failed, as it says above"),
@@ -60,7 +60,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
 def test_another_score_or_a_failure_is_exit_code_1_and_a_sentence(
     run: Run,
     override: str,
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -70,7 +70,7 @@ def test_another_score_or_a_failure_is_exit_code_1_and_a_sentence(
     capfd.readouterr()
     assert main(["job", override]) == 1
     printed = capfd.readouterr().err
-    assert re.search(said, printed)
+    assert re.search(message, printed)
     assert "Traceback" not in printed
 
 
@@ -78,7 +78,7 @@ TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("bad_record", "message"),
     [
         (record(status="failed", error="x"), "Give another record: .* is of a failed job"),
         (record(), "Give another record: .* holds no config"),
@@ -89,23 +89,23 @@ TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format
     ],
 )
 def test_a_bad_record_is_one_sentence(
-    made: ResultRecord | None,
-    said: str,
+    bad_record: ResultRecord | None,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if made:
-        made.write(tmp_path)
+    if bad_record:
+        bad_record.write(tmp_path)
     assert main([str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(said, line)
+    assert re.search(message, line)
     assert not list(tmp_path.rglob("x.yaml"))
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ((), "score: diverged then, diverged now\n.*The score is the same"),
         (("optim.lr=1e-4",), "The score is not the same: diverged then, 0.* now"),
@@ -114,7 +114,7 @@ def test_a_bad_record_is_one_sentence(
 def test_a_record_that_has_diverged_can_be_run_again(
     run: Run,
     override: tuple[str, ...],
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -124,4 +124,4 @@ def test_a_record_that_has_diverged_can_be_run_again(
     capfd.readouterr()
     assert main(["job", *override]) == (1 if override else 0)
     printed = capfd.readouterr()
-    assert re.search(said, printed.out + printed.err, re.DOTALL)
+    assert re.search(message, printed.out + printed.err, re.DOTALL)

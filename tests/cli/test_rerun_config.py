@@ -13,12 +13,12 @@ def test_a_finished_rerun_is_trained_again_and_an_interrupted_one_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made = record(config={"seed": 0})
-    store = prepare_rerun(made) / "store"
+    old = record(config={"seed": 0})
+    store = prepare_rerun(old) / "store"
     store.mkdir()
-    assert (prepare_rerun(made) / "store").exists()
-    made.write(store.parent)
-    assert not (prepare_rerun(made) / "store").exists()
+    assert (prepare_rerun(old) / "store").exists()
+    old.write(store.parent)
+    assert not (prepare_rerun(old) / "store").exists()
 
 
 def test_a_rerun_takes_over_the_conditions_of_the_record(
@@ -26,11 +26,11 @@ def test_a_rerun_takes_over_the_conditions_of_the_record(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = {"seed": 0, "trainer": {"devices": "auto"}, "encoder": {"identity": "sha256:a"}}
-    made = record(config=config, stages=[STAGE], encoder_identity="sha256:a")
-    rerun = OmegaConf.load(prepare_rerun(made) / "conf" / "record.yaml")
+    old = record(config=config, stages=[STAGE], encoder_identity="sha256:a")
+    rerun = OmegaConf.load(prepare_rerun(old) / "conf" / "record.yaml")
     assert rerun.trainer == {"devices": 1, "threads": 2}
     assert rerun.micro_batch_size == 4
     assert rerun.encoder.identity is None  # identified again, and compared
-    made = record(config=config, stages=[STAGE], encoder_identity="commit:" + "a" * 40)
-    rerun = OmegaConf.load(prepare_rerun(made) / "conf" / "record.yaml")
+    old = record(config=config, stages=[STAGE], encoder_identity="commit:" + "a" * 40)
+    rerun = OmegaConf.load(prepare_rerun(old) / "conf" / "record.yaml")
     assert rerun.encoder == {"identity": None, "revision": "a" * 40}

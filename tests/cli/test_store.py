@@ -72,9 +72,9 @@ def test_verify_finds_all_that_is_damaged(
         content = file.read_bytes()
         flip(file)
         assert command(store, "verify", *places) == 1, file
-        said = capsys.readouterr().out
-        assert said.count(", 1 damaged") == 1, said
-        assert file.name in said or file.parent.name in said
+        printed = capsys.readouterr().out
+        assert printed.count(", 1 damaged") == 1, printed
+        assert file.name in printed or file.parent.name in printed
         file.write_bytes(content)
     assert command(store, "verify", *places) == 0
 

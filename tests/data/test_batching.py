@@ -40,9 +40,9 @@ def test_the_papers_fixed_counts(
 ) -> None:
     shares = proportions(rule, np.array(sizes))
     assert fixed_counts(shares, 128).tolist() == counts
-    made = mixer(sizes, rule=rule, batches="fixed_counts", epoch="shortest", batch_size=128)
-    assert made.steps() == steps
-    first, *_, last = made.plan(0)
+    batching = mixer(sizes, rule=rule, batches="fixed_counts", epoch="shortest", batch_size=128)
+    assert batching.steps() == steps
+    first, *_, last = batching.plan(0)
     assert [len(rows) for _, rows in first] == [len(rows) for _, rows in last] == counts
 
 
@@ -51,10 +51,10 @@ def flat(batches: list[BatchPlan]) -> list[tuple[int, int]]:
 
 
 def test_the_matched_budget_takes_every_row_once() -> None:
-    made = mixer((100, 37, 512))
-    rows = flat(made.plan(0))
+    batching = mixer((100, 37, 512))
+    rows = flat(batching.plan(0))
     assert len(rows) == len(set(rows)) == 100 + 37 + 512
-    assert made.steps() == 21
+    assert batching.steps() == 21
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_the_matched_budget_takes_every_row_once() -> None:
     ],
 )
 def test_the_length_of_an_epoch_under_uniform(epoch: Any, counts: list[int]) -> None:
-    made = mixer((40, 100), rule="uniform", epoch=epoch, target=1)
-    assert made.counts().tolist() == counts
+    batching = mixer((40, 100), rule="uniform", epoch=epoch, target=1)
+    assert batching.counts().tolist() == counts
 
 
 @pytest.mark.parametrize("epoch", ["shortest", "longest", "target"])
@@ -97,11 +97,11 @@ def test_exactly_as_many_batches_as_announced(
 ) -> None:
     if len(sizes) == 1:
         case = {**case, "epoch": "total"}
-    made = mixer(sizes, **case)
-    batches = made.plan(epoch)
-    assert len(batches) == made.steps()
+    batching = mixer(sizes, **case)
+    batches = batching.plan(epoch)
+    assert len(batches) == batching.steps()
     assert np.bincount([t for t, _ in flat(batches)], minlength=len(sizes)).tolist() == (
-        made.counts().tolist()
+        batching.counts().tolist()
     )
     for batch in batches:
         assert 1 <= sum(len(rows) for _, rows in batch) <= case["batch_size"]
@@ -121,18 +121,18 @@ def test_exactly_as_many_batches_as_announced(
 )
 def test_the_paper_drops_the_last_batch_of_a_task_alone(size: int, steps: int, rows: int) -> None:
     """Their loader does, with batches of 128; what a task leaves out is drawn anew each epoch."""
-    made = mixer((size,), batch_size=128, last_batch="drop")
-    assert made.steps() == steps
-    assert made.counts().tolist() == [rows]
+    batching = mixer((size,), batch_size=128, last_batch="drop")
+    assert batching.steps() == steps
+    assert batching.counts().tolist() == [rows]
     assert mixer((size,), batch_size=128).counts().tolist() == [size]
-    left_out = [set(range(size)) - {row for _, row in flat(made.plan(e))} for e in (0, 1)]
+    left_out = [set(range(size)) - {row for _, row in flat(batching.plan(e))} for e in (0, 1)]
     assert (left_out[0] != left_out[1]) == (rows < size)
 
 
 @pytest.mark.parametrize("batches", ONE_TASK_A_BATCH)
 def test_of_batches_of_one_task_every_tasks_last_is_dropped(batches: str) -> None:
-    made = mixer((100, 40, 20), batches=batches, last_batch="drop")
-    sizes = [(task, len(rows)) for ((task, rows),) in made.plan(0)]
+    batching = mixer((100, 40, 20), batches=batches, last_batch="drop")
+    sizes = [(task, len(rows)) for ((task, rows),) in batching.plan(0)]
     assert sorted(sizes) == [(0, 32)] * 3 + [(1, 32), (2, 20)]  # 20 rows are one batch and stay
 
 
@@ -171,13 +171,13 @@ def test_heterogeneous_batches_are_mixed() -> None:
 def test_later_epochs_have_other_shares_and_the_length_of_the_first(
     batches: str, epoch: Any
 ) -> None:
-    made = mixer((100, 300), batches=batches, epoch=epoch)
+    batching = mixer((100, 300), batches=batches, epoch=epoch)
     shares = np.array([0.8, 0.2])
-    plan = made.plan(1, shares)
-    assert len(plan) == made.steps() == len(made.plan(0))
-    counts = made.counts(shares)
+    plan = batching.plan(1, shares)
+    assert len(plan) == batching.steps() == len(batching.plan(0))
+    counts = batching.counts(shares)
     assert counts[0] > 2.5 * counts[1]
     drawn = [sum(len(rows) for batch in plan for task, rows in batch if task == t) for t in (0, 1)]
     assert drawn == counts.tolist()
     if batches == "heterogeneous":
-        assert counts.sum() == made.counts().sum()
+        assert counts.sum() == batching.counts().sum()

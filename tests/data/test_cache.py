@@ -86,7 +86,7 @@ def test_a_cache_from_before_there_were_checksums_is_used(split: Split, folder: 
     assert len(list(cache.indices(folder))) == 2
 
 
-def test_who_has_lost_the_claim_sets_nothing_aside(
+def test_a_process_that_has_lost_the_claim_sets_nothing_aside(
     split: Split, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process was taken to mend the cache, while this one compared checksums."""

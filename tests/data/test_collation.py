@@ -26,8 +26,8 @@ def test_evaluation_batches_have_at_most_so_many_tokens(lengths: list[int], toke
     for of_batch in rows:
         padded = max(lengths[row] for row in of_batch) * len(of_batch)
         assert padded <= tokens or len(of_batch) == 1
-    found = [lengths[row] for of_batch in rows for row in of_batch]
-    assert found == sorted(found)
+    evaluated_lengths = [lengths[row] for of_batch in rows for row in of_batch]
+    assert evaluated_lengths == sorted(evaluated_lengths)
 
 
 def test_rows_of_like_length_share_batches_if_asked(compose: Compose) -> None:

@@ -49,8 +49,8 @@ PRIORS = {
 
 @pytest.mark.parametrize("task", PRIORS)
 def test_label_priors_are_glues(task: str) -> None:
-    found = Counter(row["label"] for row in rows(task, "train", 4000, 0))
-    shares = [found[float(i)] / 4000 for i in range(len(PRIORS[task]))]
+    counts = Counter(row["label"] for row in rows(task, "train", 4000, 0))
+    shares = [counts[float(i)] / 4000 for i in range(len(PRIORS[task]))]
     assert shares == pytest.approx(PRIORS[task], abs=0.03)
 
 

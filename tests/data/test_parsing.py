@@ -43,25 +43,25 @@ def test_any_row_is_taken_as_it_is_or_refused_in_one_sentence(
     text: Any, label: Any, of: Task
 ) -> None:
     try:
-        found = read(of, {"a": text, "y": label})
+        parsed = read(of, {"a": text, "y": label})
     except UserError as error:
-        said = str(error)
-        assert said.startswith("Change ")
-        assert "x.jsonl, line 7" in said
-        assert said.isprintable()
-        assert len(said) < 500
+        message = str(error)
+        assert message.startswith("Change ")
+        assert "x.jsonl, line 7" in message
+        assert message.isprintable()
+        assert len(message) < 500
     else:
-        assert found["text_a"] == str(text)
-        assert found["text_a"].encode().decode() == found["text_a"]
+        assert parsed["text_a"] == str(text)
+        assert parsed["text_a"].encode().decode() == parsed["text_a"]
         if of is CLASSES:
-            assert found["label"] == ["no", "yes"].index(label)
+            assert parsed["label"] == ["no", "yes"].index(label)
         else:
-            assert math.isfinite(found["label"])
-            assert found["label"] == float(label)
+            assert math.isfinite(parsed["label"])
+            assert parsed["label"] == float(label)
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"y": "no"}, "has no column 'a' .it has y."),
         ({"a": None, "y": "no"}, "has nothing in column 'a'"),
@@ -74,8 +74,8 @@ def test_any_row_is_taken_as_it_is_or_refused_in_one_sentence(
         ({"a": "x", "y": "m" * 100_000}, r"has the label 'mmmm\w+\.\.\.m+', known"),
     ],
 )
-def test_a_wrong_row_is_named(row: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_wrong_row_is_named(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         read(CLASSES, row)
 
 

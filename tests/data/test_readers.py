@@ -91,15 +91,15 @@ def test_any_bytes_are_rows_or_one_sentence(
     file = folder / "any"
     file.write_bytes(content)
     try:
-        found = list(read_rows(file, file_format, header))
+        numbered = list(read_rows(file, file_format, header))
     except UserError as error:
-        said = str(error)
-        assert said.startswith("Change the task's source: ")
-        assert said.isprintable()
+        message = str(error)
+        assert message.startswith("Change the task's source: ")
+        assert message.isprintable()
     else:
-        assert found
+        assert numbered
         if file_format == "tsv":  # a row for every line, none left out
-            assert len(found) == len(content.removesuffix(b"\n").split(b"\n")) - header
+            assert len(numbered) == len(content.removesuffix(b"\n").split(b"\n")) - header
 
 
 def test_a_quote_in_a_tsv_is_a_character(tmp_path: Path) -> None:
@@ -116,12 +116,12 @@ def test_blank_lines_of_csv_and_jsonl_are_no_rows(tmp_path: Path) -> None:
 
 def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     (tmp_path / "x.tsv").write_text("p\t1\nq\t0\n")
-    found = list(read_rows(tmp_path / "x.tsv", "tsv", header=False))
-    assert found == [(1, {"0": "p", "1": "1"}), (2, {"0": "q", "1": "0"})]
+    numbered = list(read_rows(tmp_path / "x.tsv", "tsv", header=False))
+    assert numbered == [(1, {"0": "p", "1": "1"}), (2, {"0": "q", "1": "0"})]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("x.tsv", "a\tb\n1\t2\n1\t2\t3\n", r"x\.tsv, line 3 has 3 fields .* has 2"),
         ("x.csv", "a,b\n1,2\n1\n", r"x\.csv, line 3 has 1 fields"),
@@ -139,10 +139,10 @@ def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_file_is_named_with_its_line(
-    tmp_path: Path, name: str, content: str, said: str
+    tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         list(read_rows(tmp_path / name, name.rpartition(".")[2]))
 
 
@@ -155,9 +155,9 @@ def test_a_field_may_have_any_length(tmp_path: Path) -> None:
 def test_parquet_files_without_rows_or_with_two_columns_of_a_name(tmp_path: Path) -> None:
     empty = pa.table({"a": pa.array([], pa.string())})
     two = pa.table([["x"], ["y"]], names=["a", "a"])
-    for table, said in ((empty, "has no rows"), (two, "has two columns 'a'")):
+    for table, message in ((empty, "has no rows"), (two, "has two columns 'a'")):
         pq.write_table(table, tmp_path / "x.parquet")
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             list(read_rows(tmp_path / "x.parquet", "parquet"))
 
 

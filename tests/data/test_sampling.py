@@ -20,8 +20,8 @@ FIFTH_ROOT = [
 
 
 def test_a_cold_temperature_leaves_the_largest_task() -> None:
-    found = proportions("temperature", np.array([100, 392702]), temperature=0.001)
-    assert found.tolist() == [0.0, 1.0]
+    shares = proportions("temperature", np.array([100, 392702]), temperature=0.001)
+    assert shares.tolist() == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(

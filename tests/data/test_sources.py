@@ -68,7 +68,7 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"format": "xml"}, "'xml' is not one of tsv, csv, jsonl, parquet, hub, generated"),
         ({"text": []}, "name one or two columns"),
@@ -85,11 +85,11 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
     ],
 )
 def test_a_wrong_source_is_one_sentence(
-    files: Path, cache: Path, changes: dict[str, Any], said: str
+    files: Path, cache: Path, changes: dict[str, Any], message: str
 ) -> None:
     labels = changes.pop("labels", ["no", "yes"])
     definition = task(labels, **{"format": "tsv", "path": str(files), **changes})
-    with pytest.raises(UserError, match=said) as raised:
+    with pytest.raises(UserError, match=message) as raised:
         splits(definition)["train"].load(str(cache))
     assert str(raised.value).startswith("Change ")
 

@@ -26,7 +26,7 @@ def test_counts_fractions_and_multiples(size: object, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "target", "said"),
+    ("size", "target", "message"),
     [
         (901, 100, "asks for 901 rows and task 'rte' has 900"),
         ("10x", 100, "asks for 1000 rows"),
@@ -39,8 +39,8 @@ def test_counts_fractions_and_multiples(size: object, expected: int) -> None:
         (-5, 100, "not a row"),
     ],
 )
-def test_a_wrong_size_is_refused_by_name(size: object, target: int | None, said: str) -> None:
-    with pytest.raises(UserError, match=said) as raised:
+def test_a_wrong_size_is_refused_by_name(size: object, target: int | None, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
         count_rows(size, 900, "rte", "subsample_size.target", target)
     assert "subsample_size.target" in str(raised.value)
 

@@ -57,10 +57,10 @@ print(len(data.train[0].tokens), sum(map(sum, data.train[0].tokens["input_ids"])
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=240)[0].splitlines()[-1] for process in both]
+    last_lines = [process.communicate(timeout=240)[0].splitlines()[-1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert said[0] == said[1]
-    assert said[0].startswith("800 ")
+    assert last_lines[0] == last_lines[1]
+    assert last_lines[0].startswith("800 ")
 
 
 ROWS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=12), min_size=1, max_size=6)

@@ -119,7 +119,7 @@ def test_more_layers_than_there_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("no/such-encoder", "Change encoder .* can't be loaded"),
         ("package:no_such_package/model", "pip install no-such-package"),
@@ -128,10 +128,10 @@ def test_more_layers_than_there_are(tmp_path: Path) -> None:
         ("package:tlbench/nowhere", "Change encoder .* can't be loaded"),
     ],
 )
-def test_an_encoder_that_is_not_there_is_one_sentence(name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_an_encoder_that_is_not_there_is_one_sentence(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         load_encoder(Encoder(name, None, True, None, 64))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         load_tokenizer(name, None)
 
 

@@ -71,13 +71,13 @@ def test_an_encoder_whose_first_token_is_blind_is_refused_with_any_kernels(
     small: Callable[..., Path], family: str, config: dict[str, Any], fast: bool
 ) -> None:
     kernels = preferred(fast, on_cuda=False, compiled=False)
-    said = rf"^Change encoder\.name: '.*' \({family}\) hides the last token from the first"
-    with pytest.raises(UserError, match=said):
+    message = rf"^Change encoder\.name: '.*' \({family}\) hides the last token from the first"
+    with pytest.raises(UserError, match=message):
         try_encoder(encoder(small(family, **config)), kernels)
 
 
 @pytest.mark.parametrize(
-    ("family", "most"),
+    ("family", "positions"),
     [
         ("bert", 80),
         ("roberta", 79),
@@ -90,13 +90,15 @@ def test_an_encoder_whose_first_token_is_blind_is_refused_with_any_kernels(
     ],
 )
 def test_a_length_beyond_an_encoders_positions(
-    small: Callable[..., Path], family: str, most: int
+    small: Callable[..., Path], family: str, positions: int
 ) -> None:
     name = small(family)
-    assert try_encoder(encoder(name, most), FAST)
-    for length in (most + 1, 3 * most):
-        said = rf"^Change encoder\.max_length: .* has {most} positions, and a row of {length} tok"
-        with pytest.raises(UserError, match=said):
+    assert try_encoder(encoder(name, positions), FAST)
+    for length in (positions + 1, 3 * positions):
+        message = (
+            rf"^Change encoder\.max_length: .* has {positions} positions, and a row of {length} tok"
+        )
+        with pytest.raises(UserError, match=message):
             try_encoder(encoder(name, length), FAST)
 
 
@@ -140,11 +142,11 @@ def test_a_tokenizer_that_says_nothing_of_a_mask_trains_the_same_model(
     small: Callable[..., Path], compose: Compose, run: Run, tmp_path: Path, fast: bool
 ) -> None:
     name = small("bert")
-    asked = (f"encoder.name={name}", f"fast_kernels={fast}", "keep_weights=all")
-    run(*asked, f"store_dir={tmp_path / 'a'}")
+    overrides = (f"encoder.name={name}", f"fast_kernels={fast}", "keep_weights=all")
+    run(*overrides, f"store_dir={tmp_path / 'a'}")
     edit(name / "tokenizer_config.json", model_input_names=["input_ids", "token_type_ids"])
     copy = name.rename(tmp_path / "without")  # tokenizers are remembered by their names
-    run(*asked, f"encoder.name={copy}", f"store_dir={tmp_path / 'b'}")
+    run(*overrides, f"encoder.name={copy}", f"store_dir={tmp_path / 'b'}")
     first, second = (
         [file.read_bytes() for file in sorted((tmp_path / store).glob("*/weights/*/*.safetensors"))]
         for store in "ab"
@@ -205,7 +207,7 @@ def test_an_encoder_that_is_random_in_evaluation_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("family", "asked", "computed"),
+    ("family", "override", "features"),
     [
         ("bert", "fast_kernels=true", "unpadded"),
         ("bert", "trainer.compile=true", "first_token"),
@@ -219,14 +221,14 @@ def test_a_stage_says_what_computed_its_features(
     run: Run,
     tmp_path: Path,
     family: str,
-    asked: str,
-    computed: str,
+    override: str,
+    features: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.nn.Module, "compile", lambda *_, **__: None)  # takes a minute
-    run(f"encoder.name={small(family)}", asked)
+    run(f"encoder.name={small(family)}", override)
     (file,) = (tmp_path / "store").glob("*/stage.json")
-    assert json.loads(file.read_text())["kernels"] == computed
+    assert json.loads(file.read_text())["kernels"] == features
 
 
 def test_random_states_stay_as_they_are() -> None:
@@ -257,17 +259,17 @@ def test_weights_that_a_training_has_spoilt_are_no_reason_to_refuse(
 def test_what_is_chosen_has_the_features_of_the_encoders_own_forward(
     small: Callable[..., Path], family: str
 ) -> None:
-    asked = encoder(small(family))
-    kernels = try_encoder(asked, FAST)
+    chosen_encoder = encoder(small(family))
+    kernels = try_encoder(chosen_encoder, FAST)
     mask = (torch.arange(40) < torch.tensor([2, 40, 17])[:, None]).long()
     ids = torch.randint(5, 300, mask.shape) * mask
-    found = []
+    computed = []
     for chosen in (kernels, PLAIN):
         torch.manual_seed(0)
-        model = load_encoder(asked)
+        model = load_encoder(chosen_encoder)
         prepare(model, chosen)
-        found.append(features(model.eval(), {"input_ids": ids, "attention_mask": mask}, chosen))
-    assert torch.allclose(*found, atol=1e-5)
+        computed.append(features(model.eval(), {"input_ids": ids, "attention_mask": mask}, chosen))
+    assert torch.allclose(*computed, atol=1e-5)
 
 
 def test_a_refusal_is_one_sentence_alone_and_a_failed_record_in_a_sweep(
@@ -277,10 +279,10 @@ def test_a_refusal_is_one_sentence_alone_and_a_failed_record_in_a_sweep(
     quiet = ("debug=fast", "logger=none", "trainer.accelerator=cpu")
     alone = command(*quiet, f"encoder.name={bad}")
     assert alone.returncode == 1
-    said = (alone.stdout + alone.stderr).splitlines()
-    sentences = [line for line in said if "Change encoder.name" in line]
+    lines = (alone.stdout + alone.stderr).splitlines()
+    sentences = [line for line in lines if "Change encoder.name" in line]
     assert len(sentences) == 1
-    assert not any("Traceback" in line for line in said)
+    assert not any("Traceback" in line for line in lines)
     swept = command("-m", *quiet, f"encoder.name={bad},{good}", "study=families")
     assert swept.returncode == 1
     records = [read_record(file) for file in tmp_path.glob("multirun/families/*/result.json")]

@@ -25,24 +25,24 @@ def test_a_pair_has_as_many_tokens_as_requested(tokens: int) -> None:
 
 
 def test_the_words_are_the_vocabularys_last() -> None:
-    made = ProbeRows(TINY)
-    ids = made.pair(100)["input_ids"]
-    assert max(ids) == max(made.words) == len(TINY) - 1
+    rows = ProbeRows(TINY)
+    ids = rows.pair(100)["input_ids"]
+    assert max(ids) == max(rows.words) == len(TINY) - 1
     assert len(set(ids)) > 90
 
 
 def test_the_last_word_is_replaced_by_another() -> None:
-    made = ProbeRows(TINY)
-    row = made.pair(9)
-    other = made.with_other_last_word(row)
+    rows = ProbeRows(TINY)
+    row = rows.pair(9)
+    other = rows.with_other_last_word(row)
     assert other["input_ids"][:-1] == row["input_ids"][:-1]
     assert other["input_ids"][-1] != row["input_ids"][-1]
-    assert made.with_other_last_word(other)["input_ids"][-1] != other["input_ids"][-1]
+    assert rows.with_other_last_word(other)["input_ids"][-1] != other["input_ids"][-1]
 
 
 def test_no_text_is_a_row_of_special_tokens_which_a_batch_pads() -> None:
-    made = ProbeRows(TINY)
-    batch = made.batch([made.empty, made.pair(7)])
+    rows = ProbeRows(TINY)
+    batch = rows.batch([rows.empty, rows.pair(7)])
     assert batch["input_ids"].shape == (2, 7)
     assert batch["input_ids"][0].tolist() == [
         TINY.cls_token_id,
@@ -56,5 +56,5 @@ def test_no_text_is_a_row_of_special_tokens_which_a_batch_pads() -> None:
 def test_a_row_has_what_the_tokenizer_gives(names: list[str], tmp_path: Path) -> None:
     save("bert", tmp_path)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path, model_input_names=names)
-    made = ProbeRows(tokenizer)
-    assert list(made.pair(20)) == list(made.empty) == names
+    rows = ProbeRows(tokenizer)
+    assert list(rows.pair(20)) == list(rows.empty) == names

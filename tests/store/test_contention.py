@@ -31,14 +31,14 @@ def test_each_stage_is_committed_once_by_processes_that_are_killed(
         stdin=subprocess.DEVNULL,
     )
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
-    print(found)
-    assert found["stages"] == stages
-    assert found["killed"] >= min(kills, 10)
-    assert stages < found["begun"] <= stages + found["killed"]
-    assert found["most_commits"] == 1
-    for nothing in ("damaged", "failed", "half", "replaced"):
-        assert not found[nothing], nothing
+    counts = json.loads(ran.stdout)
+    print(counts)
+    assert counts["stages"] == stages
+    assert counts["killed"] >= min(kills, 10)
+    assert stages < counts["begun"] <= stages + counts["killed"]
+    assert counts["most_commits"] == 1
+    for problem in ("damaged", "failed", "half", "replaced"):
+        assert not counts[problem], problem
 
 
 def test_no_lock_of_the_system_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +77,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def read_until(words: str, said: IO[str] | None) -> None:
-    assert said is not None
-    assert any(words in line for line in said), f"it never said {words!r}"
+def read_until(words: str, stderr: IO[str] | None) -> None:
+    assert stderr is not None
+    assert any(words in line for line in stderr), f"it never said {words!r}"
 
 
 @pytest.mark.parametrize("in_sweep", [False, True])
@@ -94,12 +94,12 @@ def test_a_holder_that_was_stopped_for_longer_than_its_lease_touches_nothing(
     read_until("going on from step ", second.stderr)
     first.send_signal(signal.SIGCONT)
     assert first.stderr is not None
-    said = first.stderr.read()
+    stderr = first.stderr.read()
     code = first.wait(timeout=100)
     assert second.communicate(timeout=100)[1].count("Traceback") == 0
     assert second.returncode == 0
-    assert "Traceback" not in said
-    assert sum("Another process has taken over stage " in line for line in said.splitlines()) == 1
+    assert "Traceback" not in stderr
+    assert sum("Another process has taken over stage " in line for line in stderr.splitlines()) == 1
     store = Store(tmp_path / "multirun" / ".store")
     (key,) = store.finished()
     assert store.damage(key) == []

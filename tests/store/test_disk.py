@@ -23,9 +23,9 @@ FULL = "No space left on device"
 
 def test_the_setting_is_named() -> None:
     error = OSError(errno.ENOSPC, "in a library's words")
-    with pytest.raises(UserError) as said, writing("store_dir", "there"):
+    with pytest.raises(UserError) as raised, writing("store_dir", "there"):
         raise error
-    assert str(said.value).startswith(
+    assert str(raised.value).startswith(
         f"Make room or change store_dir: there can't be written ({FULL})"
     )
 
@@ -76,9 +76,9 @@ def assert_one_sentence(ran: subprocess.CompletedProcess[str], setting: str) -> 
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr + ran.stdout
     assert "Logging error" not in ran.stderr
-    (said,) = {line for line in ran.stderr.splitlines() if "hange " in line}
-    assert setting in said
-    assert FULL in said
+    (sentence,) = {line for line in ran.stderr.splitlines() if "hange " in line}
+    assert setting in sentence
+    assert FULL in sentence
 
 
 def test_a_store_on_a_full_disk(small_disk: Path, run: Run, command: Command, cache: Path) -> None:
@@ -152,19 +152,22 @@ def test_a_stage_without_read_permission_is_named_and_left_alone(tmp_path: Path)
         "    print(bool(store.find('0' * 16)))\nexcept UserError as error:\n    print(error)"
     )
     (store.weights("0" * 16, "rte") / "model.safetensors").chmod(0)
-    said = mere_owner("-c", look, cwd=tmp_path).stdout
+    printed = mere_owner("-c", look, cwd=tmp_path).stdout
     assert (
-        said == "['weights/rte/model.safetensors can\\'t be read (Permission denied)']\nTrue\n"
-        or (said == '["weights/rte/model.safetensors can\'t be read (Permission denied)"]\nTrue\n')
+        printed == "['weights/rte/model.safetensors can\\'t be read (Permission denied)']\nTrue\n"
+        or (
+            printed
+            == '["weights/rte/model.safetensors can\'t be read (Permission denied)"]\nTrue\n'
+        )
     )
     (store.folder("0" * 16) / "stage.json").chmod(0)
-    said = mere_owner("-c", look, cwd=tmp_path).stdout
-    assert "Change the permissions of store/0000000000000000/stage.json, or store_dir: " in said
+    printed = mere_owner("-c", look, cwd=tmp_path).stdout
+    assert "Change the permissions of store/0000000000000000/stage.json, or store_dir: " in printed
     assert store.finished() == ["0" * 16]
     store.root.chmod(0)
-    said = mere_owner("-c", f"{look.replace('damage(', 'finished() or (')}", cwd=tmp_path).stdout
+    printed = mere_owner("-c", f"{look.replace('damage(', 'finished() or (')}", cwd=tmp_path).stdout
     assert (
-        said == "Change the permissions of store, or store_dir: it can't be read (Permission "
+        printed == "Change the permissions of store, or store_dir: it can't be read (Permission "
         "denied).\n"
     )
     store.root.chmod(0o755)
@@ -178,13 +181,13 @@ def test_a_read_only_store_is_read(tmp_path: Path, cache: Path) -> None:
         return mere_owner("-m", *arguments, cwd=tmp_path)
 
     def states() -> list[str]:
-        found = tmp_path.glob("multirun/*/*/result.json")
-        return sorted(read_record(file).status for file in found)
+        files = tmp_path.glob("multirun/*/*/result.json")
+        return sorted(read_record(file).status for file in files)
 
     assert run("tlbench", *places, "strategy=stilts", "support_task=mnli").returncode == 0
     for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
         path.chmod(path.stat().st_mode & ~0o222)
-    for arguments, said in [
+    for arguments, expected in [
         (("tlbench", *places, "target_task=mnli"), "is in the store"),
         (("tlbench", "-m", *places, "target_task=mnli", "study=again"), "0 to train"),
         (("tlbench", *places, "target_task=rte", "hydra.sweeper.dry_run=true"), "to train"),
@@ -194,7 +197,7 @@ def test_a_read_only_store_is_read(tmp_path: Path, cache: Path) -> None:
     ]:
         ran = run(*arguments)
         assert ran.returncode == 0, ran.stderr
-        assert said in ran.stdout + ran.stderr
+        assert expected in ran.stdout + ran.stderr
     assert states() == ["done"] * 3
     refusal = "Change store_dir: store can't be written (Permission denied)."
     for arguments in (("target_task=sst2",), ("-m", "target_task=sst2")):

@@ -12,7 +12,7 @@ from tlbench.store.store import CHECKPOINT, Store
 KEY = "0123456789abcdef"
 
 
-def found(weights: tuple[str, ...] = ()) -> dict[str, Any]:
+def manifest_with(weights: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"weights": list(weights), "tasks": {}, "steps": 1}
 
 
@@ -23,7 +23,7 @@ def commit(store: Store, weights: tuple[str, ...] = (), text: str = "x") -> None
         for task in weights:
             (work / "weights" / task).mkdir(parents=True)
             (work / "weights" / task / "model.safetensors").write_text(text)
-        store.commit(KEY, work, found(weights), claim)
+        store.commit(KEY, work, manifest_with(weights), claim)
 
 
 def set_aside_damaged(store: Store) -> None:
@@ -74,7 +74,7 @@ def test_a_copy_with_weights_replaces_one_without(store: Store) -> None:
     assert store.damage(KEY) == []
 
 
-def test_a_folder_that_no_stage_is_called_is_none(store: Store) -> None:
+def test_a_folder_whose_name_is_no_key_is_no_stage(store: Store) -> None:
     (store.root / "my_study" / "rte-single-seed0-0123abcd").mkdir(parents=True)
     commit(store)
     assert store.finished() == [KEY]
@@ -100,9 +100,9 @@ def test_any_flipped_byte_of_a_manifest_is_noticed(store: Store) -> None:
     sound, content = store.find(KEY), file.read_bytes()
     for place in range(len(content)):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        found = store.find(KEY)
-        if found is not None:  # the checksum's own name: then it is taken for one without
-            assert found.items() >= sound.items()
+        manifest = store.find(KEY)
+        if manifest is not None:  # the checksum's own name: then it is taken for one without
+            assert manifest.items() >= sound.items()
             assert b'"checksum"' not in file.read_bytes()
         else:
             assert store.damage(KEY)[0].startswith("stage.json: ")
@@ -125,7 +125,7 @@ def test_a_manifest_from_before_checksums_is_believed_if_it_is_of_the_stage(stor
         assert (store.damage(KEY) == []) == sound
 
 
-def test_damaged_weights_matter_to_whom_they_are_for(store: Store) -> None:
+def test_damaged_weights_matter_only_to_stages_that_start_from_them(store: Store) -> None:
     commit(store, ("rte", "mnli"))
     file = store.weights(KEY, "rte") / "model.safetensors"
     file.write_bytes(b"y")
@@ -152,8 +152,8 @@ def test_a_damaged_stage_is_set_aside_and_committed_anew(
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
@@ -163,11 +163,11 @@ def lost(store: Store) -> Claim:
         return claim
 
 
-def test_who_has_lost_the_claim_touches_nothing(store: Store, lost: Claim) -> None:
+def test_a_process_that_has_lost_the_claim_touches_nothing(store: Store, lost: Claim) -> None:
     with store.claim(KEY) as claim, store.work_folder(KEY, claim) as won:
         (won / CHECKPOINT).touch()
         with pytest.raises(ClaimLostError):
-            store.commit(KEY, won, found(), lost)
+            store.commit(KEY, won, manifest_with(), lost)
         with pytest.raises(ClaimLostError), store.work_folder(KEY, lost):
             pass
         assert files(won) == {CHECKPOINT: b""}
@@ -180,7 +180,9 @@ def test_who_has_lost_the_claim_touches_nothing(store: Store, lost: Claim) -> No
     assert store.damage(KEY) == ["predictions/rte.parquet has changed"]
 
 
-def test_who_takes_over_a_folder_shares_no_open_file_of_the_loser(store: Store) -> None:
+def test_a_folder_that_is_taken_over_shares_no_open_file_with_its_former_owner(
+    store: Store,
+) -> None:
     """The loser may have been stopped while it wrote its next checkpoint."""
     old = store.work / f"{KEY}-0"
     old.mkdir(parents=True)
@@ -197,13 +199,13 @@ def test_who_takes_over_a_folder_shares_no_open_file_of_the_loser(store: Store) 
 def test_a_folder_that_is_removed_while_it_is_looked_at_is_none(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = store.work / f"{KEY}-0"
-    left.mkdir(parents=True)
-    (left / CHECKPOINT).touch()
+    interrupted = store.work / f"{KEY}-0"
+    interrupted.mkdir(parents=True)
+    (interrupted / CHECKPOINT).touch()
     original = Path.rename
 
     def late(self: Path, target: Path) -> Path:
-        shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(interrupted, ignore_errors=True)
         return original(self, target)
 
     monkeypatch.setattr(Path, "rename", late)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.support.experiments import Compose
-from tests.training.test_last_checkpoint import KilledError, cut_off_at
+from tests.support.interrupting import KilledError, cut_off_at
 from tlbench.plan.build import build
 from tlbench.training.conditions import using_threads
 from tlbench.training.context import StageContext
@@ -35,11 +35,13 @@ def test_a_stage_says_what_was_in_effect(
     compose: Compose, tmp_path: Path, overrides: tuple[str, ...], expected: tuple[Any, ...]
 ) -> None:
     with using_threads(1):  # whatever the machine has
-        found = train(compose("trainer.max_steps=1", "batch_size=16", *overrides), tmp_path / "s")
+        manifest = train(
+            compose("trainer.max_steps=1", "batch_size=16", *overrides), tmp_path / "s"
+        )
         assert torch.get_num_threads() == 1  # the next stage of this process has torch's own again
     names = ("device", "devices", "threads", "precision", "micro_batch_size")
-    assert tuple(found[name] for name in names) == expected
-    assert found["resumed_under"] == []
+    assert tuple(manifest[name] for name in names) == expected
+    assert manifest["resumed_under"] == []
 
 
 def test_no_number_of_threads_leaves_torch_its_own() -> None:
@@ -67,14 +69,14 @@ def test_a_stage_that_goes_on_under_other_conditions_says_so(
     now: int,
 ) -> None:
     """Also if it is interrupted again, and goes on once more under the same."""
-    asked = ("batch_size=16", "trainer.checkpoint_steps=1", "trainer.threads=1")
+    overrides = ("batch_size=16", "trainer.checkpoint_steps=1", "trainer.threads=1")
     for step, value in ((2, was), (3, now)):
         with monkeypatch.context() as patch:
             cut_off_at(patch, step, KilledError, "on_train_batch_start", MultiTaskModule)
             with pytest.raises(KilledError):
-                train(compose(*asked, f"{key}={value}"), tmp_path / "stage")
-    found = train(compose(*asked, f"{key}={now}"), tmp_path / "stage")
-    assert found["resumed_under"] == [{"step": 2, "changed": {name: [was, now]}}]
-    assert found[name] == now
+                train(compose(*overrides, f"{key}={value}"), tmp_path / "stage")
+    manifest = train(compose(*overrides, f"{key}={now}"), tmp_path / "stage")
+    assert manifest["resumed_under"] == [{"step": 2, "changed": {name: [was, now]}}]
+    assert manifest[name] == now
     assert caplog.text.count("going on under other conditions") == 1
     assert f"not to the same result bit for bit: {name} {was}, now {now}\n" in caplog.text

@@ -85,17 +85,17 @@ def test_two_devices_train_as_one(
     assert [e["step"] for e in one["history"]] == [e["step"] for e in two["history"]]
     for task in ("mnli", "rte"):
         for file in ("model.safetensors", "heads.safetensors"):
-            mine, theirs = (
+            on_one, on_two = (
                 load_file(tmp_path / count / "weights" / task / file) for count in ("one", "two")
             )
-            for name, value in mine.items():
-                assert torch.allclose(value, theirs[name], atol=1e-5, rtol=0), (task, name)
-        mine, theirs = (
+            for name, value in on_one.items():
+                assert torch.allclose(value, on_two[name], atol=1e-5, rtol=0), (task, name)
+        on_one, on_two = (
             pq.read_table(tmp_path / count / "predictions" / f"{task}.parquet").to_pandas()
             for count in ("one", "two")
         )
-        assert mine["row"].tolist() == theirs["row"].tolist()
-        assert np.allclose(mine["logit_0"], theirs["logit_0"], atol=1e-5)
+        assert on_one["row"].tolist() == on_two["row"].tolist()
+        assert np.allclose(on_one["logit_0"], on_two["logit_0"], atol=1e-5)
     assert "LOCAL_RANK" not in os.environ
 
 
@@ -158,7 +158,7 @@ def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
         if "checkpoint at step 3" in line:
             running.send_signal(signal.SIGTERM)
             break
-    said = running.stderr.read()
+    stderr = running.stderr.read()
     assert running.wait(timeout=60) == 130
-    assert "the same command again" in said
+    assert "the same command again" in stderr
     assert list(tmp_path.rglob(CHECKPOINT))

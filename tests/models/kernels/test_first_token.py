@@ -49,10 +49,10 @@ def test_features_and_gradients_are_those_of_the_whole_layer(
     whole, first = (encoder(family, attention).train(training) for _ in range(2))
     assert read_first_token_only(first)
     assert first(**inputs()).last_hidden_state.shape == (4, 1, 32)
-    expected, found = outcome(whole), outcome(first)
-    assert found.keys() == expected.keys()
+    expected, computed = outcome(whole), outcome(first)
+    assert computed.keys() == expected.keys()
     for name, value in expected.items():
-        assert torch.allclose(value, found[name], rtol=1e-3, atol=1e-5), name
+        assert torch.allclose(value, computed[name], rtol=1e-3, atol=1e-5), name
 
 
 def test_dropout_is_still_there() -> None:

@@ -24,8 +24,8 @@ def inputs(types: bool) -> dict[str, torch.Tensor]:
 def test_features_and_gradients_are_those_of_the_encoder(
     family: str, dropping: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = inputs(types=family in ("bert", "electra"))
-    found = []
+    batch = inputs(types=family in ("bert", "electra"))
+    outcomes = []
     for unpads in (True, False):
         model = encoder(family).train()
         if unpads and dropping:  # the branch with dropout, with a mask that drops nothing
@@ -37,15 +37,15 @@ def test_features_and_gradients_are_those_of_the_encoder(
                     layer.p = 0.1
         assert can_unpad(model)
         features = (
-            first_token_features(model, asked) if unpads else model(**asked).last_hidden_state[:, 0]
+            first_token_features(model, batch) if unpads else model(**batch).last_hidden_state[:, 0]
         )
         weights = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
         (features * weights).sum().backward()
         gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-        found.append({"features": features.detach(), **gradients})
-    assert found[0].keys() == found[1].keys()
-    for name, value in found[1].items():
-        assert torch.allclose(value, found[0][name], rtol=1e-3, atol=1e-5), name
+        outcomes.append({"features": features.detach(), **gradients})
+    assert outcomes[0].keys() == outcomes[1].keys()
+    for name, value in outcomes[1].items():
+        assert torch.allclose(value, outcomes[0][name], rtol=1e-3, atol=1e-5), name
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

@@ -28,6 +28,12 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
 
     A text (or pair) belongs to train or to the dev splits by its checksum, so no dev row is ever
     trained on, whatever the sizes. More rows with one seed begin with the fewer.
+
+    Args:
+        task: one of ``TEXTS``.
+        split: ``train``, ``dev`` or ``dev_<genre>``.
+        count: of rows.
+        seed: of the suite.
     """
     rng = Random(f"{task} {split} {seed}")
     generate = getattr(tasks, task)

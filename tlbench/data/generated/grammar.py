@@ -108,7 +108,14 @@ def word(rng: Random, meaning: str, inflected: bool) -> str:
 
 
 def predicate(rng: Random, s: Sentence, plural: bool, negated: bool) -> str:
-    """Return the verb phrase in words."""
+    """Return the verb phrase in words.
+
+    Args:
+        rng: draws among synonyms.
+        s: the sentence.
+        plural: whether its subject is.
+        negated: whether the phrase is, which under "no" it is not, though the sentence is.
+    """
     auxiliary = ("do not " if plural else "does not ") if negated else ""
     verb = word(rng, s.verb, inflected=not plural and not negated)
     return f"{auxiliary}{verb}" + (f" the {word(rng, s.obj, False)}" if s.obj else "")
