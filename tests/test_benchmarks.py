@@ -21,6 +21,8 @@ from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import PLAIN
 
+pytestmark = pytest.mark.slow
+
 MakeCase = Callable[..., Case]
 
 

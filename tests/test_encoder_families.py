@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.encoder_families import FAMILIES, table, try_families
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 TABLE = (ROOT / "scripts" / "encoder_families.md").read_text()

@@ -11,6 +11,8 @@ import pytest
 
 from tlbench.records.record import ResultRecord, read_record
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "docs" / "extend"
 CODE = [file for file in sorted(EXAMPLES.rglob("*.*")) if file.suffix in (".py", ".yaml")]
 FAST = ("debug=fast", "suite.sources.stsb.train=64", "suite.sources.stsb.dev=64")

@@ -14,6 +14,8 @@ from tlbench.analysis import Analysis, analyse_study, collect
 from tlbench.analysis.verdicts import EVIDENCE
 from tlbench.cli.report import main
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PUBLISHED = ["paper", "budgets_and_selection", "size_ablation"]
 

@@ -11,6 +11,8 @@ from tests.support.experiments import Compose, Run
 from tlbench.config.validation import parse_config
 from tlbench.data.sources import splits
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # From the official files; the QNLI, QQP and MNLI there are subsets.

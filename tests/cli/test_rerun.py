@@ -11,6 +11,8 @@ from tests.support.experiments import Run, write_users_task
 from tlbench.cli.rerun import main
 from tlbench.records.record import ResultRecord, read_record
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 RERUN = "tlbench.cli.rerun"
 

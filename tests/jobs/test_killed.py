@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.killing import MOMENTS
 
+pytestmark = pytest.mark.slow
+
 PAIR = ("debug=fast", "strategy=mtl", "target_task=rte", "support_task=mnli", "keep_weights=all")
 # 7 steps an epoch and 3 epochs; evaluations in the middle and at the end of each.
 SIZES = ("subsample_size.target=45", "subsample_size.support=60", "subsample_size.dev=20")

@@ -12,6 +12,8 @@ import pytest
 from tlbench.jobs.signals import Told, answered, end_if_told, job_of_worker
 from tlbench.store.store import CHECKPOINT, Store
 
+pytestmark = pytest.mark.slow
+
 # Whoever runs the tests may ignore Ctrl-C, as jobs in a shell's background do. Popen's preexec_fn
 # could change that too, but may wait for ever where the process that forks has threads.
 LISTENING = (

@@ -14,6 +14,8 @@ import pytest
 from tlbench.records.record import read_record
 from tlbench.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 SLOW = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
 RUNS = [(8, 12, 100, seed) for seed in range(8)] if SLOW else [(8, 9, 20, 0)]
 

@@ -8,6 +8,8 @@ import pytest
 
 from tlbench.records.record import read_record
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs tlbench[optuna]")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,6 +12,8 @@ import pytest
 
 from tlbench.records.record import ResultRecord, read_record
 
+pytestmark = pytest.mark.slow
+
 SLOW = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 FAST = ("-m", "debug=fast")

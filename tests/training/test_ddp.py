@@ -26,6 +26,8 @@ from tlbench.store.store import CHECKPOINT
 from tlbench.training import ddp
 from tlbench.training.train import train_stage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def without_dropout(tmp_path: Path) -> str:

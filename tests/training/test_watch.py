@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def waiting(what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
