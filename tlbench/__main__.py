@@ -9,7 +9,7 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from tlbench.config.overrides import check_choices
+from tlbench.config.overrides import check_choices, with_mode
 from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
@@ -30,6 +30,7 @@ def main() -> None:
     """Run the command line; one sentence and exit code 1 for what the user can change."""
     try:
         check_choices(sys.argv[1:])
+        sys.argv[1:] = with_mode(sys.argv[1:])
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -81,6 +81,42 @@ def _groups() -> list[str]:
     return sorted({folder.name for folder in folders} - {"hydra"})
 
 
+def with_mode(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
+
+    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another.
+    """
+    if any(word.startswith("hydra.mode=") for word in arguments):
+        return list(arguments)
+    complete = []
+    for word in arguments:
+        complete.append(word)
+        modes = [_mode_of(experiment) for experiment in _experiments(word)]
+        complete += [f"hydra.mode={mode}" for mode in modes if mode][-1:]
+    return complete
+
+
+def _experiments(word: str) -> list[str]:
+    """Return the experiments that an argument chooses for a job; none if it sweeps over them."""
+    if not word.startswith("experiment="):
+        return []
+    try:
+        (override,) = OverridesParser.create().parse_overrides([word])
+    except OverrideParseException:
+        return []  # Hydra says what it can't read
+    return [] if override.is_sweep_override() else list(_choices(override))
+
+
+def _mode_of(experiment: str) -> str | None:
+    """Return the mode of an experiment, its own or that of one in its defaults."""
+    option = _read_first("experiment", experiment)
+    if option is None:
+        return None
+    defaults = [name for name in option.get("defaults") or () if isinstance(name, str)]
+    modes = [_mode_of(name) for name in defaults if name != "_self_"]
+    return next(filter(None, [OmegaConf.select(option, "hydra.mode"), *modes]), None)
+
+
 def _check_plugin(word: str) -> None:
     module, extra = _PLUGINS.get(word, ("", ""))
     if module and find_spec(f"hydra_plugins.{module}") is None:
