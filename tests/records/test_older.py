@@ -111,7 +111,8 @@ def test_an_older_strategy_gets_its_label_and_what_has_no_effect_on_it(
 def test_the_word_loss_is_a_method() -> None:
     old = record(config={"heads": "per_task", "loss": "mean", "seed": 1})
     later = with_later_keys(old).config
-    assert later["method"] == {"name": "mean", "label": "mean"}
+    target = "tlbench.methods.mean.Mean"
+    assert later["method"] == {"name": "mean", "label": "mean", "_target_": target}
     assert "loss" not in later
     assert old.config["loss"] == "mean"
 

@@ -11,6 +11,7 @@ from tlbench.config.identity import job_folder_name
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked
 from tlbench.errors import UserError
+from tlbench.records.older import with_later_keys
 from tlbench.records.record import RECORD_FILE, ResultRecord
 from tlbench.tasks.definition import check_task
 
@@ -29,6 +30,7 @@ def prepare_rerun(record: ResultRecord) -> Path:
     Raises:
         UserError: if the record's config or tasks can't be used.
     """
+    record = with_later_keys(record)
     folder = _RERUNS / job_folder_name(record.config)
     # A record is written last, so one that is there is of a finished rerun.
     if (folder / RECORD_FILE).exists():
@@ -62,7 +64,7 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
     changed = {
         "store_dir": str(folder / "store"),
         "cache_dir": str(folder / "cache"),
-        "logger": {"_target_": None},
+        "logger": {},
         "only_stage": None,  # set where a sweep trained a stage alone
         "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
         "encoder": config.get("encoder", {}) | _encoder_files(record),

@@ -48,7 +48,8 @@ def _with_method(config: dict[str, Any]) -> dict[str, Any]:
     if "loss" not in config or "method" in config:
         return config
     word = config["loss"]
-    method = {"name": word, "label": word}
+    target = f"tlbench.methods.{word}.{str(word).capitalize()}"
+    method = {"name": word, "label": word, "_target_": target}
     return {
         ("method" if group == "loss" else group): (method if group == "loss" else values)
         for group, values in config.items()
