@@ -10,7 +10,7 @@ from benchmarks.workload import Case, Work
 from tlbench.config.search_path import CONF_DIR
 from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
-from tlbench.plan.stage import TrainStage
+from tlbench.plan.train_stage import TrainStage
 from tlbench.tasks.kinds import kind_of
 from tlbench.training.datamodule import MultiTaskDataModule
 

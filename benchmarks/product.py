@@ -21,7 +21,7 @@ from tlbench.jobs import loggers
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.stage import TrainStage
+from tlbench.plan.train_stage import TrainStage
 from tlbench.plan.weights import kept
 from tlbench.training import malloc, train
 from tlbench.training.context import StageContext

@@ -9,7 +9,7 @@ from tests.support.experiments import Compose, Run
 from tests.support.sweeps import Sweep
 from tlbench.jobs.dry_run import print_run
 from tlbench.plan.build import build
-from tlbench.plan.stage import TRAINING_VERSION
+from tlbench.plan.train_stage import TRAINING_VERSION
 from tlbench.store.integrity import write_sealed
 
 

@@ -8,7 +8,8 @@ from tlbench.plan.estimate import estimated_seconds
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import Schedule, trained_rows
-from tlbench.plan.stage import TRAINING_VERSION, Stage, TrainStage
+from tlbench.plan.stage import Stage
+from tlbench.plan.train_stage import TRAINING_VERSION, TrainStage
 from tlbench.store.store import Store, store_of
 
 

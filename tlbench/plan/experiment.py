@@ -13,7 +13,8 @@ from tlbench.config.schema import Config
 from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
 from tlbench.plan import weights
-from tlbench.plan.stage import Need, Stage, TaskSubset, TrainStage
+from tlbench.plan.stage import Need, Stage, TaskSubset
+from tlbench.plan.train_stage import TrainStage
 
 # What a stage may change of its experiment's config: all that affects a training, but for the
 # encoder, whose weights go from stage to stage.

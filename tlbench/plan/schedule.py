@@ -9,7 +9,8 @@ import numpy as np
 from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
 from tlbench.data.subsampling import HELD_OUT
-from tlbench.plan.stage import Stage, TrainStage
+from tlbench.plan.stage import Stage
+from tlbench.plan.train_stage import TrainStage
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
 from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
-from tlbench.plan.stage import TaskSubset, TrainStage
+from tlbench.plan.stage import TaskSubset
+from tlbench.plan.train_stage import TrainStage
 
 
 class MultiTaskDataModule(LightningDataModule):

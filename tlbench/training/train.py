@@ -24,7 +24,8 @@ from tlbench.models.features import Kernels, preferred
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.models.probe import try_encoder
 from tlbench.plan import encoder_files
-from tlbench.plan.stage import Stage, TrainStage
+from tlbench.plan.stage import Stage
+from tlbench.plan.train_stage import TrainStage
 from tlbench.store.store import CHECKPOINT
 from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, predictions
 from tlbench.training.best import BestPerTask

@@ -1,0 +1,118 @@
+"""The stage that is a training run, and what of the config its key hashes: the schema says it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tlbench.config.keys import declared, value_at
+from tlbench.data.batching import ONE_TASK_A_BATCH
+from tlbench.data.subsampling import HELD_OUT
+from tlbench.errors import UserError
+from tlbench.methods.base import make_method
+from tlbench.plan.stage import Need, Stage
+
+TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
+
+
+@dataclass(frozen=True)
+class TrainStage(Stage):
+    """Tasks trained together, from a fresh encoder or from another stage's best weights.
+
+    Attributes:
+        started_from: the stage that this one starts from, and the task whose best weights it takes.
+        target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
+        scores: each task alone, whose scores ``sampling=dynamic`` compares with, else none.
+    """
+
+    started_from: Need | None = None
+    target: str | None = None
+    scores: tuple["Stage", ...] = ()
+
+    run: ClassVar[str] = "tlbench.training.train.train_stage"
+
+    @property
+    def start(self) -> Need | None:
+        return self.started_from
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        start = (self.start,) if self.start else ()
+        return (*start, *(Need(stage) for stage in self.scores))
+
+    @property
+    def title(self) -> str:
+        """What a person reads: ``rte``, ``rte<-mnli`` or ``mnli+rte``."""
+        return "+".join(self.tasks) + (f"<-{self.start.title}" if self.start else "")
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it trains several tasks."""
+        return len(self.subsets) > 1
+
+    def fingerprint(self) -> dict[str, Any]:
+        held_out = self.config.selection == "held_out"
+        hashed: dict[str, Any] = {
+            "training": TRAINING_VERSION,
+            "config": dict(self._settings()),
+            "tasks": [subset.fingerprint(held_out) for subset in self.subsets],
+        }
+        if self.start:
+            hashed["start"] = [self.start.stage.key, self.start.weights_of]
+        if self.target:
+            hashed["target"] = self.target
+        if self.scores:
+            hashed["scores"] = [stage.key for stage in self.scores]
+        return hashed
+
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """Yield the config values that change what is trained here, by dotted key."""
+        affecting = {"training"}
+        affecting |= {"started"} if self.is_mixed or self.start else set()
+        affecting |= {"mixed"} if self.is_mixed else set()
+        schema: type = type(self.config)
+        for key in declared(schema).values():
+            value = value_at(self.config, key.name)
+            if key.affects not in affecting or key.is_left_out(value):
+                continue
+            if key.only_with:
+                sibling, words = key.only_with
+                group = key.name.rpartition(".")[0]
+                if value_at(self.config, f"{group}.{sibling}") not in words:
+                    continue
+            if key.name == "sampling.last_batch" and self._has_whole_batches:
+                continue
+            yield key.name, _without_names(value) if key.name == "method" else value
+
+    @property
+    def _has_whole_batches(self) -> bool:
+        """Whether no batch of an epoch can be smaller than the others, so that none is dropped."""
+        sampling = self.config.sampling
+        counted = sampling.batches == "fixed_counts" or isinstance(sampling.epoch, int)
+        return self.is_mixed and counted
+
+    def check(self) -> None:
+        """Refuse a batch too small to mix the tasks, and a subset too small to hold rows out.
+
+        Raises:
+            UserError: naming the key to change.
+        """
+        if self.is_mixed:
+            make_method(self.config.method, self.tasks)
+        c = self.config
+        for subset in self.subsets:
+            if c.selection == "held_out" and subset.count < HELD_OUT:
+                raise UserError(
+                    f"Change selection, or subsample_size: held_out takes one row in {HELD_OUT} "
+                    f"and task '{subset.name}' has {subset.count}."
+                )
+        if c.sampling.batches not in ONE_TASK_A_BATCH and c.batch_size < len(self.subsets):
+            raise UserError(
+                f"Change batch_size: {c.batch_size} is less than the {len(self.subsets)} tasks "
+                f"that a batch mixes ({', '.join(self.tasks)}); or set "
+                "sampling.batches=homogeneous."
+            )
+
+
+def _without_names(method: dict[str, Any]) -> dict[str, Any]:
+    """Return what a method does, whatever it is called."""
+    return {name: value for name, value in method.items() if name not in ("name", "label")}
