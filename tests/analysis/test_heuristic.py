@@ -101,6 +101,7 @@ def test_one_ratio_of_sizes_or_two_pairs_have_no_line() -> None:
     assert regress(pairs((1, 2, 0.1, 0.1), (2, 1, 0.1, 0.1))) is None
 
 
+@pytest.mark.slow
 def test_fiellers_interval_covers_at_its_rate() -> None:
     draw = np.random.default_rng(0)
     sizes = [(int(1000 * 10**x), 1000) for x in np.linspace(-2, 2, 30)]

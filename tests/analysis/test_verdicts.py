@@ -38,6 +38,7 @@ def test_scores_that_several_differences_share_count_once(second: str, samples: 
     assert high == pytest.approx(quantile * 0.01 * np.sqrt(2 / 5))
 
 
+@pytest.mark.slow
 def test_intervals_hold_together_and_for_the_chosen_best() -> None:
     draw = np.random.default_rng(0)
     candidates, seeds, studies = 17, 5, 600

@@ -10,6 +10,8 @@ from tests.support.experiments import Run
 from tlbench.cli.store import main
 from tlbench.store.store import CHECKPOINT, Store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(run: Run, tmp_path: Path) -> Store:

@@ -29,6 +29,7 @@ def test_a_single_run_prints_a_table_and_leaves_a_record(command: Command, tmp_p
     assert len(list((tmp_path / "multirun" / "adhoc").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_multirun_prints_one_table(command: Command, tmp_path: Path) -> None:
     sweep = ("-m", *FAST, "strategy=single,mtl", "support_task=mnli", "seed=0,1")
     ran = command(*sweep)
@@ -42,6 +43,7 @@ def test_a_multirun_prints_one_table(command: Command, tmp_path: Path) -> None:
     assert {record.strategy for record in records} == {"single", "mtl"}
 
 
+@pytest.mark.slow
 def test_an_experiment_names_its_study(command: Command, tmp_path: Path) -> None:
     ran = command("experiment=quickstart", "debug=fast", "seed=0", "support_task=sst2")
     assert ran.returncode == 0, ran.stderr
@@ -74,6 +76,7 @@ def test_wrong_input_is_one_sentence_and_exit_code_1(
     assert "Traceback" not in ran.stderr + ran.stdout
 
 
+@pytest.mark.slow
 def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path) -> None:
     ran = command("-m", *FAST, "subsample_size.target=64,100000", "seed=0,1")
     assert ran.returncode == 1
@@ -82,6 +85,7 @@ def test_a_failed_job_of_a_sweep_stops_no_other(command: Command, tmp_path: Path
     assert sorted(record.status for record in records) == ["done"] * 2 + ["failed"] * 2
 
 
+@pytest.mark.slow
 def test_a_collapse_is_counted_and_its_score_is_0(command: Command, tmp_path: Path) -> None:
     ran = command("-m", *FAST, "target_task=cola", "optim.lr=1e-12", "seed=0,1", "logger=none")
     assert ran.returncode == 0, ran.stderr
@@ -92,6 +96,7 @@ def test_a_collapse_is_counted_and_its_score_is_0(command: Command, tmp_path: Pa
     assert "predict the same for every row of dev: cola 2 of 2." in shown.stderr
 
 
+@pytest.mark.slow
 def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
     command: Command, tmp_path: Path
 ) -> None:
@@ -120,6 +125,7 @@ def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
     assert len(list((tmp_path / "report").glob("*/tables/scores.csv"))) == 2
 
 
+@pytest.mark.slow
 def test_a_diverging_rate_and_labels_all_the_same_are_no_failures_of_a_sweep(
     command: Command, tmp_path: Path
 ) -> None:
@@ -137,6 +143,7 @@ def test_a_diverging_rate_and_labels_all_the_same_are_no_failures_of_a_sweep(
     assert "Traceback" not in shown.stderr
 
 
+@pytest.mark.slow
 def test_a_failure_takes_no_finished_record_away(command: Command, tmp_path: Path) -> None:
     assert command(*FAST).returncode == 0
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
@@ -145,6 +152,7 @@ def test_a_failure_takes_no_finished_record_away(command: Command, tmp_path: Pat
     assert file.read_text() == before
 
 
+@pytest.mark.slow
 def test_users_tasks_from_a_folder(command: Command, tmp_path: Path) -> None:
     write_users_task(tmp_path, "macro_f1")
     mine = ("--config-dir", "my_conf", *FAST)

@@ -123,6 +123,7 @@ class World:
         return all(does) if s.every else any(does)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_grammars_judgement_holds_in_every_world(seed: int) -> None:

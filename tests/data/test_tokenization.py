@@ -43,6 +43,7 @@ def test_it_is_memory_mapped(rows: Dataset, tmp_path: Path) -> None:
     assert tokenise(rows, load_tokenizer(TINY, None), 32, cache).cache_files
 
 
+@pytest.mark.slow
 def test_two_that_start_together_have_the_same(tmp_path: Path) -> None:
     code = f"""
 from tests.support.experiments import compose_config

@@ -95,6 +95,7 @@ def test_a_chain_without_its_first_stages_weights_is_still_there(
     assert (again.steps, again.instances) == (first.steps, first.instances)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["single", "stilts", "mtl", "mtl_all"])
 @pytest.mark.parametrize("task", TASKS)
 def test_all_nine_tasks_under_all_four_strategies(run: Run, task: str, strategy: str) -> None:

@@ -40,6 +40,7 @@ def test_csv_of_a_job_that_was_cut_off_is_kept(
     assert not [w for w in recwarn if "not empty" in str(w.message)]
 
 
+@pytest.mark.slow
 def test_no_key_and_no_environment_in_any_file(
     command: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path: Path,

@@ -115,6 +115,7 @@ def test_an_interrupted_job_goes_on_where_it_was(
     assert not list(store.folder(record.stage_keys[-1]).rglob("*.ckpt"))
 
 
+@pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint_and_the_same_command_goes_on(tmp_path: Path) -> None:
     command = [
         sys.executable,

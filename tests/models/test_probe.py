@@ -128,6 +128,7 @@ def test_a_config_that_makes_no_encoder_is_refused(small: Callable[..., Path]) -
         try_encoder(encoder(small("bert", hidden_size=33)), FAST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gte", "nomic_bert", "squeezebert", "layoutlm"])
 def test_families_that_have_or_need_a_pooler_train(
     small: Callable[..., Path], run: Run, family: str
@@ -272,6 +273,7 @@ def test_what_is_chosen_has_the_features_of_the_encoders_own_forward(
     assert torch.allclose(*computed, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_refusal_is_one_sentence_alone_and_a_failed_record_in_a_sweep(
     small: Callable[..., Path], command: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_temperature_matters_only_to_its_rule(plan: Plan) -> None:
         assert (keys(plan(*mtl, *changes)) == keys(plan(*mtl, *other))) == same
 
 
+@pytest.mark.slow
 def test_the_grid_of_nine_tasks_is_118_stages_a_seed(compose: Compose) -> None:
     names = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
     tasks = {name: compose(f"target_task={name}").target_task for name in names}

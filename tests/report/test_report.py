@@ -62,6 +62,7 @@ def test_the_page_needs_nothing_else_and_its_ids_are_its_own(tmp_path: Path) -> 
     assert page.count("<section") == page.count("</section>") == 1
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds), tmp_path / "study")
     for out in ("one", "two"):
@@ -71,6 +72,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
         assert file.read_bytes() == other.read_bytes(), file.name
 
 
+@pytest.mark.slow
 def test_the_order_in_which_records_are_read_changes_no_table(tmp_path: Path) -> None:
     records = [*grid(TASKS, none), *grid(TASKS, none, strategies=["mtl"], method="mean")]
     for name, ordered in (("one", records), ("two", records[::-1])):

@@ -81,6 +81,7 @@ def assert_one_sentence(ran: subprocess.CompletedProcess[str], setting: str) -> 
     assert FULL in sentence
 
 
+@pytest.mark.slow
 def test_a_store_on_a_full_disk(small_disk: Path, run: Run, command: Command, cache: Path) -> None:
     """First there is not enough room for a stage's weights, then none at all."""
     places = (f"store_dir={small_disk / 'store'}", f"cache_dir={cache}")
@@ -173,6 +174,7 @@ def test_a_stage_without_read_permission_is_named_and_left_alone(tmp_path: Path)
     store.root.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_a_read_only_store_is_read(tmp_path: Path, cache: Path) -> None:
     """By a run that needs nothing new, a dry run and the store's own command."""
     places = ("debug=fast", "store_dir=store", f"cache_dir={cache}", "logger=none")

@@ -38,6 +38,7 @@ def check(make_sweeper: MakeSweeper, some: list[Combination], *arguments: str) -
         assert combination.config == parse_config(cfg), combination.overrides
 
 
+@pytest.mark.slow
 def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSweeper) -> None:
     found = combinations(make_sweeper, *GRID)
     assert len(found) == 10_044

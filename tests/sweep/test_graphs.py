@@ -147,6 +147,7 @@ TWO_OF_ONE = (Node(("cola", "rte")), Node(("mrpc",), 0, "rte"), Node(("rte",), 1
 ACROSS = (Node(("cola", "mrpc")), Node(("rte",), 0, "mrpc"))
 
 
+@pytest.mark.slow
 @given(graph=graphs.graphs())
 @example(graph=TWO_OF_ONE)
 @example(graph=ACROSS)

@@ -57,6 +57,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "name", "was", "now"), CHANGES)
 def test_a_stage_that_goes_on_under_other_conditions_says_so(
     compose: Compose,

@@ -29,6 +29,8 @@ from tlbench.training.best import BestPerTask
 from tlbench.training.last_checkpoint import LastCheckpoint
 from tlbench.training.module import MultiTaskModule
 
+pytestmark = pytest.mark.slow
+
 # Of an evaluation: the first and the last of three batches, the scores, what is kept, and its end.
 IN_EVALUATION = [
     ("validation_step", MultiTaskModule, 1),

@@ -29,6 +29,8 @@ from tlbench.store.store import CHECKPOINT
 from tlbench.training.last_checkpoint import LastCheckpoint
 from tlbench.training.module import MultiTaskModule
 
+pytestmark = pytest.mark.slow
+
 EVERY_STEP = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
 STEPS = range(1, 21) if EVERY_STEP else (1, 7, 12)
 
