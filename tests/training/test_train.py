@@ -24,7 +24,7 @@ from tlbench.store.store import CHECKPOINT
 from tlbench.training import ddp, malloc
 from tlbench.training.best import BestPerTask
 from tlbench.training.module import MultiTaskModule
-from tlbench.training.train import _compiles, train_stage
+from tlbench.training.train import is_compiled, train_stage
 
 TASKS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
 
@@ -301,7 +301,7 @@ def test_the_encoder_is_compiled_where_it_pays_or_is_asked_for(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     trainer = build(compose("trainer.accelerator=auto")).config.trainer
     trainer.compile = asked
-    assert _compiles(trainer, steps) == compiles
+    assert is_compiled(trainer, steps) == compiles
 
 
 BAD = [math.nan, math.inf]

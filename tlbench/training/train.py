@@ -98,7 +98,7 @@ def choose_kernels(config: Config) -> Kernels:
     """
     on_cuda = ddp.on_cuda(config.trainer)
     # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
-    compiled = _compiles(config.trainer, steps=0)
+    compiled = is_compiled(config.trainer, steps=0)
     return try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
 
 
@@ -132,7 +132,7 @@ def _train(
     data.setup()
     schedule = data.schedule
     model = _model(run, kernels)
-    if _compiles(config.trainer, schedule.steps):
+    if is_compiled(config.trainer, schedule.steps):
         model.encoder.compile()
     module = MultiTaskModule(
         model, config, data.evaluated, run.role, schedule.steps, schedule.evaluations
@@ -151,7 +151,7 @@ def _train(
     return trainer, module, best, conditions
 
 
-def _compiles(trainer: TrainerConfig, steps: int) -> bool:
+def is_compiled(trainer: TrainerConfig, steps: int) -> bool:
     """``trainer.compile``; ``auto`` on a GPU, if there are steps enough to earn it back."""
     if trainer.compile == "auto":
         return ddp.on_cuda(trainer) and steps >= _WORTH_COMPILING
