@@ -1,11 +1,16 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow.compute as pc
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_lightning.plugins.precision import HalfPrecision
 
 from tests.support.experiments import Compose
 from tlbench.data.collation import TokenizedSplit, by_length
+from tlbench.methods.sum import Sum
 from tlbench.plan.build import build
 from tlbench.training.datamodule import MultiTaskDataModule
 
@@ -48,6 +53,24 @@ def test_padding_to_a_multiple_stops_at_the_longest(compose: Compose) -> None:
     assert max(lengths) == 13
     shapes = {batch.inputs["input_ids"].shape[1] for batch in data.train_dataloader()}
     assert shapes == {13}
+
+
+class Doubled(Sum):
+    """A method that changes the scale of a task's loss."""
+
+    def row_weights(self, counts: Sequence[int]) -> torch.Tensor:
+        return 2 * super().row_weights(counts)
+
+
+def test_a_method_has_no_effect_on_a_task_alone(compose: Compose) -> None:
+    """The stage's key does not hold it, so that all that need the task alone share the stage."""
+    method = f"method._target_={__name__}.Doubled"
+    together = ("strategy=mtl", "support_task=mnli")
+    for overrides, total in (((), 1), (together, 4)):
+        data = MultiTaskDataModule(build(compose(method, *overrides)).plan()[-1])
+        data.setup()
+        batch = next(iter(data.train_dataloader()))
+        assert batch.weights.sum().item() == pytest.approx(total)
 
 
 def test_labels_are_exact_whatever_the_precision(compose: Compose) -> None:

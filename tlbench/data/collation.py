@@ -18,6 +18,7 @@ from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.tokenization import pad
 from tlbench.methods.base import make_method
+from tlbench.methods.mean import Mean
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -62,7 +63,9 @@ class MultiTaskDataset(TorchDataset[Batch]):
     ) -> None:
         self.rows = rows
         self.tokenizer = tokenizer
-        self.method = make_method(config.method, [split.task.name for split in rows])
+        names = [split.task.name for split in rows]
+        # A task alone has the mean of its losses: its stage's key holds no method.
+        self.method = make_method(config.method, names) if len(names) > 1 else Mean(names)
         self.max_length = config.encoder.max_length
         self.rank = rank
         self.ranks = ranks
