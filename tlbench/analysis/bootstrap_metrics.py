@@ -1,6 +1,6 @@
 """Computes metrics of many runs under many weightings of the same rows: of dev, to bootstrap.
 
-The same metrics as ``tlbench.tasks.metrics`` computes once: there from logits, here from the saved
+The same metrics as ``tlbench.tasks.scores`` computes once: there from logits, here from the saved
 predictions, for all resamples in a few matrix products. So a correlation is 0 in a resample whose
 predictions are all the same, and NaN in one whose labels are: that resample is no run's, and
 intervals leave it out for all of them.

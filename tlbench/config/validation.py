@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -52,9 +52,10 @@ def checked(schema: type, node: Any, where: str) -> Any:
         full_key = getattr(error, "full_key", None)
         path = (full_key,) if full_key else _path_of_fault(_without_words(schema), plain)
         raise _refusal(error, ".".join(part for part in (where, *path) if part)) from error
+    instance = _instance(schema, typed)
     for key in declared(schema).values():
-        _check(key, _inside(cast(dict[str, Any], typed), key.name), where)
-    return _instance(schema, typed)
+        _check(key, value_at(instance, key.name), where)
+    return instance
 
 
 def _refusal(error: OmegaConfBaseException | TypeError, name: str) -> UserError:
@@ -113,13 +114,6 @@ def _instance(schema: type, plain: Any) -> Any:
             for name, value in plain.items()
         }
     )
-
-
-def _inside(plain: Mapping[str, Any], name: str) -> Any:
-    value: Any = plain
-    for part in name.split("."):
-        value = value[part]
-    return value
 
 
 def _check(key: Key, value: Any, where: str) -> None:
@@ -184,6 +178,3 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> None:
     """
     if value not in (choices := tuple(choices)):
         raise UserError(f"Change {name}: '{value}' is not one of {', '.join(choices)}.")
-
-
-__all__ = ["NAME", "NAME_RULE", "check_config", "checked", "one_of", "parse_config", "value_at"]

@@ -4,7 +4,6 @@ Each opens at the start of a job, gives the stages that train a Lightning logger
 every case, with the final score, trained or reused. Ours import Lightning only if a stage trains.
 """
 
-import logging
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,8 +17,6 @@ from tlbench.errors import UserError
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from tlbench.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NOT_OPTIONS = ("name", "label", "_target_")
-
 
 class Method(ABC):
     """A method that weighs the rows of a batch: the gradient is that of their weighted losses.
@@ -36,6 +34,11 @@ class Method(ABC):
         """
 
 
+def without_names(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a method does, whatever it is called: its ``_target_`` and its options."""
+    return {name: value for name, value in config.items() if name not in ("name", "label")}
+
+
 def make_method(config: dict[str, Any], tasks: Sequence[str]) -> Method:
     """Make the method of the config group ``method`` for a stage's tasks.
 
@@ -43,7 +46,7 @@ def make_method(config: dict[str, Any], tasks: Sequence[str]) -> Method:
         UserError: if there is no such class, or it takes no such options.
     """
     target = config.get("_target_")
-    options = {name: value for name, value in config.items() if name not in _NOT_OPTIONS}
+    options = {name: value for name, value in without_names(config).items() if name != "_target_"}
     try:
         make = get_class(str(target))
     except (ImportError, ValueError) as error:

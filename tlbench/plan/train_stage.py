@@ -8,7 +8,7 @@ from tlbench.config.keys import declared, value_at
 from tlbench.data.batching import ONE_TASK_A_BATCH
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
-from tlbench.methods.base import make_method
+from tlbench.methods.base import make_method, without_names
 from tlbench.plan.stage import Need, Stage
 
 TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
@@ -19,20 +19,16 @@ class TrainStage(Stage):
     """Tasks trained together, from a fresh encoder or from another stage's best weights.
 
     Attributes:
-        started_from: the stage that this one starts from, and the task whose best weights it takes.
+        start: the stage that this one starts from, and the task whose best weights it takes.
         target: the task that ``sampling.epoch=target`` measures an epoch by, else None.
         scores: each task alone, whose scores ``sampling=dynamic`` compares with, else none.
     """
 
-    started_from: Need | None = None
+    start: Need | None = None
     target: str | None = None
     scores: tuple["Stage", ...] = ()
 
     run: ClassVar[str] = "tlbench.training.train.train_stage"
-
-    @property
-    def start(self) -> Need | None:
-        return self.started_from
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -81,7 +77,7 @@ class TrainStage(Stage):
                     continue
             if key.name == "sampling.last_batch" and self._has_whole_batches:
                 continue
-            yield key.name, _without_names(value) if key.name == "method" else value
+            yield key.name, without_names(value) if key.name == "method" else value
 
     @property
     def _has_whole_batches(self) -> bool:
@@ -111,8 +107,3 @@ class TrainStage(Stage):
                 f"that a batch mixes ({', '.join(self.tasks)}); or set "
                 "sampling.batches=homogeneous."
             )
-
-
-def _without_names(method: dict[str, Any]) -> dict[str, Any]:
-    """Return what a method does, whatever it is called."""
-    return {name: value for name, value in method.items() if name not in ("name", "label")}

@@ -7,6 +7,7 @@ the files lay says nothing of that.
 from typing import Any
 
 from tlbench.config.keys import is_under
+from tlbench.methods.base import without_names
 from tlbench.records.record import ResultRecord
 
 BASELINE = "single"  # the target alone: what every other strategy is measured against
@@ -85,12 +86,11 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
     keys = {"plan": strategy.get("plan")}
     if strategy.get("supports") == ALL:
         keys["tasks"] = strategy.get("tasks")
-    options = {name: value for name, value in method.items() if name not in ("name", "label")}
     return {
         f"{group}.{choice}.{name}": str(value)
         for group, choice, values in (
             (STRATEGIES, record.strategy, keys),
-            (METHODS, method_of(record), options),
+            (METHODS, method_of(record), without_names(method)),
         )
         for name, value in values.items()
         if value is not None
