@@ -6,5 +6,6 @@ and ``make_figures`` of ``tlbench.report``.
 
 from tlbench.analysis.collect import Records, collect
 from tlbench.analysis.study import Analysis, analyse, analyse_study
+from tlbench.analysis.verdicts import Verdict, verdict
 
-__all__ = ["Analysis", "Records", "analyse", "analyse_study", "collect"]
+__all__ = ["Analysis", "Records", "Verdict", "analyse", "analyse_study", "collect", "verdict"]

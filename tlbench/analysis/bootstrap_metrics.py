@@ -140,3 +140,9 @@ METRICS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "spearman": _spearman,
     "mse": _mse,
 }
+
+# Metrics that are means over rows: the values (runs, rows) that they are means of.
+MEANS: dict[str, Callable[[Array, Array], Array]] = {
+    "accuracy": lambda labels, predictions: (predictions == labels).astype(float),
+    "mse": lambda labels, predictions: (predictions - labels) ** 2,
+}

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from tlbench.analysis.protocol import Protocols
+from tlbench.analysis.saved import Saved
 from tlbench.errors import UserError
-from tlbench.records.definitions import label_of, method_label_of, method_of, support_of
+from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.record import CONDITIONS, ResultRecord
@@ -35,6 +36,20 @@ _COPIED = (
     "collapsed",
 )
 
+_ABSENT: dict[str, Any] = {  # what a column says that a table does not have
+    "method": NONE,
+    "support": NONE,
+    "target_rows": 0,
+    "support_rows": 0,
+    "metric": "accuracy",
+    "majority_score": float("nan"),
+    "instances": float("nan"),
+    "dev_rows": 0,
+    "stages": "",
+    "store": "",
+    "file": "",
+}
+
 
 @dataclass(frozen=True)
 class Records:
@@ -51,11 +66,13 @@ class Records:
             ``collapsed``, ``one label``, or ``""`` where there is none.
         protocols: what the records' configs say, experiments' own choices aside.
         problems: one sentence for every file that could not be read.
+        packed: by file, the predictions that were packed with records.
     """
 
     table: pd.DataFrame
     protocols: Protocols
     problems: list[str] = field(default_factory=list)
+    packed: dict[str, Saved] = field(default_factory=dict)
 
 
 def collect(folders: Iterable[str | Path]) -> Records:
@@ -83,6 +100,25 @@ def collect(folders: Iterable[str | Path]) -> Records:
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
     table = pd.DataFrame(rows).astype({"collapsed": "boolean"})
     return Records(table, protocols, problems)
+
+
+def table_of(records: "Records | pd.DataFrame | Iterable[ResultRecord]") -> pd.DataFrame:
+    """Return records as a table that has all columns which an analysis of scores reads.
+
+    Raises:
+        UserError: if a table lacks a column that says which run a row is.
+    """
+    if isinstance(records, Records):
+        return records.table
+    if not isinstance(records, pd.DataFrame):
+        protocols = Protocols()
+        rows = [_row(record, "", protocols) for record in records]
+        return pd.DataFrame(rows).astype({"collapsed": "boolean"})
+    if missing := {"target", "strategy", "seed", "score"} - {*records.columns}:
+        raise UserError(f"The table of records has no column {', '.join(sorted(missing))}.")
+    outcome = records.score.notna().map({True: "scored", False: "diverged"})
+    given = {"outcome": outcome, **_ABSENT}
+    return records.assign(**{name: v for name, v in given.items() if name not in records.columns})
 
 
 def done(table: pd.DataFrame) -> pd.DataFrame:

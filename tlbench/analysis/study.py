@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from tlbench.analysis import protocol
-from tlbench.analysis.advice import Advice, advise
+from tlbench.analysis.advice import Advice
 from tlbench.analysis.collect import Records, done
 from tlbench.analysis.comparisons import compare, counts, gains
 from tlbench.analysis.costs import budgets, by_strategy, totals
@@ -15,7 +15,9 @@ from tlbench.analysis.names import THE_PAPERS, Labels, Sides, labels_of, sides_o
 from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
 from tlbench.analysis.power import power
 from tlbench.analysis.row_bootstrap import row_intervals
+from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.analysis.settings import best_of_pair, missing, order, per_task_scores
+from tlbench.analysis.verdicts import verdict
 from tlbench.errors import UserError
 
 
@@ -62,6 +64,7 @@ def analyse(
     name: str = "",
     notices: Sequence[str] = (),
     sides: Sides = THE_PAPERS,
+    predictions: Predictions | None = None,
 ) -> Analysis:
     """Analyse records of one protocol.
 
@@ -70,6 +73,7 @@ def analyse(
         name: what they share.
         notices: what a reader must know of them beside what the numbers tell.
         sides: the two strategies that are compared; if one is absent, there are no comparisons.
+        predictions: of the runs; None for those in their stores.
 
     Raises:
         UserError: if none of them has a score.
@@ -78,8 +82,9 @@ def analyse(
         raise UserError(f"Nothing to report: {no_score(table)}")
     table = _largest_first(table)
     labels = labels_of(table)
+    saved = StoredPredictions(table) if predictions is None else predictions
     comparisons = compare(table, *sides.names)
-    comparisons = judge(comparisons.join(row_intervals(table, comparisons, sides)), sides)
+    comparisons = judge(comparisons.join(row_intervals(table, saved, comparisons, sides)), sides)
     gained = gains(table)
     budget = budgets(table, gained)
     absent = missing(table, comparisons, sides)
@@ -100,7 +105,7 @@ def analyse(
         rules=accuracy(comparisons, sides),
         regression=regress(comparisons),
         power=power(comparisons),
-        advice=advise(table, comparisons, gained, labels, sides),
+        advice=[Advice(one, labels) for one in verdict(table, saved)],
         missing=absent,
         notices=[*notices, *notices_of(table, comparisons, absent, labels, sides)],
     )
@@ -134,6 +139,7 @@ def analyse_study(
             ``compare`` names is not two of their strategies.
     """
     sides = sides_of(labels_of(records.table), compare)
+    saved = StoredPredictions(records.table, records.packed)
     analyses: list[Analysis] = []
     without: list[str] = []  # a part that has no score is said before the next that has
     for name, part in _parts(records, by):
@@ -141,7 +147,7 @@ def analyse_study(
             without.append(f"Nothing to report for {name}: {no_score(part)}")
             continue
         one, notices = _of_one_protocol(part, records.protocols)
-        analyses.append(analyse(one, name, [*without, *notices], sides))
+        analyses.append(analyse(one, name, [*without, *notices], sides, saved))
         without = []
     if not analyses:
         raise UserError(without[0])

@@ -1,59 +1,313 @@
-"""Judges gains: intervals that hold for all candidates of a target, and a word for each."""
+"""The verdict on a target: the best guess, what is proved of it, and what may still be the best.
 
-from collections.abc import Hashable, Sequence
+What is said holds for seeds and for the rows of dev (``contrasts``), for all of a target's
+candidates at once (``quantiles``), and for whoever looks as the seeds come in (``looks``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tlbench.analysis.comparisons import ALPHA
+from tlbench.analysis import looks
+from tlbench.analysis.candidates import Key, Runs, runs_of
+from tlbench.analysis.collect import Records, table_of
+from tlbench.analysis.contrasts import Sample, against, sample_of
+from tlbench.analysis.row_noise import row_noise
+from tlbench.analysis.saved import Predictions, StoredPredictions
+from tlbench.analysis.shrinkage import moderated, posterior
+from tlbench.records.definitions import BASELINE
+from tlbench.records.record import ResultRecord
 
-MATTERS = 0.005  # half a point
-EVIDENCE, NO_EVIDENCE, NO_DIFFERENCE, NO_TEST = (
-    "evidence",
-    "no evidence",
-    "no difference that matters",
-    "no test",
-)
-
-
-def verdict(low: float, high: float) -> str:
-    """Return what an interval of a gain says."""
-    if np.isnan(low) or np.isnan(high):
-        return NO_TEST
-    # A gain that is certain and too small to matter is no reason for another strategy.
-    if max(-low, high) <= MATTERS:
-        return NO_DIFFERENCE
-    return EVIDENCE if low > 0 or high < 0 else NO_EVIDENCE
+LEVEL = 0.9
+MATTERS = 0.005  # half a point: what is worse by less is not worse
+Proved = Literal["better", "not worse", "nothing", "untested"]
 
 
-def simultaneous(
-    group: pd.DataFrame, first: Sequence[Hashable], second: Sequence[Hashable]
-) -> pd.DataFrame:
-    """Return intervals of differences that hold for all rows at once with 90% (Bonferroni).
+@dataclass(frozen=True)
+class Candidate:
+    """What is known of one choice for a target; scores and gains are fractions.
 
-    The spread is pooled over all scores of the target, as in an analysis of variance: a few seeds
-    of one candidate alone say too little of it. Assumes normal scores of equal spread.
+    Attributes:
+        strategy, method, support, support_rows: which it is, as in the table of records.
+        seeds: of its runs with a score; without_score: its trained runs that have none.
+        look: the seeds that all the following is of, the lowest-numbered: the latest of the fixed
+            looks that it and ``single`` have reached; 0 before the first.
+        score, gain: means, the gain over ``single``; before the first look of all its seeds.
+        low, high: the interval of the gain, together with those of all the target's candidates;
+            NaN where there is nothing to compute it from.
+        has_rows: whether the interval holds for other dev rows too; without saved predictions it
+            holds for other seeds alone.
+        row_error: without predictions, the most that the standard error over rows can be, of an
+            accuracy; else NaN.
+        shrunk: the gain that is expected of it, by empirical Bayes.
+        proved: of the gain, by its interval: ``better``; ``not worse``, by half a point; or
+            ``nothing``. ``untested`` without an interval that holds for rows.
+        may_be_best: whether it may still be the best of all.
+        probability: that it is the best, by empirical Bayes; NaN before its first look.
+        cost: instances trained for a run, its mean.
+    """
+
+    strategy: str
+    method: str
+    support: str
+    support_rows: int
+    seeds: int
+    without_score: int
+    look: int
+    score: float
+    gain: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    has_rows: bool = False
+    row_error: float = np.nan
+    shrunk: float = np.nan
+    proved: Proved = "untested"
+    may_be_best: bool = True
+    probability: float = np.nan
+    cost: float = np.nan
+
+    @property
+    def key(self) -> Key:
+        return self.strategy, self.method, self.support, self.support_rows
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do for a target (at one of its sizes), and how sure that is.
+
+    Attributes:
+        level: with which every claim of it holds: the intervals of all candidates together, and
+            that those that ``may_be_best`` hold the best one.
+        candidates: the cheapest first.
+        best: the best guess: of the candidates with most seeds that lost no run, the one of the
+            highest expected score; None without any score.
+        majority: the score of always saying the most frequent label; NaN if not known.
+        beats_chance: whether any candidate's mean is above that by more than its error.
+    """
+
+    target: str
+    target_rows: int
+    metric: str
+    rows: int
+    level: float
+    candidates: tuple[Candidate, ...]
+    best: Candidate | None
+    majority: float
+    beats_chance: bool
+
+    @property
+    def single(self) -> Candidate | None:
+        """The target alone."""
+        return next((one for one in self.candidates if one.strategy == BASELINE), None)
+
+    @property
+    def may_be_best(self) -> tuple[Candidate, ...]:
+        """The candidates of which one is the best, at the level; the cheapest first."""
+        return tuple(one for one in self.candidates if one.may_be_best)
+
+    @property
+    def proved(self) -> Proved:
+        """What is proved of the best guess over ``single``."""
+        return "untested" if self.best is None else self.best.proved
+
+
+def verdict(
+    records: Records | pd.DataFrame | Iterable[ResultRecord],
+    predictions: Predictions | None = None,
+    level: float = LEVEL,
+) -> list[Verdict]:
+    """Return one verdict for every target and size of it, in the order of the records.
 
     Args:
-        group: differences with the seeds and spreads of both sides.
-        first, second: by row, which scores a side is. Rows that share some count their spread once.
-
-    Returns:
-        ``low`` and ``high``; NaN without any spread.
+        records: as ``collect`` gives them; or records; or any table with one row a run and the
+            columns ``target``, ``strategy``, ``seed``, ``score`` (a fraction, NaN for none), and
+            ``support`` for strategies that have one. What else ``Records.table`` has may be there:
+            ``method``, sizes, ``metric`` (else accuracy), ``majority_score``, ``instances``.
+        predictions: by a run's label in the index of the table (records: their place), its row
+            numbers, labels and predictions, each (rows,); see ``Saved``. None for those that the
+            records' stores and files hold. Where there are none no word is proved.
+        level: with which all that is said of a target holds.
     """
-    squares, total = 0.0, 0
-    for side, scores in (("first", first), ("second", second)):
-        freedom = _counted_once(group.seeds - 1, scores)
-        squares += (freedom * group[f"sd_{side}"].fillna(0) ** 2).sum()
-        total += int(freedom.sum())
-    pooled = np.sqrt(squares / total) if total and squares > 0 else np.nan
-    quantile = stats.t.ppf(1 - ALPHA / len(group) / 2, max(total, 1))
-    half = quantile * pooled * np.sqrt(2 / group.seeds)
-    return pd.DataFrame({"low": group.difference - half, "high": group.difference + half})
+    table = table_of(records)
+    if predictions is None:
+        packed = records.packed if isinstance(records, Records) else {}
+        predictions = StoredPredictions(table, packed)
+    groups = table.groupby(["target", "target_rows"], sort=False)
+    return [_of_target(runs, predictions, level) for _, runs in groups]
 
 
-def _counted_once(freedom: "pd.Series[int]", scores: Sequence[Hashable]) -> "pd.Series[int]":
-    """Return degrees of freedom, 0 for rows whose scores are counted at another row."""
-    most = freedom.groupby(pd.Series(list(scores), freedom.index)).idxmax()
-    return freedom.where(freedom.index.isin(most), 0)
+def _of_target(table: pd.DataFrame, predictions: Predictions, level: float) -> Verdict:
+    runs, rows = runs_of(table, predictions)
+    error = 1 - level
+    candidates = [_described(one) for one in runs]
+    if any(one.look for one in candidates):
+        candidates = _with_intervals(candidates, runs, rows, error)
+        candidates = _with_set(candidates, runs, rows, error)
+        candidates = _with_belief(candidates, runs, rows)
+    majority = float(table.majority_score.mean())
+    cheapest_first = sorted(candidates, key=lambda one: (one.cost, one.strategy != BASELINE))
+    return Verdict(
+        target=str(table.target.iloc[0]),
+        target_rows=int(table.target_rows.iloc[0]),
+        metric=str(table.metric.iloc[0]),
+        rows=rows,
+        level=level,
+        candidates=tuple(cheapest_first),
+        best=_best_guess(candidates),
+        majority=majority,
+        beats_chance=_beats_chance(runs, majority, rows, error),
+    )
+
+
+def _described(runs: Runs) -> Candidate:
+    strategy, method, support, support_rows = runs.key
+    return Candidate(
+        strategy=strategy,
+        method=method,
+        support=support,
+        support_rows=support_rows,
+        seeds=len(runs.scores),
+        without_score=runs.without_score,
+        look=looks.latest(len(runs.scores)),
+        score=runs.scores.mean() if len(runs.scores) else np.nan,
+        cost=runs.cost,
+    )
+
+
+def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
+    """Return the sample of these runs' lowest-numbered seeds."""
+    scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
+    vectors = [one.vectors_of(count) for one, count in zip(runs, seeds, strict=True)]
+    return sample_of(scores, row_noise(vectors, rows))
+
+
+def _with_intervals(
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+) -> list[Candidate]:
+    """Return the candidates with gain, interval and what it proves, each at its latest look."""
+    control = next((one for one in runs if one.key[0] == BASELINE), None)
+    if control is None or len(control.scores) == 0:
+        return candidates
+    reached = [looks.latest(min(one.seeds, len(control.scores))) for one in candidates]
+    after = [replace(one, look=look) for one, look in zip(candidates, reached, strict=True)]
+    for look in sorted({*reached} - {0}):
+        there = [at for at, one in enumerate(reached) if one >= look]
+        chosen = [runs[at] for at in there]
+        sample = _sample(chosen, [look] * len(chosen), rows)
+        contrasts = against(sample, chosen.index(control))
+        halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        for place, at in enumerate(there):
+            if reached[at] == look:
+                after[at] = _judged(
+                    replace(after[at], score=float(sample.means[place])),
+                    float(contrasts.differences[place]),
+                    float(halves[place]),
+                    bool(contrasts.has_rows[place]),
+                    runs[at].row_bound(control, rows),
+                )
+    return [
+        replace(one, gain=one.score - control.scores.mean()) if one.look == 0 else one
+        for one in after
+    ]
+
+
+def _judged(
+    one: Candidate, gain: float, half: float, has_rows: bool, row_error: float
+) -> Candidate:
+    if one.strategy == BASELINE:
+        return replace(one, gain=0.0, has_rows=has_rows)
+    low, high = gain - half, gain + half
+    proved: Proved = "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
+    return replace(
+        one,
+        gain=gain,
+        low=low,
+        high=high,
+        has_rows=has_rows,
+        row_error=np.nan if has_rows else row_error,
+        proved="untested" if np.isnan(half) or not has_rows else proved,
+    )
+
+
+def _with_set(
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+) -> list[Candidate]:
+    """Return the candidates with whether each may be the best (Hsu 1984).
+
+    One is out if any other is certainly better, by the one-sided intervals of all others' means
+    minus its own; ``single`` if one is proved to be better than it.
+    """
+    after = list(candidates)
+    is_beaten = any(one.proved == "better" for one in candidates)
+    for at, one in enumerate(candidates):
+        if one.strategy == BASELINE:
+            after[at] = replace(one, may_be_best=not is_beaten)
+            continue
+        look = looks.latest(one.seeds)
+        if look:
+            after[at] = replace(one, may_be_best=not _is_beaten(runs, at, look, rows, error))
+    return after
+
+
+def _is_beaten(runs: list[Runs], at: int, look: int, rows: int, error: float) -> bool:
+    there = [one for one in runs if len(one.scores) >= look]
+    contrasts = against(_sample(there, [look] * len(there), rows), there.index(runs[at]))
+    halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
+    return bool(((contrasts.differences > halves) & contrasts.has_rows).any())
+
+
+def _with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> list[Candidate]:
+    """Return the candidates with the gain to expect and the probability of being the best."""
+    there = [at for at, one in enumerate(candidates) if one.look]
+    sample = _sample([runs[at] for at in there], [candidates[at].look for at in there], rows)
+    if not (sample.variances > 0).any():
+        return candidates
+    variances = moderated(sample.variances, sample.seeds - 1)
+    belief = posterior(sample.means, replace(sample, variances=variances).covariance)
+    by_place = dict(zip(there, zip(belief.means, belief.best, strict=True), strict=True))
+    of_single = next(
+        (by_place[at][0] for at in there if candidates[at].strategy == BASELINE), np.nan
+    )
+    return [
+        replace(one, shrunk=by_place[at][0] - of_single, probability=by_place[at][1])
+        if at in by_place
+        else one
+        for at, one in enumerate(candidates)
+    ]
+
+
+def _best_guess(candidates: list[Candidate]) -> Candidate | None:
+    scored = [one for one in candidates if one.seeds]
+    if not scored:
+        return None
+    # One that lost runs may look better than it is; one of fewer seeds was not tried as hard.
+    complete = [one for one in scored if not one.without_score] or scored
+    most = max(one.look or one.seeds for one in complete)
+    tried = [one for one in complete if (one.look or one.seeds) == most]
+    return max(tried, key=lambda one: one.score if np.isnan(one.shrunk) else one.shrunk)
+
+
+def _beats_chance(runs: list[Runs], majority: float, rows: int, error: float) -> bool:
+    """Whether any candidate's mean is above the chance level by more than its own error.
+
+    Tested for all of them together (Bonferroni), over seeds; one seed by the error of a share.
+    """
+    scored = [one for one in runs if len(one.scores)]
+    return np.isnan(majority) or any(
+        one.scores.mean() - majority > _error_bound(one, majority, rows, error / len(scored))
+        for one in scored
+    )
+
+
+def _error_bound(one: Runs, majority: float, rows: int, error: float) -> float:
+    seeds = len(one.scores)
+    if seeds == 1:
+        # Where chance is 0 or 1 the score is no share: a correlation's error is about this too.
+        share = majority if 0 < majority < 1 else 0.5
+        return float(2 * np.sqrt(share * (1 - share) / rows)) if rows else 0.0
+    quantile = stats.t.ppf(1 - error, seeds - 1)
+    return float(quantile * one.scores.std(ddof=1) / np.sqrt(seeds))

@@ -76,7 +76,7 @@ def _report(options: argparse.Namespace) -> None:
     for analysis in analyses:
         for advice in analysis.advice:
             target = _of_part(analysis.name, f"{advice.target} ({advice.target_rows:,} rows)")
-            print(f"{target}: {advice.do} [{advice.verdict}] {advice.reason}")
+            print(f"{target}: {advice.do} [{advice.proved}] {' '.join(advice.sentences)}")
     print(f"report: {report.page}")
     if options.pack:
         from tlbench.records.packing import pack

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from tlbench.analysis.study import Analysis
+from tlbench.analysis.verdicts import Candidate
 from tlbench.report import pair_tables
 from tlbench.report.columns import (
     MAJORITY,
@@ -32,6 +33,7 @@ def tables(analysis: Analysis) -> list[Table]:
         _totals,
         _scores,
         _advice,
+        _candidates,
     )
     return [table for make in makers if not (table := make(analysis)).frame.empty]
 
@@ -102,20 +104,66 @@ def _costs(analysis: Analysis, per_point: str, frame: pd.DataFrame) -> tuple[Col
 
 
 def _advice(analysis: Analysis) -> Table:
-    frame = pd.DataFrame([asdict(advice) for advice in analysis.advice])
+    rows = [
+        {
+            **{name: getattr(advice.verdict, name) for name in ("target", "target_rows", "rows")},
+            "best_guess": advice.do,
+            "proved": advice.proved,
+            **_of_best(advice.verdict.best),
+            "may_be_best": ", ".join(map(advice.name, advice.verdict.may_be_best)),
+            "majority": advice.verdict.majority,
+        }
+        for advice in analysis.advice
+    ]
     columns = (
         TARGET,
         SIZES[0],
-        Column("do", "what to do"),
-        Column("tried", "best tried"),
-        Column("against", "against"),
-        Column("gain", "gain", "gain"),
-        Column("low high", "90% interval", "interval"),
-        Column("verdict", "verdict"),
+        Column("best_guess", "best guess"),
+        Column("proved", "what is proved"),
+        Column("score", "score", "points"),
+        *_GAINS,
+        Column("may_be_best", "may still be the best"),
         MAJORITY,
     )
-    note = (
-        "Intervals hold for all candidates of a target together (Bonferroni), not for all targets, "
-        "and pool the spread over seeds of its candidates, taken as equal."
+    return Table("advice", "What to do", _HOLDS, columns, pd.DataFrame(rows))
+
+
+def _candidates(analysis: Analysis) -> Table:
+    rows = [
+        {"target": one.target, "target_rows": one.target_rows, **asdict(candidate)}
+        for one in (advice.verdict for advice in analysis.advice)
+        for candidate in one.candidates
+    ]
+    columns = (
+        TARGET,
+        SIZES[0],
+        *strategy_columns(analysis.labels),
+        SUPPORT,
+        Column("score", "score", "points"),
+        *_GAINS,
+        Column("proved", f"over {baseline_label(analysis)}"),
+        Column("may_be_best", "may be the best", labels={"True": "yes", "False": "no"}),
+        Column("probability", "probability", "percent"),
+        Column("cost", "instances", "count"),
     )
-    return Table("advice", "What to do", note, columns, frame)
+    frame = pd.DataFrame(rows)
+    return Table("candidates", "All candidates", _HOLDS, columns, frame, ("row_error",))
+
+
+def _of_best(best: Candidate | None) -> dict[str, object]:
+    names = ("look", "score", "gain", "shrunk", "low", "high", "has_rows")
+    return {name: getattr(best, name, None) for name in names}
+
+
+_GAINS = (
+    Column("look", "seeds", "count"),
+    Column("gain", "gain", "gain"),
+    Column("shrunk", "to expect", "gain"),
+    Column("low high", "90% interval", "interval"),
+)
+_HOLDS = (
+    "Intervals hold for all candidates of a target together, not for all targets; over seeds and, "
+    "where predictions are saved, dev rows; and at all looks (2, 3, 5, 8, 10, 20, ... seeds) "
+    "together. A candidate may be the best as long as none is certainly better. To expect: the "
+    "gain shrunk by empirical Bayes, as is the probability of being the best."
+)

@@ -1,0 +1,95 @@
+"""The candidates of a target: what can be chosen for it, with the runs of each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tlbench.analysis.collect import done
+from tlbench.analysis.row_noise import deviations
+from tlbench.analysis.saved import Predictions, usable
+from tlbench.records.definitions import BASELINE
+
+CANDIDATE = ["strategy", "method", "support", "support_rows"]
+Key = tuple[str, str, str, int]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A candidate's runs.
+
+    Attributes:
+        key: strategy, method, support and its rows.
+        scores: in the order of seeds, (seeds,), fractions.
+        vectors: how each score varies with dev's rows, (seeds, any); None for a run without saved
+            predictions. See ``row_noise.deviations``.
+        without_score: how many were trained and have none.
+        cost: instances trained for a run, their mean; NaN if not known.
+        is_accuracy: whether scores are shares of rows.
+    """
+
+    key: Key
+    scores: Array
+    vectors: list[Array | None]
+    without_score: int
+    cost: float
+    is_accuracy: bool
+
+    def vectors_of(self, seeds: int) -> Array | None:
+        """Return the vectors of the lowest-numbered seeds; None if one is missing."""
+        vectors = [vector for vector in self.vectors[:seeds] if vector is not None]
+        return np.array(vectors) if len(vectors) == seeds else None
+
+    def row_bound(self, other: "Runs", rows: int) -> float:
+        """Return the most that the standard error over rows of the mean difference can be.
+
+        Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
+        a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
+        """
+        if not (self.is_accuracy and rows):
+            return np.nan
+        errors = 1 - self.scores.mean(), 1 - other.scores.mean()
+        variance = sum(errors) - (errors[0] - errors[1]) ** 2
+        return float(np.sqrt(max(variance, 0) / rows))
+
+
+def runs_of(table: pd.DataFrame, predictions: Predictions) -> tuple[list[Runs], int]:
+    """Return the candidates of one target at one size, ``single`` first, and dev's rows."""
+    scored = done(table).sort_values("seed", kind="stable")
+    saved = usable(scored, predictions)
+    metric = str(table.metric.iloc[0])
+    vectors: dict[object, Array] = {}
+    rows = int(table.dev_rows.max())
+    if saved:
+        labels = next(iter(saved.values())).labels
+        stacked = np.array([one.predictions for one in saved.values()])
+        rows, of_runs = len(labels), deviations(metric, labels, stacked)
+        if of_runs is not None:
+            vectors = dict(zip(saved, of_runs, strict=True))
+    of_candidate = dict(iter(scored.groupby(CANDIDATE, sort=False)))
+    candidates = [
+        _runs(key, every, of_candidate.get(key), vectors, metric)
+        for key, every in table.groupby(CANDIDATE, sort=False)
+    ]
+    return sorted(candidates, key=lambda one: one.key[0] != BASELINE), rows
+
+
+def _runs(
+    key: Key,
+    every: pd.DataFrame,
+    scored: pd.DataFrame | None,
+    vectors: dict[object, Array],
+    metric: str,
+) -> Runs:
+    found = every.iloc[:0] if scored is None else scored
+    return Runs(
+        key=key,
+        scores=found.score.to_numpy(float),
+        vectors=[vectors.get(run) for run in found.index],
+        without_score=int((~every.outcome.isin(["scored", "failed"])).sum()),
+        cost=float(every.instances.mean()),
+        is_accuracy=metric == "accuracy",
+    )

@@ -1,0 +1,126 @@
+"""Differences between a target's candidates, with errors that hold for seeds and rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlbench.analysis.quantiles import simultaneous
+from tlbench.analysis.row_noise import RowNoise
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The scores of a target's candidates at one number of seeds.
+
+    Attributes:
+        means: of each candidate's scores, (candidates,).
+        variances: of a run's score over seeds, (candidates,).
+        seeds: how many each has, two or more, (candidates,).
+        noise: of the rows.
+    """
+
+    means: Array
+    variances: Array
+    seeds: Array
+    noise: RowNoise
+
+    @property
+    def covariance(self) -> Array:
+        """The covariance of the means, (candidates, candidates); over seeds where rows are NaN."""
+        return np.diag(self.variances / self.seeds) + np.nan_to_num(self.noise.covariance)
+
+
+def sample_of(by_candidate: list[Array], noise: RowNoise) -> Sample:
+    """Return the sample of candidates' scores.
+
+    Args:
+        by_candidate: the scores of each one's runs, (seeds,).
+        noise: of the rows that they are scored on.
+    """
+    variances = np.array([scores.var(ddof=1) for scores in by_candidate])
+    return Sample(
+        means=np.array([scores.mean() for scores in by_candidate]),
+        # A few seeds may score alike by chance, as scores have steps of a row.
+        variances=np.fmax(variances, noise.least),
+        seeds=np.array([len(scores) for scores in by_candidate]),
+        noise=noise,
+    )
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Every candidate's mean minus that of a control.
+
+    Attributes:
+        differences, errors, freedom: (candidates,); the control's own are 0, NaN, NaN. The errors
+            are Welch's over seeds, plus the rows'; NaN where there is no spread at all.
+        correlation: of the differences, (candidates, candidates).
+        has_rows: whether an error holds for rows, (candidates,).
+    """
+
+    control: int
+    differences: Array
+    errors: Array
+    freedom: Array
+    correlation: Array
+    has_rows: NDArray[np.bool_]
+
+    def half_widths(self, family: int, error: float, sides: int) -> Array:
+        """Return what the differences are off by, at most, all of them at once; (candidates,).
+
+        Args:
+            family: how many differences the error is for: those without any score, or with fewer
+                seeds, are among them.
+            error: the probability that any is off by more.
+            sides: 1 if only too large differences are errors.
+        """
+        usable = np.flatnonzero(~np.isnan(self.errors))
+        if not len(usable):
+            return self.errors
+        correlation = np.eye(max(family, len(usable)))
+        correlation[: len(usable), : len(usable)] = self.correlation[np.ix_(usable, usable)]
+        quantile = simultaneous(correlation, self.freedom[usable].min(), error, sides)
+        return quantile * self.errors
+
+
+def against(sample: Sample, control: int) -> Contrasts:
+    """Return the contrasts of all candidates with one of them."""
+    rows = sample.noise.covariance
+    diagonal = np.diag(rows)
+    over_rows = diagonal + diagonal[control] - 2 * rows[:, control]
+    has_rows = ~np.isnan(over_rows)
+    over_rows = np.where(has_rows, over_rows, 0.0).clip(min=0)
+    over_seeds = sample.variances / sample.seeds
+    total = over_seeds + over_seeds[control] + over_rows
+    is_other = np.arange(len(total)) != control
+    errors = np.where(is_other & (total > 0), np.sqrt(total), np.nan)
+    return Contrasts(
+        control=control,
+        differences=sample.means - sample.means[control],
+        errors=errors,
+        freedom=_freedom(sample, control, over_rows),
+        correlation=_correlation(sample.covariance, control, errors),
+        has_rows=has_rows,
+    )
+
+
+def _freedom(sample: Sample, control: int, over_rows: Array) -> Array:
+    """Return degrees of freedom of the errors (Welch 1947, Satterthwaite 1946), (candidates,)."""
+    parts = sample.variances / sample.seeds
+    squares = parts**2 / (sample.seeds - 1)
+    total = parts + parts[control] + over_rows
+    of_rows = over_rows**2 / max(sample.noise.rows - 1, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(total**2 / (squares + squares[control] + of_rows))
+
+
+def _correlation(covariance: Array, control: int, errors: Array) -> Array:
+    shared = covariance - covariance[:, [control]] - covariance[[control]]
+    shared = shared + covariance[control, control]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = np.nan_to_num(shared / np.outer(errors, errors))
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation.clip(-1, 1))
