@@ -69,10 +69,10 @@ def runs_of(table: pd.DataFrame, predictions: Predictions) -> tuple[list[Runs], 
         rows, of_runs = len(labels), deviations(metric, labels, stacked)
         if of_runs is not None:
             vectors = dict(zip(saved, of_runs, strict=True))
-    of_candidate = dict(iter(scored.groupby(CANDIDATE, sort=False)))
+    of_candidate = dict(iter(scored.groupby(CANDIDATE)))
     candidates = [
         _runs(key, every, of_candidate.get(key), vectors, metric)
-        for key, every in table.groupby(CANDIDATE, sort=False)
+        for key, every in table.groupby(CANDIDATE)
     ]
     return sorted(candidates, key=lambda one: one.key[0] != BASELINE), rows
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from tlbench.analysis.quantiles import simultaneous
 from tlbench.analysis.row_noise import RowNoise
 
+_NO_SPREAD = 1e-6  # equal scores, up to 32-bit rounding: nothing to compute an error from
+
 Array = NDArray[np.float64]
 
 
@@ -96,7 +98,7 @@ def against(sample: Sample, control: int) -> Contrasts:
     over_seeds = sample.variances / sample.seeds
     total = over_seeds + over_seeds[control] + over_rows
     is_other = np.arange(len(total)) != control
-    errors = np.where(is_other & (total > 0), np.sqrt(total), np.nan)
+    errors = np.where(is_other & (total > _NO_SPREAD**2), np.sqrt(total), np.nan)
     return Contrasts(
         control=control,
         differences=sample.means - sample.means[control],

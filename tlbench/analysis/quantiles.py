@@ -4,11 +4,11 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 from scipy.stats import qmc
 
 _POWER = 13  # of 2: points of the quasi-random sample, which make a quantile right to 0.5%
-_KEPT = 512  # of their maxima
+_KEPT = 256  # of their maxima
 
 Array = NDArray[np.float64]
 
@@ -26,19 +26,23 @@ def simultaneous(correlation: Array, freedom: float, error: float, sides: int = 
         sides: 1 if only large statistics count, 2 if their sizes do.
     """
     if len(correlation) == 1:
-        return float(stats.t.ppf(1 - error / sides, freedom))
+        return _student(error / sides, freedom)
     maxima = _maxima(correlation, sides)
 
     def excess(bound: float) -> float:
         # P(max / sqrt(chi2 / freedom) > bound), exact in chi2 given the maxima.
         shown = np.where(maxima > 0, (maxima / bound) ** 2, 0.0)
-        return float(stats.chi2.cdf(freedom * shown, freedom).mean()) - error
+        return float(special.gammainc(freedom / 2, freedom * shown / 2).mean()) - error
 
-    low = float(stats.t.ppf(1 - error / sides, freedom))  # of one statistic alone
-    high = float(stats.t.ppf(1 - error / sides / len(correlation), freedom))  # Bonferroni's
+    low = 0.9 * _student(error / sides, freedom)  # of one statistic alone
+    high = _student(error / sides / len(correlation), freedom)  # Bonferroni's, of all
     if excess(high) >= 0:
         return high
-    return float(optimize.brentq(excess, min(low, high) * 0.9, high, xtol=1e-3))
+    return float(optimize.brentq(excess, low, high, xtol=1e-3))
+
+
+def _student(error: float, freedom: float) -> float:
+    return -float(special.stdtrit(freedom, error))
 
 
 def _maxima(correlation: Array, sides: int) -> Array:
@@ -53,4 +57,4 @@ def _maxima(correlation: Array, sides: int) -> Array:
 @cache
 def _normal(dimensions: int) -> Array:
     points = qmc.Sobol(dimensions, seed=0).random_base2(_POWER)
-    return np.asarray(stats.norm.ppf(points.clip(1e-9, 1 - 1e-9)))
+    return np.asarray(special.ndtri(points.clip(1e-9, 1 - 1e-9)))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 from scipy.stats import qmc
 
 _WIDTHS = np.concatenate([[0.0], np.geomspace(0.05, 20, 40)])  # of typical standard errors
+_SCALE = 2.0  # of the prior of widths, in typical standard errors
 _DRAWS = 12  # 2 to this power: a probability is right to about half a percent
 
 Array = NDArray[np.float64]
@@ -33,8 +34,9 @@ class Posterior:
 def posterior(means: Array, covariance: Array) -> Posterior:
     """Return the posterior of true means under a common normal prior.
 
-    The prior's centre has a flat prior. Its width is averaged over, under a half-Cauchy prior of
-    the scale of a typical standard error (Gelman 2006): few candidates do not tell it well.
+    The prior's centre has a flat prior. Its width is averaged over, under a half-Cauchy prior
+    (Gelman 2006): few candidates do not tell it well. Its scale is two typical standard errors: of
+    1, 2, 4 and a flat prior, 2 had the least bias over true widths from 0 to 4 errors.
 
     Args:
         means: of the candidates' scores, (candidates,).
@@ -51,7 +53,7 @@ def posterior(means: Array, covariance: Array) -> Posterior:
     centres = np.array([fit[1] for fit in fits])
     uniform = qmc.Sobol(len(means) + 1, seed=0).random_base2(_DRAWS).clip(1e-9, 1 - 1e-9)
     chosen = np.searchsorted(np.cumsum(weights), uniform[:, -1]).clip(max=len(weights) - 1)
-    normal = stats.norm.ppf(uniform[:, :-1])
+    normal = special.ndtri(uniform[:, :-1])
     roots = np.array([_root(fit[2]) for fit in fits])
     draws = centres[chosen] + np.einsum("dij,dj->di", roots[chosen], normal)
     wins = np.bincount(draws.argmax(axis=1), minlength=len(means)) / len(draws)
@@ -61,7 +63,7 @@ def posterior(means: Array, covariance: Array) -> Posterior:
 def _prior_mass() -> Array:
     """Return the half-Cauchy's mass around each of ``_WIDTHS``."""
     edges = np.concatenate([[0.0], (_WIDTHS[1:] + _WIDTHS[:-1]) / 2, [np.inf]])
-    return np.diff(2 / np.pi * np.arctan(edges))
+    return np.diff(2 / np.pi * np.arctan(edges / _SCALE))
 
 
 def _fit(means: Array, covariance: Array, width: float) -> tuple[float, Array, Array]:

@@ -144,12 +144,11 @@ def _of_target(table: pd.DataFrame, predictions: Predictions, level: float) -> V
     runs, rows = runs_of(table, predictions)
     error = 1 - level
     candidates = [_described(one) for one in runs]
-    if any(one.look for one in candidates):
-        candidates = _with_intervals(candidates, runs, rows, error)
-        candidates = _with_set(candidates, runs, rows, error)
-        candidates = _with_belief(candidates, runs, rows)
+    candidates = _with_intervals(candidates, runs, rows, error)
+    candidates = _with_set(candidates, runs, rows, error)
+    candidates = _with_belief(candidates, runs, rows)
     majority = float(table.majority_score.mean())
-    cheapest_first = sorted(candidates, key=lambda one: (one.cost, one.strategy != BASELINE))
+    cheapest_first = sorted(candidates, key=lambda one: np.nan_to_num(one.cost))
     return Verdict(
         target=str(table.target.iloc[0]),
         target_rows=int(table.target_rows.iloc[0]),
@@ -242,27 +241,27 @@ def _with_set(
     minus its own; ``single`` if one is proved to be better than it.
     """
     after = list(candidates)
+    reached = [looks.latest(one.seeds) for one in candidates]
     is_beaten = any(one.proved == "better" for one in candidates)
-    for at, one in enumerate(candidates):
-        if one.strategy == BASELINE:
-            after[at] = replace(one, may_be_best=not is_beaten)
-            continue
-        look = looks.latest(one.seeds)
-        if look:
-            after[at] = replace(one, may_be_best=not _is_beaten(runs, at, look, rows, error))
+    for look in {*reached} - {0}:
+        there = [at for at, one in enumerate(reached) if one >= look]
+        sample = _sample([runs[at] for at in there], [look] * len(there), rows)
+        for place, at in enumerate(there):
+            if candidates[at].strategy == BASELINE:
+                after[at] = replace(candidates[at], may_be_best=not is_beaten)
+            elif reached[at] == look:
+                contrasts = against(sample, place)
+                bounds = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
+                is_below = (contrasts.differences > bounds) & contrasts.has_rows
+                after[at] = replace(candidates[at], may_be_best=not is_below.any())
     return after
-
-
-def _is_beaten(runs: list[Runs], at: int, look: int, rows: int, error: float) -> bool:
-    there = [one for one in runs if len(one.scores) >= look]
-    contrasts = against(_sample(there, [look] * len(there), rows), there.index(runs[at]))
-    halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
-    return bool(((contrasts.differences > halves) & contrasts.has_rows).any())
 
 
 def _with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> list[Candidate]:
     """Return the candidates with the gain to expect and the probability of being the best."""
     there = [at for at, one in enumerate(candidates) if one.look]
+    if not there:
+        return candidates
     sample = _sample([runs[at] for at in there], [candidates[at].look for at in there], rows)
     if not (sample.variances > 0).any():
         return candidates
