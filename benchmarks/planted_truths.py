@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from tlbench.analysis.saved import Saved
+from tlbench.records.predictions import Saved
 
 CANDIDATES = 12  # the target alone, and eleven others
 MEAN = 0.75  # true score of single
@@ -80,7 +80,8 @@ def study(
     labels = random.integers(2, size=rows).astype(float)
     difficulty = random.normal(0, DIFFICULTY, rows)
     spreads = SEED * truth.spreads(random)
-    table, predictions = [], {}
+    table: list[dict[str, object]] = []
+    predictions: dict[int, Saved] = {}
     for candidate in range(CANDIDATES):
         collapses = truth.collapses and candidate == 0
         centre = _centre(MEAN + truth.gains[candidate], spreads[candidate], collapses)

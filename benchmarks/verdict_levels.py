@@ -6,6 +6,7 @@ Each target is a growing study: it is judged at every look, and what is wrong at
 """
 
 import argparse
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def _number(candidate: Candidate) -> int:
 def version_1(table: pd.DataFrame) -> float:
     """Return the lower bound of the highest mean's gain in version 1: above 0 was "evidence".
 
-    Its spread was pooled over all candidates, its quantile Bonferroni's, and rows had no part in it.
+    Its spread was pooled over all candidates, its quantile Bonferroni's, and rows had no part.
     """
     grouped = table.groupby(["strategy", "support"]).score
     mean, variance, seeds = grouped.mean(), grouped.var(), int(grouped.size().iloc[0])
@@ -166,14 +167,15 @@ def _line(truth: Truth, rows: int, tally: Tally) -> str:
 
 def _calibration(beliefs: list[tuple[float, bool]]) -> str:
     said, is_best = np.array(beliefs, float).T
-    lines = ["| probability of being the best | candidates | mean | are the best |", "|---|---|---|---|"]
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    lines = [
+        "| probability of being the best | candidates | mean | are the best |",
+        "|---|---|---|---|",
+    ]
+    for low, high in itertools.pairwise(BINS):
         part = (said >= low) & (said <= high if high == 1 else said < high)
         if part.any():
-            share = is_best[part].mean()
-            lines.append(
-                f"| {low:.0%} to {high:.0%} | {part.sum():,} | {said[part].mean():.1%} | {share:.1%} |"
-            )
+            means = f"{said[part].mean():.1%} | {is_best[part].mean():.1%}"
+            lines.append(f"| {low:.0%} to {high:.0%} | {part.sum():,} | {means} |")
     return "\n".join(lines)
 
 

@@ -1,93 +1,94 @@
+import numpy as np
 import pandas as pd
 
-from tests.support.planted import SEEDS, grid, none
+from benchmarks.planted_truths import Truth, gains_of, study
+from tests.support.planted import grid, none
 from tests.support.tables import Table
-from tlbench.analysis.advice import UNDECIDED, Advice, advise
-from tlbench.analysis.comparisons import compare, gains
-from tlbench.analysis.names import labels_of, sides_of
-from tlbench.analysis.verdicts import EVIDENCE, NO_DIFFERENCE
-from tlbench.records.record import ResultRecord
+from tlbench.analysis import verdict
+from tlbench.analysis.advice import Advice
+from tlbench.analysis.names import Labels, labels_of
 
-TASKS = {"rte": 100, "mnli": 400, "cola": 200}
+LABELS = Labels({"single": "single", "stilts": "STILTs", "mtl": "MTL"}, {})
 
 
-def advice_of(frame: pd.DataFrame) -> dict[str, Advice]:
-    every = advise(frame, compare(frame), gains(frame), labels_of(frame))
-    return {a.target: a for a in every}
+def planted(gain: float, seeds: int = 5, **columns: object) -> Advice:
+    truth = Truth("", gains_of(gain), lambda _: np.ones(12))
+    table, predictions = study(truth, 1000, seeds, np.random.default_rng(0))
+    (one,) = verdict(table.assign(**columns), predictions)  # type: ignore[arg-type]
+    return Advice(one, LABELS)
 
 
-def test_a_planted_winner_is_recommended(table: Table) -> None:
-    by_target = advice_of(
-        table(grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0))
+def test_a_proved_gain_says_what_is_proved_and_of_what() -> None:
+    advice = planted(0.16)
+    assert (advice.do, advice.proved) == ("STILTs with support11", "proved better than single")
+    (text,) = advice.sentences
+    assert text.startswith("+17.") or text.startswith("+1")
+    assert "points over single (best of 11), of which +" in text
+    assert "; 90% interval over seeds and dev rows, at 5 seeds: +" in text
+
+
+def test_a_gain_that_is_not_proved_is_said_beside_what_may_be_best() -> None:
+    advice = planted(0.03)
+    assert advice.proved == "not proved better than single"
+    assert advice.do.startswith("STILTs with ")
+    gain, candidates = advice.sentences
+    assert "points over single" in gain
+    assert candidates.startswith("May still be the best, the cheapest first: ")
+    assert "single (" in candidates
+    assert "%)" in candidates
+
+
+def test_one_seed_is_not_tested() -> None:
+    advice = planted(0.16, seeds=1)
+    assert advice.proved == "not tested"
+    assert advice.sentences[0].endswith("; no interval, which takes two seeds or more.")
+
+
+def test_chance_comes_first() -> None:
+    advice = planted(0.0, majority_score=0.99)
+    assert advice.sentences[0].startswith("No candidate is above the majority class (99.0) by more")
+    assert "trainer.max_epochs" in advice.sentences[0]
+
+
+def test_without_predictions_it_says_what_rows_could_do(table: Table) -> None:
+    frame = table(grid({"rte": 100, "mnli": 400}, none, gain=0.05))
+    (one, _) = verdict(frame)
+    advice = Advice(one, labels_of(frame))
+    assert advice.proved == "not tested"
+    assert "over seeds alone" in advice.sentences[0]
+    assert "by a standard error of up to" in advice.sentences[1]
+
+
+def test_single_as_the_best_guess(table: Table) -> None:
+    frame = table(grid({"rte": 100, "mnli": 400}, none, gain=-0.05))
+    for one in verdict(frame):
+        advice = Advice(one, labels_of(frame))
+        assert advice.do == "single"
+        assert "none of 3 others is expected to be higher" in advice.sentences[0]
+    truth = Truth("", np.array([0.0] + [-0.2] * 11), lambda _: np.ones(12))
+    rows, predictions = study(truth, 1000, 5, np.random.default_rng(0))
+    (one,) = verdict(rows, predictions)
+    assert Advice(one, LABELS).proved == "proved best"
+
+
+def test_sizes_and_methods_are_named_where_there_are_several() -> None:
+    truth = Truth("", gains_of(0.16), lambda _: np.ones(12))
+    table, predictions = study(truth, 1000, 3, np.random.default_rng(0))
+    last = table.support == "support11"
+    table = table.assign(
+        support=table.support.where(table.support != "support10", "support11"),
+        support_rows=np.where(last, 2000, np.where(table.strategy == "single", 0, 1000)),
+        method=np.where(table.strategy == "single", "-", "sum"),
     )
-    assert by_target["rte"].do == "MTL with mnli"
-    assert by_target["rte"].verdict == EVIDENCE
-    assert by_target["rte"].low < 0.07 < by_target["rte"].high
-    assert by_target["rte"].candidates == 5
-    assert "MTL with mnli (best of 5): +" in by_target["rte"].reason
+    labels = Labels(LABELS.strategies, {"sum": "sum", "mean": "mean"})
+    (one,) = verdict(table, predictions)
+    assert Advice(one, labels).do == "STILTs (sum) with support11 (2,000 rows)"
 
 
-def test_a_candidate_that_lost_a_seed_is_not_among_the_best(table: Table) -> None:
-    records = grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0)
-    for one in records:
-        if (one.strategy, one.target_task, one.seed) == ("mtl", "rte", SEEDS[0]):
-            one.status, one.score = "failed", None
-    by_target = advice_of(table(records))
-    assert by_target["rte"].candidates == 3
-    assert by_target["rte"].tried.startswith("STILTs with ")
-
-
-def test_without_gain_single_is_recommended(table: Table) -> None:
-    by_target = advice_of(table(grid(TASKS, none, noise=0.01, gain=-0.01)))
-    assert {a.do for a in by_target.values()} == {"single"}
-    close = advice_of(table(grid(TASKS, none, noise=0.0005, gain=0.0)))
-    assert {a.verdict for a in close.values()} == {NO_DIFFERENCE}
-
-
-def test_without_single_mtl_and_stilts_are_compared(table: Table) -> None:
-    records: list[ResultRecord] = grid(
-        {"rte": 100, "mnli": 400},
-        lambda t, *_: 0.05 if t == "rte" else 0.0,
-        noise=0.002,
-        strategies=["stilts", "mtl"],
+def test_without_any_score_there_is_no_guess() -> None:
+    frame = pd.DataFrame(
+        {"target": "rte", "strategy": ["single", "mtl"], "seed": 0, "score": [np.nan, np.nan]}
     )
-    by_target = advice_of(table(records))
-    assert by_target["rte"].do == "MTL with mnli"
-    assert by_target["rte"].against == "STILTs with mnli"
-    assert by_target["mnli"].do == "either"
-
-
-def test_the_method_is_part_of_the_candidate(table: Table) -> None:
-    worse = grid(TASKS, none)
-    better = grid(TASKS, lambda t, s, *_: 0.05 if (t, s) == ("rte", "mnli") else 0.0, method="mean")
-    (rte,) = [a for target, a in advice_of(table([*worse, *better])).items() if target == "rte"]
-    assert rte.do == "MTL (mean) with mnli"
-    # two supports of MTL under two methods, of STILTs under none, and MTL-ALL under two
-    assert rte.candidates == 2 * 2 + 2 + 2
-
-
-def test_without_single_each_method_is_compared(table: Table) -> None:
-    tasks = {"rte": 100, "mnli": 400}
-    pair = ["stilts", "mtl"]
-    worse = grid(tasks, lambda *_: -0.05, noise=0.002, strategies=pair)
-    better = grid(tasks, lambda *_: 0.05, noise=0.002, strategies=["mtl"], method="mean")
-    frame = table([*worse, *better])
-    every = advise(frame, compare(frame), gains(frame), labels_of(frame))
-    choices = {a.do for a in every if a.target == "rte"}
-    assert choices == {"STILTs with mnli", "MTL (mean) with mnli"}
-
-
-def test_the_sides_are_any_two(table: Table) -> None:
-    frame = table(grid(TASKS, lambda *_: 0.05, noise=0.001, strategies=["mtl", "mine"]))
-    sides = sides_of(labels_of(frame), ["mine", "mtl"])
-    comparisons = compare(frame, *sides.names)
-    every = advise(frame, comparisons, gains(frame), labels_of(frame), sides)
-    assert len(every) == 6
-    assert all(a.do.startswith("MTL with ") for a in every)
-    assert all(a.tried.startswith("mine with ") for a in every)
-
-
-def test_one_seed_decides_nothing(table: Table) -> None:
-    by_target = advice_of(table(grid(TASKS, none, seeds=[0])))
-    assert {a.do for a in by_target.values()} == {UNDECIDED}
-    assert "no spread over seeds" in by_target["rte"].reason
+    (one,) = verdict(frame)
+    assert (Advice(one, LABELS).do, Advice(one, LABELS).proved) == ("-", "no score")
+    assert Advice(one, LABELS).sentences == []

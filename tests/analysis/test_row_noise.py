@@ -46,7 +46,8 @@ def test_the_bootstrap_gives_what_is_exact_of_a_mean(metric: str) -> None:
     said = predictions(3, 0.75)
     exact = deviations(metric, LABELS, said)
     twice = deviations(f"{metric}+{metric}", LABELS, said)  # no single mean: bootstrapped
-    assert exact is not None and twice is not None
+    assert exact is not None
+    assert twice is not None
     assert twice @ twice.T == pytest.approx(exact @ exact.T, rel=0.15, abs=1e-4)
 
 
@@ -70,7 +71,8 @@ def test_what_has_no_predictions_is_not_known_and_one_seed_says_nothing_of_seeds
     vectors = deviations("accuracy", LABELS, predictions(3, 0.8))
     assert vectors is not None
     noise = row_noise([vectors[:2], None, vectors[2:]], 300)
-    assert np.isnan(noise.covariance[1]).all() and np.isnan(noise.covariance[:, 1]).all()
+    assert np.isnan(noise.covariance[1]).all()
+    assert np.isnan(noise.covariance[:, 1]).all()
     assert not np.isnan(noise.covariance[np.ix_([0, 2], [0, 2])]).any()
     assert np.isnan(noise.least[1:]).all()
     assert np.isnan(row_noise([None, None], 0).covariance).all()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from benchmarks.planted_truths import Truth, gains_of, study
 from tests.support.planted import grid, none
 from tlbench.analysis import verdict
-from tlbench.analysis.saved import Saved
 from tlbench.analysis.verdicts import Candidate, Verdict
 from tlbench.errors import UserError
+from tlbench.records.predictions import Saved
 
 EQUAL = Truth("", gains_of(), lambda _: np.ones(12))
 
@@ -48,8 +48,10 @@ def test_without_a_gain_nothing_is_proved_and_most_may_be_the_best() -> None:
 def test_without_predictions_no_word_is_proved_and_the_rows_error_is_bounded() -> None:
     table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
     (with_rows,), (without,) = verdict(table, predictions), verdict(table.assign(dev_rows=1000))
-    assert without.proved == "untested" and len(without.may_be_best) == 12
-    assert without.best is not None and with_rows.best is not None
+    assert without.proved == "untested"
+    assert len(without.may_be_best) == 12
+    assert without.best is not None
+    assert with_rows.best is not None
     assert not without.best.has_rows
     assert without.best.high - without.best.low < with_rows.best.high - with_rows.best.low
     errors = 1 - np.array([one.score for one in (without.best, without.single)])  # type: ignore[union-attr]
@@ -64,7 +66,8 @@ def test_one_candidate_without_predictions_is_untested_and_stays_in_the_set() ->
     del predictions[int(lost)]
     (one,) = verdict(table, predictions)
     by_support = {c.support: c for c in one.candidates}
-    assert by_support["support3"].proved == "untested" and by_support["support3"].may_be_best
+    assert by_support["support3"].proved == "untested"
+    assert by_support["support3"].may_be_best
     assert by_support["support11"].proved == "better"
     assert not by_support["support4"].may_be_best
 
@@ -103,7 +106,8 @@ def test_one_seed_has_a_best_guess_and_no_interval() -> None:
     one = judged(with_gain(0.16), seeds=1)
     assert one.best is not None
     assert (one.best.support, one.proved, one.best.look) == ("support11", "untested", 0)
-    assert np.isnan(one.best.low) and np.isnan(one.best.probability)
+    assert np.isnan(one.best.low)
+    assert np.isnan(one.best.probability)
     assert one.best.gain == pytest.approx(one.best.score - one.single.score)  # type: ignore[union-attr]
 
 
@@ -134,7 +138,8 @@ def test_one_that_lost_a_run_or_has_fewer_seeds_is_not_the_best_guess() -> None:
             score=table.score.where(~hurt), outcome=np.where(hurt, outcome, "scored")
         )
         (one,) = verdict(lost, {run: predictions[int(run)] for run in lost.index[~hurt]})
-        assert one.best is not None and one.best.support != "support11"
+        assert one.best is not None
+        assert one.best.support != "support11"
         assert any(c.support == "support11" for c in one.may_be_best)
 
 
@@ -143,7 +148,8 @@ def test_the_cheapest_comes_first() -> None:
     cost = 1000 - 10 * table.support.str.removeprefix("support").replace("-", "20").astype(int)
     (one,) = verdict(table.assign(instances=cost), predictions)
     costs = [c.cost for c in one.candidates]
-    assert costs == sorted(costs) and one.candidates[0].strategy == "single"
+    assert costs == sorted(costs)
+    assert one.candidates[0].strategy == "single"
 
 
 def test_chance_is_said_where_nothing_is_learned() -> None:
@@ -161,7 +167,8 @@ def test_without_single_there_is_a_best_guess_and_a_set_and_no_gain() -> None:
     table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
     others = table[table.strategy != "single"]
     (one,) = verdict(others, {run: predictions[int(run)] for run in others.index})
-    assert one.single is None and one.best is not None
+    assert one.single is None
+    assert one.best is not None
     assert (one.best.support, one.proved) == ("support11", "untested")
     assert [c.support for c in one.may_be_best] == ["support11"]
 
@@ -193,7 +200,8 @@ def test_words_never_contradict_each_other(data: st.DataObject) -> None:
     gains = np.array([0.0, *data.draw(st.lists(st.floats(-0.2, 0.2), min_size=11, max_size=11))])
     seeds = data.draw(st.integers(1, 6))
     one = judged(Truth("", gains, lambda _: np.ones(12)), seeds, 100, data.draw(st.integers(0, 99)))
-    assert one.best is not None and one.single is not None
+    assert one.best is not None
+    assert one.single is not None
     assert one.may_be_best, "some candidate is the best"
     if one.proved == "better":
         assert not one.single.may_be_best

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from tlbench.analysis.protocol import Protocols
-from tlbench.analysis.saved import Saved
 from tlbench.errors import UserError
 from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
+from tlbench.records.predictions import Saved
 from tlbench.records.record import CONDITIONS, ResultRecord
 from tlbench.tasks.kinds import CORRELATIONS
 
@@ -82,10 +82,12 @@ def collect(folders: Iterable[str | Path]) -> Records:
         UserError: if one is not there, or none of them holds a record that can be read.
     """
     studies = [Path(folder) for folder in folders]
-    protocols, rows, problems = Protocols(), [], []
-    for file, read in sources(studies):
+    protocols, rows, problems, packed = Protocols(), [], [], {}
+    for file, read, predictions in sources(studies):
         try:
             rows.append(_row(read(), file, protocols))
+            if predictions is not None:
+                packed[file] = predictions
         except UserError as error:
             problems.append(str(error))
         except (
@@ -99,7 +101,7 @@ def collect(folders: Iterable[str | Path]) -> Records:
         shown = ", ".join(map(str, studies))
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
     table = pd.DataFrame(rows).astype({"collapsed": "boolean"})
-    return Records(table, protocols, problems)
+    return Records(table, protocols, problems, packed)
 
 
 def table_of(records: "Records | pd.DataFrame | Iterable[ResultRecord]") -> pd.DataFrame:

@@ -1,31 +1,14 @@
-"""Finds the saved predictions of runs: what each said of every dev row of its target."""
+"""The saved predictions of a table's runs, and which of them belong together."""
 
-import os
 from collections.abc import Hashable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from tlbench.analysis import bootstrap_metrics
+from tlbench.records.predictions import Saved, find_predictions
 
 _TOLERANCE = 1e-3  # between a record's score, in 32 bits, and that of its predictions
-
-Array = NDArray[np.float64]
-
-
-class Saved(NamedTuple):
-    """A run's predictions of its target's dev rows, each (rows,), sorted by row number."""
-
-    rows: Array
-    labels: Array
-    predictions: Array
-
 
 Predictions = Mapping[Hashable, Saved]  # by a run's label in the index of the table of records
 
@@ -45,7 +28,8 @@ class StoredPredictions(Predictions):
 
     def __getitem__(self, run: Hashable) -> Saved:
         target, stages, store_dir, file = self._places[run]
-        saved = self._packed.get(file) or _read(target, stages, store_dir, file)
+        last = stages.split()[-1] if stages else ""
+        saved = self._packed.get(file) or find_predictions(target, last, store_dir, file)
         if saved is None:
             raise KeyError(run)
         return saved
@@ -87,32 +71,3 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
     scores = bootstrap_metrics.score(metric, first.labels, stacked, ones)[:, 0]
     agrees = np.abs(scores - runs.score[list(same)].to_numpy(float)) < _TOLERANCE
     return {run: saved for (run, saved), ok in zip(same.items(), agrees, strict=True) if ok}
-
-
-def _read(target: str, stages: str, store_dir: str, file: str) -> Saved | None:
-    """Return the predictions of a record's dev rows; None if they are gone.
-
-    Args:
-        target: the task.
-        stages: the keys of the record's stages, of which the last predicts.
-        store_dir: the store, as the record's config has it.
-        file: the record's own.
-    """
-    store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
-    if store is None or not stages:
-        return None
-    kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
-    try:
-        names = ["split", "row", "label", "prediction"]
-        kept = pq.read_table(kept_in, columns=names, page_checksum_verification=True)
-    except (OSError, pa.ArrowInvalid):
-        return None  # pruned, of a store that was cleaned, or damaged: the page counts these
-    frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
-    return Saved(*(frame[name].to_numpy(float) for name in ("row", "label", "prediction")))
-
-
-@cache
-def _store(store_dir: str, study: str) -> Path | None:
-    """Return a study's store: as written, or where that is relative, from a folder above it."""
-    places = [Path(), *Path(study).parents]
-    return next((p / store_dir for p in places if store_dir and (p / store_dir).is_dir()), None)

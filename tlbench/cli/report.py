@@ -54,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
         "--pack",
         type=Path,
         metavar="FILE",
-        help="also write all records into one .parquet file, which gives the same report",
+        help="also write all records, with labels and predictions of dev rows, into one .parquet "
+        "file, which gives the same report",
     )
     arguments.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
     return arguments
@@ -82,7 +83,8 @@ def _report(options: argparse.Namespace) -> None:
         from tlbench.records.packing import pack
 
         with writing("--pack", options.pack):
-            print(f"{pack(options.study, options.pack)} records: {options.pack}")
+            count, predicted = pack(options.study, options.pack)
+        print(f"{count} records, {predicted} with predictions: {options.pack}")
     if options.wandb:
         from tlbench.report.wandb import log_report
 

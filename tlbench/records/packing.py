@@ -1,24 +1,40 @@
 """Finds a study's records, in folders of ``result.json`` files or packed into one file."""
 
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.errors import UserError
+from tlbench.records.predictions import Array, Saved, find_predictions
 from tlbench.records.record import RECORD_FILE, ResultRecord, jsonable, parse_record, read_record
 
 PACKED = ".parquet"
-_SCHEMA = pa.schema({"file": pa.string(), "record": pa.string()})
+_LISTS = {
+    "rows": pa.list_(pa.int64()),
+    "labels": pa.list_(pa.float64()),
+    "predictions": pa.list_(pa.float64()),
+}
+_SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
 _AT_ONCE = 1000  # records held at once
+_STEPS = 1000  # at the least, between the lowest and the highest of predicted numbers
 
-Source = tuple[str, Callable[[], ResultRecord]]  # what a person calls it, and how to read it
+
+class Source(NamedTuple):
+    """A record that was found: what a person calls it, how to read it, what is packed with it."""
+
+    name: str
+    read: Callable[[], ResultRecord]
+    predictions: Saved | None = None
 
 
 def sources(studies: Iterable[Path]) -> Iterator[Source]:
@@ -35,7 +51,7 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
             for file in _files(study.resolve()):
                 if file not in seen:
                     seen.add(file)
-                    yield str(file), partial(read_record, file)
+                    yield Source(str(file), partial(read_record, file))
         else:
             raise UserError(f"Change STUDY: the folder {study} is not there.")
 
@@ -51,40 +67,73 @@ def _files(top: Path) -> Iterator[Path]:
 def _unpack(file: Path) -> Iterator[Source]:
     try:
         opened = pq.ParquetFile(file)
-        for batch in opened.iter_batches(_AT_ONCE, columns=_SCHEMA.names):
+        # Files of versions before hold no predictions.
+        names = [name for name in _SCHEMA.names if name in opened.schema_arrow.names]
+        for batch in opened.iter_batches(_AT_ONCE, columns=names):
             for row in batch.to_pylist():
-                yield row["file"], partial(parse_record, row["record"], row["file"])
+                read = partial(parse_record, row["record"], row["file"])
+                yield Source(row["file"], read, _saved(row))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise UserError(f"Change STUDY: {file} holds no packed records ({error}).") from error
 
 
-def pack(studies: Sequence[Path], out: Path) -> int:
+def _saved(row: Mapping[str, Any]) -> Saved | None:
+    if row.get("rows") is None:
+        return None
+    return Saved(*(np.array(row[name], float) for name in _LISTS))
+
+
+def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write all records that can be read into one file, without the paths above the studies.
 
+    With each go its target's dev labels and predictions, where they are saved: row numbers and no
+    text, and rounded where they are no labels.
+
     Returns:
-        How many there were.
+        How many records there were, and how many of them with predictions.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_suffix(".draft")  # out may be one of the studies
-    count = 0
+    count = with_predictions = 0
     with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
         every = _rows(studies)
         while rows := list(islice(every, _AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
             count += len(rows)
+            with_predictions += sum("rows" in row for row in rows)
     draft.replace(out)
-    return count
+    return count, with_predictions
 
 
-def _rows(studies: Sequence[Path]) -> Iterator[dict[str, str]]:
+def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
     folders = [study.resolve() for study in studies if study.is_dir()]
     top = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
-    for name, read in sources(studies):
+    for source in sources(studies):
         try:
-            record = json.dumps(jsonable(asdict(read())), sort_keys=True)
+            record = source.read()
         except UserError:
             continue  # named already, when the study was read
+        saved = source.predictions or find_predictions(
+            record.target_task,
+            record.stage_keys[-1] if record.stage_keys else "",
+            record.config.get("store_dir", ""),
+            source.name,
+        )
+        if saved is not None:
+            saved = saved._replace(predictions=_rounded(saved.predictions))
         yield {
-            "file": os.path.relpath(name, top) if Path(name).is_absolute() else name,
-            "record": record,
+            "file": os.path.relpath(source.name, top)
+            if Path(source.name).is_absolute()
+            else source.name,
+            "record": json.dumps(jsonable(asdict(record)), sort_keys=True),
+            **dict(zip(_LISTS, saved or (), strict=False)),
         }
+
+
+def _rounded(predictions: Array) -> Array:
+    """Return predicted numbers with the digits that scores need; classes are whole as they are."""
+    spread = float(np.ptp(predictions)) if len(predictions) else 0.0
+    if spread == 0 or not np.isfinite(spread):
+        return predictions
+    decimals = math.ceil(math.log10(_STEPS / spread))
+    return np.asarray(np.round(predictions, decimals)) if (predictions % 1).any() else predictions
