@@ -6,14 +6,24 @@ from scipy import stats
 from tests.support.planted import GLUE, grid, heuristic_holds
 from tests.support.tables import Table
 from tlbench.analysis.comparisons import ALPHA, compare
-from tlbench.analysis.heuristic import accuracy, fieller, judge, regress
+from tlbench.analysis.heuristic import (
+    accuracy,
+    fieller,
+    judge,
+    mcnemar,
+    regress,
+    two_way_interval,
+)
 from tlbench.analysis.names import Sides
 
 
 def pairs(*rows: tuple[int, int, float, float]) -> pd.DataFrame:
     """(target rows, support rows, difference, Student's p)."""
     columns = ["target_rows", "support_rows", "difference", "student_p"]
-    return pd.DataFrame(rows, columns=columns).assign(student_t=lambda f: 100 * f.difference)
+    frame = pd.DataFrame(rows, columns=columns).assign(student_t=lambda f: 100 * f.difference)
+    return frame.assign(
+        target=frame.target_rows.astype(str), support=frame.support_rows.astype(str)
+    )
 
 
 def test_the_heuristic_says_mtl_for_the_smaller_target_only() -> None:
@@ -118,3 +128,25 @@ def test_fiellers_interval_covers_at_its_rate() -> None:
 
 def test_a_slope_that_may_be_zero_has_no_crossover_interval() -> None:
     assert fieller(1.0, 0.1, np.eye(2), 2.0) == (None, None)
+
+
+def test_mcnemars_test_is_the_binomials_of_where_rules_differ() -> None:
+    first = pd.Series([True] * 12 + [False] * 8)
+    second = pd.Series([True] * 4 + [False] * 8 + [True] * 2 + [False] * 6)
+    assert mcnemar(first, second) == pytest.approx(stats.binomtest(8, 10).pvalue)
+    assert np.isnan(mcnemar(first, first))
+
+
+def test_pairs_of_one_target_that_go_together_count_as_one() -> None:
+    """The share is right or wrong by whole targets: an interval over pairs is too short."""
+    targets = [f"t{number}" for number in range(6)]
+    pairs = pd.DataFrame([{"target": t, "support": f"s{n}"} for t in targets for n in range(20)])
+    is_right = pairs.target.isin(targets[:3])
+    low, high = two_way_interval(pairs, is_right)
+    exact = stats.binomtest(60, 120).proportion_ci(0.9)
+    assert high - low > 3 * (exact.high - exact.low)
+    assert low < 0.5 < high
+    independent = pd.Series(np.random.default_rng(0).random(120) < 0.5)
+    low, high = two_way_interval(pairs, independent)
+    assert high - low < 2.2 * (exact.high - exact.low)
+    assert np.isnan(two_way_interval(pairs[pairs.target == "t0"], is_right[:20])).all()

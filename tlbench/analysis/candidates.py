@@ -1,5 +1,6 @@
 """The candidates of a target: what can be chosen for it, with the runs of each."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,19 +57,28 @@ class Runs:
         return float(np.sqrt(max(variance, 0) / rows))
 
 
+def vectors_of(scored: pd.DataFrame, predictions: Predictions) -> tuple[dict[Hashable, Array], int]:
+    """Return by run how the scores of a target vary with dev's rows, and how many rows there are.
+
+    Args:
+        scored: the runs of one target, with a score.
+        predictions: of these and others; a run without any has no vector.
+    """
+    saved = usable(scored, predictions)
+    if not saved:
+        return {}, int(scored.dev_rows.max()) if len(scored) else 0
+    labels = next(iter(saved.values())).labels
+    stacked = np.array([one.predictions for one in saved.values()])
+    vectors = deviations(str(scored.metric.iloc[0]), labels, stacked)
+    by_run = {} if vectors is None else dict(zip(saved, vectors, strict=True))
+    return by_run, len(labels)
+
+
 def runs_of(table: pd.DataFrame, predictions: Predictions) -> tuple[list[Runs], int]:
     """Return the candidates of one target at one size, ``single`` first, and dev's rows."""
     scored = done(table).sort_values("seed", kind="stable")
-    saved = usable(scored, predictions)
+    vectors, rows = vectors_of(scored, predictions)
     metric = str(table.metric.iloc[0])
-    vectors: dict[object, Array] = {}
-    rows = int(table.dev_rows.max())
-    if saved:
-        labels = next(iter(saved.values())).labels
-        stacked = np.array([one.predictions for one in saved.values()])
-        rows, of_runs = len(labels), deviations(metric, labels, stacked)
-        if of_runs is not None:
-            vectors = dict(zip(saved, of_runs, strict=True))
     of_candidate = dict(iter(scored.groupby(CANDIDATE)))
     candidates = [
         _runs(key, every, of_candidate.get(key), vectors, metric)
@@ -81,7 +91,7 @@ def _runs(
     key: Key,
     every: pd.DataFrame,
     scored: pd.DataFrame | None,
-    vectors: dict[object, Array],
+    vectors: dict[Hashable, Array],
     metric: str,
 ) -> Runs:
     found = every.iloc[:0] if scored is None else scored

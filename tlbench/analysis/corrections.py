@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-TESTS = ("student", "welch", "paired")
+THE_PAPERS_TEST = "student"  # uncorrected
+TESTS = ("welch", "paired")
 
 Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ CORRECTIONS: dict[str, Callable[[Array], Array]] = {"holm": holm, "bh": benjamin
 
 
 def corrected(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with every test's p corrected over all its rows: ``student_holm``, ..."""
+    """Return the frame with every test's p corrected over all its rows: ``welch_holm``, ..."""
     columns = {}
     for test in TESTS:
         p = frame[f"{test}_p"].to_numpy()

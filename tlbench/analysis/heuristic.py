@@ -16,6 +16,7 @@ from tlbench.analysis.comparisons import ALPHA
 from tlbench.analysis.names import THE_PAPERS, Sides
 
 HEURISTIC, MAJORITY = "size heuristic", "majority"
+_RESAMPLES = 4000
 
 
 def judge(comparisons: pd.DataFrame, sides: Sides = THE_PAPERS) -> pd.DataFrame:
@@ -55,20 +56,27 @@ def rules(judged: pd.DataFrame, sides: Sides = THE_PAPERS) -> "dict[str, pd.Seri
 
 
 def accuracy(judged: pd.DataFrame, sides: Sides = THE_PAPERS) -> pd.DataFrame:
-    """Return each rule's accuracy, with an exact binomial interval, and its regret.
+    """Return each rule's accuracy with two intervals, its regret, and whether it differs.
 
     The regret is the mean over all pairs of the better strategy's score minus the chosen one's, a
-    fraction. The interval treats pairs as independent.
+    fraction. The exact binomial interval (``low``, ``high``) treats pairs as independent, which
+    pairs of one target are not; the bootstrap over targets and supports (``low_tasks``,
+    ``high_tasks``) does not. ``mcnemar_p`` is McNemar's exact test against the heuristic.
     """
     rows = []
     has_winner = judged.winner != ""
-    for name, choice in rules(judged, sides).items():
+    every = rules(judged, sides)
+    is_right = {name: choice == judged.winner for name, choice in every.items()}
+    for name, choice in every.items():
         row: dict[str, object] = {"rule": name}
         for pairs, part in (("applicable", judged.applicable), ("all", has_winner)):
             n, right = int(part.sum()), int((choice == judged.winner)[part].sum())
             share, low, high = _proportion(right, n)
             row |= {f"{pairs}_pairs": n, f"{pairs}_right": right, f"{pairs}_accuracy": share}
             row |= {f"{pairs}_low": low, f"{pairs}_high": high}
+            low, high = two_way_interval(judged[part], is_right[name][part])
+            row |= {f"{pairs}_low_tasks": low, f"{pairs}_high_tasks": high}
+            row[f"{pairs}_mcnemar_p"] = mcnemar(is_right[HEURISTIC][part], is_right[name][part])
         is_wrong = has_winner & (choice != judged.winner)
         row["regret"] = judged.difference.abs().where(is_wrong, 0.0).mean()
         rows.append(row)
@@ -80,6 +88,49 @@ def _proportion(right: int, n: int) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     bounds = stats.binomtest(right, n).proportion_ci(1 - ALPHA, method="exact")
     return right / n, bounds.low, bounds.high
+
+
+def two_way_interval(
+    pairs: pd.DataFrame, is_right: "pd.Series[bool]", alpha: float = ALPHA
+) -> tuple[float, float]:
+    """Return a bootstrap interval of a share of pairs, over targets and supports at once.
+
+    Both are drawn with replacement, each pair counts as often as its target times its support was
+    drawn (the pigeonhole bootstrap: Owen 2007), as pairs that share a task go together.
+
+    Args:
+        pairs: with ``target`` and ``support``.
+        is_right: of each.
+        alpha: one less the level.
+
+    Returns:
+        NaN with fewer than two targets or supports.
+    """
+    target, targets = pd.factorize(pairs.target)
+    support, supports = pd.factorize(pairs.support)
+    if len(targets) < 2 or len(supports) < 2:
+        return np.nan, np.nan
+    random = np.random.default_rng(0)
+    draws = [
+        random.multinomial(count, [1 / count] * count, size=_RESAMPLES)
+        for count in (len(targets), len(supports))
+    ]
+    weights = draws[0][:, target] * draws[1][:, support]
+    usable = weights[weights.sum(axis=1) > 0]
+    shares = usable @ is_right.to_numpy(float) / usable.sum(axis=1)
+    low, high = np.quantile(shares, [alpha / 2, 1 - alpha / 2])
+    return float(low), float(high)
+
+
+def mcnemar(first: "pd.Series[bool]", second: "pd.Series[bool]") -> float:
+    """Return the exact p of McNemar's test (1947) that two rules are right equally often.
+
+    NaN where they are right in the very same pairs: nothing tells them apart.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    if only_first + only_second == 0:
+        return np.nan
+    return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
 @dataclass(frozen=True)

@@ -133,11 +133,12 @@ def _seeds(scored: pd.DataFrame, comparisons: pd.DataFrame, sides: Sides) -> lis
             f"{sides.first_label} and {sides.second_label} can't be compared: no pair has both "
             f"under a common seed; --compare names two others."
         )
-    elif comparisons.low_rows.isna().any():
-        n = int(comparisons.low_rows.isna().sum())
+    elif comparisons.low.isna().any():
+        n = int((comparisons.low.isna() & comparisons.low_seeds.notna()).sum())
         notices.append(
-            f"{n:,} of {len(comparisons):,} pairs have no interval over dev rows: their saved "
-            f"predictions are not in the store."
+            f"{n:,} of {len(comparisons):,} pairs have an interval over seeds alone, not over dev "
+            f"rows: their predictions are not in the store (or not packed with the records), or "
+            f"their metric is none of the package's."
         )
     return notices
 

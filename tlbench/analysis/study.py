@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from tlbench.analysis import protocol
+from tlbench.analysis.across_targets import across_targets
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.collect import Records, done
 from tlbench.analysis.comparisons import compare, counts, gains
@@ -13,8 +14,8 @@ from tlbench.analysis.costs import budgets, by_strategy, totals
 from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
 from tlbench.analysis.names import THE_PAPERS, Labels, Sides, labels_of, sides_of
 from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
+from tlbench.analysis.pair_intervals import of_comparisons, of_gains
 from tlbench.analysis.power import power
-from tlbench.analysis.row_bootstrap import row_intervals
 from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.analysis.settings import best_of_pair, missing, order, per_task_scores
 from tlbench.analysis.verdicts import verdict
@@ -34,6 +35,7 @@ class Analysis:
         budget: every setting's score, cost and gain.
         per_task: the paper's table of per-task means.
         tasks: targets and supports in descending order of size.
+        across: strategies two by two, over targets.
         missing: pairs of the grid that can't be compared: target, support and method.
         notices: what a reader must know before the numbers, a sentence each.
     """
@@ -52,6 +54,7 @@ class Analysis:
     best: pd.DataFrame
     tests: pd.DataFrame
     rules: pd.DataFrame
+    across: pd.DataFrame
     regression: Regression | None
     power: pd.DataFrame
     advice: list[Advice]
@@ -84,8 +87,9 @@ def analyse(
     labels = labels_of(table)
     saved = StoredPredictions(table) if predictions is None else predictions
     comparisons = compare(table, *sides.names)
-    comparisons = judge(comparisons.join(row_intervals(table, saved, comparisons, sides)), sides)
+    comparisons = judge(comparisons.join(of_comparisons(table, saved, comparisons, sides)), sides)
     gained = gains(table)
+    gained = gained.join(of_gains(table, saved, gained))
     budget = budgets(table, gained)
     absent = missing(table, comparisons, sides)
     return Analysis(
@@ -103,6 +107,7 @@ def analyse(
         best=best_of_pair(comparisons, gained, sides),
         tests=counts(comparisons),
         rules=accuracy(comparisons, sides),
+        across=across_targets(table, sides),
         regression=regress(comparisons),
         power=power(comparisons),
         advice=[Advice(one, labels) for one in verdict(table, saved)],

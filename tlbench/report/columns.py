@@ -14,6 +14,10 @@ SIZES = (
     Column("support_rows", "support rows", "count"),
 )
 MAJORITY = Column("majority", "majority class", "points")
+INTERVALS = (
+    Column("low_seeds high_seeds", "90% over seeds", "interval"),
+    Column("low high", "90% over seeds and rows", "interval"),
+)
 SPREADS = ("sd_first", "sd_second", "sd_difference")
 _COLLAPSED = Column("collapsed", "collapsed", "count")
 

@@ -15,7 +15,8 @@ class Column:
 
     Attributes:
         kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
-            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``).
+            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``). An
+            interval of percentages is ``shares``.
         labels: how people read the names in a text; a CSV has the names.
     """
 
@@ -68,9 +69,9 @@ class Table:
 
 
 def _shown(row: "pd.Series[object]", column: Column) -> str:
-    if column.kind == "interval":
+    if column.kind in _INTERVALS:
         low, high = (row[key] for key in column.key.split())
-        return "-" if pd.isna(low) else f"{100 * low:+.1f} to {100 * high:+.1f}"
+        return "-" if pd.isna(low) else _INTERVALS[column.kind].format(100 * low, 100 * high)
     value = row[column.key]
     if value is None or pd.isna(value):
         return "-"
@@ -79,6 +80,7 @@ def _shown(row: "pd.Series[object]", column: Column) -> str:
     return _FORMATS[column.kind](value)
 
 
+_INTERVALS = {"interval": "{:+.1f} to {:+.1f}", "shares": "{:.0f} to {:.0f}%"}
 _FORMATS = {
     "count": lambda value: f"{value:,.0f}",
     "number": lambda value: f"{value:.2f}",

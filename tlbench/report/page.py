@@ -90,11 +90,12 @@ class Part:
             return []
         rule, constant = analysis.rules.iloc[0], analysis.rules.iloc[-1]
         n, sides = int(rule.applicable_pairs), analysis.sides
-        student = analysis.tests.set_index("test").loc["student"]
+        tests = analysis.tests.set_index("test")
+        student, welch = tests.loc["student"], tests.loc["welch"]
         sentences = [
             f"{sides.first_label} and {sides.second_label} differ in {student.p} of "
-            f"{student.pairs} tested pairs by the paper's rule, in {student.holm} after Holm's "
-            f"correction."
+            f"{student.pairs} tested pairs by the paper's rule (Student's p < 0.1, uncorrected), "
+            f"in {welch.holm} by Welch's test after Holm's correction."
         ]
         if n:
             sentences.append(

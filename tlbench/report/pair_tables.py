@@ -7,6 +7,7 @@ import pandas as pd
 from tlbench.analysis.settings import has_sizes
 from tlbench.analysis.study import Analysis
 from tlbench.report.columns import (
+    INTERVALS,
     MAJORITY,
     SIZES,
     SPREADS,
@@ -19,6 +20,7 @@ from tlbench.report.columns import (
 )
 from tlbench.report.format import Column, Table
 
+_OUTCOMES = {"better": "yes", "worse": "no, it is worse", "equal": "no, they are equal"}
 _TESTS = {"student": "Student", "welch": "Welch"}
 
 
@@ -33,9 +35,10 @@ def tests(analysis: Analysis) -> Table:
     )
     note = (
         "Pairs with p < 0.1. Student's test, uncorrected, is the paper's rule; it assumes "
-        "normal scores, equal spread and independent runs. Welch's allows unequal spread. The "
-        "paired test uses that both sides ran the same seeds. Holm bounds the chance of any false "
-        "find at 10%, Benjamini-Hochberg the share of false finds."
+        "normal scores, equal spread and independent runs, and errs where one side is noisier. "
+        "Welch's allows unequal spread. The paired test uses that both sides ran the same seeds. "
+        "Holm bounds the chance of any false find at 10%, Benjamini-Hochberg the share of false "
+        "finds; the pairs of this table are the one family that they correct for."
     )
     return Table("tests", "How many pairs differ", note, columns, analysis.tests)
 
@@ -52,56 +55,74 @@ def comparisons(analysis: Analysis) -> Table:
         Column("second", sides.second_label, "points"),
         MAJORITY,
         Column("difference", f"{sides.first_label} − {sides.second_label}", "gain"),
-        Column("low_seeds high_seeds", "90% over seeds", "interval"),
-        Column("low_rows high_rows", "90% over dev rows", "interval"),
+        *INTERVALS,
         Column("hedges_g", "g", "number"),
-        Column("student_p", "p Student", "p"),
-        Column("student_holm", "Holm", "p"),
-        Column("student_bh", "BH", "p"),
+        Column("student_p", "p Student (the paper's)", "p"),
         Column("welch_p", "p Welch", "p"),
+        Column("welch_holm", "Holm", "p"),
+        Column("welch_bh", "BH", "p"),
         Column("paired_p", "p paired", "p"),
     )
     note = (
-        "In points. Intervals are bootstrapped: over seeds (expanded percentiles, as seeds are "
-        "few; none of fewer than four, which can't reach 90%), and over dev rows at the seeds "
-        "that were run. g is the effect size: the "
-        "difference in standard deviations over seeds (Hedges). Holm and BH correct Student's p "
-        "over all pairs."
+        "In points. Intervals are Welch's t intervals, over seeds alone, and over seeds and dev "
+        "rows where predictions are saved; each holds for its own pair. g is the effect size: the "
+        "difference in standard deviations over seeds (Hedges). Holm and BH correct Welch's p over "
+        "all pairs; the paper's rule is Student's p < 0.1, uncorrected."
     )
     # Of both sides' methods the one that matters is in the column ``method``.
     frame = analysis.comparisons.drop(columns=["method_first", "method_second"])
     title = f"{sides.first_label} against {sides.second_label}, pair by pair"
-    more_points = ("low", "high", *SPREADS)
     frame = with_majority(analysis, frame)
-    return Table("comparisons", title, note, columns, frame, more_points)
+    return Table("comparisons", title, note, columns, frame, SPREADS)
 
 
 def rules(analysis: Analysis) -> Table:
     """Return how often the size heuristic and constant rules are right."""
     frame, columns = analysis.rules.copy(), [Column("rule", "rule")]
     for part, name in (("applicable", "applicable pairs"), ("all", "all pairs")):
-        right, pairs, low, high = (
-            frame[f"{part}_{key}"] for key in ("right", "pairs", "low", "high")
-        )
+        right, pairs = frame[f"{part}_right"], frame[f"{part}_pairs"]
         frame[f"{part}_counts"] = [f"{k} of {n}" for k, n in zip(right, pairs, strict=True)]
-        frame[f"{part}_interval"] = [
-            "-" if pd.isna(a) else f"{100 * a:.0f} to {100 * b:.0f}%"
-            for a, b in zip(low, high, strict=True)
-        ]
         columns += [
             Column(f"{part}_counts", f"right, {name}"),
             Column(f"{part}_accuracy", f"accuracy, {name}", "percent"),
-            Column(f"{part}_interval", f"90% interval, {name}"),
+            Column(f"{part}_low {part}_high", f"90% exact, {name}", "shares"),
+            Column(f"{part}_low_tasks {part}_high_tasks", f"90% over tasks, {name}", "shares"),
+            Column(f"{part}_mcnemar_p", f"p McNemar, {name}", "p"),
         ]
     note = (
         "Applicable pairs are those that differ by the paper's rule. Majority always says what "
         "wins most often here. Regret is what following a rule loses against the better strategy "
-        "of each pair, in points, on average. Intervals are exact binomial and take pairs as "
-        "independent."
+        "of each pair, in points, on average. Exact binomial intervals take pairs as independent; "
+        "the bootstrap over targets and supports does not. McNemar's exact test compares a rule "
+        "with the size heuristic over the same pairs."
     )
     columns.append(Column("regret", "regret", "points"))
     scored = frame if len(analysis.comparisons) else frame.head(0)
     return Table("heuristic", "Is the size heuristic right?", note, columns, scored)
+
+
+def across(analysis: Analysis) -> Table:
+    """Return which strategy beats which over targets."""
+    columns = (
+        Column("first", "does", labels=analysis.labels.strategies),
+        Column("second", "beat", labels=analysis.labels.strategies),
+        Column("outcome", "over targets", labels=_OUTCOMES),
+        Column("targets", "targets", "count"),
+        Column("difference", "mean difference", "gain"),
+        Column("better", "better on", "count"),
+        Column("equal", "within half a point on", "count"),
+        Column("worse", "worse on", "count"),
+        Column("p", "p Wilcoxon", "p"),
+    )
+    note = (
+        "Every target counts once, with its mean over supports and seeds at full size. Wilcoxon's "
+        "signed-rank test with a region of no practical difference of half a point: better or "
+        "worse is by more than that, equal is within it, at 90%. With fewer than five targets "
+        "nothing can be decided."
+    )
+    return Table(
+        "across", "Does one strategy beat another over tasks?", note, columns, analysis.across
+    )
 
 
 def regression(analysis: Analysis) -> Table:
@@ -139,21 +160,19 @@ def best(analysis: Analysis) -> Table:
         Column("second", baseline_label(analysis), "points"),
         MAJORITY,
         Column("difference", "gain", "gain"),
-        Column("low high", "90% interval", "interval"),
-        Column("student_p", "p Student", "p"),
+        *INTERVALS,
+        Column("welch_p", "p Welch", "p"),
         Column("paired_p", "p paired", "p"),
     )
     several = " at its best method" if analysis.labels.has_methods else ""
     note = (
         f"The strategy with the higher mean of each pair{several} against the target alone. "
-        "Choosing the better one first flatters these gains a little. Student's interval over "
-        "paired seeds. The figure's colours, and Holm and BH in the CSV, correct Student's p over "
-        "the gains of all strategies, from which the better ones were chosen."
+        "Choosing the better one first flatters these gains a little, and no p is corrected: what "
+        "holds for all candidates of a target together is above. Intervals are Welch's."
     )
     frame = with_majority(analysis, analysis.best)
     title = f"The better of each pair against {baseline_label(analysis)}"
-    bounds = ("low_seeds", "high_seeds")
-    return Table("best_of_pair", title, note, columns, frame, (*bounds, *SPREADS))
+    return Table("best_of_pair", title, note, columns, frame, SPREADS)
 
 
 def power(analysis: Analysis) -> Table:

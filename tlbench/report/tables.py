@@ -26,6 +26,7 @@ def tables(analysis: Analysis) -> list[Table]:
         pair_tables.tests,
         pair_tables.comparisons,
         pair_tables.rules,
+        pair_tables.across,
         pair_tables.regression,
         pair_tables.best,
         pair_tables.power,
