@@ -1,4 +1,4 @@
-"""What a method is: it turns the losses of a step's tasks into gradients."""
+"""What a method is: it gives each row of a mixed batch its weight in the loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
