@@ -1,6 +1,8 @@
 """The examples of docs/extend, as a package of a user's outside of the repository."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,31 +12,32 @@ from pathlib import Path
 import pytest
 
 from tlbench.records.record import ResultRecord, read_record
-
-pytestmark = pytest.mark.slow
+from tlbench.store.store import Store
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "extend"
 CODE = [file for file in sorted(EXAMPLES.rglob("*.*")) if file.suffix in (".py", ".yaml")]
-FAST = ("debug=fast", "suite.sources.stsb.train=64", "suite.sources.stsb.dev=64")
-Users = Callable[..., list[ResultRecord]]
+README = (EXAMPLES / "README.md").read_text()
+# What is typed, by the first cell of its row; and the lines of the last block.
+TYPED = dict(re.findall(r"^\| ([a-z ]+) \|.*`(tlbench [^`]*)` \|$", README, flags=re.MULTILINE))
+BLOCK = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)[-1]
+LINES = BLOCK.replace("\\\n", " ").splitlines()
+MODULES = {"tlbench": "tlbench", "tlbench-report": "tlbench.cli.report"}
+Type = Callable[..., list[ResultRecord]]
 
 
 @pytest.fixture
-def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
-    """Run a command with the examples on the path; the records below ``multirun/adhoc``."""
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Run a line of the README beside a copy of the examples; the records of all lines so far."""
     shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f".:{EXAMPLES.parents[1]}")
 
-    def run(*words: str, module: str = "tlbench") -> list[ResultRecord]:
-        config = ["--config-dir", "conf", *FAST] if module == "tlbench" else []
-        multirun = ["-m"] if "-m" in words else []
-        rest = [word for word in words if word != "-m"]
-        command = [sys.executable, "-m", module, *multirun, *config, *rest]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    def run(line: str) -> list[ResultRecord]:
+        program, *words = shlex.split(line)
+        command = [sys.executable, "-m", MODULES[program], *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
-        files = sorted(Path("multirun/adhoc").glob("*/result.json"))
-        return [read_record(file) for file in files]
+        return [read_record(file) for file in sorted(Path("multirun").glob("*/*/result.json"))]
 
     return run
 
@@ -44,37 +47,69 @@ def test_an_example_is_short(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= 25
 
 
-def test_a_strategy_of_three_stages_and_a_logger(users: Users) -> None:
-    (record,) = users("strategy=chain", "strategy.tasks=[mnli,cola]", "logger=[csv,jsonl]")
-    assert [stage["title"] for stage in record.stages] == ["mnli", "cola<-mnli", "rte<-cola<-mnli"]
-    assert record.support_tasks == ["mnli", "cola"]
-    (folder,) = Path("multirun/adhoc").iterdir()
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").open()]
-    assert lines[-1]["score"] == pytest.approx(record.score)
-    rates = [
-        max(r[f"{role}/lr"] for r in lines if f"{role}/lr" in r) for role in ("support1", "target")
-    ]
-    assert rates[1] == rates[0] / 2
-    assert (folder / "metrics.csv").exists()
+def test_every_kind_of_example_has_a_command_of_seconds() -> None:
+    assert set(TYPED) == {"strategy", "task kind", "method", "logger", "launcher"}
+    trained = [*TYPED.values(), *(line for line in LINES if line.startswith("tlbench "))]
+    assert len(trained) == 6
+    assert all("debug=fast" in shlex.split(line) for line in trained)
 
 
-def test_a_task_kind_and_a_method(users: Users) -> None:
-    (record,) = users("target_task=grades", "strategy=mtl", "support_task=mnli", "method=weighted")
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (EXAMPLES / link).exists()
+
+
+@pytest.mark.slow
+def test_a_strategy_of_three_stages(typed: Type) -> None:
+    (record,) = typed(TYPED["strategy"])
+    assert [stage["title"] for stage in record.stages] == ["cola", "mnli<-cola", "rte<-mnli<-cola"]
+    assert record.support_tasks == ["cola", "mnli"]
+    store = Store(record.config["store_dir"])
+    manifests = [store.find(key) for key in record.stage_keys]
+    rates = [found["fingerprint"]["config"]["optim.lr"] for found in manifests if found is not None]
+    assert rates[0] == rates[1] == 2 * rates[2]
+
+
+@pytest.mark.slow
+def test_a_task_kind(typed: Type) -> None:
+    (record,) = typed(TYPED["task kind"])
     assert set(record.metrics) == {"exact", "spearman"}
     assert record.score is not None
     assert 0 <= record.score <= 1
+
+
+@pytest.mark.slow
+def test_a_method(typed: Type) -> None:
+    (record,) = typed(TYPED["method"])
     assert record.config["method"]["weights"] == {"mnli": 0.5}
+    assert record.status == "done"
 
 
-def test_a_sweep_and_a_report_take_them_all(users: Users) -> None:
-    grid = ("strategy=single,chain,mtl", "method=sum,weighted", "seed=0,1,2")
-    tasks = ("target_task=grades", "support_task=mnli")
-    records = users("-m", *tasks, *grid, "hydra/launcher=nice", "strategy.tasks=[mnli]")
-    found = {(r.strategy, r.config["method"]["name"]) for r in records}
+@pytest.mark.slow
+def test_a_logger(typed: Type) -> None:
+    (record,) = typed(TYPED["logger"])
+    (file,) = Path("multirun").glob("*/*/metrics.jsonl")
+    lines = [json.loads(line) for line in file.open()]
+    assert lines[-1]["score"] == pytest.approx(record.score)
+    assert any("target/rte/dev/accuracy" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_a_launcher(typed: Type) -> None:
+    assert [record.seed for record in typed(TYPED["launcher"])] == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_sweep_and_a_report_take_them_all(typed: Type) -> None:
+    sweep, report = LINES
+    records = typed(sweep)
+    assert {record.target_task for record in records} == {"grades", "rte"}
+    assert {record.status for record in records} == {"done"}
+    of_mtl = {r.config["method"]["name"] for r in records if r.strategy == "mtl"}
+    assert of_mtl == {"sum", "weighted"}
     # What a method has no effect on is run once.
-    assert len(records) == 3 * 4
-    assert {("mtl", "sum"), ("mtl", "weighted")} < found
-    users("multirun/adhoc", "--compare", "chain,mtl", module="tlbench.cli.report")
+    assert len(records) == 2 * 2 * 4
+    typed(report)
     page = Path("report/index.html").read_text()
     assert "Chain" in page
     assert "weighted" in page

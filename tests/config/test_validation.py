@@ -12,8 +12,8 @@ from tlbench.tasks.definition import check_task
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("method._target_=no.such", "Change method._target_: 'no.such' can't be imported."),
-        ("+method.other=1", "Change method: it can't be made ("),
+        ("method._target_=no.such", "Change method._target_: 'no.such' can't be imported (Mod"),
+        ("+method.other=1", "Change method: 'tlbench.methods.sum.Sum' can't be made (Type"),
         ("method._target_=pathlib.PurePath", "Change method._target_: 'pathlib.PurePath' is not a"),
         ("selection=test", "Change selection: 'test' is not one of dev, held_out."),
         ("heads=one", "Change heads: "),

@@ -111,6 +111,17 @@ class Mine(Logger):
         SEEN.statuses.append(status)
 
 
+class Unfinished(Logger):
+    """A logger without its methods."""
+
+
+class Broken(Mine):
+    """A logger whose constructor fails."""
+
+    def __init__(self, kind: str) -> None:
+        raise {"value": ValueError, "server": ConnectionError}[kind]("nobody answers")
+
+
 MINE = f"+logger.mine={{_target_: {__name__}.Mine, colour: blue}}"
 
 
@@ -153,7 +164,21 @@ def test_a_stage_trained_alone_is_called_so(
     [
         (["logger.wandb._target_=no.such"], "Change logger.wandb._target_: 'no.such' can't be imp"),
         (["logger.wandb._target_=os.nope"], "Change logger.wandb._target_: 'os.nope' can't be "),
-        (["+logger.csv.x=1"], "Change logger.csv: .*CsvLog got an unexpected keyword.* 'x'"),
+        (["+logger.csv.x=1"], "Change logger.csv: .*CsvLog' can't be made .*keyword.* 'x'"),
+        (["+logger.mine={_target_: math.pi}"], "Change logger.mine: .*not a callable"),
+        (["+logger.mine={_target_: builtins.dict}"], "Change logger.mine: .*no signature found"),
+        (
+            [f"+logger.mine={{_target_: {__name__}.Unfinished}}"],
+            "Change logger.mine._target_, or the class: .*Unfinished' lacks log_hyperparams, log_m",
+        ),
+        (
+            [f"+logger.mine={{_target_: {__name__}.Broken, kind: value}}"],
+            "Change logger.mine: .*Broken' can't be made .ValueError: nobody answers in test_logg",
+        ),
+        (
+            [f"+logger.mine={{_target_: {__name__}.Broken, kind: server}}"],
+            "Change logger.mine: .*Broken' can't be made .ConnectionError: nobody answers in test_",
+        ),
         (["+logger.project=x"], "Change logger.project: a logger is a mapping with its _target_"),
         (["+logger.mine={_target_: pathlib.Path}"], "'PosixPath' is no logger of Lightning's"),
     ],

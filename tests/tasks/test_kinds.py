@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 
 from tlbench.config.schema import Source, Task
 from tlbench.errors import UserError
+from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
@@ -11,6 +14,27 @@ from tlbench.tasks.regression import Regression
 def task(labels: list[str] | None, kind: str | None) -> Task:
     metric = "mse" if labels is None else "accuracy"
     return Task("t", labels, [metric], [metric], Source("generated"), kind)
+
+
+class Unfinished(TaskKind):
+    """A kind of a user's without its metrics and most of its methods."""
+
+    def predict(self, logits: Any) -> Any:
+        return logits
+
+
+class Scaled(Regression):
+    """A kind that takes more than a task."""
+
+    def __init__(self, task: Task, scale: float) -> None:
+        super().__init__(task)
+
+
+class Broken(Regression):
+    """A kind whose constructor fails."""
+
+    def __init__(self, task: Task) -> None:
+        raise KeyError("scale")
 
 
 def test_a_task_without_a_kind_is_what_its_labels_say() -> None:
@@ -28,8 +52,19 @@ def test_a_class_is_a_kind_by_its_dotted_path() -> None:
     ("kind", "message"),
     [
         ("tagging", "Change kind of task 't': 'tagging' is none of classification, regression"),
-        ("no.such.Kind", "Change kind of task 't': 'no.such.Kind' is none of"),
+        ("no.such.Kind", "Change kind of task 't': 'no.such.Kind' can't be imported .*'no'"),
         ("pathlib.Path", "Change kind of task 't': 'pathlib.Path' is not a tlbench.tasks.base"),
+        ("os.getcwd", "Change kind of task 't': 'os.getcwd' is not a tlbench.tasks.base"),
+        (
+            f"{__name__}.Unfinished",
+            "Change kind of task 't', or the class: '.*Unfinished' lacks constant, labeller, "
+            "losses, metrics, outputs",
+        ),
+        (f"{__name__}.Scaled", "Change kind of task 't': .*Scaled' can't be made .*'scale'"),
+        (
+            f"{__name__}.Broken",
+            r"Change kind of task 't': .*Broken' can't be made \(KeyError: 'scale' in test_kinds",
+        ),
         ("regression", "'accuracy' is not one of pearson, spearman, mse"),
     ],
 )

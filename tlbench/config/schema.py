@@ -188,7 +188,7 @@ class Config:
     optim: Optim = group()
     trainer: TrainerConfig = group()
     method: dict[str, Any] = key(
-        "from the tasks' losses to gradients, by _target_", "mixed", is_choice=True
+        "each row's weight in the loss of a mixed batch, by _target_", "mixed", is_choice=True
     )
     logger: dict[str, Any] = key("loggers by name, each with its _target_", "nothing")
     seed: int = key(

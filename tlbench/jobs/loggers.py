@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from inspect import signature
+from inspect import isclass, signature
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tlbench.config.dotted import imported, lacks, made_by
 from tlbench.errors import UserError
+from tlbench.store.disk import why_not_written
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -67,7 +68,7 @@ def open_logs(config: dict[str, Any], info: RunInfo) -> JobLogs:
     """Open the loggers of the config group ``logger``.
 
     Raises:
-        UserError: if there is no such logger, or it takes no such options.
+        UserError: if there is no such logger, or it can't be made with these options.
     """
     return JobLogs([_open(name, options, info) for name, options in config.items()])
 
@@ -78,23 +79,24 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
             f"Change logger.{name}: a logger is a mapping with its _target_, as in "
             f"logger.wandb.project=my_project."
         )
-    target = config["_target_"]
+    target = str(config["_target_"])
     options = {key: value for key, value in config.items() if key != "_target_"}
-    try:
-        make = resolve_name(str(target))
-        takes = signature(make).parameters
-        if "info" in takes:
-            options["info"] = info
-        elif "save_dir" in takes:
-            options = {"save_dir": str(info.folder)} | options
-        signature(make).bind(**options)
-        made = make(**options)
-    except (ImportError, AttributeError, ValueError) as error:
+    make = imported(target, f"logger.{name}._target_")
+    if missing := lacks(make) if isclass(make) else []:
         raise UserError(
-            f"Change logger.{name}._target_: '{target}' can't be imported ({error})."
-        ) from error
-    except TypeError as error:
-        raise UserError(f"Change logger.{name}: {target} {error}.") from error
+            f"Change logger.{name}._target_, or the class: '{target}' lacks {', '.join(missing)}."
+        )
+    takes = made_by(signature, target, f"logger.{name}", make).parameters
+    if "info" in takes:
+        options["info"] = info
+    elif "save_dir" in takes:
+        options = {"save_dir": str(info.folder)} | options
+    try:
+        made = made_by(make, target, f"logger.{name}", **options)
+    except UserError as error:
+        if error.__cause__ and why_not_written(error.__cause__):
+            raise error.__cause__ from None  # the disk is full: no other logger would help
+        raise
     opened: JobLog = made if "info" in takes else LightningLog(name, made, info)
     return opened
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.utils import get_method
-
+from tlbench.config.dotted import imported
+from tlbench.errors import UserError
 from tlbench.jobs.loggers import JobLogs
 from tlbench.plan import weights
 from tlbench.plan.stage import Need, Stage
@@ -98,19 +98,18 @@ class StageRunner:
                 context = StageContext(
                     stage, self._role(stage), work, needed, frozenset(kept), claim
                 )
-                made = self._run(context)
+                made = _completed(stage, self._run(context), weights_of)
             manifest = {**made, **_provenance(stage, needed)}
             if earlier:
                 _compare(stage, earlier, manifest)
             return self.store.commit(stage.key, work, jsonable(manifest), claim)
 
-    def _run(self, context: StageContext) -> dict[str, Any]:
+    def _run(self, context: StageContext) -> Any:
         stage = context.stage
         log.info("  %s: training as %s (%s)", context.title, context.role, stage.key)
         # By its name and not imported above: with everything in the store a job needs no torch.
-        make = get_method(stage.run)
-        manifest: dict[str, Any] = make(context, self.opened.lightning())
-        return manifest
+        make = imported(stage.run, "strategy.plan")
+        return make(context, self.opened.lightning())
 
     def _role(self, stage: Stage) -> str:
         """``target`` for the plan's last stage, ``support`` (or ``support1``, ``support2``, ... in
@@ -158,6 +157,40 @@ def _not_trained(stage: Stage, diverged: Needed) -> dict[str, Any]:
     reason = f"it needs {diverged.need.stage.title}, which has diverged: "
     reason += str(diverged.manifest["diverged"])
     log.warning("  %s is not trained: %s", stage.title, reason)
+    return {**_nothing_found(stage), "diverged": reason}
+
+
+def _completed(stage: Stage, made: Any, weights_of: Collection[str]) -> dict[str, Any]:
+    """Return what ``stage.run`` has returned, and of what it leaves out that nothing was found.
+
+    Args:
+        made: what it has returned.
+        weights_of: the tasks whose best weights are wanted.
+
+    Raises:
+        UserError: if it lacks what is promised in ``Stage``.
+    """
+    entries = made.get("tasks", {}) if isinstance(made, dict) else {}
+    lacking = [
+        f"{name} of {task}"
+        for task in stage.tasks
+        for name in ("score", "metrics")
+        if name not in entries.get(task, {})
+    ]
+    if not lacking and not made.get("diverged"):
+        lacking = [f"weights of {task}" for task in {*weights_of} - {*made.get("weights", ())}]
+    if lacking:
+        raise UserError(
+            f"Change strategy.plan, or run of its stage {stage.title}: {stage.run} returns no "
+            f"{', '.join(sorted(lacking))}."
+        )
+    nothing = _nothing_found(stage)
+    tasks = {task: {**entry, **entries[task]} for task, entry in nothing["tasks"].items()}
+    return {**nothing, **made, "tasks": tasks}
+
+
+def _nothing_found(stage: Stage) -> dict[str, Any]:
+    """Return what ``stage.json`` says of a stage of which nothing is known."""
     tasks = {
         subset.name: {
             "score": None,
@@ -173,7 +206,7 @@ def _not_trained(stage: Stage, diverged: Needed) -> dict[str, Any]:
     nothing = dict.fromkeys(COSTS, 0) | dict.fromkeys(CONDITIONS)
     return {
         "tasks": tasks,
-        "diverged": reason,
+        "diverged": None,
         "history": [],
         "shares": [],
         "weights": [],

@@ -1,1 +1,1 @@
-"""Methods: from the losses of a step's tasks to gradients."""
+"""Methods: the weight of each row in the loss of a mixed batch."""

@@ -1,12 +1,10 @@
-"""What a method is: it turns the losses of a step's tasks into gradients."""
+"""What a method is: it gives each row of a mixed batch its weight in the loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hydra.utils import get_class
-
-from tlbench.errors import UserError
+from tlbench.config.dotted import imported_class, made_by
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,18 +41,10 @@ def make_method(config: dict[str, Any], tasks: Sequence[str]) -> Method:
     """Make the method of the config group ``method`` for a stage's tasks.
 
     Raises:
-        UserError: if there is no such class, or it takes no such options.
+        UserError: if there is no such class, or it can't be made with these options.
     """
-    target = config.get("_target_")
+    target = str(config.get("_target_"))
+    make = imported_class(target, Method, "method._target_")
     options = {name: value for name, value in without_names(config).items() if name != "_target_"}
-    try:
-        make = get_class(str(target))
-    except (ImportError, ValueError) as error:
-        raise UserError(f"Change method._target_: '{target}' can't be imported.") from error
-    if not issubclass(make, Method):
-        raise UserError(f"Change method._target_: '{target}' is not a {Method.__module__}.Method.")
-    try:
-        method: Method = make(tasks, **options)
-    except TypeError as error:
-        raise UserError(f"Change method: it can't be made ({error}).") from error
+    method: Method = made_by(make, target, "method", tasks, **options)
     return method

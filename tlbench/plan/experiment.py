@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hydra.utils import get_method
 from omegaconf import OmegaConf
 
+from tlbench.config.dotted import imported
 from tlbench.config.keys import declared, is_under
 from tlbench.config.schema import Config
 from tlbench.config.validation import check_config, checked
@@ -97,6 +97,8 @@ class Experiment:
         stages = final.graph()
         for stage in stages:
             stage.check()
+            if stage.run != TrainStage.run:  # which is there, and imports torch
+                imported(stage.run, f"strategy.plan, or run of its stage {stage.title}")
         if self.config.only_stage is None:
             weights.check_names(final)
         return stages
@@ -119,10 +121,7 @@ class Experiment:
         return by_key[only]
 
     def _final_stage(self, name: str) -> Any:
-        try:
-            strategy = get_method(name)
-        except (ImportError, ValueError) as error:  # ValueError: not even the name of a module
-            raise UserError(f"Change strategy.plan: '{name}' can't be imported.") from error
+        strategy = imported(name, "strategy.plan")
         try:
             inspect.signature(strategy).bind(self)
         except (TypeError, ValueError) as error:  # ValueError: of some functions in C

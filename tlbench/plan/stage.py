@@ -9,10 +9,12 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from tlbench.config.dotted import lacks
 from tlbench.config.identity import KEY_LENGTH
 from tlbench.config.schema import Config, Task
+from tlbench.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,33 @@ class Stage(ABC):
         subsets: the tasks, sorted by name.
         run: dotted path of what makes it, resolved when a job begins: a function of a
             ``tlbench.training.context.StageContext`` and Lightning's loggers, which writes into
-            the context's folder and returns what ``stage.json`` holds.
+            the context's folder and returns what ``stage.json`` holds. That is a dict with
+
+            - ``tasks``: by name of each of the stage's, a dict with ``score``, a fraction or None
+              (not defined), and ``metrics``, by name; and where they are known ``majority_score``,
+              ``collapsed``, ``selected_by`` (the score that chose the weights) and ``train_rows``
+              (else as many as are drawn);
+            - ``weights``, if another stage starts from it: the tasks whose weights are in the
+              folder, as ``weights/<task>``; ``weights_of`` of the context are wanted;
+            - ``diverged``, if it has: why, in words; then every score is None;
+            - what it took, if anything: ``steps``, ``instances`` and ``seconds``.
+
+            What it leaves out is recorded as not known, or none. Reports take intervals over rows
+            from ``predictions/<task>.parquet``, where it writes one as a training does.
     """
 
     config: Config
     subsets: tuple[TaskSubset, ...]
 
     run: ClassVar[str]
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        if missing := lacks(cls):
+            name = f"{cls.__module__}.{cls.__qualname__}"
+            raise UserError(
+                f"Change strategy.plan, or the class: the stage {name} lacks {', '.join(missing)}."
+            )
+        return super().__new__(cls)
 
     @property
     @abstractmethod

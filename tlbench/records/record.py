@@ -1,4 +1,4 @@
-"""The result record: one flat JSON file per experiment, all that reports read."""
+"""The result record: one flat JSON file per experiment."""
 
 import json
 import math

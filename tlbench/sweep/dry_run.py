@@ -1,4 +1,4 @@
-"""What a sweep or a run would do, without doing it."""
+"""What a sweep would do, without doing it."""
 
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_older, say_unresolved, say_work

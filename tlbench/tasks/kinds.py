@@ -1,7 +1,6 @@
 """Which kind a task is of."""
 
-from hydra.utils import get_class
-
+from tlbench.config.dotted import imported_class, made_by
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
@@ -22,20 +21,15 @@ def kind_of(task: Task) -> TaskKind:
     """Return the kind of a task: as it says, else by whether it has labels.
 
     Raises:
-        UserError: if it names a kind that there is not.
+        UserError: if it names a kind that there is not, or one that can't be made.
     """
     name = task.kind or ("regression" if task.labels is None else "classification")
     if name in KINDS:
         return KINDS[name](task)
-    where = f"Change kind of task '{task.name}'"
-    try:
-        kind = get_class(name)
-    except (ImportError, ValueError) as error:  # ValueError: not even the name of a module
-        known = ", ".join(KINDS)
+    key = f"kind of task '{task.name}'"
+    if "." not in name:
         raise UserError(
-            f"{where}: '{name}' is none of {known}, and no class that can be imported."
-        ) from error
-    if not issubclass(kind, TaskKind):
-        raise UserError(f"{where}: '{name}' is not a {TaskKind.__module__}.TaskKind.")
-    made: TaskKind = kind(task)
+            f"Change {key}: '{name}' is none of {', '.join(KINDS)}, and no dotted path."
+        )
+    made: TaskKind = made_by(imported_class(name, TaskKind, key), name, key, task)
     return made

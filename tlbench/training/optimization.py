@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable
 
 import torch
-from hydra.utils import get_class
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import get_scheduler
 
+from tlbench.config.dotted import imported_class, made_by
 from tlbench.config.schema import Optim
 from tlbench.errors import UserError
 
@@ -31,11 +31,9 @@ def make_optimizer(optim: Optim, parameters: Iterable[torch.nn.Parameter]) -> Op
         {"params": vectors, "weight_decay": 0.0},
     ]
     options = {k: v for k, v in optim.optimizer.items() if k != "_target_"}
-    try:
-        make = get_class(optim.optimizer["_target_"])
-        optimizer: Optimizer = make(groups, lr=optim.lr, **options)
-    except (ImportError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"Change optim.optimizer: it can't be made ({error}).") from error
+    target = str(optim.optimizer.get("_target_"))
+    make = imported_class(target, Optimizer, "optim.optimizer._target_")
+    optimizer: Optimizer = made_by(make, target, "optim.optimizer", groups, lr=optim.lr, **options)
     return optimizer
 
 

@@ -1,4 +1,4 @@
-"""A method: what turns the losses of a step's tasks into gradients."""
+"""A method: what gives each row of a mixed batch its weight in the loss."""
 
 from tlbench.methods.base import Method
 

@@ -1,0 +1,84 @@
+"""What dotted paths of the config name: functions and classes, of ours or of the user's."""
+
+import traceback
+from importlib import import_module
+from inspect import isclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, ClassVar, get_origin
+
+from tlbench.errors import UserError
+
+
+def imported(path: str, key: str) -> Any:
+    """Return what a dotted path names.
+
+    Args:
+        key: where the path stands, for the sentence.
+
+    Raises:
+        UserError: if it can't be imported, whatever its module raises.
+    """
+    try:
+        return _located(path)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"Change {key}: '{path}' can't be imported ({reason}).") from error
+
+
+def _located(path: str) -> Any:
+    try:
+        return resolve_name(path)
+    except AttributeError:
+        import_module(path.rpartition(".")[0])  # raises what keeps a module from being imported
+        raise
+
+
+def imported_class(path: str, base: type, key: str) -> Any:
+    """Return the class that a dotted path names, one that instances can be made of.
+
+    Args:
+        base: what it derives from.
+        key: where the path stands, for the sentence.
+
+    Raises:
+        UserError: if it can't be imported, is no such class, or lacks what ``base`` asks for.
+    """
+    made = imported(path, key)
+    if not (isclass(made) and issubclass(made, base)):
+        raise UserError(f"Change {key}: '{path}' is not a {base.__module__}.{base.__name__}.")
+    if missing := lacks(made):
+        raise UserError(f"Change {key}, or the class: '{path}' lacks {', '.join(missing)}.")
+    return made
+
+
+def lacks(kind: type) -> list[str]:
+    """Return the abstract methods that a class does not have, and attributes without a value."""
+    attributes = {
+        name
+        for base in kind.__mro__
+        for name, annotation in vars(base).get("__annotations__", {}).items()
+        if get_origin(annotation) is ClassVar and not hasattr(kind, name)
+    }
+    return sorted({*getattr(kind, "__abstractmethods__", ()), *attributes})
+
+
+def made_by(make: Any, path: str, key: str, *arguments: Any, **options: Any) -> Any:
+    """Return what a class or function makes of arguments and of the options of the config.
+
+    Args:
+        path: its name in the config.
+        key: where its options stand, for the sentence.
+
+    Raises:
+        UserError: in place of whatever it raises, with the place in its file.
+    """
+    try:
+        return make(*arguments, **options)
+    except UserError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)[1:]  # none if it takes other arguments
+        place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        reason = f"{type(error).__name__}: {error}{place}"
+        raise UserError(f"Change {key}: '{path}' can't be made ({reason}).") from error
