@@ -44,6 +44,13 @@ def test_one_seed_is_not_tested() -> None:
     assert advice.sentences[0].endswith("; no interval, which takes two seeds or more.")
 
 
+def test_collapsed_runs_of_both_are_counted() -> None:
+    advice = planted(0.16, collapsed=True)
+    text = " ".join(advice.sentences)
+    assert "Collapsed runs: 5 of 5 of STILTs with support11, 5 of 5 of single." in text
+    assert "Collapsed" not in " ".join(planted(0.16).sentences)
+
+
 def test_chance_comes_first() -> None:
     advice = planted(0.0, majority_score=0.99)
     assert advice.sentences[0].startswith("No candidate is above the majority class (99.0) by more")

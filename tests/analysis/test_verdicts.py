@@ -215,7 +215,7 @@ def consistent(one: Candidate) -> None:
     if one.proved in ("not worse", "nothing"):
         assert one.low <= 0
     if not np.isnan(one.low):
-        assert one.low <= one.gain <= one.high
+        assert -1 <= one.low <= one.gain <= one.high <= 1  # no gain is larger than the range
 
 
 def test_predictions_of_other_rows_than_most_are_left_out() -> None:

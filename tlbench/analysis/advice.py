@@ -59,7 +59,7 @@ class Advice:
     @property
     def sentences(self) -> list[str]:
         """The numbers, in points, the first thing to know first."""
-        parts = [self._chance(), self._gain(), self._caution(), self._set()]
+        parts = [self._chance(), self._gain(), self._collapsed(), self._caution(), self._set()]
         return [part for part in parts if part]
 
     def name(self, one: Candidate) -> str:
@@ -99,6 +99,12 @@ class Advice:
         bounds = f"{_gain(best.low)} to {_gain(best.high)}"
         level = f"{100 * verdict.level:.0f}% interval over {over}"
         return f"{text}; {level}, at {best.look} seeds: {bounds}."
+
+    def _collapsed(self) -> str:
+        judged = [one for one in (self.verdict.best, self.verdict.single) if one is not None]
+        counts = {self.name(one): one for one in judged if one.collapsed}
+        said = [f"{one.collapsed} of {one.seeds} of {name}" for name, one in counts.items()]
+        return f"Collapsed runs: {', '.join(said)}." if said else ""
 
     def _caution(self) -> str:
         best = self.verdict.best

@@ -13,6 +13,8 @@ from tlbench.analysis.saved import Predictions, usable
 from tlbench.records.definitions import BASELINE
 
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
+_RANGES = {"accuracy": 1.0, "f1": 1.0, "macro_f1": 1.0}
+_RANGES |= dict.fromkeys(("matthews", "pearson", "spearman"), 2.0)
 Key = tuple[str, str, str, int]
 
 Array = NDArray[np.float64]
@@ -28,16 +30,23 @@ class Runs:
         vectors: how each score varies with dev's rows, (seeds, any); None for a run without saved
             predictions. See ``row_noise.deviations``.
         without_score: how many were trained and have none.
+        collapsed: how many say the same of every dev row, as far as it is known.
         cost: instances trained for a run, their mean; NaN if not known.
-        is_accuracy: whether scores are shares of rows.
+        metric: what the score is the mean of, names joined by ``+``.
     """
 
     key: Key
     scores: Array
     vectors: list[Array | None]
     without_score: int
+    collapsed: int
     cost: float
-    is_accuracy: bool
+    metric: str
+
+    @property
+    def widest(self) -> float:
+        """The most that a gain can be, in either direction."""
+        return max(_RANGES.get(name, np.inf) for name in self.metric.split("+"))
 
     def vectors_of(self, seeds: int) -> Array | None:
         """Return the vectors of the lowest-numbered seeds; None if one is missing."""
@@ -50,7 +59,7 @@ class Runs:
         Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
         a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
         """
-        if not (self.is_accuracy and rows):
+        if self.metric != "accuracy" or not rows:
             return np.nan
         errors = 1 - self.scores.mean(), 1 - other.scores.mean()
         variance = sum(errors) - (errors[0] - errors[1]) ** 2
@@ -100,6 +109,7 @@ def _runs(
         scores=found.score.to_numpy(float),
         vectors=[vectors.get(run) for run in found.index],
         without_score=int((~every.outcome.isin(["scored", "failed"])).sum()),
+        collapsed=int(found.collapsed.sum()),
         cost=float(every.instances.mean()),
-        is_accuracy=metric == "accuracy",
+        metric=metric,
     )

@@ -44,6 +44,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "metric": "accuracy",
     "majority_score": float("nan"),
     "instances": float("nan"),
+    "collapsed": False,
     "dev_rows": 0,
     "stages": "",
     "store": "",

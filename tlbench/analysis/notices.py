@@ -133,8 +133,7 @@ def _seeds(scored: pd.DataFrame, comparisons: pd.DataFrame, sides: Sides) -> lis
             f"{sides.first_label} and {sides.second_label} can't be compared: no pair has both "
             f"under a common seed; --compare names two others."
         )
-    elif comparisons.low.isna().any():
-        n = int((comparisons.low.isna() & comparisons.low_seeds.notna()).sum())
+    elif n := int((comparisons.low.isna() & comparisons.low_seeds.notna()).sum()):
         notices.append(
             f"{n:,} of {len(comparisons):,} pairs have an interval over seeds alone, not over dev "
             f"rows: their predictions are not in the store (or not packed with the records), or "

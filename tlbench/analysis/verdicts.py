@@ -33,7 +33,8 @@ class Candidate:
 
     Attributes:
         strategy, method, support, support_rows: which it is, as in the table of records.
-        seeds: of its runs with a score; without_score: its trained runs that have none.
+        seeds: of its runs with a score; without_score: its trained runs that have none; collapsed:
+            those of its runs that say the same of every dev row.
         look: the seeds that all the following is of, the lowest-numbered: the latest of the fixed
             looks that it and ``single`` have reached; 0 before the first.
         score, gain: means, the gain over ``single``; before the first look of all its seeds.
@@ -57,6 +58,7 @@ class Candidate:
     support_rows: int
     seeds: int
     without_score: int
+    collapsed: int
     look: int
     score: float
     gain: float = np.nan
@@ -171,6 +173,7 @@ def _described(runs: Runs) -> Candidate:
         support_rows=support_rows,
         seeds=len(runs.scores),
         without_score=runs.without_score,
+        collapsed=runs.collapsed,
         look=looks.latest(len(runs.scores)),
         score=runs.scores.mean() if len(runs.scores) else np.nan,
         cost=runs.cost,
@@ -207,6 +210,7 @@ def _with_intervals(
                     float(halves[place]),
                     bool(contrasts.has_rows[place]),
                     runs[at].row_bound(control, rows),
+                    runs[at].widest,
                 )
     return [
         replace(one, gain=one.score - control.scores.mean()) if one.look == 0 else one
@@ -215,11 +219,12 @@ def _with_intervals(
 
 
 def _judged(
-    one: Candidate, gain: float, half: float, has_rows: bool, row_error: float
+    one: Candidate, gain: float, half: float, has_rows: bool, row_error: float, widest: float
 ) -> Candidate:
     if one.strategy == BASELINE:
         return replace(one, gain=0.0, has_rows=has_rows)
-    low, high = gain - half, gain + half
+    # No gain is larger than the range of the score, whatever two seeds say.
+    low, high = np.maximum(gain - half, -widest), np.minimum(gain + half, widest)
     proved: Proved = "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
     return replace(
         one,
@@ -228,7 +233,7 @@ def _judged(
         high=high,
         has_rows=has_rows,
         row_error=np.nan if has_rows else row_error,
-        proved="untested" if np.isnan(half) or not has_rows else proved,
+        proved="untested" if np.isnan(low) or not has_rows else proved,
     )
 
 
