@@ -4,9 +4,16 @@ The best of many evaluations is chosen for its luck on the rows that choose, so 
 same rows is too high. Cross-fitting (Chernozhukov et al. 2018, Double/debiased machine learning)
 reports rows that did not choose: those of each half of dev, by the evaluation that the other half
 has chosen.
+
+A metric is computed on each half and averaged over both by their rows, which for a mean over rows
+is the metric over all of them. A correlation over all of them would be too low, for two evaluations
+need not predict on the same scale: where the mean and the logarithm of the scale differ by 0.1
+standard deviations between evaluations, by 0.4 points, and at 0.2 by 1.4 (Pearson's of 0.85, 1,500
+rows), where the mean of both halves has no bias.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +23,8 @@ from torch import Tensor
 
 from tlbench.data.halves import in_second_half
 
-Score = Callable[[Tensor, Tensor], float]  # of logits (rows, outputs) and labels (rows,)
+# Of logits (rows, outputs) and labels (rows,): the metrics by name, and ``score``.
+Evaluate = Callable[[Tensor, Tensor], dict[str, float]]
 
 
 def improves(score: float, best: float | None) -> bool:
@@ -77,25 +85,44 @@ class CrossFit:
         first, second = (HalfChoice(**choice) for choice in state["choices"])
         return cls(state["second"], (first, second))
 
-    def after(self, step: int, logits: Tensor, labels: Tensor, score: Score) -> "CrossFit":
+    @property
+    def halves(self) -> tuple[Tensor, Tensor]:
+        """Which rows are in the first and which in the second half, (rows,) each."""
+        return ~self.second, self.second
+
+    def after(self, step: int, logits: Tensor, labels: Tensor, evaluate: Evaluate) -> "CrossFit":
         """Return the selection with one more evaluation.
 
         Args:
             step: after which step it was made.
             logits: of all rows of dev, (rows, outputs).
             labels: (rows,).
-            score: of rows with these logits and labels; NaN where it is not defined.
+            evaluate: gives the score of any rows; NaN where it is not defined.
         """
 
         def choice(half: Tensor, best: HalfChoice | None) -> HalfChoice:
             # Of a dev split of one row the second half has none, and so no opinion.
-            value = score(logits[half], labels[half]) if half.any() else math.nan
+            value = evaluate(logits[half], labels[half])["score"] if half.any() else math.nan
             if best and not improves(value, best.score):
                 return best
             return HalfChoice(ranked(value), step, logits[~half])
 
-        first, second = self.choices or (None, None)
-        return replace(self, choices=(choice(~self.second, first), choice(self.second, second)))
+        first, second = map(choice, self.halves, self.choices or (None, None))
+        return replace(self, choices=(first, second))
+
+    def metrics(self, labels: Tensor, evaluate: Evaluate) -> dict[str, float]:
+        """Return the cross-fitted metrics and ``score``: of each half, averaged by their rows.
+
+        Args:
+            labels: of all rows of dev, (rows,).
+            evaluate: as in ``after``.
+        """
+        totals: Counter[str] = Counter()
+        for half in self.halves:
+            if half.any():
+                metrics = evaluate(self.logits[half], labels[half])
+                totals.update({name: value * int(half.sum()) for name, value in metrics.items()})
+        return {name: total / len(labels) for name, total in totals.items()}
 
     @property
     def logits(self) -> Tensor:
