@@ -88,7 +88,7 @@ def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
 
 def _predictions(runs: pd.DataFrame) -> dict[int, tuple[Array, Array, Array]]:
     """Return by record what ``_read`` finds, of those that predict the same rows as the first."""
-    columns = runs[["target", "stages", "store", "file"]]
+    columns = runs[["target", "stages", "store", "file", "selection"]]
     read = {index: _read(*texts) for index, *texts in columns.itertuples()}
     usable = {index: kept for index, kept in read.items() if kept is not None}
     if not usable:
@@ -113,7 +113,9 @@ def _draws(rows: int) -> Iterator[Array]:
         yield np.bincount(flat, minlength=count * rows).reshape(count, rows).astype(float)
 
 
-def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, Array, Array] | None:
+def _read(
+    target: str, stages: str, store_dir: str, file: str, selection: str | None
+) -> tuple[Array, Array, Array] | None:
     """Return labels, row numbers and predictions of a record's dev rows; None if they are gone.
 
     Args:
@@ -121,18 +123,20 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, A
         stages: the keys of the record's stages, of which the last predicts.
         store_dir: the store, as the record's config has it.
         file: the record's own.
+        selection: the record's, which says what predicts each row.
     """
     store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
     if store is None or not stages:
         return None
     kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
     try:
-        names = ["split", "row", "label", "prediction"]
+        column = "prediction_cross_fit" if selection == "cross_fit" else "prediction"
+        names = ["split", "row", "label", column]
         kept = pq.read_table(kept_in, columns=names, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
-    columns: Sequence[str] = ("label", "row", "prediction")
+    columns: Sequence[str] = ("label", "row", column)
     label, row, prediction = (frame[name].to_numpy(float) for name in columns)
     return label, row, prediction
 
