@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from tlbench.analysis import bootstrap_metrics
 from tlbench.analysis.collect import collect
 from tlbench.analysis.comparisons import ALPHA, compare
 from tlbench.analysis.row_bootstrap import row_intervals
+from tlbench.data.halves import in_second_half
 from tlbench.records.record import ResultRecord, read_record
 
 ROWS = {"rte": 100, "mnli": 400}
@@ -131,6 +133,52 @@ def test_the_interval_over_dev_rows_is_the_binomials(tmp_path: Path) -> None:
     error = np.sqrt((0.8 * 0.2 + 0.7 * 0.3) / 277 / 3)
     width = 2 * stats.norm.ppf(1 - ALPHA / 2) * error
     assert bounds.high_rows - bounds.low_rows == pytest.approx(width, rel=0.15)
+
+
+def crossed(folder: Path, name: str = "matthews") -> Path:
+    """The same study under cross-fitted selection; what dev itself has chosen is all wrong."""
+    study(folder, {"mtl": 0.8, "stilts": 0.7})
+    records = [read_record(file) for file in (folder / "study").rglob("result.json")]
+    shutil.rmtree(folder / "study")
+    for one in records:
+        kept = folder / "store" / one.stage_keys[-1] / "predictions" / "rte.parquet"
+        frame = pq.read_table(kept).to_pandas()
+        second = in_second_half(frame.row.to_numpy(), "rte", one.seed)
+        frame["half"], frame["prediction_cross_fit"] = second.astype("int8"), frame.prediction
+        frame.prediction = 1 - frame.label
+        pq.write_table(pa.Table.from_pandas(frame), kept, write_page_checksum=True)
+        by_half = [
+            len(rows) * metrics.matthews_corrcoef(rows.label, rows.prediction_cross_fit)
+            for _, rows in frame.groupby("half")
+        ]
+        one.config |= {"selection": "cross_fit"}
+        one.config["target_task"]["score"] = [name]
+        one.score = sum(by_half) / len(frame)
+    write(records, folder / "study")
+    return folder
+
+
+def test_cross_fitted_runs_are_bootstrapped_as_they_are_scored(tmp_path: Path) -> None:
+    table = collect([crossed(tmp_path)]).table
+    comparisons = compare(table)
+    bounds = row_intervals(table, comparisons).iloc[0]
+    assert bounds.low_rows < comparisons.difference[0] < bounds.high_rows
+    # Of predictions that are not those of the score there is no interval.
+    as_dev = table.assign(selection="dev")
+    assert row_intervals(as_dev, comparisons).isna().all().all()
+
+
+def test_of_a_mean_over_rows_halves_change_nothing(tmp_path: Path) -> None:
+    plain = collect([study(tmp_path / "plain", {"mtl": 0.8, "stilts": 0.7})]).table
+    expected = row_intervals(plain, compare(plain))
+    table = collect([crossed(tmp_path / "crossed", "accuracy")]).table
+    table.score = (
+        plain.set_index(["strategy", "seed"])
+        .score[pd.MultiIndex.from_frame(table[["strategy", "seed"]])]
+        .to_numpy()
+    )
+    intervals = row_intervals(table, compare(table))
+    assert intervals.to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_damaged_predictions_are_no_predictions(tmp_path: Path) -> None:

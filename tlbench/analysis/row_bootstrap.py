@@ -5,7 +5,9 @@ same for every run of a target, so that runs stay paired on rows as on seeds.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +27,20 @@ _AT_ONCE = 4_000_000  # weights held at once
 _TOLERANCE = 1e-3  # between a record's score, in 32 bits, and that of its predictions
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run says of dev's rows, each (rows,), sorted by row number.
+
+    Attributes:
+        second: which rows are in the second half, under cross-fitted selection; else none is.
+    """
+
+    labels: Array
+    rows: Array
+    predictions: Array
+    second: NDArray[np.bool_]
 
 
 def row_intervals(
@@ -73,32 +89,57 @@ def _resampled(runs: pd.DataFrame) -> dict[int, Array]:
     usable = _predictions(runs)
     if not usable:
         return {}
-    labels, _, _ = next(iter(usable.values()))
+    labels = next(iter(usable.values())).labels
     metric = str(runs.metric.iloc[0])
     if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
         return {}  # of a task kind outside of the package
-    predictions = np.array([kept[2] for kept in usable.values()])
-    whole = bootstrap_metrics.score(metric, labels, predictions, np.ones((1, len(labels))))[:, 0]
-    scores = [bootstrap_metrics.score(metric, labels, predictions, w) for w in _draws(len(labels))]
-    resampled = np.concatenate(scores, axis=1)
+    kept = list(usable.values())
+    whole = _scores(metric, kept, np.ones((1, len(labels))))[:, 0]
+    resampled = np.hstack([_scores(metric, kept, weights) for weights in _draws(len(labels))])
     # Predictions that do not give the record's score are of another run of the stage.
     agrees = np.abs(whole - runs.score[list(usable)].to_numpy()) < _TOLERANCE
     return {index: row for index, row, ok in zip(usable, resampled, agrees, strict=True) if ok}
 
 
-def _predictions(runs: pd.DataFrame) -> dict[int, tuple[Array, Array, Array]]:
+def _scores(metric: str, kept: Sequence[Predictions], weights: Array) -> Array:
+    """Return scores (runs, resamples): of each half of the rows, averaged by what is drawn of it.
+
+    Args:
+        metric: names joined by ``+``.
+        kept: of every run, with the same labels.
+        weights: (resamples, rows), how often each row is drawn.
+    """
+    scores = np.zeros((len(kept), len(weights)))
+    # Runs of one seed share their halves; those without halves are all in the first.
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for run, one in enumerate(kept):
+        alike[one.second.tobytes()].append(run)
+    for runs in alike.values():
+        predictions = np.array([kept[run].predictions for run in runs])
+        second = kept[runs[0]].second
+        for half in (~second, second):
+            if half.any():
+                part = weights * half
+                share = part.sum(axis=1) / weights.sum(axis=1)
+                of_half = bootstrap_metrics.score(metric, kept[0].labels, predictions, part)
+                scores[runs] += np.where(share > 0, share * of_half, 0.0)
+    return scores
+
+
+def _predictions(runs: pd.DataFrame) -> dict[int, Predictions]:
     """Return by record what ``_read`` finds, of those that predict the same rows as the first."""
     columns = runs[["target", "stages", "store", "file", "selection"]]
     read = {index: _read(*texts) for index, *texts in columns.itertuples()}
     usable = {index: kept for index, kept in read.items() if kept is not None}
     if not usable:
         return {}
-    labels, rows, _ = next(iter(usable.values()))
+    first = next(iter(usable.values()))
     return {
         index: kept
         for index, kept in usable.items()
         # Not to the last digit: versions before kept labels in 32 bits.
-        if np.array_equal(kept[1], rows) and np.allclose(kept[0], labels, rtol=1e-6)
+        if np.array_equal(kept.rows, first.rows)
+        and np.allclose(kept.labels, first.labels, rtol=1e-6)
     }
 
 
@@ -115,8 +156,8 @@ def _draws(rows: int) -> Iterator[Array]:
 
 def _read(
     target: str, stages: str, store_dir: str, file: str, selection: str | None
-) -> tuple[Array, Array, Array] | None:
-    """Return labels, row numbers and predictions of a record's dev rows; None if they are gone.
+) -> Predictions | None:
+    """Return the predictions that a record's score is of; None if they are gone.
 
     Args:
         target: the task.
@@ -130,15 +171,18 @@ def _read(
         return None
     kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
     try:
-        column = "prediction_cross_fit" if selection == "cross_fit" else "prediction"
-        names = ["split", "row", "label", column]
+        is_crossed = selection == "cross_fit"
+        prediction = "prediction_cross_fit" if is_crossed else "prediction"
+        names = ["split", "row", "label", prediction, *(["half"] if is_crossed else [])]
         kept = pq.read_table(kept_in, columns=names, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
-    columns: Sequence[str] = ("label", "row", column)
-    label, row, prediction = (frame[name].to_numpy(float) for name in columns)
-    return label, row, prediction
+    second = frame.half.to_numpy(float) == 1 if is_crossed else np.zeros(len(frame), dtype=bool)
+    labels, rows, predictions = (
+        frame[name].to_numpy(float) for name in ("label", "row", prediction)
+    )
+    return Predictions(labels, rows, predictions, second)
 
 
 @cache

@@ -62,7 +62,7 @@ def notices(table: pd.DataFrame) -> list[str]:
             interval = f" ({level}% interval {100 * found.low:+.1f} to {100 * found.high:+.1f})"
         sentences.append(
             f"Dev-selected scores are on average {100 * found.mean:+.1f}{interval} points above "
-            f"cross-fitted ones over {found.runs:,} runs."
+            f"cross-fitted ones over {found.runs:,} run{'s' if found.runs > 1 else ''}."
         )
     scored = done(table)
     unclean = scored[scored.selection.eq("cross_fit") & scored.dev_read_by.ne("")]
