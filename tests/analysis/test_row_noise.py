@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from tlbench.analysis.row_noise import deviations, row_noise
+from tlbench.records.predictions import Saved
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(2, size=300).astype(float)
+
+
+def saved(said: np.ndarray) -> list[Saved]:  # type: ignore[type-arg]
+    return [Saved(np.arange(300.0), LABELS, one) for one in said]
 
 
 def predictions(seeds: int, rate: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -14,7 +19,7 @@ def predictions(seeds: int, rate: float) -> np.ndarray:  # type: ignore[type-arg
 def test_of_an_accuracy_it_is_the_crossed_formula() -> None:
     runs = predictions(5, 0.8), predictions(4, 0.7)
     correct = [(said == LABELS).astype(float) for said in runs]
-    both = deviations("accuracy", LABELS, np.concatenate(runs))
+    both = deviations("accuracy", saved(np.concatenate(runs)))
     assert both is not None
     noise = row_noise([both[:5], both[5:]], 300)
     difference = correct[0].mean(axis=0) - correct[1].mean(axis=0)
@@ -29,14 +34,14 @@ def test_of_an_accuracy_it_is_the_crossed_formula() -> None:
 
 def test_what_seeds_do_not_share_is_no_noise_of_rows() -> None:
     runs = predictions(400, 0.8)
-    vectors = deviations("accuracy", LABELS, runs)
+    vectors = deviations("accuracy", saved(runs))
     assert vectors is not None
     noise = row_noise([vectors], 300)
     assert abs(noise.covariance[0, 0]) < 0.05 * (0.8 * 0.2 / 300)
 
 
 def test_a_run_that_all_seeds_repeat_has_the_binomials_error() -> None:
-    vectors = deviations("accuracy", LABELS, np.repeat(predictions(1, 0.8), 3, axis=0))
+    vectors = deviations("accuracy", saved(np.repeat(predictions(1, 0.8), 3, axis=0)))
     assert vectors is not None
     assert row_noise([vectors], 300).covariance[0, 0] == pytest.approx(0.8 * 0.2 / 300, rel=0.1)
 
@@ -44,8 +49,8 @@ def test_a_run_that_all_seeds_repeat_has_the_binomials_error() -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "mse"])
 def test_the_bootstrap_gives_what_is_exact_of_a_mean(metric: str) -> None:
     said = predictions(3, 0.75)
-    exact = deviations(metric, LABELS, said)
-    twice = deviations(f"{metric}+{metric}", LABELS, said)  # no single mean: bootstrapped
+    exact = deviations(metric, saved(said))
+    twice = deviations(f"{metric}+{metric}", saved(said))  # no single mean: bootstrapped
     assert exact is not None
     assert twice is not None
     assert twice @ twice.T == pytest.approx(exact @ exact.T, rel=0.15, abs=1e-4)
@@ -54,7 +59,7 @@ def test_the_bootstrap_gives_what_is_exact_of_a_mean(metric: str) -> None:
 @pytest.mark.parametrize("metric", ["f1", "matthews", "spearman", "accuracy+f1"])
 def test_other_scores_have_about_the_error_of_a_jackknife(metric: str) -> None:
     said = predictions(2, 0.8) + (0.1 * RANDOM.normal(size=(2, 300)) if metric == "spearman" else 0)
-    vectors = deviations(metric, LABELS, said)
+    vectors = deviations(metric, saved(said))
     assert vectors is not None
     from tlbench.analysis.bootstrap_metrics import score
 
@@ -64,11 +69,11 @@ def test_other_scores_have_about_the_error_of_a_jackknife(metric: str) -> None:
 
 
 def test_a_metric_of_somebodys_own_has_none() -> None:
-    assert deviations("within_one", LABELS, predictions(2, 0.8)) is None
+    assert deviations("within_one", saved(predictions(2, 0.8))) is None
 
 
 def test_what_has_no_predictions_is_not_known_and_one_seed_says_nothing_of_seeds() -> None:
-    vectors = deviations("accuracy", LABELS, predictions(3, 0.8))
+    vectors = deviations("accuracy", saved(predictions(3, 0.8)))
     assert vectors is not None
     noise = row_noise([vectors[:2], None, vectors[2:]], 300)
     assert np.isnan(noise.covariance[1]).all()

@@ -1,8 +1,10 @@
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
@@ -11,6 +13,7 @@ from tlbench.config import identity, keys
 from tlbench.config.identity import NEUTRAL_KEYS, unresolved
 from tlbench.config.keys import declared, is_under
 from tlbench.config.schema import Config
+from tlbench.config.search_path import CONF_DIR
 from tlbench.plan.build import build
 
 
@@ -201,3 +204,26 @@ def test_a_new_group_at_its_default_changes_no_key_and_no_folder(compose: Compos
     assert replace(experiment, config=other).plan()[-1].key != experiment.plan()[-1].key
     merged = {"merging": {"rule": "mean"}}
     assert identity.identity_of(plain | merged, WithMore)["merging"] == {"rule": "mean"}
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        "paper",
+        "paper_grid",
+        "paper_mtl_all",
+        "size_ablation",
+        "glue_cpu",
+        "glue_cpu_sizes",
+        "glue_gpu",
+    ],
+)
+def test_a_study_selects_as_it_did_whatever_the_default(study: str, tmp_path: Path) -> None:
+    shutil.copytree(CONF_DIR, tmp_path / "conf")
+    file = tmp_path / "conf" / "config.yaml"
+    text = file.read_text()
+    assert "\nselection: dev" in text
+    file.write_text(text.replace("\nselection: dev", "\nselection: cross_fit"))
+    with hydra.initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
+        assert hydra.compose("config").selection == "cross_fit"
+        assert hydra.compose("config", overrides=[f"experiment={study}"]).selection == "dev"

@@ -15,7 +15,7 @@ from tlbench.tasks.definition import check_task
         ("method._target_=no.such", "Change method._target_: 'no.such' can't be imported (Mod"),
         ("+method.other=1", "Change method: 'tlbench.methods.sum.Sum' can't be made (Type"),
         ("method._target_=pathlib.PurePath", "Change method._target_: 'pathlib.PurePath' is not a"),
-        ("selection=test", "Change selection: 'test' is not one of dev, held_out."),
+        ("selection=test", "Change selection: 'test' is not one of dev, cross_fit, held_out."),
         ("heads=one", "Change heads: "),
         ("keep_weights=some", "Change keep_weights: "),
         ("sampling.batches=random", "Change sampling.batches: "),

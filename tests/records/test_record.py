@@ -54,7 +54,12 @@ def test_what_is_not_defined_is_null_not_nan(tmp_path: Path) -> None:
         ({}, "scored", ""),
         ({"undefined": ["f1"]}, "scored", ""),  # a metric that is not its score
         ({"score": None, "undefined": ["matthews"]}, "undefined", "matthews is not defined where"),
-        ({"score": None}, "undefined", "its metric is not defined where"),
+        ({"score": None}, "undefined", "its metric is not defined where all labels of dev are"),
+        (
+            {"score": None, "config": {"selection": "cross_fit"}},
+            "undefined",
+            "its metric is not defined where all labels of a half of dev are",
+        ),
         ({"score": None, "status": "diverged", "error": "too fast"}, "diverged", "too fast"),
         ({"score": None, "status": "failed", "error": "no memory"}, "failed", "no memory"),
     ],

@@ -76,11 +76,10 @@ def vectors_of(scored: pd.DataFrame, predictions: Predictions) -> tuple[dict[Has
     saved = usable(scored, predictions)
     if not saved:
         return {}, int(scored.dev_rows.max()) if len(scored) else 0
-    labels = next(iter(saved.values())).labels
-    stacked = np.array([one.predictions for one in saved.values()])
-    vectors = deviations(str(scored.metric.iloc[0]), labels, stacked)
+    kept = list(saved.values())
+    vectors = deviations(str(scored.metric.iloc[0]), kept)
     by_run = {} if vectors is None else dict(zip(saved, vectors, strict=True))
-    return by_run, len(labels)
+    return by_run, len(kept[0].rows)
 
 
 def runs_of(table: pd.DataFrame, predictions: Predictions) -> tuple[list[Runs], int]:

@@ -47,6 +47,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "collapsed": False,
     "dev_rows": 0,
     "stages": "",
+    "selection": "dev",
     "store": "",
     "file": "",
 }
@@ -65,6 +66,9 @@ class Records:
             ``outcome``, ``reason`` and ``collapsed`` are those of ``by_present_rules``, and
             ``taken_as`` is what an older record's undefined correlation was taken as by them:
             ``collapsed``, ``one label``, or ``""`` where there is none.
+            ``selection`` is the config's, ``score_dev`` and ``score_cross_fit`` are the scores
+            under two of them as far as they are known, and ``dev_read_by`` is what keeps the latter
+            from being clean.
         protocols: what the records' configs say, experiments' own choices aside.
         problems: one sentence for every file that could not be read.
         packed: by file, the predictions that were packed with records.
@@ -153,6 +157,12 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
         "target_rows": int(rows.get(record.target_task, 0)),
         "support_rows": sum(n for task, n in rows.items() if task != record.target_task),
         "score": _number(record.score),
+        "selection": record.config.get("selection"),
+        **{
+            f"score_{name}": _number(record.scores_by_selection.get(name))
+            for name in ("dev", "cross_fit")
+        },
+        "dev_read_by": ", ".join(record.dev_read_by),
         "majority_score": _number(record.majority_score),
         "metric": "+".join(record.config.get("target_task", {}).get("score", ())),
         "taken_as": _taken_as(as_read, record),

@@ -6,13 +6,15 @@ plus that over rows, of what the seeds have in common. Both are crossed, so the 
 leave in the second is subtracted (components of variance of a two-way layout).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.analysis import bootstrap_metrics
+from tlbench.analysis.saved import scores_of
+from tlbench.records.predictions import Saved
 
 RESAMPLES = 1000
 _AT_ONCE = 4_000_000  # weights held at once
@@ -37,26 +39,27 @@ class RowNoise:
     rows: int
 
 
-def deviations(metric: str, labels: Array, predictions: Array) -> Array | None:
+def deviations(metric: str, saved: Sequence[Saved]) -> Array | None:
     """Return how every run's score varies with the rows, as vectors.
 
     Args:
         metric: names joined by ``+``.
-        labels: (rows,).
-        predictions: (runs, rows).
+        saved: of every run, with the same rows and labels.
 
     Returns:
         (runs, any): the product with another run's is the covariance of both scores over rows.
         Exact for means over rows, else by a bootstrap over rows; None for a metric of a task kind
         outside of the package.
     """
-    rows = len(labels)
+    rows = len(saved[0].rows)
     if metric in bootstrap_metrics.MEANS:
-        values = bootstrap_metrics.MEANS[metric](labels, predictions)
+        # Halves change nothing: a mean of means by their rows is the mean.
+        predictions = np.array([one.predictions for one in saved])
+        values = bootstrap_metrics.MEANS[metric](saved[0].labels, predictions)
         return np.asarray(_centred(values) / np.sqrt(rows * max(rows - 1, 1)))
     if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
         return None
-    scores = [bootstrap_metrics.score(metric, labels, predictions, w) for w in draws(rows)]
+    scores = [scores_of(metric, saved, weights) for weights in draws(rows)]
     resampled = np.concatenate(scores, axis=1)
     is_defined = ~np.isnan(resampled).any(axis=0)
     return np.asarray(_centred(resampled[:, is_defined]) / np.sqrt(max(is_defined.sum() - 1, 1)))

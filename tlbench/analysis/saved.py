@@ -1,12 +1,12 @@
 """The saved predictions of a table's runs, and which of them belong together."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tlbench.analysis import bootstrap_metrics
-from tlbench.records.predictions import Saved, find_predictions
+from tlbench.records.predictions import Array, Saved, find_predictions
 
 _TOLERANCE = 1e-3  # between a record's score, in 32 bits, and that of its predictions
 
@@ -22,14 +22,15 @@ class StoredPredictions(Predictions):
     """
 
     def __init__(self, table: pd.DataFrame, packed: Mapping[str, Saved] | None = None) -> None:
-        columns = table[["target", "stages", "store", "file"]]
+        columns = table[["target", "stages", "store", "file", "selection"]]
         self._places = {index: tuple(texts) for index, *texts in columns.itertuples()}
         self._packed = packed or {}
 
     def __getitem__(self, run: Hashable) -> Saved:
-        target, stages, store_dir, file = self._places[run]
+        target, stages, store_dir, file, selection = self._places[run]
         last = stages.split()[-1] if stages else ""
-        saved = self._packed.get(file) or find_predictions(target, last, store_dir, file)
+        saved = self._packed.get(file)
+        saved = saved or find_predictions(target, last, store_dir, file, selection)
         if saved is None:
             raise KeyError(run)
         return saved
@@ -66,8 +67,35 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
     metric = str(runs.metric.iloc[0])
     if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
         return same
-    stacked = np.array([saved.predictions for saved in same.values()])
-    ones = np.ones((1, len(first.rows)))
-    scores = bootstrap_metrics.score(metric, first.labels, stacked, ones)[:, 0]
+    scores = scores_of(metric, list(same.values()), np.ones((1, len(first.rows))))[:, 0]
     agrees = np.abs(scores - runs.score[list(same)].to_numpy(float)) < _TOLERANCE
     return {run: saved for (run, saved), ok in zip(same.items(), agrees, strict=True) if ok}
+
+
+def scores_of(metric: str, saved: Sequence[Saved], weights: Array) -> Array:
+    """Return scores of runs under weightings of rows, as the runs were scored.
+
+    Args:
+        metric: names joined by ``+``, all of them in ``bootstrap_metrics.METRICS``.
+        saved: of every run, with the same rows and labels.
+        weights: (resamples, rows), how often each row is drawn.
+
+    Returns:
+        (runs, resamples), fractions: of each half of the rows, averaged by what is drawn of it,
+        where there are halves.
+    """
+    labels, scores = saved[0].labels, np.zeros((len(saved), len(weights)))
+    # Runs of one seed share their halves; those without are all in one.
+    alike: dict[bytes, list[int]] = {}
+    for run, one in enumerate(saved):
+        key = b"" if one.halves is None else one.halves.tobytes()
+        alike.setdefault(key, []).append(run)
+    for runs in alike.values():
+        predictions = np.array([saved[run].predictions for run in runs])
+        halves = saved[runs[0]].halves
+        for half in np.unique(halves) if halves is not None else (None,):
+            part = weights if halves is None else weights * (halves == half)
+            share = part.sum(axis=1) / weights.sum(axis=1)
+            of_half = bootstrap_metrics.score(metric, labels, predictions, part)
+            scores[runs] += np.where(share > 0, share * of_half, 0.0)
+    return scores

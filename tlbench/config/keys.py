@@ -31,6 +31,7 @@ class Key:
             same group.
         is_choice: whether a study compares its values, so that it is no part of a protocol.
         is_resolved: whether it is found out from other keys, and so is no part of what was asked.
+        trains_as: by value, another one that trains the same; stage keys hash that.
         above, least, most, below: bounds of a number.
     """
 
@@ -42,6 +43,7 @@ class Key:
     only_with: tuple[str, tuple[str, ...]] | None = None
     is_choice: bool = False
     is_resolved: bool = False
+    trains_as: Mapping[Any, Any] = field(default_factory=dict)
     above: float | None = None
     least: float | None = None
     most: float | None = None

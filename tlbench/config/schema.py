@@ -203,7 +203,12 @@ class Config:
     group_by_length: bool = key("batches near each other exchange rows", "training")
     fast_kernels: bool = key("cheaper dropout and attention, no padding", "training")
     eval_every: float = key("epochs between evaluations", "training", above=0)
-    selection: Literal["dev", "held_out"] = key("what chooses the best weights", "training")
+    selection: Literal["dev", "cross_fit", "held_out"] = key(
+        "what chooses the best evaluation: dev itself, each half of dev for the other, or rows of "
+        "train; cross_fit trains as dev does",
+        "training",
+        trains_as={"cross_fit": "dev"},
+    )
     heads: Literal["per_task", "per_label_count"] = key("which tasks share a head", "started")
     keep_weights: Literal["needed", "all", "none"] | list[str] = key(
         "what the store keeps: a word, or tasks of the last stage", "nothing"

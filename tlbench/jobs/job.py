@@ -20,6 +20,7 @@ from tlbench.jobs import loggers, signals
 from tlbench.jobs.dry_run import print_run
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.build import build
+from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import Stage
 from tlbench.records.build import encoder_word, finished_record, with_first_costs, write_failure
@@ -108,6 +109,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     if experiment.unresolved:
         raise UserError(experiment.unresolved)
     plan = experiment.plan()
+    _warn_if_not_clean(experiment, plan[-1])
     wanted = experiment.last_of(plan)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None
@@ -131,6 +133,17 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         opened.finish(summary, failed=not summary)
     print_record(record, folder, experiment.title if in_sweep else None)
     return record.score
+
+
+def _warn_if_not_clean(experiment: Experiment, final: Stage) -> None:
+    """Say what keeps a cross-fitted score that is asked for from being clean."""
+    readers = dev_readers(final, experiment.target.name)
+    if final.wants_cross_fit and readers:
+        log.warning(
+            "  the cross-fitted score is not clean: all of the target's dev rows decide the %s, "
+            "which the last stage goes on from",
+            " and the ".join(readers),
+        )
 
 
 def _is_told_to_stop(error: BaseException) -> bool:
@@ -167,6 +180,7 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
         "undefined": ", ".join(record.undefined) or None,
         "collapsed": record.collapsed,
         "score": record.score,
+        **{f"score_{name}": value for name, value in record.scores_by_selection.items()},
         "majority_score": record.majority_score,
         **metrics,
         **{name: getattr(record, name) for name in costs},

@@ -15,6 +15,7 @@ from tlbench.records.provenance import git_revision, package_versions
 from tlbench.records.record import CONDITIONS, jsonable
 from tlbench.store.claims import Claim
 from tlbench.store.disk import writing
+from tlbench.store.manifest import is_cross_fitted
 from tlbench.store.store import Store
 from tlbench.training.context import Needed, StageContext
 
@@ -58,13 +59,14 @@ class StageRunner:
         Args:
             weights_of: the tasks whose best weights the stage must have kept.
         """
-        manifest = self.store.find_sound(stage.key, weights_of)
+        wanted = (stage.key, weights_of, stage.wants_cross_fit)
+        manifest = self.store.find_sound(*wanted)
         if manifest:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
             return manifest
         needed = tuple(self._needed(need) for need in stage.needs)
         with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
-            manifest = self.store.find_sound(stage.key, weights_of)
+            manifest = self.store.find_sound(*wanted)
             if manifest is None:  # nobody trained it in the meantime
                 self.store.set_aside_damaged(stage.key, claim)
                 manifest = self._make(stage, claim, needed, weights_of)
@@ -86,7 +88,7 @@ class StageRunner:
             needed: what the stage needs, finished.
             weights_of: the tasks whose best weights are wanted now; ``keep_weights`` may add some.
         """
-        earlier = self.store.find(stage.key)  # finished, and without weights that are wanted now
+        earlier = self.store.find(stage.key)  # finished, and without all that is wanted now
         kept = {*weights_of, *weights.kept(self.plan, self.last)[stage.key]}
         if earlier:
             kept.update(earlier["weights"])
@@ -125,14 +127,18 @@ class StageRunner:
 
 
 def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) -> None:
-    """Say if a stage that was trained again, for its weights, has another score than before."""
+    """Say if a stage that was trained again has another score than before."""
+    lacked = "weights"
+    if stage.wants_cross_fit and not is_cross_fitted(earlier):
+        lacked = "cross-fitted scores"
     for task, entry in manifest["tasks"].items():
         then, now = earlier["tasks"][task]["score"], entry["score"]
         if then != jsonable(now):
             log.warning(
-                "  %s was trained again for its weights: %s of %s then, %s now (versions, devices "
-                "and threads can change it); records of other jobs keep the score of then.",
+                "  %s was trained again for its %s: %s of %s then, %s now (versions, devices and "
+                "threads can change it); records of other jobs keep the score of then.",
                 stage.title,
+                lacked,
                 then,
                 task,
                 now,
@@ -195,6 +201,7 @@ def _nothing_found(stage: Stage) -> dict[str, Any]:
         subset.name: {
             "score": None,
             "selected_by": None,
+            "cross_fit": None,
             "metrics": dict.fromkeys(subset.task.metrics),
             "majority_score": None,
             "collapsed": None,
@@ -210,6 +217,7 @@ def _nothing_found(stage: Stage) -> dict[str, Any]:
         "history": [],
         "shares": [],
         "weights": [],
+        "selections": [],
         **nothing,
         "device": "",
     }

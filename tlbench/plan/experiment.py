@@ -12,7 +12,7 @@ from tlbench.config.keys import declared, is_under
 from tlbench.config.schema import Config
 from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
-from tlbench.plan import weights
+from tlbench.plan import cross_fit, weights
 from tlbench.plan.stage import Need, Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
@@ -63,6 +63,7 @@ class Experiment:
                 f"Change strategy.plan: a stage trains one or more different tasks, not {names}."
             )
         config = _with_changes(self.config, changed) if changed else self.config
+        config = cross_fit.without_request(config)
         target = self._target_among(names) if config.sampling.epoch == "target" else None
         dynamic = len(names) > 1 and config.sampling.name == "dynamic"
         scores = tuple(self.stage([subset], **changed) for subset in by_name) if dynamic else ()
@@ -94,6 +95,8 @@ class Experiment:
                 f"Change strategy.plan: the last stage of '{name}' trains "
                 f"{', '.join(final.tasks)}, not the target task '{self.target.name}'."
             )
+        if self.config.selection == "cross_fit":
+            final = cross_fit.requested(final)
         stages = final.graph()
         for stage in stages:
             stage.check()

@@ -5,12 +5,21 @@ from collections.abc import Collection, Sequence
 
 from tlbench.plan import weights
 from tlbench.plan.stage import Stage
+from tlbench.store.manifest import Manifest
 from tlbench.store.store import store_of
 
 
+def find(stage: Stage, weights_of: Collection[str] = ()) -> Manifest | None:
+    """Return the manifest of a stage that is finished with all that is wanted of it, else None.
+
+    Wanted are the best weights of these tasks, and the cross-fitted scores if the stage says so.
+    """
+    return store_of(stage.config).find(stage.key, weights_of, stage.wants_cross_fit)
+
+
 def is_there(stage: Stage, weights_of: Collection[str] = ()) -> bool:
-    """Whether a stage is finished, with the best weights of these tasks."""
-    return store_of(stage.config).find(stage.key, weights_of) is not None
+    """Whether a stage is finished with all that is wanted of it; see ``find``."""
+    return find(stage, weights_of) is not None
 
 
 class Missing:
@@ -28,7 +37,7 @@ class Missing:
         self.stages: dict[str, Stage] = {}
         self.weights_of: dict[str, set[str]] = defaultdict(set)
         self._waves: dict[str, int] = {}
-        self._there: dict[tuple[str, frozenset[str]], bool] = {}
+        self._there: dict[tuple[str, bool, frozenset[str]], bool] = {}
 
     def add(self, plan: Sequence[Stage]) -> None:
         """Add what a plan lacks."""
@@ -40,7 +49,11 @@ class Missing:
     def _want(self, stage: Stage, tasks: Collection[str]) -> None:
         wanted = self.weights_of[stage.key]
         wanted.update(tasks)
-        if stage.key in self.stages or self._is_there(stage, frozenset(wanted)):
+        if stage.key in self.stages:
+            if stage.wants_cross_fit:  # the other plan's did maybe not, and its key is the same
+                self.stages[stage.key] = stage
+            return
+        if self._is_there(stage, frozenset(wanted)):
             return
         self.stages[stage.key] = stage
         for need in stage.needs:
@@ -48,9 +61,10 @@ class Missing:
 
     def _is_there(self, stage: Stage, tasks: frozenset[str]) -> bool:
         """The same as ``is_there``, the file read once for all the experiments of a sweep."""
-        if (stage.key, tasks) not in self._there:
-            self._there[stage.key, tasks] = is_there(stage, tasks)
-        return self._there[stage.key, tasks]
+        wanted = (stage.key, stage.wants_cross_fit, tasks)
+        if wanted not in self._there:
+            self._there[wanted] = is_there(stage, tasks)
+        return self._there[wanted]
 
     def wave(self, stage: Stage) -> int:
         """How many missing stages, with this one, must be trained one after the other."""

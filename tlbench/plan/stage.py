@@ -142,6 +142,11 @@ class Stage(ABC):
         return tuple(subset.name for subset in self.subsets)
 
     @property
+    def wants_cross_fit(self) -> bool:
+        """Whether its cross-fitted scores are wanted; see ``tlbench.plan.cross_fit``."""
+        return self.config.selection == "cross_fit"
+
+    @property
     def is_single(self) -> bool:
         """Whether it trains a task alone from a fresh encoder, as many experiments may need it."""
         return not self.needs and len(self.subsets) == 1

@@ -77,6 +77,7 @@ class TrainStage(Stage):
                     continue
             if key.name == "sampling.last_batch" and self._has_whole_batches:
                 continue
+            value = key.trains_as.get(value, value) if key.trains_as else value
             yield key.name, without_names(value) if key.name == "method" else value
 
     @property

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
+from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import Stage
 from tlbench.records.record import (
@@ -41,6 +42,7 @@ def finished_record(
     """
     final, c, diverged = plan[-1], experiment.config, found.get("diverged")
     mine = found["tasks"][experiment.target.name]
+    selected = mine if diverged or c.selection != "cross_fit" else mine["cross_fit"]
     by_key = {**found["before"], final.key: stage_entry(found)}
     stages = [{"key": s.key, "reused": s.key not in trained} | by_key[s.key] for s in plan]
     subsets = (experiment.target, *experiment.supports)
@@ -55,11 +57,15 @@ def finished_record(
         seed=c.seed,
         status="diverged" if diverged else "done",
         error=diverged,
-        score=mine["score"],
+        score=selected["score"],
+        scores_by_selection=_scores_by_selection(c.selection, mine),
+        dev_read_by=dev_readers(final, experiment.target.name),
         majority_score=mine["majority_score"],
-        metrics=mine["metrics"],
-        collapsed=mine["collapsed"],
-        undefined=[] if diverged else [n for n, value in mine["metrics"].items() if value is None],
+        metrics=selected["metrics"],
+        collapsed=selected["collapsed"],
+        undefined=[]
+        if diverged
+        else [name for name, value in selected["metrics"].items() if value is None],
         train_rows=_train_rows(stages),
         dev_rows=experiment.target.dev_count["dev"],
         steps=total["steps"],
@@ -77,6 +83,14 @@ def finished_record(
         tasks={subset.name: asdict(subset.task) for subset in subsets},
         digests={subset.name: dict(subset.digests) for subset in subsets},
     )
+
+
+def _scores_by_selection(selection: str, entry: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the scores under every selection of a task's entry in ``stage.json``."""
+    if selection == "held_out":
+        return {selection: entry["score"]}
+    cross_fit = entry.get("cross_fit")  # None of a diverged stage, or of an older version's
+    return {"dev": entry["score"], "cross_fit": cross_fit and cross_fit["score"]}
 
 
 def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +123,8 @@ def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
         getattr(known, name) == getattr(record, name)
         for name in ("status", "strategy", "target_task", "stage_keys")
     )
+    # Of the same stages: the folder may be one that the user has named.
+    same = same and known.config.get("selection") == record.config["selection"]
     return known if same else record
 
 

@@ -23,6 +23,7 @@ _LISTS = {
     "rows": pa.list_(pa.int64()),
     "labels": pa.list_(pa.float64()),
     "predictions": pa.list_(pa.float64()),
+    "halves": pa.list_(pa.float64()),
 }
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
 _AT_ONCE = 1000  # records held at once
@@ -80,7 +81,8 @@ def _unpack(file: Path) -> Iterator[Source]:
 def _saved(row: Mapping[str, Any]) -> Saved | None:
     if row.get("rows") is None:
         return None
-    return Saved(*(np.array(row[name], float) for name in _LISTS))
+    lists = {name: row[name] for name in _LISTS if row.get(name) is not None}
+    return Saved(**{name: np.array(values, float) for name, values in lists.items()})
 
 
 def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
@@ -118,6 +120,7 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
             record.stage_keys[-1] if record.stage_keys else "",
             record.config.get("store_dir", ""),
             source.name,
+            record.config.get("selection", "dev"),
         )
         if saved is not None:
             saved = saved._replace(predictions=_rounded(saved.predictions))
@@ -126,7 +129,7 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
             if Path(source.name).is_absolute()
             else source.name,
             "record": json.dumps(jsonable(asdict(record)), sort_keys=True),
-            **dict(zip(_LISTS, saved or (), strict=False)),
+            **(saved._asdict() if saved else {}),
         }
 
 

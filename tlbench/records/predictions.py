@@ -10,37 +10,49 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+_CROSSED = ["prediction_cross_fit", "half"]
+
 Array = NDArray[np.float64]
 
 
 class Saved(NamedTuple):
-    """A run's predictions of its target's dev rows, each (rows,), sorted by row number."""
+    """A run's predictions of its target's dev rows, each (rows,), sorted by row number.
+
+    Attributes:
+        halves: under cross-fitted selection the half of each row, 0 or 1: its score is the mean of
+            both halves' own. None under any other.
+    """
 
     rows: Array
     labels: Array
     predictions: Array
+    halves: Array | None = None
 
 
-def find_predictions(target: str, stage: str, store_dir: str, file: str) -> Saved | None:
-    """Return the predictions of a record's dev rows; None if they are gone.
+def find_predictions(
+    target: str, stage: str, store_dir: str, file: str, selection: str
+) -> Saved | None:
+    """Return the predictions that a record's score is of; None if they are gone.
 
     Args:
         target: the task.
         stage: the key of the record's last stage, which predicts.
         store_dir: the store, as the record's config has it.
         file: the record's own.
+        selection: the record's, which says what predicts each row.
     """
     store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
     if store is None or not stage:
         return None
     kept_in = store / stage / "predictions" / f"{target}.parquet"
     try:
-        names = ["split", "row", "label", "prediction"]
-        kept = pq.read_table(kept_in, columns=names, page_checksum_verification=True)
+        is_crossed = selection == "cross_fit"
+        names = ["row", "label", *(_CROSSED if is_crossed else ["prediction"])]
+        kept = pq.read_table(kept_in, columns=["split", *names], page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
-    return Saved(*(frame[name].to_numpy(float) for name in ("row", "label", "prediction")))
+    return Saved(*(frame[name].to_numpy(float) for name in names))
 
 
 @cache

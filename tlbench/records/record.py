@@ -35,7 +35,12 @@ class ResultRecord:
     Attributes:
         status: ``done``, ``diverged`` (trained, to no use) or ``failed``; only a done one has a
             score, the others an ``error`` that says why not.
-        score: the target's primary metric on dev, a fraction; None where it is not defined.
+        score: the target's primary metric on dev under the config's ``selection``, a fraction; None
+            where it is not defined. So are ``metrics`` and ``collapsed``.
+        scores_by_selection: the score under each selection that the last stage answers: ``dev`` and
+            ``cross_fit`` (None if its version had none), or ``held_out``; empty in older records.
+        dev_read_by: what all of the target's dev rows have decided beside the last choice, in
+            words, so that a cross-fitted score is not clean; see ``tlbench.plan.cross_fit``.
         undefined: the metrics of a done one that are not defined, and None in ``metrics``.
         collapsed: whether a done one predicts the same for all dev rows of the target; None in
             records of before anybody looked, see ``tlbench.records.older``.
@@ -65,6 +70,8 @@ class ResultRecord:
     seed: int
     status: str = "done"
     score: float | None = None
+    scores_by_selection: dict[str, float | None] = field(default_factory=dict)
+    dev_read_by: list[str] = field(default_factory=list)
     majority_score: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
@@ -101,7 +108,8 @@ class ResultRecord:
         """Why there is no score, in words; empty where there is one."""
         if self.outcome == "undefined":
             names = ", ".join(self.undefined) or "its metric"
-            return f"{names} is not defined where all labels of dev are the same"
+            rows = "a half of dev" if self.config.get("selection") == "cross_fit" else "dev"
+            return f"{names} is not defined where all labels of {rows} are the same"
         return self.error or ""
 
     def write(self, folder: Path, name: str = RECORD_FILE) -> None:

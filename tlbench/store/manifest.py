@@ -83,6 +83,11 @@ def weights_damage(folder: Path, manifest: Manifest, task: str) -> list[str]:
     return file_damage(folder, checksums)
 
 
+def is_cross_fitted(manifest: Manifest) -> bool:
+    """Return whether a stage has cross-fitted scores; one of an older version has none."""
+    return "cross_fit" in manifest.get("selections", ())
+
+
 def without_weights(manifest: Manifest) -> Manifest:
     """Return the manifest of the same stage once all its weights are removed."""
     files = {k: v for k, v in manifest["files"].items() if not k.startswith("weights/")}

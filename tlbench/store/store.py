@@ -26,6 +26,7 @@ from tlbench.store.manifest import (
     MANIFEST,
     Manifest,
     finished_keys,
+    is_cross_fitted,
     read_manifest,
     stage_damage,
     weights_damage,
@@ -66,12 +67,15 @@ class Store:
         """Return the folder of a task's best weights in a finished stage."""
         return self.folder(key) / "weights" / task
 
-    def find(self, key: str, weights_of: Collection[str] = ()) -> Manifest | None:
+    def find(
+        self, key: str, weights_of: Collection[str] = (), cross_fit: bool = False
+    ) -> Manifest | None:
         """Return the manifest of a finished stage; None if it is absent or damaged.
 
         Args:
             weights_of: count a stage that has not kept these tasks' best weights as absent, unless
                 it has diverged, so that nothing may start from it.
+            cross_fit: count a stage without cross-fitted scores as absent, unless it has diverged.
 
         Raises:
             UserError: if there is no permission to read it.
@@ -83,11 +87,15 @@ class Store:
         # A stage that has diverged kept no weights, and training it again would not help.
         if manifest is None or manifest.get("diverged"):
             return manifest
+        if cross_fit and not is_cross_fitted(manifest):
+            return None
         return manifest if set(weights_of) <= set(manifest["weights"]) else None
 
-    def find_sound(self, key: str, weights_of: Collection[str] = ()) -> Manifest | None:
+    def find_sound(
+        self, key: str, weights_of: Collection[str] = (), cross_fit: bool = False
+    ) -> Manifest | None:
         """Return the same as ``find``; None also if the weights of these tasks are damaged."""
-        manifest = self.find(key, weights_of)
+        manifest = self.find(key, weights_of, cross_fit)
         folder = self.folder(key)
         if manifest and any(weights_damage(folder, manifest, task) for task in weights_of):
             return None
@@ -172,14 +180,16 @@ class Store:
         return manifest
 
     def _replace(self, key: str, work: Path, manifest: Manifest, claim: Claim) -> Manifest:
-        """Put a stage in the place of one that is damaged or has kept fewer weights."""
+        """Put a stage in the place of one that is damaged, or has fewer weights or scores."""
         present = self.find(key)
-        if present is not None and set(manifest["weights"]) <= set(present["weights"]):
-            return present
+        if present is not None:
+            has_weights = set(manifest["weights"]) <= set(present["weights"])
+            if has_weights and is_cross_fitted(present) >= is_cross_fitted(manifest):
+                return present
         self.set_aside_damaged(key, claim)
         target = self.folder(key)
         replaced = self.work / f"replaced-{key}-{uuid.uuid4().hex[:8]}"
-        if target.exists():  # it is sound, without the weights that this copy has
+        if target.exists():  # it is sound, without all that this copy has
             target.rename(replaced)
         work.rename(target)
         shutil.rmtree(replaced, ignore_errors=True)

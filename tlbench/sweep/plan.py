@@ -156,7 +156,11 @@ def _waves(todo: Sequence[PlannedExperiment], folder: Path) -> list[list[SweepJo
     for planned in todo:
         if planned.stages:
             missing.add(planned.stages)
-            ends.setdefault(planned.stages[-1].key, planned)
+            last = planned.stages[-1]
+            first = ends.setdefault(last.key, planned)
+            # One that wants only dev's scores may find them there, and would train nothing.
+            if last.wants_cross_fit and not first.stages[-1].wants_cross_fit:
+                ends[last.key] = planned
         for stage in planned.stages:
             users.setdefault(stage.key, planned)
     waves: dict[int, list[SweepJob]] = {}

@@ -10,7 +10,7 @@ from rich.table import Table
 from tlbench.console import console, say
 from tlbench.errors import UserError
 from tlbench.jobs import signals
-from tlbench.plan.missing import is_there
+from tlbench.plan.missing import find, is_there
 from tlbench.records.build import finished_record, write_failure
 from tlbench.records.record import (
     FAILED_STAGE_FILE,
@@ -142,7 +142,7 @@ def _write_records(todo: Sequence[PlannedExperiment]) -> None:
     for planned in todo:
         if planned.experiment is None or planned.is_done:
             continue
-        found = store_of(planned.config).find(planned.stages[-1].key)
+        found = find(planned.stages[-1])
         if found:
             finished_record(planned.experiment, planned.stages, found).write(planned.folder)
 

@@ -37,6 +37,17 @@ def compute(task: Task, predictions: "Tensor", labels: "Tensor") -> dict[str, fl
     return {**values, "score": sum(values[name] for name in task.score) / len(task.score)}
 
 
+def evaluate(task: Task, logits: "Tensor", labels: "Tensor") -> dict[str, float]:
+    """Return what ``compute`` does of the predictions from logits, (rows, outputs).
+
+    All are NaN where a logit is not finite: the largest of NaNs is the first class, which would
+    have a score.
+    """
+    if not logits.isfinite().all():
+        return dict.fromkeys((*task.metrics, "score"), math.nan)
+    return compute(task, kind_of(task).predict(logits), labels)
+
+
 def majority_score(task: Task, train_labels: "Tensor", labels: "Tensor") -> float:
     """Return the score of the constant prediction that is best for the train rows."""
     constant = kind_of(task).constant(train_labels)

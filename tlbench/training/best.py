@@ -1,4 +1,4 @@
-"""Every task's best evaluation and the weights that gave it; early stopping; divergence."""
+"""Every task's best evaluation and its weights; cross-fitted scores; early stopping; divergence."""
 
 import logging
 import math
@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from tlbench.console import points
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
+from tlbench.training import cross_fits
 from tlbench.training.best_weights import (
     move_to_store_layout,
     remove_others,
@@ -19,6 +20,7 @@ from tlbench.training.best_weights import (
 )
 from tlbench.training.context import StageContext
 from tlbench.training.module import Evaluation, MultiTaskModule
+from tlbench.training.selection import improves, ranked
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class BestPerTask(pl.Callback):
         diverged: why the training counts as diverged; None if it does not.
         history: every evaluation: step, and by task and split the metrics.
         selecting: the split by which the best is chosen.
+        cross_fits: the cross-fitted selections, as ``tlbench.training.cross_fits`` has them.
     """
 
     def __init__(self, context: StageContext, tokenizer: Any) -> None:
@@ -63,6 +66,8 @@ class BestPerTask(pl.Callback):
         self.weights_of = context.weights_of
         self.patience = config.trainer.early_stopping
         self.selecting = "held_out" if config.selection == "held_out" else "dev"
+        self.stage = context.stage
+        self.cross_fits = cross_fits.begin(context.stage)
         self.diverged: str | None = None
         self._wait_count = 0  # evaluations since any task has improved
         self._in_checkpoint: set[Path] = set()  # folders that the last checkpoint refers to
@@ -87,6 +92,7 @@ class BestPerTask(pl.Callback):
         # counts as unfinished, and is repeated when the stage is resumed.
         vars(self).update(
             best=self.best | improved,
+            cross_fits=cross_fits.after(self.cross_fits, trainer.global_step, self.stage, by_task),
             history=[*self.history, _history_entry(trainer.global_step, by_task)],
             diverged=self.diverged or _why_diverged(trainer.global_step, pl_module),
             _wait_count=0 if improved else self._wait_count + 1,
@@ -103,6 +109,11 @@ class BestPerTask(pl.Callback):
             by_task[split.task.name][split.split] = evaluation
         return by_task
 
+    @property
+    def selections(self) -> list[str]:
+        """The words of ``selection`` under which the stage has scores."""
+        return [self.selecting, *([] if self.cross_fits is None else ["cross_fit"])]
+
     def has_evaluated(self, step: int) -> bool:
         """Return whether the latest evaluation is that after ``step`` steps."""
         return bool(self.history) and self.history[-1]["step"] == step
@@ -117,6 +128,7 @@ class BestPerTask(pl.Callback):
         best = {name: asdict(best) for name, best in self.best.items()}
         return {
             "best": best,
+            "cross_fits": cross_fits.state_of(self.cross_fits),
             "history": self.history,
             "in_vain": self._wait_count,
             "diverged": self.diverged,
@@ -128,6 +140,7 @@ class BestPerTask(pl.Callback):
             sums = best.get("sums", {})  # of a version before there were any
             self.best[name] = Best(best["score"], best["step"], splits, sums)
         self._in_checkpoint = {self._weights(name) for name in self.best}
+        self.cross_fits = cross_fits.from_state(self.stage, state_dict)
         self.history = state_dict["history"]
         self._wait_count = state_dict["in_vain"]
         self.diverged = state_dict.get("diverged")
@@ -142,14 +155,14 @@ class BestPerTask(pl.Callback):
 
     def _improves(self, task: str, splits: dict[str, Evaluation]) -> bool:
         best = self.best[task]
-        return not best.splits or splits[self.selecting].found["score"] > best.score
+        score = splits[self.selecting].found["score"]
+        return improves(score, best.score if best.splits else None)
 
     def _new_best(
         self, trainer: pl.Trainer, model: MultiTaskModel, task: str, splits: dict[str, Evaluation]
     ) -> Best:
-        score = splits[self.selecting].found["score"]
-        # A first score that is undefined counts as the worst, so that there is a best.
-        best = Best(-math.inf if math.isnan(score) else score, trainer.global_step, splits)
+        score = ranked(splits[self.selecting].found["score"])
+        best = Best(score, trainer.global_step, splits)
         if task in self.weights_of and trainer.is_global_zero:
             folder = weights_folder(self.folder, task, best.step)
             best.sums = save_weights(model, self.tokenizer, task, folder)

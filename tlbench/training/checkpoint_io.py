@@ -11,6 +11,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from tlbench.store.integrity import file_damage, set_aside
 from tlbench.store.work import CHECKPOINT
+from tlbench.training import cross_fits
 from tlbench.training.best import BestPerTask
 from tlbench.training.best_weights import weights_folder
 from tlbench.training.context import StageContext
@@ -36,8 +37,8 @@ class WriteInPlace(TorchCheckpointIO):
 def usable(context: StageContext) -> Path | None:
     """Return the checkpoint that a stage can be resumed from; log why if there is none such.
 
-    A damaged one is set aside. One without weights that are wanted now is removed: the best weights
-    may be those of an evaluation before it.
+    A damaged one is set aside. One without weights or cross-fitted scores that are wanted now is
+    removed: they may be those of an evaluation before it.
     """
     file = context.folder / CHECKPOINT
     if not file.exists():
@@ -55,8 +56,28 @@ def usable(context: StageContext) -> Path | None:
         )
         file.unlink()
         return None
+    if not _can_be_cross_fitted(state, context):
+        file.unlink()
+        return None
     log.info("  going on from step %d (%s)", state["global_step"], file)
     return file
+
+
+def _can_be_cross_fitted(state: dict[str, Any], context: StageContext) -> bool:
+    """Return whether a checkpoint can give the cross-fitted scores that are wanted; log if not.
+
+    Where they are not wanted, the stage goes on and will have none.
+    """
+    has_any = context.stage.config.selection != "held_out"
+    if not (has_any and cross_fits.are_lost(state["callbacks"][BestPerTask.__name__])):
+        return True
+    is_wanted = context.stage.wants_cross_fit
+    log.warning(
+        "  %s was begun by a version that kept no cross-fitted scores, so it %s",
+        context.title,
+        "starts again" if is_wanted else "goes on and will have none",
+    )
+    return not is_wanted
 
 
 def _tasks_without_weights(state: dict[str, Any], wanted: frozenset[str]) -> list[str]:

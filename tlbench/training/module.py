@@ -16,8 +16,7 @@ from tlbench.config.schema import Config
 from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.tasks.kinds import kind_of
-from tlbench.tasks.scores import compute
+from tlbench.tasks import scores
 from tlbench.training.optimization import make_optimizer, make_schedule
 
 Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
@@ -160,11 +159,7 @@ class MultiTaskModule(LightningModule):
         ids, logits = ids[order], logits[order]
         # As they are, and not the batch's, which devices and precisions round.
         labels = torch.from_numpy(rows.labels[ids.numpy()])
-        if logits.isfinite().all():
-            metrics = compute(rows.task, kind_of(rows.task).predict(logits), labels)
-        else:  # the largest of NaNs is the first class, which would have a score
-            metrics = dict.fromkeys((*rows.task.metrics, "score"), math.nan)
-        return Evaluation(metrics, ids, labels, logits)
+        return Evaluation(scores.evaluate(rows.task, logits, labels), ids, labels, logits)
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.config.optim, self.parameters())

@@ -1,5 +1,6 @@
 """What a trained stage leaves of each task: its entry in ``stage.json``, and its predictions."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 from tlbench.config.schema import Task
 from tlbench.tasks import scores
 from tlbench.tasks.kinds import kind_of
-from tlbench.training.best import Best, BestPerTask
+from tlbench.training.best import BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.module import Evaluation
+from tlbench.training.selection import CrossFit
 
 
 def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict[str, Any]:
@@ -21,14 +24,14 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     labels = torch.from_numpy(train.labels[train.used])
     dev = mine.splits["dev"]
     found = {k: v for k, v in dev.found.items() if k != "score"}
-    for name, evaluation in mine.splits.items():
-        if name.startswith("dev_"):
-            extra = name.removeprefix("dev_")
-            found |= {f"{k}_{extra}": v for k, v in evaluation.found.items() if k != "score"}
+    extra = _of_extra_splits(mine.splits)
+    found |= extra
     lost = best.diverged is not None
+    fit = None if lost or best.cross_fits is None else best.cross_fits[task.name]
     return {
         "score": None if lost else dev.found["score"],
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
+        "cross_fit": None if fit is None else _cross_fit_entry(task, fit, dev.labels, extra),
         "metrics": dict.fromkeys(found) if lost else found,
         "majority_score": scores.majority_score(task, labels, dev.labels),
         "collapsed": None if lost else scores.collapsed(task, dev.logits),
@@ -37,10 +40,46 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     }
 
 
-def write_predictions(folder: Path, task: Task, best: Best) -> None:
-    """One Parquet file for the task: split, row, label, prediction and logits at its best."""
+def _of_extra_splits(splits: dict[str, Evaluation]) -> dict[str, float]:
+    """Return the metrics of dev splits that choose nothing, as MNLI's mismatched one."""
+    return {
+        f"{metric}_{name.removeprefix('dev_')}": value
+        for name, evaluation in splits.items()
+        if name.startswith("dev_")
+        for metric, value in evaluation.found.items()
+        if metric != "score"
+    }
+
+
+def _cross_fit_entry(
+    task: Task, fit: CrossFit, labels: torch.Tensor, extra: dict[str, float]
+) -> dict[str, Any]:
+    """Return what is cross-fitted of the task's entry, and the steps that the halves have chosen.
+
+    Args:
+        labels: of dev, (rows,).
+        extra: metrics of other dev splits; these are at the best of all of dev, which has not read
+            them.
+    """
+    metrics = fit.metrics(labels, partial(scores.evaluate, task))
+    return {
+        "score": metrics.pop("score"),
+        "metrics": metrics | extra,
+        # The two evaluations may each predict the same of all rows, and not the same as the other.
+        "collapsed": all(scores.collapsed(task, fit.logits[half]) for half in fit.halves),
+        "steps": fit.steps,
+    }
+
+
+def write_predictions(folder: Path, task: Task, best: BestPerTask) -> None:
+    """Write one Parquet file for the task, each row of its splits at the best evaluation.
+
+    Its columns are split, row, label, prediction and the logits of the best evaluation; with a
+    cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``.
+    """
     tables = []
-    for name, e in best.splits.items():
+    fits = best.cross_fits
+    for name, e in best.best[task.name].splits.items():
         outputs = {f"logit_{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
         columns = {
             "split": [name] * len(e.ids),
@@ -48,7 +87,23 @@ def write_predictions(folder: Path, task: Task, best: Best) -> None:
             "label": e.labels.double().numpy(),
             "prediction": kind_of(task).predict(e.logits).double().numpy(),
         }
+        if fits is not None:
+            columns |= _cross_fit_columns(task, fits[task.name], name, len(e.ids))
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
+
+
+def _cross_fit_columns(task: Task, fit: CrossFit, split: str, rows: int) -> dict[str, pa.Array]:
+    """Return the columns of a split that are about the halves of dev; null for other splits."""
+    types = {"half": pa.int8(), "prediction_cross_fit": pa.float64()}
+    if split != "dev":
+        return {name: pa.nulls(rows, kind) for name, kind in types.items()}
+    predictions = torch.empty(rows, dtype=torch.float64)
+    for half in fit.halves:
+        # Each alone, as it is scored: ``predict`` may compare rows with each other.
+        if half.any():
+            predictions[half] = kind_of(task).predict(fit.logits[half]).double()
+    values = {"half": fit.second.int(), "prediction_cross_fit": predictions}
+    return {name: pa.array(values[name].numpy(), kind) for name, kind in types.items()}

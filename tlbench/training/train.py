@@ -68,7 +68,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
     for task in module.model.tasks:
-        predictions.write_predictions(run.folder, task, best.best[task.name])
+        predictions.write_predictions(run.folder, task, best)
     return {
         "tasks": {
             task.name: predictions.task_entry(data, task, best) for task in module.model.tasks
@@ -82,6 +82,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         **conditions.entry(),
         "kernels": kernels.features,
         "weights": sorted(run.weights_of),
+        "selections": best.selections,
     }
 
 
