@@ -98,7 +98,7 @@ class Experiment:
         for stage in stages:
             stage.check()
         if self.config.only_stage is None:
-            weights.check_names(final)
+            weights.check_kept(final)
         return stages
 
     def last_of(self, plan: Sequence[Stage]) -> Stage:
@@ -115,7 +115,7 @@ class Experiment:
             raise UserError(
                 f"Change only_stage: '{only}' is not in the plan, which has {', '.join(by_key)}."
             )
-        weights.check_names(by_key[only])
+        weights.check_kept(by_key[only])
         return by_key[only]
 
     def _final_stage(self, name: str) -> Any:

@@ -6,7 +6,8 @@ A stage that was interrupted and has left a checkpoint in the folder goes on fro
 import logging
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def _train(
     held = [WhileHeld(run.claim)] if run.claim else []
     conditions = Conditions(config)
     callbacks = [*held, best, last, conditions]
-    trainer = _trainer(run.stage, schedule.steps, devices, loggers, callbacks)
+    trainer = make_trainer(run.stage, schedule.steps, devices, loggers, callbacks)
     data.before_batches = partial(last_checkpoint.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best, conditions
@@ -179,6 +180,13 @@ def _fit(
     data: MultiTaskDataModule,
     checkpoint: Path | None,
 ) -> None:
+    with without_notes():
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Keep Lightning's notes on what is meant as it is off the screen."""
     with warnings.catch_warnings():
         for message in (
             ".*does not have many workers.*",  # num_workers is the user's choice
@@ -189,16 +197,25 @@ def _fit(
             ".*sync_dist=True.*",  # every rank has evaluated all rows
         ):
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        yield
 
 
-def _trainer(
+def make_trainer(
     stage: Stage,
     total: int,
     devices: int,
     loggers: Sequence[Logger] | None,
     callbacks: list[pl.Callback],
 ) -> pl.Trainer:
+    """Return Lightning's trainer as a stage's config has it.
+
+    Args:
+        stage: that is trained, or scored.
+        total: optimizer steps.
+        devices: how many ranks there are.
+        loggers: of Lightning's.
+        callbacks: ours.
+    """
     t = stage.config.trainer
     bar = wants_progress_bars(t.progress_bar)
     callbacks = [*callbacks, *([TQDMProgressBar()] if bar else [])]
