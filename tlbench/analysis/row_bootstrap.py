@@ -122,7 +122,7 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, A
         store_dir: the store, as the record's config has it.
         file: the record's own.
     """
-    store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    store = store_folder(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
     if store is None or not stages:
         return None
     kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
@@ -138,7 +138,7 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> tuple[Array, A
 
 
 @cache
-def _store(store_dir: str, study: str) -> Path | None:
+def store_folder(store_dir: str, study: str) -> Path | None:
     """Return a study's store: as written, or where that is relative, from a folder above it."""
     places = [Path(), *Path(study).parents]
     return next((p / store_dir for p in places if (p / store_dir).is_dir()), None)

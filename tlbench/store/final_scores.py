@@ -5,7 +5,7 @@ the stage goes: a stage that is removed, or trained again, has no test scores of
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tlbench.store.integrity import file_damage, set_aside, unseal, write_sealed
@@ -49,6 +49,22 @@ def commit_scores(stage: Path, work: Path, scores: Manifest) -> None:
     if target.exists():
         set_aside(target, stage.parent, "; ".join(scores_damage(target)))
     work.rename(target)
+
+
+def move_scores(old: Path, new: Path, same: Collection[str]) -> None:
+    """Move test scores from a stage's folder into that of its replacement.
+
+    Args:
+        old: which may be gone.
+        new: without test scores.
+        same: the files, by their names in both, that are the same: the weights of a task are those
+            of before if its predictions are.
+    """
+    for scored in scores_folders(old):
+        task = scored.name.rpartition("-")[0]
+        if f"predictions/{task}.parquet" in same:
+            (new / _FOLDER).mkdir(exist_ok=True)
+            scored.rename(new / _FOLDER / scored.name)
 
 
 def scores_folders(stage: Path) -> Iterator[Path]:

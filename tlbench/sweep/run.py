@@ -74,7 +74,7 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         _write_records(plan.todo)
     scorings = [job for job in plan.scorings if _is_trained(job) and not job.is_finished]
     if scorings:
-        log.info("Test rows: %d experiments", len(scorings))
+        log.info("Test rows of %d experiments", len(scorings))
         failures |= _run_wave(scorings, launch)
         _write_records(plan.todo)
     outcome = Outcome(reused=plan.reused)
