@@ -144,3 +144,13 @@ def test_analysis_imports_no_torch() -> None:
 def test_the_full_grid_is_complete() -> None:
     assert len(grid(GLUE, none)) == len(SEEDS) * (9 + 72 + 72 + 9)
     assert config("mtl", "rte")["strategy"]["supports"] == "one"
+
+
+def test_a_test_score_is_a_column(tmp_path: Path) -> None:
+    test = {"score": 0.4, "digest": "abc"}
+    scored = record("single", "rte", None, PAIR, 0, 0.5, test=test)
+    older = record("single", "rte", None, PAIR, 1, 0.5)
+    table = collect([write([scored, older], tmp_path)]).table.set_index("seed")
+    assert table.test_score[0] == 0.4
+    assert table.test_digest.tolist() == ["abc", ""]
+    assert table.test_score.isna().tolist() == [False, True]

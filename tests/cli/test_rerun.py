@@ -76,6 +76,33 @@ def test_another_score_or_a_failure_is_exit_code_1_and_a_sentence(
     assert "Traceback" not in printed
 
 
+@pytest.mark.parametrize(
+    ("changed", "code", "message"),
+    [
+        (0.0, 0, "test score: (?P<s>.*) then, (?P=s) now\n(.*\n)*The score is the same"),
+        (0.1, 1, "The score is not the same: .*; of test rows .* then, .* now"),
+    ],
+)
+def test_test_scores_are_compared_too(
+    run: Run,
+    changed: float,
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    record = run("suite.sources.rte.test=40")
+    assert record.test is not None
+    record.test["score"] += changed
+    record.write(tmp_path / "job")
+    monkeypatch.chdir(tmp_path)
+    capfd.readouterr()
+    assert main(["job"]) == code
+    printed = capfd.readouterr()
+    assert re.search(message, printed.out + printed.err)
+
+
 TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format": "tsv"}}
 
 

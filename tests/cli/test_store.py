@@ -85,6 +85,23 @@ def interrupt(*_: object) -> None:
     raise SystemExit
 
 
+def test_damaged_test_scores_are_found_and_removed_without_their_stage(
+    store: Store, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("suite.sources.rte.test=40")
+    stages = store.finished()
+    (scored,) = store.root.glob("*/test/rte-*")
+    flip(scored / "predictions" / "rte.parquet")
+    assert command(store, "verify") == 1
+    printed = capsys.readouterr().out
+    assert "1 test scores, 1 damaged" in printed
+    assert f"{scored}: predictions/rte.parquet has changed" in printed
+    assert command(store, "prune", "--damaged") == 0
+    assert not scored.exists()
+    assert store.finished() == stages
+    assert command(store, "verify") == 0
+
+
 def test_verify_names_a_folder_that_is_not_there(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

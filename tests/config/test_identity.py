@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tests.support.experiments import Compose, leaves
 from tlbench.config import identity, keys
-from tlbench.config.identity import NEUTRAL_KEYS, unresolved
+from tlbench.config.identity import NEUTRAL_KEYS, flatten, unresolved
 from tlbench.config.keys import declared, is_under
 from tlbench.config.schema import Config
 from tlbench.config.search_path import CONF_DIR
@@ -138,6 +138,30 @@ def test_neutral_keys_change_neither(
     OmegaConf.update(cfg, key, new, force_add=True)
     assert build(cfg).plan()[-1].key == before
     assert content(cfg) == folder
+
+
+@pytest.mark.parametrize("strategy", [(), MTL])
+@pytest.mark.parametrize(
+    "test", ["suite.sources.mnli.test=40", "suite.sources.rte.test=40", "suite.sources.rte.test=f"]
+)
+def test_test_rows_change_neither_key_nor_folder_nor_what_records_are_compared_by(
+    compose: Compose, strategy: tuple[str, ...], test: str
+) -> None:
+    before, after = compose(*strategy), compose(*strategy, test)
+    assert content(after) == content(before)
+    assert [*flatten(unresolved(after))] == [*flatten(unresolved(before))]
+    if not test.endswith("f"):
+        keys = [[stage.key for stage in build(cfg).plan()] for cfg in (before, after)]
+        assert keys[0] == keys[1]
+
+
+def test_the_test_rows_of_a_users_task_change_no_folder() -> None:
+    source = {"format": "csv", "path": "data", "train": None, "dev": None}
+    plain = {"target_task": {"name": "mine", "source": source}, "support_task": {"source": source}}
+    tested = {"target_task": {"name": "mine", "source": {**source, "test": "test.csv"}}}
+    tested["support_task"] = {"source": {**source, "test": "other.csv"}}
+    assert identity.identity_of(tested) == identity.identity_of(plain)
+    assert identity.job_folder_name(tested) == identity.job_folder_name(plain)
 
 
 def test_content_is_readable_and_ignores_what_single_ignores(compose: Compose) -> None:

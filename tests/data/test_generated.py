@@ -1,6 +1,8 @@
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice, pairwise
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.experiments import compose_config
-from tlbench.data.generated import TEXTS, rows
+from tlbench.data.generated import TEXTS, rows, unseen_rows
 from tlbench.data.generated.grammar import Sentence, contradicts, edit, entails, random_sentence
 from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, vocabulary
 from tlbench.data.generated.tasks import NOUNS, similarity
+from tlbench.errors import UserError
 from tlbench.models.encoder import load_tokenizer
 
 
@@ -32,6 +35,26 @@ def test_no_dev_row_is_trained_on(task: str) -> None:
         for split in ("train", "dev")
     )
     assert not train & dev
+
+
+@pytest.mark.parametrize("task", TEXTS)
+def test_test_rows_are_neither_trained_on_nor_in_dev(task: str) -> None:
+    def texts(found: Iterable[dict[str, Any]]) -> set[tuple[str, str | None]]:
+        return {(row["text_a"], row.get("text_b")) for row in found}
+
+    dev = {"dev": 500, "dev_mismatched": 300} if task == "mnli" else {"dev": 500}
+    test = list(unseen_rows(task, 200, 0, dev))
+    assert len(test) == 200
+    for split, count in {"train": 5000, **dev}.items():
+        assert not texts(test) & texts(rows(task, split, count, 0))
+    assert test[:50] == list(unseen_rows(task, 50, 0, dev))
+
+
+def test_more_test_rows_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"text_a": "the same", "label": 1.0}
+    monkeypatch.setattr("tlbench.data.generated.rows", lambda *_: iter([row] * 100))
+    with pytest.raises(UserError, match="has 0 rows, not 5, that are in no dev split"):
+        list(unseen_rows("cola", 5, 0, {"dev": 3}))
 
 
 # Train labels' shares in GLUE, by label.

@@ -13,6 +13,7 @@ from tlbench.config.schema import Source, Task
 from tlbench.config.validation import parse_config
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
+from tlbench.plan.build import build
 
 ROWS = [("one", "two", "yes"), ("three", "four", "no"), ("five", "six", "yes")]
 
@@ -127,9 +128,9 @@ def hub_folder(folder: Path) -> Path:
     columns = {"sentence1": ["p", "q", "r"], "sentence2": ["s", "t", "u"], "idx": [0, 1, 2]}
     (folder / "rte").mkdir(parents=True)
     configs = []
-    for split in ("train", "validation"):
+    for split, labels in (("train", [0, 1, 0]), ("validation", [0, 1, 0]), ("test", [-1] * 3)):
         features = Features({**pair, "label": ClassLabel(names=names)})
-        rows = Dataset.from_dict({**columns, "label": [0, 1, 0]}, features=features)
+        rows = Dataset.from_dict({**columns, "label": labels}, features=features)
         rows.to_parquet(folder / "rte" / f"{split}-00000-of-00001.parquet")
         configs.append({"split": split, "path": f"rte/{split}-*"})
     card = json.dumps({"configs": [{"config_name": "rte", "data_files": configs}]})
@@ -194,3 +195,12 @@ def test_unlabelled_hub_rows_are_refused(tmp_path: Path, cache: Path, compose: C
     definition = parse_config(compose("suite=glue", f"suite.root={root}")).target_task
     with pytest.raises(UserError, match="row 0 has the label '-1'"):
         splits(definition)["train"].load(str(cache))
+
+
+def test_the_test_rows_of_glue_are_refused_as_their_labels_are_withheld(
+    tmp_path: Path, compose: Compose
+) -> None:
+    root = hub_folder(tmp_path / "glue")
+    overrides = ("suite=glue", f"suite.root={root}", "+suite.sources.rte.test=test")
+    with pytest.raises(UserError, match=r"^Change source.test of task 'rte'.* the label '-1'"):
+        build(compose(*overrides, "subsample_size.target=null"))

@@ -76,6 +76,22 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
     assert [record["exit_code"] for record in found["exit"]] == [0]
 
 
+def test_test_scores_are_in_the_summary_and_in_no_curve(
+    wandb_run: Callable[..., Records], run: Run
+) -> None:
+    found = wandb_run("suite.sources.rte.test=40")
+    assert {name for name in summary(found) if name.startswith("test/")} == {
+        "test/score",
+        "test/accuracy",
+        "test/majority_score",
+        "test/collapsed",
+        "test/rows",
+    }
+    assert summary(found)["test/rows"] == 40
+    names = {name for row in found["history"] for name in row["item"]}
+    assert not any("test" in name for name in names)
+
+
 @pytest.mark.parametrize(
     ("overrides", "outcome"),
     [(("optim.lr=1e6",), "diverged"), (("target_task=cola", "subsample_size.dev=1"), "undefined")],

@@ -1,6 +1,8 @@
 import math
 import re
 import statistics
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +10,7 @@ from tests.records.test_record import record
 from tlbench.console import console, points
 from tlbench.records.record import ResultRecord
 from tlbench.records.settings import varying
-from tlbench.records.summary import study_table
+from tlbench.records.summary import print_record, study_table
 
 SINGLE = [0.50, 0.52, 0.54]
 STILTS = [0.60, 0.61, 0.68]
@@ -279,3 +281,28 @@ def test_sizes_stand_by_their_numbers_under_their_whole_names(
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert re.search(r"size\. +┃ +size\..*\n.* target +┃ +support ", printed)
+
+
+def test_test_scores_have_a_column_where_there_are_any() -> None:
+    def headings(records: list[ResultRecord]) -> list[str]:
+        return [str(column.header) for column in study_table(records).columns]
+
+    assert "test" not in headings(study())
+    tested = [replace(r, test={"score": r.score - 0.1}) for r in study() if r.score]
+    tested[0] = replace(tested[0], test=None)
+    at = headings(tested).index("test")
+    assert headings(tested)[at - 1 : at + 1] == ["score", "test"]
+    assert [row[at] for row in shown(tested)] == ["42.0 ± 2.0", "54.5 ± 4.9"]
+    undefined = [replace(r, test={"score": None}) for r in study()]
+    assert [row[at] for row in shown(undefined)] == ["-", "-"]
+
+
+@pytest.mark.parametrize("title", [None, "single rte s0"])
+def test_one_result_with_a_test_score(
+    title: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = record(score=0.61)
+    print_record(one, tmp_path, title)
+    assert "test" not in capsys.readouterr().out.replace(str(tmp_path), "")
+    print_record(replace(one, test={"score": 0.523}), tmp_path, title)
+    assert re.search(r"test.*52\.3", capsys.readouterr().out, re.DOTALL)

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tlbench.config.search_path import CONF_DIR
+from tlbench.data import generated
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import kept
 from tlbench.records.record import ResultRecord
 from tlbench.training.context import StageContext
+from tlbench.training.final_scores import score_test
 from tlbench.training.train import train_stage
 
 Compose = Callable[..., DictConfig]
@@ -53,6 +56,36 @@ def write_users_task(folder: Path, score: str) -> None:
     for split in ("train", "dev"):
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / "data" / f"{split}.jsonl").write_text(lines)
+
+
+def write_rows(folder: Path, **counts: int) -> str:
+    """Write rows like those of the generated rte; return the override that has rte read them.
+
+    Args:
+        counts: by split, how many rows its file has; ``test`` has those of ``dev``.
+    """
+    for split, count in counts.items():
+        like = "train" if split == "train" else "dev"
+        rows = list(generated.rows("rte", like, count, 0))
+        lines = [
+            {**row, "label": ("entailment", "not_entailment")[int(row["label"])]} for row in rows
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = ",".join(f"{split}:{split}.jsonl" for split in counts)
+    columns = "text:[text_a,text_b],label:label"
+    return f"++suite.sources.rte={{format:jsonl,path:'{folder}',{files},{columns}}}"
+
+
+def watch_scoring(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of the stages whose test rows are scored from now on, in order."""
+    titles: list[str] = []
+
+    def watched(run: StageContext, *arguments: Any) -> Any:
+        titles.append(run.stage.title)
+        return score_test(run, *arguments)
+
+    monkeypatch.setattr("tlbench.training.final_scores.score_test", watched)
+    return titles
 
 
 class Trained:

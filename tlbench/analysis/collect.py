@@ -164,6 +164,8 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
         },
         "dev_read_by": ", ".join(record.dev_read_by),
         "majority_score": _number(record.majority_score),
+        "test_score": _number((record.test or {}).get("score")),
+        "test_digest": (record.test or {}).get("digest", ""),
         "metric": "+".join(record.config.get("target_task", {}).get("score", ())),
         "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),

@@ -83,11 +83,18 @@ def _compare(old: ResultRecord, new: ResultRecord) -> None:
     differing = differences(old, new)
     for name, (then, now) in differing.items():
         say(f"{name}: {then or 'not known'} then, {now or 'not known'} now")
-    if _outcome(old) == _outcome(new):
+    if old.test:
+        say(f"test score: {_test(old)} then, {_test(new)} now")
+        then_and_now += f"; of test rows {_test(old)} then, {_test(new)} now"
+    if _outcome(old) == _outcome(new) and (not old.test or _test(old) == _test(new)):
         say("The score is the same.")
         return
     reason = f"what differs: {', '.join(differing) or 'nothing that the record holds'}"
     raise UserError(f"The score is not the same: {then_and_now}; {reason}.")
+
+
+def _test(record: ResultRecord) -> str:
+    return str(record.test["score"]) if record.test else "no score"
 
 
 def _outcome(record: ResultRecord) -> str:

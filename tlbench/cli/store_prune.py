@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tlbench.config.identity import KEY_LENGTH
 from tlbench.store.disk import writing
+from tlbench.store.final_scores import scores_damage, scores_folders
 from tlbench.store.integrity import ASIDE
 from tlbench.store.manifest import MANIFEST
 from tlbench.store.store import CHECKPOINT, Store
@@ -76,6 +77,8 @@ def _to_remove(store: Store, options: argparse.Namespace) -> list[Path]:
         old = options.older_than is not None and age > options.older_than
         if old or (options.damaged and store.damage(key)):
             paths.append(folder)
+        elif options.damaged:
+            paths += [scored for scored in scores_folders(folder) if scores_damage(scored)]
     set_aside = store.root / ASIDE
     return [*paths, set_aside] if options.damaged and set_aside.exists() else paths
 

@@ -8,6 +8,7 @@ from tlbench.config.identity import KEY_LENGTH
 from tlbench.data import cache
 from tlbench.errors import UserError
 from tlbench.records.record import RECORD_FILE, record_damage
+from tlbench.store.final_scores import scores_damage, scores_folders
 from tlbench.store.store import CHECKPOINT, Store
 
 CACHE = Path("multirun/.cache")
@@ -34,12 +35,20 @@ def run(store: Store, options: argparse.Namespace) -> int:
     damage_by_kind: dict[str, DamageByPath] = {
         "stages": {store.folder(key): store.damage(key) for key in store.finished()},
         "checkpoints": dict(_checkpoint_damage(store)),
+        "test scores": dict(_test_damage(store)),
         "cached datasets": {index: cache.damage(index) for index in cache.indices(cache_dir)},
         "records": {file: list(filter(None, [record_damage(file)])) for file in record_files},
     }
     for kind, damage_by_path in damage_by_kind.items():
         _print(kind, damage_by_path)
     return int(any(any(by_path.values()) for by_path in damage_by_kind.values()))
+
+
+def _test_damage(store: Store) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folder of every stage's test scores, with what is wrong with it."""
+    for key in store.finished():
+        for folder in scores_folders(store.folder(key)):
+            yield folder, scores_damage(folder)
 
 
 def _print(kind: str, damage_by_path: DamageByPath) -> None:

@@ -16,6 +16,12 @@ KEY_LENGTH = 16  # hexadecimal digits of a stage's key
 # Keys that change where, how fast or under which name a run goes, not what is asked of it.
 NEUTRAL_KEYS = tuple(key.name for key in declared(Config).values() if key.affects == "nothing")
 
+# Of any task's, also where the schema does not declare what is inside: test rows are scored once a
+# training is over, and change nothing of it.
+_TEST_SPLIT = re.compile(
+    r"(?:suite\.sources\.[^.]+|(?:target|support)_task\.source)\.test(?:\..*)?"
+)
+
 # Every strategy trains on batches, whatever it says that has no effect on it.
 _ALWAYS = ("sampling.last_batch",)
 
@@ -51,7 +57,9 @@ def unresolved(cfg: DictConfig) -> dict[str, Any]:
 
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of a plain config, each with its dotted key below ``key``."""
+    """Yield the values of a plain config but for test splits, each with its dotted key."""
+    if _TEST_SPLIT.fullmatch(key):
+        return
     if isinstance(value, dict):
         for name, item in value.items():
             yield from flatten(item, f"{key}.{name}" if key else name)
@@ -62,10 +70,10 @@ def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
     """Return what a run was asked for: the config less what changes nothing of it.
 
-    That is neutral keys, what its strategy ignores, and keys that came later at the value that
-    stands for not having them.
+    That is neutral keys, what its strategy ignores, test splits, and keys that came later at the
+    value that stands for not having them.
     """
-    identity = {k: dict(v) if isinstance(v, dict) else v for k, v in plain.items() if k != "hydra"}
+    identity = {k: _without_test(v, k) for k, v in plain.items() if k != "hydra"}
     ignored = _ignored(identity)
     for key in declared(schema).values():
         parent, _, last = key.name.rpartition(".")
@@ -76,6 +84,17 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
         if neutral or key.is_left_out(node[last]) or not affects_training(key.name, ignored):
             del node[last]
     return identity
+
+
+def _without_test(value: Any, key: str) -> Any:
+    """Return a copy of the value at a dotted key without the test splits inside."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _without_test(item, f"{key}.{name}")
+        for name, item in value.items()
+        if not _TEST_SPLIT.fullmatch(f"{key}.{name}")
+    }
 
 
 def _ignored(plain: dict[str, Any]) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast, get_origin, get_type_hints
 # training: every stage that is trained. started: stages that start from another one or train
 # several tasks. mixed: stages of several tasks. experiment: which stages there are, and of which
 # files and rows; their stage keys hold what that comes to. nothing: where, how fast and under which
-# name a run goes. Of those that change rounding or dropout (devices, threads, micro-batches) the
-# record says what was in effect.
+# name a run goes, and what its weights are scored on once they are final. Of those that change
+# rounding or dropout (devices, threads, micro-batches) the record says what was in effect.
 Affects = Literal["training", "started", "mixed", "experiment", "nothing"]
 _ALWAYS = object()  # of a key without a ``since``
 

@@ -23,6 +23,7 @@ class Source:
     train: Any = key("file, split of the hub, or number of rows", "experiment", default=None)
     dev: Any = key("the same of the rows that are evaluated", "experiment", default=None)
     more_dev: dict[str, Any] = key("more splits that are evaluated", "experiment", default={})
+    test: Any = key("labelled rows that the final weights are scored on", "nothing", since=None)
     text: list[str] = key("the columns of the texts, one or two", "experiment", default=[])
     label: str | None = key("the column of the label", "experiment", default=None)
     values: list[str] | None = key("how the labels are written", "experiment", default=None)

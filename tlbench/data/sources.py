@@ -36,7 +36,7 @@ class Split:
     """The rows of one split, not read yet.
 
     Attributes:
-        name: ``train``, ``dev`` or ``dev_<name>``.
+        name: ``train``, ``dev``, ``dev_<name>`` or ``test``.
         key: a digest of what the rows are made of; other rows have another.
         make: yields them, with ``text_a``, ``text_b`` where there are two texts, and ``label``.
     """
@@ -91,6 +91,25 @@ def splits(task: Task) -> dict[str, Split]:
         UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
     """
     source = task.source
+    make_split = _maker(task)
+    origins = {"train": source.train, "dev": source.dev}
+    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
+    return {name: make_split(task, name, origin) for name, origin in origins.items()}
+
+
+def final_split(task: Task) -> Split | None:
+    """Return the split ``test``; None where there is no ``source.test``.
+
+    Raises:
+        UserError: as ``splits`` does.
+    """
+    origin = task.source.test
+    return None if origin is None else _maker(task)(task, "test", origin)
+
+
+def _maker(task: Task) -> Callable[[Task, str, Any], Split]:
+    """Return what makes the splits of a source's format."""
+    source = task.source
     if source.format not in FORMATS:
         raise UserError(
             f"Change source.format of task '{task.name}': '{source.format}' is not one of "
@@ -98,10 +117,7 @@ def splits(task: Task) -> dict[str, Split]:
         )
     if source.format != "generated" and text_count(task) not in (1, 2):
         raise UserError(f"Change source.text of task '{task.name}': name one or two columns.")
-    origins = {"train": source.train, "dev": source.dev}
-    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
-    maker = {"hub": _hub_split, "generated": _generated_split}.get(source.format, _file_split)
-    return {name: maker(task, name, origin) for name, origin in origins.items()}
+    return {"hub": _hub_split, "generated": _generated_split}.get(source.format, _file_split)
 
 
 def _digest(*parts: Any) -> str:
@@ -119,9 +135,19 @@ def _generated_split(task: Task, name: str, origin: Any) -> Split:
             f"Change source.{name} of task '{task.name}': give a number of rows to make, up to "
             f"{generated.MOST_ROWS}, not {origin}."
         )
+    if name == "test":
+        return _generated_test(task, origin)
     arguments = (source.name, name, origin, source.seed)
     key = _digest("generated", generated.VERSION, *arguments)
     return Split(task, name, key, lambda: generated.rows(*arguments))
+
+
+def _generated_test(task: Task, count: int) -> Split:
+    source = task.source
+    dev = {"dev": source.dev} | {f"dev_{name}": rows for name, rows in source.more_dev.items()}
+    arguments = (str(source.name), count, source.seed, dev)
+    key = _digest("generated", generated.VERSION, "test", *arguments)
+    return Split(task, "test", key, lambda: generated.unseen_rows(*arguments))
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -132,8 +158,9 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             raise OSError(None, "it is not a file")
         content = _file_digest(str(file), file.stat().st_mtime_ns)
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        key = "source.test" if name == "test" else "source.path"
         raise UserError(
-            f"Change source.path of task '{task.name}' (for GLUE's files: suite.root): {file} "
+            f"Change {key} of task '{task.name}' (for GLUE's files: suite.root): {file} "
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
     # With the file's content, all that decides which rows are made of it.

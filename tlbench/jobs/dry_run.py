@@ -6,6 +6,7 @@ from datetime import timedelta
 from tlbench.console import say
 from tlbench.plan.estimate import estimated_seconds
 from tlbench.plan.experiment import Experiment
+from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import Schedule, trained_rows
 from tlbench.plan.stage import Stage
@@ -23,6 +24,10 @@ def print_run(experiment: Experiment) -> None:
         rows = trained_rows(stage)
         state = "to train" if stage.key in missing.stages else "reused"
         say(f"  {stage.key}  {stage.title}: {rows:,} rows, {state}")
+    target = tested(stages[-1])
+    if target:
+        state = "scored already" if is_scored(stages[-1]) else "to score"
+        say(f"  {target.test_rows:,} test rows of {target.name}, {state}")
     say_unresolved([experiment])
     say_older([store_of(experiment.config)])
     say_work(missing.stages.values())

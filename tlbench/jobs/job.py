@@ -18,6 +18,7 @@ from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
 from tlbench.jobs.dry_run import print_run
+from tlbench.jobs.final_scores import ensure_scored
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.build import build
 from tlbench.plan.cross_fit import dev_readers
@@ -123,6 +124,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         if alone:
             summary = {"stage": wanted.key}
             return None
+        ensure_scored(store, wanted)
         record = finished_record(experiment, plan, found, execution.trained)
         record.seconds = round(time.time() - began, 2)
         record = with_first_costs(record, folder)
@@ -175,6 +177,9 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
     """
     costs = ("steps", "instances", "steps_reused", "instances_reused", "training_seconds")
     metrics = {f"target/final/{name}": value for name, value in record.metrics.items()}
+    test = record.test or {}
+    on_test = {name: test.get(name) for name in ("score", "majority_score", "collapsed", "rows")}
+    on_test |= test.get("metrics", {})
     found = {
         "outcome": record.outcome,
         "undefined": ", ".join(record.undefined) or None,
@@ -183,6 +188,7 @@ def _summary(record: ResultRecord) -> dict[str, Any]:
         **{f"score_{name}": value for name, value in record.scores_by_selection.items()},
         "majority_score": record.majority_score,
         **metrics,
+        **{f"test/{name}": value for name, value in on_test.items()},
         **{name: getattr(record, name) for name in costs},
     }
     return {name: value for name, value in found.items() if value is not None}

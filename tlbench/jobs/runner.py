@@ -39,13 +39,13 @@ class StageRunner:
     trained: set[str] = field(default_factory=set)
 
     def run(self) -> dict[str, Any]:
-        """Finish the last stage and all weights that ``keep_weights`` asks for.
+        """Finish the last stage and all weights that ``keep_weights`` and test rows ask for.
 
         Returns:
             The last stage's ``stage.json``.
         """
         *before, last = self.last.graph()
-        asked = weights.asked_for([*before, last])
+        asked = weights.wanted([*before, last])
         for stage in before:
             if stage.key in asked:
                 self.ensure(stage, asked[stage.key])

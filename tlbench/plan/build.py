@@ -13,7 +13,7 @@ from tlbench.config.overrides import read_option
 from tlbench.config.schema import Config, Task
 from tlbench.config.search_path import task_file
 from tlbench.config.validation import check_config, checked, parse_config
-from tlbench.data.sources import Split, splits
+from tlbench.data.sources import Split, final_split, splits
 from tlbench.data.subsampling import count_rows
 from tlbench.errors import UserError
 from tlbench.plan import encoder_files
@@ -50,6 +50,7 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
         _definition(name, "subsample_size.per_task")
     config, unresolved = _identified(config)
     target = _subset(config, config.target_task, size.target, "subsample_size.target")
+    target = _with_test(target, config.cache_dir)
     supports = tuple(
         _subset(config, task, size.support, "subsample_size.support", target.count)
         for task in _support_tasks(config)
@@ -156,6 +157,33 @@ def _subset(
         dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
         seed=config.subsample_size.seed,
     )
+
+
+def _with_test(target: TaskSubset, cache_dir: str) -> TaskSubset:
+    """Return the target's rows with those of ``source.test``, if it has any.
+
+    Raises:
+        UserError: naming ``source.test``, if they can't be read or have no labels.
+    """
+    task = target.task
+    try:
+        split = final_split(task)
+        if split is None:
+            return target
+        return replace(target, test_digest=split.key, test_rows=_count_labelled(split, cache_dir))
+    except UserError as error:
+        if "source.test" in str(error):
+            raise
+        raise UserError(
+            f"Change source.test of task '{task.name}' to rows with labels, or to null: {error}"
+        ) from error
+
+
+def _count_labelled(split: Split, cache_dir: str) -> int:
+    # A class can't be -1; of a regression it would pass for a number.
+    if split.key not in _counted and split.load(cache_dir).unique("label") == [-1.0]:
+        raise UserError("all have the label -1, which stands for one that is withheld.")
+    return _row_count(split, cache_dir)
 
 
 _counted: dict[str, int] = {}

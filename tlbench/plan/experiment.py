@@ -103,7 +103,7 @@ class Experiment:
             if stage.run != TrainStage.run:  # which is there, and imports torch
                 imported(stage.run, f"strategy.plan, or run of its stage {stage.title}")
         if self.config.only_stage is None:
-            weights.check_names(final)
+            weights.check_kept(final)
         return stages
 
     def last_of(self, plan: Sequence[Stage]) -> Stage:
@@ -120,7 +120,7 @@ class Experiment:
             raise UserError(
                 f"Change only_stage: '{only}' is not in the plan, which has {', '.join(by_key)}."
             )
-        weights.check_names(by_key[only])
+        weights.check_kept(by_key[only])
         return by_key[only]
 
     def _final_stage(self, name: str) -> Any:

@@ -25,8 +25,8 @@ def is_there(stage: Stage, weights_of: Collection[str] = ()) -> bool:
 class Missing:
     """The stages that any number of plans lack.
 
-    A stage is missing if it is the last of a plan, or ``keep_weights`` asks for weights of it, or a
-    missing stage needs it, and the store has not all that is wanted of it.
+    A stage is missing if it is the last of a plan, or ``keep_weights`` or test rows ask for weights
+    of it, or a missing stage needs it, and the store has not all that is wanted of it.
 
     Attributes:
         stages: by key.
@@ -41,7 +41,7 @@ class Missing:
 
     def add(self, plan: Sequence[Stage]) -> None:
         """Add what a plan lacks."""
-        asked = weights.asked_for(plan)
+        asked = weights.wanted(plan)
         for stage in plan:
             if stage.key in asked or stage is plan[-1]:
                 self._want(stage, asked.get(stage.key, ()))

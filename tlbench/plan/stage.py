@@ -27,6 +27,9 @@ class TaskSubset:
         count: how many training rows are drawn, ``rows["train"]`` for all.
         dev_count: for every dev split how many rows are evaluated.
         seed: of the draw.
+        test_digest: of the rows of ``source.test``; None but for a target that has them. They are
+            apart from the other splits because nothing that is hashed may hold them.
+        test_rows: how many they are.
     """
 
     task: Task
@@ -35,6 +38,8 @@ class TaskSubset:
     count: int
     dev_count: dict[str, int]
     seed: int
+    test_digest: str | None = None
+    test_rows: int = 0
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
-from tlbench.plan.stage import Stage
+from tlbench.plan.final_scores import saved_scores
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.records.record import (
     CONDITIONS,
     FAILED_STAGE_FILE,
@@ -25,6 +26,7 @@ from tlbench.records.record import (
 
 log = logging.getLogger(__name__)
 
+_TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score")
 COSTS = ("steps", "instances", "seconds")
 
 
@@ -81,7 +83,8 @@ def finished_record(
         versions=found["versions"],
         config=asdict(c),
         tasks={subset.name: asdict(subset.task) for subset in subsets},
-        digests={subset.name: dict(subset.digests) for subset in subsets},
+        digests={subset.name: _digests(subset) for subset in subsets},
+        test=_test(final),
     )
 
 
@@ -91,6 +94,18 @@ def _scores_by_selection(selection: str, entry: Mapping[str, Any]) -> dict[str, 
         return {selection: entry["score"]}
     cross_fit = entry.get("cross_fit")  # None of a diverged stage, or of an older version's
     return {"dev": entry["score"], "cross_fit": cross_fit and cross_fit["score"]}
+
+
+def _digests(subset: TaskSubset) -> dict[str, str]:
+    test = {} if subset.test_digest is None else {"test": subset.test_digest}
+    return subset.digests | test
+
+
+def _test(last: Stage) -> dict[str, Any] | None:
+    """Return what a record says of the test rows; None without scores of them."""
+    scores = saved_scores(last) or {}
+    said = {name: scores[name] for name in _TEST if name in scores}
+    return said or None
 
 
 def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +140,13 @@ def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
     )
     # Of the same stages: the folder may be one that the user has named.
     same = same and known.config.get("selection") == record.config["selection"]
-    return known if same else record
+    if not same:
+        return record
+    if known.test == record.test:
+        return known
+    # Other test rows are scored without training anything.
+    names = ("test", "digests", "config", "tasks")
+    return replace(known, **{name: getattr(record, name) for name in names})
 
 
 def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> None:

@@ -41,7 +41,7 @@ def find_predictions(
         file: the record's own.
         selection: the record's, which says what predicts each row.
     """
-    store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    store = store_folder(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
     if store is None or not stage:
         return None
     kept_in = store / stage / "predictions" / f"{target}.parquet"
@@ -56,7 +56,7 @@ def find_predictions(
 
 
 @cache
-def _store(store_dir: str, study: str) -> Path | None:
+def store_folder(store_dir: str, study: str) -> Path | None:
     """Return a study's store: as written, or where that is relative, from a folder above it."""
     places = [Path(), *Path(study).parents]
     return next((p / store_dir for p in places if store_dir and (p / store_dir).is_dir()), None)

@@ -45,6 +45,9 @@ class ResultRecord:
         collapsed: whether a done one predicts the same for all dev rows of the target; None in
             records of before anybody looked, see ``tlbench.records.older``.
         majority_score: the same of always predicting the most frequent label of train.
+        test: of a target with ``source.test``, what its best weights score on those rows, which
+            chose nothing: score, metrics, majority_score, collapsed, rows and their digest; else
+            None, as in older records and where the training has diverged.
         train_rows: by task, the rows trained on (less than drawn under selection=held_out), of all
             stages together: a task that two of them train counts twice.
         steps, instances: trained for this score, in whatever job.
@@ -93,6 +96,7 @@ class ResultRecord:
     config: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    test: dict[str, Any] | None = None
     error: str | None = None
     schema: int = SCHEMA
 

@@ -30,7 +30,7 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
     """Print one result: a table and where its record is, or in a sweep a line with its title."""
     if title:
         say(
-            f"  {title}: {_score(record)} (majority "
+            f"  {title}: {_score(record)}{_on_test(record)} (majority "
             f"{points(record.majority_score)}){', collapsed' if record.collapsed else ''}, "
             f"{record.instances} instances, {record.instances_reused} of them reused"
         )
@@ -49,10 +49,13 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
 def _record_table(record: ResultRecord) -> Table:
     table = Table(title=f"{record.strategy} {record.target_task} seed {record.seed}, in points")
     has_diverged = record.outcome == "diverged"
-    for column in ("score", "majority", *record.metrics, "steps", "instances", "of them reused"):
+    test = [] if record.test is None else [points(record.test["score"])]
+    columns = ["score", *(["test"] if test else []), "majority", *record.metrics]
+    for column in (*columns, "steps", "instances", "of them reused"):
         table.add_column(column, justify="right")
     table.add_row(
         _score(record),
+        *test,
         points(record.majority_score),
         *("-" if has_diverged else points(value) for value in record.metrics.values()),
         str(record.steps),
@@ -60,6 +63,10 @@ def _record_table(record: ResultRecord) -> Table:
         str(record.instances_reused),
     )
     return table
+
+
+def _on_test(record: ResultRecord) -> str:
+    return "" if record.test is None else f", test {points(record.test['score'])}"
 
 
 def _score(record: ResultRecord) -> str:
@@ -74,7 +81,8 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     results that agree in it are compared; so has the method, where several are compared. An
     experiment that has diverged, or whose score is not defined, is in no mean but in the column
     ``no score``; one that has collapsed is in the means, and in the column ``collapsed``. Both
-    columns are shown only if a record needs them.
+    columns are shown only if a record needs them, and so is ``test``: the mean over the seeds that
+    have been scored on test rows.
     """
     trained = [with_later_keys(record) for record in records if record.outcome != "failed"]
     varied = varying(trained)
@@ -88,13 +96,17 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     methods = ["method"] if has_methods else []
     for name in ("target", "strategy", *methods, "support", *varied):
         table.add_column(re.sub(r"([._])", r"\1\n", name), overflow="fold")
-    for name in ("seeds", "score", f"gain over {BASELINE}", "majority", "instances", *counts):
+    test = ["test"] if any(record.test for record in trained) else []
+    last = (f"gain over {BASELINE}", "majority", "instances", *counts)
+    for name in ("seeds", "score", *test, *last):
         table.add_column(name, justify="right")
     for setting in sorted(settings, key=place):
         counted = [count(settings[setting].values()) for count in counts.values()]
         method = [setting.method] if has_methods else []
         about = (setting.target, setting.strategy, *method, setting.support, *setting.values)
-        table.add_row(*about, *_numbers(setting, settings), *counted)
+        seeds, score, *numbers = _numbers(setting, settings)
+        on_test = [_test(settings[setting].values())] if test else []
+        table.add_row(*about, seeds, score, *on_test, *numbers, *counted)
     return table
 
 
@@ -117,6 +129,11 @@ def _numbers(setting: Setting, settings: Settings) -> Iterator[str]:
     yield NONE if setting.strategy == BASELINE or baseline is None else _gain(scores, baseline)
     yield points(next((r.majority_score for r in records if r.majority_score is not None), None))
     yield str(records[0].instances)
+
+
+def _test(records: Iterable[ResultRecord]) -> str:
+    scores = [r.test["score"] for r in records if r.test and r.test["score"] is not None]
+    return _spread(scores) if scores else NONE
 
 
 def _without_score(records: Iterable[ResultRecord]) -> str:

@@ -19,9 +19,13 @@ _KEY = f"[0-9a-f]{{{KEY_LENGTH}}}"  # a folder of any other name is not a stage'
 def with_checksums(key: str, manifest: Manifest, work: Path) -> Manifest:
     """Return a stage's manifest with its key and the checksums of all files in ``work``."""
     # All of them, whoever wrote them: a stage's folder holds nothing that is not verified.
-    files = sorted(path for path in work.rglob("*") if path.is_file())
-    checksums = {path.relative_to(work).as_posix(): checksum(path) for path in files}
-    return {"schema": _SCHEMA, "key": key, **manifest, "files": checksums}
+    return {"schema": _SCHEMA, "key": key, **manifest, "files": checksums_below(work)}
+
+
+def checksums_below(folder: Path) -> dict[str, str]:
+    """Return the checksums of all files below a folder, by their names in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): checksum(path) for path in files}
 
 
 def read_manifest(folder: Path, key: str) -> Manifest | None:

@@ -21,6 +21,7 @@ from tlbench.errors import UserError
 from tlbench.store import claims
 from tlbench.store.claims import Claim
 from tlbench.store.disk import probe_writing
+from tlbench.store.final_scores import move_scores
 from tlbench.store.integrity import set_aside, write_sealed
 from tlbench.store.manifest import (
     MANIFEST,
@@ -192,6 +193,8 @@ class Store:
         if target.exists():  # it is sound, without all that this copy has
             target.rename(replaced)
         work.rename(target)
+        then, now = (present or {}).get("files", {}), manifest["files"]
+        move_scores(replaced, target, {name for name in now if now[name] == then.get(name)})
         shutil.rmtree(replaced, ignore_errors=True)
         return manifest
 

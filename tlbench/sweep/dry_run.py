@@ -2,6 +2,7 @@
 
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_older, say_unresolved, say_work
+from tlbench.plan.final_scores import is_scored
 from tlbench.store.store import store_of
 from tlbench.sweep.plan import Plan
 
@@ -24,6 +25,9 @@ def print_plan(plan: Plan) -> None:
         f"{len(stages)} stages: {len(stages) - len(missing)} reused, {len(missing)} to train"
         + (f" in {len(plan.waves)} waves of {waves}" if waves else "")
     )
+    unscored = [one for one in plan.todo if one.stages and not is_scored(one.stages[-1])]
+    if unscored:
+        say(f"{len(unscored)} experiments to score on their test rows")
     experiments = [one.experiment for one in plan.experiments if one.experiment]
     say_unresolved(experiments)
     stores = {e.config.store_dir: store_of(e.config) for e in experiments}

@@ -12,6 +12,7 @@ from tlbench.errors import UserError
 from tlbench.plan import weights
 from tlbench.plan.build import from_config, impossible
 from tlbench.plan.experiment import Experiment, title_of
+from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.missing import Missing, is_there
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
@@ -42,14 +43,19 @@ class PlannedExperiment:
 
     @property
     def is_done(self) -> bool:
-        """Whether its record is there, one of the stages that it has today, and the weights are
-        that ``keep_weights`` asks for.
+        """Whether its record is there, one of the stages and test rows that it has today, and the
+        weights are that ``keep_weights`` asks for.
         """
         record = None if self.error else find_record(self.folder / RECORD_FILE)
         if record is None or record.status == "failed":
             return False
         if record.stage_keys != [stage.key for stage in self.stages]:
             return False
+        target = tested(self.stages[-1])
+        if target and record.status == "done":
+            test = record.test or {}
+            if test.get("digest") != target.test_digest:
+                return False
         asked = weights.asked_for(self.stages)
         return all(is_there(s, asked[s.key]) for s in self.stages if s.key in asked)
 
@@ -58,14 +64,24 @@ class PlannedExperiment:
 class SweepJob:
     """A process that trains one stage: the experiment that ends with it, or the stage alone.
 
+    An experiment's process also scores its test rows, or does that alone.
+
     Attributes:
         weights_of: the tasks whose best weights of this stage are wanted.
+        end: the last stage of the experiment, if it is the experiment's process.
     """
 
     stage: Stage
     overrides: Sequence[str]
     folder: Path
     weights_of: Tasks
+    end: Stage | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the store has the stage, with the weights and scores that are wanted of it."""
+        is_scored_too = self.end is None or is_scored(self.end)
+        return is_scored_too and is_there(self.stage, self.weights_of)
 
     @property
     def rows(self) -> int:
@@ -85,6 +101,8 @@ class Plan:
         impossible: how many combinations, by the reason.
         reused: experiments whose record is there already.
         waves: jobs that can run beside each other, in the order in which the waves must run.
+        scorings: jobs that score the test rows of experiments whose last stage no job of their own
+            trains; after the waves.
     """
 
     combinations: int = 0
@@ -93,6 +111,7 @@ class Plan:
     experiments: list[PlannedExperiment] = field(default_factory=list)
     reused: list[PlannedExperiment] = field(default_factory=list)
     waves: list[list[SweepJob]] = field(default_factory=list)
+    scorings: list[SweepJob] = field(default_factory=list)
 
     @property
     def todo(self) -> list[PlannedExperiment]:
@@ -134,6 +153,7 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
         raise UserError(next(iter(plan.impossible)))
     plan.reused = [planned for planned in plan.experiments if planned.is_done]
     plan.waves = _waves(plan.todo, folder)
+    plan.scorings = _scorings(plan)
     return plan
 
 
@@ -173,6 +193,22 @@ def _waves(todo: Sequence[PlannedExperiment], folder: Path) -> list[list[SweepJo
     return [waves[number] for number in sorted(waves)]
 
 
+def _scorings(plan: Plan) -> list[SweepJob]:
+    """Jobs for experiments to score that train nothing of their own."""
+    in_waves = {job.folder for job in plan.jobs}
+    jobs = []
+    for planned in plan.todo:
+        if planned.stages and planned.folder not in in_waves and not is_scored(planned.stages[-1]):
+            last = planned.stages[-1]
+            overrides = (*planned.overrides, _told_identity(last))
+            jobs.append(SweepJob(last, overrides, planned.folder, Tasks(), last))
+    return jobs
+
+
+def _told_identity(stage: Stage) -> str:
+    return f"++encoder.identity='{stage.config.encoder.identity}'"  # found out once, here
+
+
 def _job(
     stage: Stage,
     weights_of: Tasks,
@@ -182,7 +218,7 @@ def _job(
 ) -> SweepJob:
     """The experiment that ends with a stage trains it, else a job that trains the stage alone."""
     first = end or user
-    told = [f"++encoder.identity='{stage.config.encoder.identity}'"]  # found out once, here
+    told = [_told_identity(stage)]
     keeps = weights.kept(first.stages, stage)[stage.key]
     # A list of the user's is about the last stage of an experiment, and not about this one.
     alone_by_list = end is None and not isinstance(first.config.keep_weights, str)
@@ -191,4 +227,5 @@ def _job(
     if end is None:
         told.append(f"only_stage='{stage.key}'")
     job_folder = end.folder if end else sweep / stage_folder(stage.key)
-    return SweepJob(stage, (*first.overrides, *told), job_folder, weights_of)
+    last = end.stages[-1] if end else None
+    return SweepJob(stage, (*first.overrides, *told), job_folder, weights_of, last)

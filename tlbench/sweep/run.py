@@ -10,8 +10,9 @@ from rich.table import Table
 from tlbench.console import console, say
 from tlbench.errors import UserError
 from tlbench.jobs import signals
+from tlbench.plan.final_scores import is_scored
 from tlbench.plan.missing import find, is_there
-from tlbench.records.build import finished_record, write_failure
+from tlbench.records.build import finished_record, with_first_costs, write_failure
 from tlbench.records.record import (
     FAILED_STAGE_FILE,
     RECORD_FILE,
@@ -71,6 +72,11 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
         failures |= _run_wave(ready, launch)
         _write_records(plan.todo)
+    scorings = [job for job in plan.scorings if _is_trained(job) and not job.is_finished]
+    if scorings:
+        log.info("Test rows of %d experiments", len(scorings))
+        failures |= _run_wave(scorings, launch)
+        _write_records(plan.todo)
     outcome = Outcome(reused=plan.reused)
     for planned in plan.todo:
         if planned.is_done:
@@ -89,13 +95,13 @@ def _run_wave(jobs: Sequence[SweepJob], launch: Launch) -> dict[str, Failure]:
     left, broke = list(jobs), ""
     for _ in range(2):
         broke = _launch(left, launch)
-        left = [job for job in left if not _is_trained(job) and _said(job) is None]
+        left = [job for job in left if not job.is_finished and _said(job) is None]
         if not (broke and left):
             break
         log.warning("The launcher failed (%s); %d jobs are launched again.", broke, len(left))
     lost = f"it left no record ({broke or 'it was killed, or never ran'})"
     return {
-        job.stage.key: Failure(_said(job) or lost, job.log) for job in jobs if not _is_trained(job)
+        job.stage.key: Failure(_said(job) or lost, job.log) for job in jobs if not job.is_finished
     }
 
 
@@ -138,13 +144,14 @@ def _can_start(job: SweepJob) -> bool:
 
 
 def _write_records(todo: Sequence[PlannedExperiment]) -> None:
-    """Record every experiment whose last stage is in the store, unless its job did."""
+    """Record every experiment that is finished in the store, unless its job did."""
     for planned in todo:
         if planned.experiment is None or planned.is_done:
             continue
         found = find(planned.stages[-1])
-        if found:
-            finished_record(planned.experiment, planned.stages, found).write(planned.folder)
+        if found and is_scored(planned.stages[-1]):
+            record = finished_record(planned.experiment, planned.stages, found)
+            with_first_costs(record, planned.folder).write(planned.folder)
 
 
 def _failure(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:

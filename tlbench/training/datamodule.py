@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from datasets import Dataset
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -17,7 +18,7 @@ from tlbench.data.collation import (
     by_length,
 )
 from tlbench.data.length_grouping import group_by_length
-from tlbench.data.sources import splits
+from tlbench.data.sources import Split, splits
 from tlbench.data.subsampling import draw, hold_out
 from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
@@ -64,18 +65,15 @@ class MultiTaskDataModule(LightningDataModule):
         if self.train:
             return
         for subset in self.stage.subsets:
-            train, *evaluated = self._splits_of(subset)
+            train, *evaluated = self.splits_of(subset)
             self.train.append(train)
             self.evaluated += evaluated
         self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
 
-    def _splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
+    def splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
+        """Yield what a task trains on, then what is evaluated of it."""
         seed = subset.seed
-        length, cache_dir = self.config.encoder.max_length, self.config.cache_dir
-        tokens = {
-            name: tokenise(split.load(cache_dir, verify=True), self.tokenizer, length, cache_dir)
-            for name, split in splits(subset.task).items()
-        }
+        tokens = {name: self.tokens(split) for name, split in splits(subset.task).items()}
         drawn = draw(subset.count, subset.rows["train"], seed)
         held_out = self.config.selection == "held_out"
         train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
@@ -85,6 +83,12 @@ class MultiTaskDataModule(LightningDataModule):
         for name, count in subset.dev_count.items():
             used = np.sort(draw(count, subset.rows[name], seed))
             yield TokenizedSplit(subset.task, name, tokens[name], used)
+
+    def tokens(self, split: Split) -> Dataset:
+        """Return all rows of a split tokenised, from the cache the second time."""
+        cache_dir = self.config.cache_dir
+        rows = split.load(cache_dir, verify=True)
+        return tokenise(rows, self.tokenizer, self.config.encoder.max_length, cache_dir)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         self.before_batches()

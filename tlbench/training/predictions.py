@@ -1,5 +1,6 @@
 """What a trained stage leaves of each task: its entry in ``stage.json``, and its predictions."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,16 @@ def _cross_fit_entry(
     }
 
 
-def write_predictions(folder: Path, task: Task, best: BestPerTask) -> None:
+def write_predictions(
+    folder: Path, task: Task, splits: Mapping[str, Evaluation], fit: CrossFit | None = None
+) -> None:
     """Write one Parquet file for the task, each row of its splits at the best evaluation.
 
     Its columns are split, row, label, prediction and the logits of the best evaluation; with a
     cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``.
     """
     tables = []
-    fits = best.cross_fits
-    for name, e in best.best[task.name].splits.items():
+    for name, e in splits.items():
         outputs = {f"logit_{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
         columns = {
             "split": [name] * len(e.ids),
@@ -87,8 +89,8 @@ def write_predictions(folder: Path, task: Task, best: BestPerTask) -> None:
             "label": e.labels.double().numpy(),
             "prediction": kind_of(task).predict(e.logits).double().numpy(),
         }
-        if fits is not None:
-            columns |= _cross_fit_columns(task, fits[task.name], name, len(e.ids))
+        if fit is not None:
+            columns |= _cross_fit_columns(task, fit, name, len(e.ids))
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ A stage that was interrupted and has left a checkpoint in the folder goes on fro
 import logging
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     for left in run.folder.glob(f"{Path(CHECKPOINT).stem}.*"):  # a half-written one is no result
         left.unlink()
     for task in module.model.tasks:
-        predictions.write_predictions(run.folder, task, best)
+        fit = None if best.cross_fits is None else best.cross_fits[task.name]
+        predictions.write_predictions(run.folder, task, best.best[task.name].splits, fit)
     return {
         "tasks": {
             task.name: predictions.task_entry(data, task, best) for task in module.model.tasks
@@ -146,7 +148,7 @@ def _train(
     held = [WhileHeld(run.claim)] if run.claim else []
     conditions = Conditions(config)
     callbacks = [*held, best, last, conditions]
-    trainer = _trainer(run.stage, schedule.steps, devices, loggers, callbacks)
+    trainer = make_trainer(run.stage, schedule.steps, devices, loggers, callbacks)
     data.before_batches = partial(last_checkpoint.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
     return trainer, module, best, conditions
@@ -180,6 +182,13 @@ def _fit(
     data: MultiTaskDataModule,
     checkpoint: Path | None,
 ) -> None:
+    with without_notes():
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Keep Lightning's notes on what is meant as it is off the screen."""
     with warnings.catch_warnings():
         for message in (
             ".*does not have many workers.*",  # num_workers is the user's choice
@@ -190,16 +199,25 @@ def _fit(
             ".*sync_dist=True.*",  # every rank has evaluated all rows
         ):
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        yield
 
 
-def _trainer(
+def make_trainer(
     stage: Stage,
     total: int,
     devices: int,
     loggers: Sequence[Logger] | None,
     callbacks: list[pl.Callback],
 ) -> pl.Trainer:
+    """Return Lightning's trainer as a stage's config has it.
+
+    Args:
+        stage: that is trained, or scored.
+        total: optimizer steps.
+        devices: how many ranks there are.
+        loggers: of Lightning's.
+        callbacks: ours.
+    """
     t = stage.config.trainer
     bar = wants_progress_bars(t.progress_bar)
     callbacks = [*callbacks, *([TQDMProgressBar()] if bar else [])]

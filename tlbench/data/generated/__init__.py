@@ -1,13 +1,16 @@
 """A GLUE-shaped suite made from a seed: nine tasks over one small grammar and lexicon."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from random import Random
 from typing import Any
 
 from tlbench.data.generated import tasks
+from tlbench.errors import UserError
 
 VERSION = 1  # raise when rows change: it is part of every generated split's digest
+_TRIES = 100  # rows made for each test row, of which all may be dev rows
 MOST_ROWS = 10**6  # of a split, half an hour's work: more is a typing error that fills the disk
 
 TEXTS = {
@@ -45,3 +48,29 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
         if in_dev == (split != "train"):
             yielded += 1
             yield {"text_a": text_a, **({"text_b": text_b} if text_b else {}), "label": label}
+
+
+def unseen_rows(
+    task: str, count: int, seed: int, dev: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Yield ``count`` rows like those of dev, with texts that no dev split has, nor train.
+
+    Args:
+        task, count, seed: as ``rows`` has them.
+        dev: by name, how many rows the dev splits have.
+
+    Raises:
+        UserError: if there are not so many.
+    """
+    in_dev = {_texts(row) for name, n in dev.items() for row in rows(task, name, n, seed)}
+    candidates = rows(task, "test", count * _TRIES, seed)
+    unseen = list(islice((row for row in candidates if _texts(row) not in in_dev), count))
+    if len(unseen) < count:
+        raise UserError(
+            f"the generated suite has {len(unseen)} rows, not {count}, that are in no dev split."
+        )
+    yield from unseen
+
+
+def _texts(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["text_a"], row.get("text_b")

@@ -1,0 +1,48 @@
+"""Reads the predictions of test rows that were saved with the scores of final weights."""
+
+import os
+from collections.abc import Hashable
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tlbench.records.predictions import Saved, store_folder
+from tlbench.store.final_scores import scores_folder
+
+
+def final_predictions(table: pd.DataFrame) -> dict[Hashable, Saved | None]:
+    """Return by record its predictions of test rows; None where there are none, or they are gone.
+
+    Args:
+        table: of ``tlbench.analysis.collect``.
+    """
+    columns = table[["target", "stages", "store", "file", "test_digest"]]
+    return {index: _read(*texts) for index, *texts in columns.itertuples()}
+
+
+def _read(target: str, stages: str, store_dir: str, file: str, digest: str) -> Saved | None:
+    """Return a record's predictions.
+
+    Args:
+        target: the task.
+        stages: the keys of the record's stages, of which the last predicts.
+        store_dir: the store, as the record's config has it.
+        file: the record's own.
+        digest: of the test rows; empty for none.
+    """
+    store = store_folder(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    if not (digest and stages) or store is None:
+        return None
+    scored = scores_folder(store / stages.split()[-1], target, digest)
+    names = ["row", "label", "prediction"]
+    try:
+        kept = pq.read_table(
+            scored / "predictions" / f"{target}.parquet",
+            columns=names,
+            page_checksum_verification=True,
+        )
+    except (OSError, pa.ArrowInvalid):
+        return None  # removed with its stage, or damaged
+    frame = kept.to_pandas().sort_values("row")
+    return Saved(*(frame[name].to_numpy(float) for name in names))

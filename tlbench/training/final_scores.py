@@ -1,0 +1,117 @@
+"""Scores a stage's best weights on the target's test rows, as an evaluation of training would."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from tlbench.data.collation import TokenizedSplit
+from tlbench.data.sources import final_split
+from tlbench.errors import UserError
+from tlbench.models.encoder import load_encoder
+from tlbench.models.features import Kernels
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.plan import encoder_files
+from tlbench.plan.stage import TaskSubset
+from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks import scores
+from tlbench.training import ddp
+from tlbench.training.conditions import using_threads
+from tlbench.training.context import StageContext
+from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.held import WhileHeld
+from tlbench.training.module import Evaluation, MultiTaskModule
+from tlbench.training.predictions import write_predictions
+from tlbench.training.train import choose_kernels, is_compiled, make_trainer, without_notes
+
+
+class TargetData(MultiTaskDataModule):
+    """The target's train rows, which tell the majority, and its test rows, which are evaluated.
+
+    Args:
+        target: with a test split.
+    """
+
+    def __init__(self, stage: TrainStage, target: TaskSubset) -> None:
+        super().__init__(stage)
+        self.target = target
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.train:
+            return
+        task = self.target.task
+        split = final_split(task)
+        if split is None or split.key != self.target.test_digest:
+            raise UserError(
+                f"Give the same command again: source.test of task '{task.name}' has changed since "
+                "this one began."
+            )
+        train, *_ = self.splits_of(self.target)
+        tokens = self.tokens(split)
+        self.train = [train]
+        self.evaluated = [TokenizedSplit(task, split.name, tokens, np.arange(len(tokens)))]
+
+
+def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str, Any]:
+    """Score weights on test rows; write the predictions into the context's folder.
+
+    Args:
+        run: of the finished stage.
+        target: with a test split.
+        weights: the folder of its best weights in the stage.
+
+    Returns:
+        What ``scores.json`` holds beside checksums.
+
+    Raises:
+        UserError: if the devices that are asked for are not there, or the rows have changed.
+    """
+    config = run.stage.config
+    encoder_files.check_unchanged(config.encoder)
+    devices = ddp.count_devices(config.trainer)
+    kernels = choose_kernels(config)
+    evaluate = partial(_evaluate, run, target, weights, kernels, devices)
+    _data(run, target).setup()  # before there are other ranks, which then find the rows tokenised
+    with ddp.others(devices, evaluate):
+        data, evaluation = evaluate()
+    task = target.task
+    write_predictions(run.folder, task, {"test": evaluation})
+    (train,) = data.train
+    train_labels = torch.from_numpy(train.labels[train.used])
+    return {
+        "task": task.name,
+        "digest": target.test_digest,
+        "rows": len(evaluation.ids),
+        "score": evaluation.found["score"],
+        "metrics": {name: v for name, v in evaluation.found.items() if name != "score"},
+        "majority_score": scores.majority_score(task, train_labels, evaluation.labels),
+        "collapsed": scores.collapsed(task, evaluation.logits),
+    }
+
+
+def _data(run: StageContext, target: TaskSubset) -> TargetData:
+    assert isinstance(run.stage, TrainStage)
+    return TargetData(run.stage, target)
+
+
+def _evaluate(
+    run: StageContext, target: TaskSubset, weights: Path, kernels: Kernels, devices: int
+) -> tuple[TargetData, Evaluation]:
+    """Evaluate the test rows, as one of the ranks; return them and what was found."""
+    config, data = run.stage.config, _data(run, target)
+    data.setup()
+    model = MultiTaskModel(load_encoder(config.encoder, weights), [target.task], config.heads)
+    model.use(kernels)
+    model.load_head(target.task, weights / "heads.safetensors")
+    if is_compiled(config.trainer, steps=0):
+        model.encoder.compile()
+    module = MultiTaskModule(model, config, data.evaluated, run.role, 1, frozenset())
+    held: list[pl.Callback] = [WhileHeld(run.claim)] if run.claim else []
+    trainer = make_trainer(run.stage, 1, devices, None, held)
+    with using_threads(config.trainer.threads), without_notes():
+        trainer.validate(module, datamodule=data, verbose=False)
+    (evaluation,) = module.evaluations
+    return data, evaluation
