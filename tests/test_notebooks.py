@@ -11,7 +11,6 @@ from nbclient import NotebookClient
 
 from tests.support.planted import grid, heuristic_holds, write
 from tlbench.analysis import Analysis, analyse_study, collect
-from tlbench.analysis.verdicts import EVIDENCE
 from tlbench.cli.report import main
 
 pytestmark = pytest.mark.slow
@@ -126,7 +125,9 @@ def test_the_readme_says_what_the_published_records_say() -> None:
     rules = analysis.rules.set_index("rule")
     heuristic, constant = rules.loc["size heuristic"], rules.loc["always STILTs"]
     pairs, student = len(analysis.comparisons), analysis.tests.set_index("test").loc["student"]
+    welch = analysis.tests.set_index("test").loc["welch"]
     low, high = 100 * heuristic.applicable_low, 100 * heuristic.applicable_high
+    tasks = 100 * heuristic.applicable_low_tasks, 100 * heuristic.applicable_high_tasks
     readme = " ".join((FOLDER.parent / "README.md").read_text("utf-8").split())
     for words in (
         f"{mean['MTL-ALL']:.1f} points on average beside {mean['single']:.1f} for the target alone",
@@ -134,7 +135,8 @@ def test_the_readme_says_what_the_published_records_say() -> None:
         f"right in {heuristic.applicable_right:.0f} of the {student.p:.0f} that differ at p < 0.1",
         f'"always STILTs" is right in {constant.applicable_right:.0f}',
         f"{low:.0f} to {high:.0f}%",
-        f"{student.holm:.0f} pairs survive Holm's correction",
+        f"{welch.holm:.0f} pairs survive Holm's correction of Welch's test",
+        f"{tasks[0]:.0f} to {tasks[1]:.0f}% over targets and supports",
     ):
         assert words in readme
     mixing = published("mixing").rules.set_index("rule")
@@ -152,6 +154,9 @@ def test_the_readme_says_what_the_published_records_say() -> None:
     sizes = published("sizes")
     of_sizes = sizes.rules.set_index("rule").loc["size heuristic"]
     assert f"right in {of_sizes.all_right:.0f} of {len(sizes.comparisons)} combinations" in readme
-    assert sizes.tests.holm.sum() == 0
-    evidence = [a.target for a in analysis.advice if a.verdict == EVIDENCE]
-    assert f"evidence for {' and '.join(map(str.upper, evidence))} alone" in readme
+    assert sizes.tests.holm.sum() == 0  # of Welch's and the paired test
+    assert {one.verdict.proved for one in analysis.advice} == {"untested"}
+    (rte,) = (one.verdict.best for one in analysis.advice if one.target == "rte")
+    assert rte is not None
+    assert f"{100 * rte.gain:+.1f} points" in readme
+    assert f"{100 * rte.low:.1f} to {100 * rte.high:+.1f} over seeds alone" in readme

@@ -71,7 +71,7 @@ def test_single_as_the_best_guess(table: Table) -> None:
     for one in verdict(frame):
         advice = Advice(one, labels_of(frame))
         assert advice.do == "single"
-        assert "none of 3 others is expected to be higher" in advice.sentences[0]
+        assert "points, the most to expect of 4 candidates" in advice.sentences[0]
     truth = Truth("", np.array([0.0] + [-0.2] * 11), lambda _: np.ones(12))
     rows, predictions = study(truth, 1000, 5, np.random.default_rng(0))
     (one,) = verdict(rows, predictions)

@@ -86,10 +86,10 @@ class Advice:
         best, verdict = self.verdict.best, self.verdict
         if best is None:
             return ""
+        count = len(verdict.candidates)
         if best.strategy == BASELINE or np.isnan(best.gain):
-            others = len(verdict.candidates) - 1
-            return f"{points(best.score)} points; none of {others} others is expected to be higher."
-        many = f" (best of {len(verdict.candidates) - 1})" if len(verdict.candidates) > 2 else ""
+            return f"{points(best.score)} points, the most to expect of {count} candidates."
+        many = f" (best of {count - 1})" if count > 2 else ""
         text = f"{_gain(best.gain)} points over {self.single}{many}"
         if not np.isnan(best.shrunk):
             text += f", of which {_gain(best.shrunk)} can be expected"
