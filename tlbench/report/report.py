@@ -7,7 +7,7 @@ from pathlib import Path
 from tlbench.analysis.collect import Records
 from tlbench.analysis.study import Analysis
 from tlbench.report.figures import make_figures
-from tlbench.report.format import Table
+from tlbench.report.format import Table, without_formulas
 from tlbench.report.page import Part, Picture, render
 from tlbench.report.style import file_name, write
 from tlbench.report.tables import tables
@@ -32,7 +32,7 @@ def write_report(study: Records, analyses: Sequence[Analysis], folder: Path) -> 
     """Write the report of a study's analyses into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     study.table.to_parquet(folder / "records.parquet", index=False)
-    study.table.to_csv(folder / "records.csv", index=False)
+    without_formulas(study.table).to_csv(folder / "records.csv", index=False)
     parts: list[Part] = []
     report = Report(folder, {}, {})
     for analysis in analyses:
