@@ -98,7 +98,7 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> Saved | None:
         store_dir: the store, as the record's config has it.
         file: the record's own.
     """
-    store = _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    store = store_folder(store_dir, file)
     if store is None or not stages:
         return None
     kept_in = store / stages.split()[-1] / "predictions" / f"{target}.parquet"
@@ -109,6 +109,11 @@ def _read(target: str, stages: str, store_dir: str, file: str) -> Saved | None:
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
     return Saved(*(frame[name].to_numpy(float) for name in ("row", "label", "prediction")))
+
+
+def store_folder(store_dir: str, file: str) -> Path | None:
+    """Return the store of a record: of its config's ``store_dir`` and its file; None if gone."""
+    return _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
 
 
 @cache
