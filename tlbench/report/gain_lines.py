@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.verdicts import Candidate
-from tlbench.records.definitions import BASELINE
+from tlbench.records.definitions import ALL, BASELINE, NONE
 from tlbench.report import hover
 from tlbench.report.strip import in_words
 from tlbench.report.style import COLOURS, MARKS, STYLE
@@ -86,13 +86,13 @@ def _panel(
     axes: Axes, advices: list[Advice], lines: list[Line], is_gain: bool, by_support: bool
 ) -> None:
     for number, line in enumerate(lines):
-        points = sorted(
+        points = [
             _Point(one.support_rows if by_support else advice.target_rows, one, advice)
             for advice in advices
             for one in advice.verdict.candidates
             if _line_of(one) == line and one.seeds
-        )
-        _line(axes, points, number, is_gain)
+        ]
+        _line(axes, sorted(points, key=lambda point: point.rows), number, is_gain)
     if is_gain:
         axes.axhline(0, color="black", lw=0.8, zorder=1)
     first = advices[0]
@@ -107,7 +107,8 @@ def _line(axes: Axes, points: list[_Point], number: int, is_gain: bool) -> None:
         return
     first = points[0]
     label = first.advice.labels.candidate(first.one.strategy, first.one.method)
-    name = f"{label} with {first.one.support}" if first.one.support_rows else label
+    is_named = first.one.support not in (NONE, ALL)
+    name = f"{label} with {first.one.support}" if is_named else label
     colour, mark = COLOURS[number], MARKS[number]
     rows = np.array([point.rows for point in points])
     values = np.array([100 * (p.one.gain if is_gain else p.one.score) for p in points])
