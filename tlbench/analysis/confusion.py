@@ -23,7 +23,7 @@ class Confusion:
         shares: of the rows of a class, those predicted to be each, (true, predicted); NaN for a
             class without a row.
         precision, recall, f1: (classes,); precision is 0 for a class that is never predicted, as
-            in scikit-learn, recall NaN for one without a row.
+            in scikit-learn; recall and F1 are NaN for one without a row.
         seeds: how many runs.
     """
 
@@ -87,7 +87,7 @@ def _confusion(
             shares=(counts / true[:, :, None]).mean(axis=0),
             precision=np.where(predicted > 0, hits / predicted, 0.0).mean(axis=0),
             recall=(hits / true).mean(axis=0),
-            f1=(2 * hits / (predicted + true)).mean(axis=0),
+            f1=np.where(true > 0, 2 * hits / (predicted + true), np.nan).mean(axis=0),
             seeds=len(counts),
         )
 

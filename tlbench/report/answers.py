@@ -84,7 +84,10 @@ class Answer:
             return None
         table = advice_table(self.advices)
         columns = [column for column in table.columns if column.key in _OF_SIZES]
-        return Table(table.name, table.title, "", columns, table.frame)
+        verdicts = [advice.verdict for advice in self.advices]
+        counts = [f"{len(one.may_be_best)} of {len(one.candidates)}" for one in verdicts]
+        frame = table.frame.assign(may_be_best=counts)
+        return Table(table.name, f"{self.first.target} by size", "", columns, frame)
 
     def _of_size(self, advice: Advice, text: str) -> str:
         return f"{advice.target_rows:,} rows: {text}" if len(self.advices) > 1 else text

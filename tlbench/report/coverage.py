@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tlbench.analysis.advice import Advice
 from tlbench.analysis.collect import done
 from tlbench.analysis.protocol import Protocols
 from tlbench.analysis.study import Analysis
@@ -28,40 +29,37 @@ def coverage(analysis: Analysis, protocols: Protocols) -> list[str]:
 
 
 def _seeds_and_rows(analysis: Analysis) -> list[str]:
-    of_target = {
-        f"{advice.target} ({advice.target_rows:,} rows)": [
-            one for one in advice.verdict.candidates if np.isfinite(one.low)
-        ]
+    every = [
+        (advice, one)
         for advice in analysis.advice
-    }
-    every = [one for those in of_target.values() for one in those]
-    with_rows = [one for one in every if one.has_rows]
+        for one in advice.verdict.candidates
+        if np.isfinite(one.low)
+    ]
     if not every:
         return ["There are no intervals: they take two seeds or more of a candidate and of single."]
-    sentences = []
-    if with_rows:
-        ratios = {
-            name: float(np.median([_wider(one) for one in those if one.has_rows]))
-            for name, those in of_target.items()
-            if any(one.has_rows for one in those)
-        }
-        median = float(np.median([_wider(one) for one in with_rows]))
-        most = max(ratios, key=lambda name: ratios[name])
-        alone = float(np.median([one.seeds_half for one in with_rows]))
-        both = float(np.median([_half(one) for one in with_rows]))
-        sentences.append(
-            f"Intervals hold for other seeds and other dev rows. In the median of "
-            f"{len(with_rows)} gains rows widen them {median:.2f} times, from ±{points(alone)} "
-            f"points over seeds alone to ±{points(both)}; most for {most}, {ratios[most]:.2f} "
-            f"times."
-        )
+    with_rows = [(advice, one) for advice, one in every if one.has_rows]
+    sentences = _widths(with_rows) if with_rows else []
     without = len(every) - len(with_rows)
     if without:
         sentences.append(
             f"{without} of {len(every)} intervals hold for other seeds alone, not for other dev "
-            f"rows, as predictions of their runs are not saved: with those they would be wider."
+            f"rows, as predictions of their runs are not saved: for other rows gains vary more."
         )
     return sentences
+
+
+def _widths(with_rows: list[tuple[Advice, Candidate]]) -> list[str]:
+    """Return how much wider rows make an interval, of the median gain and both extremes."""
+    ordered = sorted(with_rows, key=lambda pair: _wider(pair[1]))
+    advice, median = ordered[len(ordered) // 2]
+    least, most = _wider(ordered[0][1]), _wider(ordered[-1][1])
+    return [
+        "Intervals hold for other seeds and for other dev rows.",
+        f"Over seeds alone the gain of {advice.name(median)} for {advice.target} would be known "
+        f"to ±{points(median.seeds_half)} points, over both it is to ±{points(_half(median))}, "
+        f"{_wider(median):.2f} times that, which is the median; over all {len(ordered)} gains "
+        f"it is {least:.2f} to {most:.2f} times, most for {ordered[-1][0].target}.",
+    ]
 
 
 def _wider(one: Candidate) -> float:

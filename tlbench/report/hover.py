@@ -1,7 +1,7 @@
 """Gives parts of a figure their numbers: on hover, on tap and to a screen reader, by SVG alone.
 
-A browser shows the ``<title>`` of what a mouse is over. A tap or the tab key focuses a part; then
-the page's style shows its text in lines that every such figure has below.
+A browser shows the ``<title>`` of what a mouse is over, also in the figure's own file. On the page
+a tap or the tab key focuses a part; then the style shows its text in lines below the figure.
 """
 
 import re
@@ -12,6 +12,7 @@ from markupsafe import escape
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+_HINT = "Hover or tap for numbers."
 _CELL = re.compile(r"^(cell|hit)(-\d+)?$")
 _LINE = 10  # points, of a line of the text below
 _CHARACTERS = 4.4  # points, about, of one of them
@@ -34,8 +35,17 @@ def numbered(figure: Figure) -> dict[str, str]:
     return texts
 
 
-def with_texts(svg: str, texts: dict[str, str]) -> str:
-    """Return matplotlib's SVG with the texts of its parts, and with room for one below."""
+def titled(svg: str, texts: dict[str, str]) -> str:
+    """Return matplotlib's SVG with the texts as titles of its parts."""
+    for key, text in texts.items():
+        start = f'<g id="{key}">'
+        assert svg.count(start) == 1, f"{key} is not drawn once"
+        svg = svg.replace(start, f"{start}<title>{escape(text)}</title>", 1)
+    return svg
+
+
+def focusable(svg: str, texts: dict[str, str]) -> str:
+    """Return a titled SVG whose parts can be tapped, with lines below for the text of one."""
     if not texts:
         return svg
     size = re.search(r'height="([\d.]+)pt" viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
@@ -46,18 +56,17 @@ def with_texts(svg: str, texts: dict[str, str]) -> str:
     view = f'height="{taller:g}pt" viewBox="0 0 {width:g} {taller:g}"'
     svg = svg.replace(size[0], view, 1)
     for key, lines in wrapped.items():
-        start = f'<g id="{key}">'
-        assert svg.count(start) == 1, f"{key} is not drawn once"
-        told = escape(texts[key])
-        spans = "".join(
-            f'<tspan x="4" y="{height + _LINE * (number + 0.8):g}">{escape(line)}</tspan>'
-            for number, line in enumerate(lines)
-        )
-        named = (
-            f'<g id="{key}" class="{key.split("-")[0]}" tabindex="0" role="img" '
-            f'aria-label="{told}"><title>{told}</title>'
-            f'<text class="told" visibility="hidden" font-size="8" '
-            f'font-family="sans-serif">{spans}</text>'
-        )
-        svg = svg.replace(start, named, 1)
-    return svg
+        kind = key.split("-")[0]
+        named = f'class="{kind}" tabindex="0" role="img" aria-label="{escape(texts[key])}"'
+        svg = svg.replace(f'<g id="{key}">', f'<g id="{key}" {named}>{_told(lines, height)}', 1)
+    return svg.replace("</svg>", _told([_HINT], height, "hint") + "</svg>")
+
+
+def _told(lines: list[str], height: float, kind: str = "told") -> str:
+    spans = "".join(
+        f'<tspan x="4" y="{height + _LINE * (number + 0.8):g}">{escape(line)}</tspan>'
+        for number, line in enumerate(lines)
+    )
+    return (
+        f'<text class="{kind}" font-size="8" font-family="DejaVu Sans, sans-serif">{spans}</text>'
+    )

@@ -67,10 +67,10 @@ class Part:
         strategies = [labels.strategies[name] for name in sorted(table.strategy.unique())]
         methods = [label for name, label in sorted(labels.methods.items())]
         return (
-            f"{len(table):,} scored experiments: {table.target.nunique()} targets, strategies "
-            f"{', '.join(strategies)}, "
+            f"{counted(len(table), 'scored experiment')}: "
+            f"{counted(table.target.nunique(), 'target')}, strategies {', '.join(strategies)}, "
             + (f"methods {', '.join(methods)}, " if labels.has_methods else "")
-            + f"{table.seed.nunique()} seeds, encoder "
+            + f"{counted(table.seed.nunique(), 'seed')}, encoder "
             f"{', '.join(sorted(table.encoder.unique()))}."
         )
 
@@ -135,3 +135,8 @@ class Part:
             f"Neither is better where the target has {line.crossover:.3g} times the support's "
             f"rows (90% interval {line.low:.3g} to {line.high:.3g}; equal sizes are 1)."
         ]
+
+
+def counted(count: int, name: str) -> str:
+    """Return a count in words: ``1 target``, ``2 targets``."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"

@@ -7,6 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from tlbench.report.hover import focusable, numbered
 from tlbench.report.style import write
 
 
@@ -26,7 +27,8 @@ class Picture:
 
 def picture(name: str, caption: str, figure: Figure, folder: Path) -> Picture:
     """Write a figure's files into a folder."""
-    return Picture(name, caption, write(figure, folder, name))
+    svg = write(figure, folder, name)
+    return Picture(name, caption, focusable(svg, numbered(figure)))
 
 
 def inline(shown: Picture, prefix: str) -> Markup:

@@ -111,7 +111,7 @@ def _candidate(axes: Axes, row: int, one: Candidate, advice: Advice, is_gain: bo
     above: Any = {"va": "center", "transform": across, "color": ink}
     weight = "bold" if is_best else "normal"
     axes.text(0.01, row - 0.45, advice.name(one), ha="left", weight=weight, **above)
-    axes.text(0.99, row - 0.45, _aside(one), ha="right", fontsize=7.5, **above)
+    axes.text(0.99, row - 0.45, _aside(one), ha="right", fontsize=8, **above)
     _mark(axes, row, one, is_gain)
     told = Rectangle(**area, fc="white", ec="none", alpha=0, zorder=9)
     hover.say(axes.add_patch(told), in_words(one, advice), is_area=True)
@@ -165,7 +165,7 @@ def _frame(axes: Axes, advice: Advice, is_gain: bool) -> None:
         axes.set_xlabel(f"gain over {advice.single} ({points(single.score)}), in points")
     else:
         axes.set_xlabel("score, in points")
-    axes.set_title("probability of being best · instances", loc="right", fontsize=7.5)
+    axes.set_title("probability of being best · instances", loc="right", fontsize=8)
 
 
 def _legend(figure: Figure, shown: list[Candidate], is_gain: bool) -> None:
@@ -182,4 +182,4 @@ def _legend(figure: Figure, shown: list[Candidate], is_gain: bool) -> None:
         handles.append(Line2D([], [], **hollow, label="certainly not best"))
     handles.append(Patch(fc=_BAND, label="best guess"))
     place: Any = {"loc": "outside lower center"}
-    figure.legend(handles=handles, ncols=3, fontsize=7.5, frameon=False, **place)
+    figure.legend(handles=handles, ncols=3, fontsize=8, frameon=False, **place)

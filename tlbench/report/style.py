@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tlbench.report.hover import numbered, with_texts
+from tlbench.report.hover import numbered, titled
 
 BLUE, PALE_BLUE, GREY, PALE_ORANGE, ORANGE = "#0a5f9e", "#9ccbe8", "#eeeeee", "#f8c891", "#b34700"
 # Okabe and Ito's, without the yellow, which white swallows; each with a mark of its own.
@@ -39,7 +39,7 @@ def svg(figure: Figure) -> str:
     with mpl.rc_context(STYLE):
         # Without date and version, so that it can be committed and compared.
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return with_texts(out.getvalue(), texts)
+    return titled(out.getvalue(), texts)
 
 
 def write(figure: Figure, folder: Path, name: str) -> str:
