@@ -19,8 +19,10 @@ _CHARACTERS = 4.4  # points, about, of one of them
 
 
 def say(artist: Artist, text: str, is_area: bool = False) -> None:
-    """Make an artist tell a text; an area is invisible, over what it tells about."""
+    """Make an artist tell a text; an area is not seen, over what it tells about."""
     artist.set_gid("hit" if is_area else "cell")
+    if is_area:
+        artist.set_alpha(0.004)  # not 0: what is not filled at all is never under a mouse
     artist.set_label(f"_{text}")  # so that no legend takes it for an entry
 
 
@@ -56,9 +58,11 @@ def focusable(svg: str, texts: dict[str, str]) -> str:
     view = f'height="{taller:g}pt" viewBox="0 0 {width:g} {taller:g}"'
     svg = svg.replace(size[0], view, 1)
     for key, lines in wrapped.items():
-        kind = key.split("-")[0]
-        named = f'class="{kind}" tabindex="0" role="img" aria-label="{escape(texts[key])}"'
-        svg = svg.replace(f'<g id="{key}">', f'<g id="{key}" {named}>{_told(lines, height)}', 1)
+        kind, text = key.split("-")[0], escape(texts[key])
+        named = f'class="{kind}" tabindex="0" role="img" aria-label="{text}"'
+        plain = f'<g id="{key}"><title>{text}</title>'
+        full = f'<g id="{key}" {named}><title>{text}</title>{_told(lines, height)}'
+        svg = svg.replace(plain, full, 1)
     return svg.replace("</svg>", _told([_HINT], height, "hint") + "</svg>")
 
 

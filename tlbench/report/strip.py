@@ -113,7 +113,7 @@ def _candidate(axes: Axes, row: int, one: Candidate, advice: Advice, is_gain: bo
     axes.text(0.01, row - 0.45, advice.name(one), ha="left", weight=weight, **above)
     axes.text(0.99, row - 0.45, _aside(one), ha="right", fontsize=8, **above)
     _mark(axes, row, one, is_gain)
-    told = Rectangle(**area, fc="white", ec="none", alpha=0, zorder=9)
+    told = Rectangle(**area, fc="white", ec="none", zorder=9)
     hover.say(axes.add_patch(told), in_words(one, advice), is_area=True)
 
 
