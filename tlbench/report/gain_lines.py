@@ -119,12 +119,11 @@ def _line(axes: Axes, points: list[_Point], number: int, is_gain: bool) -> None:
             ends = [100 * point.one.low, 100 * point.one.high]
             axes.plot([row, row], ends, color=colour, lw=0.8, alpha=0.7, zorder=2)
         if np.isfinite(value):
-            (told,) = axes.plot(row, value, mark, color=colour, ms=6, zorder=5)
-            hover.say(
-                told,
+            text = (
                 f"{point.advice.target} ({point.advice.target_rows:,} rows), "
-                f"{in_words(point.one, point.advice)}",
+                f"{in_words(point.one, point.advice)}"
             )
+            hover.say_at(axes, row, value, text)
 
 
 def _log_rows(axes: Axes, ticks: list[float]) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from markupsafe import escape
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _HINT = "Hover or tap for numbers."
 _CELL = re.compile(r"^(cell|hit)(-\d+)?$")
+_FINGER = 14  # points
 _LINE = 10  # points, of a line of the text below
 _CHARACTERS = 4.4  # points, about, of one of them
 
@@ -24,6 +26,12 @@ def say(artist: Artist, text: str, is_area: bool = False) -> None:
     if is_area:
         artist.set_alpha(0.004)  # not 0: what is not filled at all is never under a mouse
     artist.set_label(f"_{text}")  # so that no legend takes it for an entry
+
+
+def say_at(axes: Axes, x: float, y: float, text: str) -> None:
+    """Make a point tell a text, in an area around it that a finger hits."""
+    (area,) = axes.plot(x, y, "o", ms=_FINGER, color="white", zorder=9)
+    say(area, text, is_area=True)
 
 
 def numbered(figure: Figure) -> dict[str, str]:

@@ -34,11 +34,11 @@ def curve_figure(curves: Mapping[str, Sequence[Curve]]) -> Figure:
             for curve in of_seeds:
                 axes.plot(curve.steps, 100 * curve.scores, lw=0.7, alpha=0.5, **style)
                 at = curve.steps == curve.chosen
-                (dot,) = axes.plot(
-                    curve.steps[at], 100 * curve.scores[at], "o", ms=4, color=style["color"]
-                )
-                score = 100 * curve.scores[at].mean() if at.any() else np.nan
-                hover.say(dot, f"{name}, seed {curve.seed}: {score:.1f} at step {curve.chosen}")
+                axes.plot(curve.steps[at], 100 * curve.scores[at], "o", ms=4, color=style["color"])
+                if at.any():
+                    score = 100 * float(curve.scores[at][0])
+                    text = f"{name}, seed {curve.seed}: {score:.1f} at step {curve.chosen}"
+                    hover.say_at(axes, curve.chosen, score, text)
             steps, mean = _mean(of_seeds)
             axes.plot(steps, 100 * mean, lw=2, label=name, **style)
         axes.set_xlabel("steps of the last stage")
@@ -123,10 +123,8 @@ def _numbers(axes: Axes, errors: Calibration, name: str) -> None:
     axes.plot([low, high], [low, high], color="black", lw=0.8, linestyle=":")
     axes.plot(errors.bin_predictions, errors.bin_labels, "-", color=BLUE, lw=1.4)
     for predicted, label in zip(errors.bin_predictions, errors.bin_labels, strict=True):
-        (mark,) = axes.plot(predicted, label, "o", ms=5, color=BLUE)
-        hover.say(
-            mark,
-            f"{name}: where it predicts {predicted:.2f} on average, the true mean is {label:.2f}",
-        )
+        axes.plot(predicted, label, "o", ms=5, color=BLUE)
+        text = f"{name}: where it predicts {predicted:.2f} on average, the true mean is {label:.2f}"
+        hover.say_at(axes, predicted, label, text)
     axes.set_xlabel("predicted (mean over seeds)")
     axes.set_ylabel("true")
