@@ -82,7 +82,8 @@ def test_a_tap_on_a_part_of_a_figure_shows_its_numbers(tab: Browser, page: Path)
     place = tab.evaluate(
         """(() => { const part = document.querySelector('.hit, .cell');
         part.scrollIntoView({block: 'center'});
-        const box = (part.querySelector('use') ?? part.querySelector('path')).getBoundingClientRect();
+        const drawn = part.querySelector('use') ?? part.querySelector('path');
+        const box = drawn.getBoundingClientRect();
         return [box.x + box.width / 2, box.y + box.height / 2, box.width, box.height] })()"""
     )
     shown = """[...document.querySelectorAll('.told')]
