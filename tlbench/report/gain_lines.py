@@ -85,6 +85,7 @@ def _lines(advices: Sequence[Advice]) -> list[Line]:
 def _panel(
     axes: Axes, advices: list[Advice], lines: list[Line], is_gain: bool, by_support: bool
 ) -> None:
+    ticks: set[int] = set()
     for number, line in enumerate(lines):
         points = [
             _Point(one.support_rows if by_support else advice.target_rows, one, advice)
@@ -92,6 +93,7 @@ def _panel(
             for one in advice.verdict.candidates
             if _line_of(one) == line and one.seeds
         ]
+        ticks |= {point.rows for point in points}
         _line(axes, sorted(points, key=lambda point: point.rows), number, is_gain)
     if is_gain:
         axes.axhline(0, color="black", lw=0.8, zorder=1)
@@ -99,7 +101,7 @@ def _panel(
     rows = f": {first.target_rows:,} rows" if by_support else ""
     axes.set_title(f"{first.target}{rows}", loc="left")
     axes.set_ylabel(f"gain over {first.single} (points)" if is_gain else "score (points)")
-    _log_rows(axes, sorted({x for line in axes.get_lines() for x in line.get_xdata() if x > 1}))
+    _log_rows(axes, sorted(ticks))
 
 
 def _line(axes: Axes, points: list[_Point], number: int, is_gain: bool) -> None:
@@ -126,7 +128,7 @@ def _line(axes: Axes, points: list[_Point], number: int, is_gain: bool) -> None:
             hover.say_at(axes, row, value, text)
 
 
-def _log_rows(axes: Axes, ticks: list[float]) -> None:
+def _log_rows(axes: Axes, ticks: list[int]) -> None:
     axes.set_xscale("log")
     if 0 < len(ticks) <= _FEW_TICKS:
         axes.set_xticks(ticks)
