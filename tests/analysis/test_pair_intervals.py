@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.support.predicted import study_with_predictions
+from tests.support.predicted import predicted_study
 from tlbench.analysis.collect import collect
 from tlbench.analysis.comparisons import ALPHA, compare, gains
 from tlbench.analysis.names import THE_PAPERS
@@ -15,7 +15,7 @@ RATES = {"mtl": 0.8, "stilts": 0.7}
 
 
 def test_it_holds_for_seeds_and_rows(tmp_path: Path) -> None:
-    table = collect([study_with_predictions(tmp_path, RATES)]).table
+    table = collect([predicted_study(tmp_path, RATES, rows=277, seeds=3)]).table
     comparisons = compare(table)
     saved = StoredPredictions(table)
     bounds = of_comparisons(table, saved, comparisons, THE_PAPERS).iloc[0]
@@ -29,7 +29,7 @@ def test_it_holds_for_seeds_and_rows(tmp_path: Path) -> None:
 
 def test_what_all_seeds_share_is_in_it_however_alike_they_are(tmp_path: Path) -> None:
     """Of equal predictions at all seeds, seeds alone say nothing and rows say all."""
-    study_with_predictions(tmp_path, {"single": 0.7, "mtl": 0.8}, seeds=4, alike=True)
+    predicted_study(tmp_path, {"single": 0.7, "mtl": 0.8}, rows=277, seeds=4, alike=True)
     table = collect([tmp_path]).table
     gained = gains(table)
     assert gained.low_seeds.isna().all()
@@ -39,7 +39,7 @@ def test_what_all_seeds_share_is_in_it_however_alike_they_are(tmp_path: Path) ->
 
 
 def test_damaged_predictions_are_no_predictions(tmp_path: Path) -> None:
-    table = collect([study_with_predictions(tmp_path, RATES, seeds=2)]).table
+    table = collect([predicted_study(tmp_path, RATES, rows=277, seeds=2)]).table
     comparisons = compare(table)
     file = next((tmp_path / "store").rglob("*.parquet"))
     content = file.read_bytes()
@@ -50,7 +50,7 @@ def test_damaged_predictions_are_no_predictions(tmp_path: Path) -> None:
 
 
 def test_without_predictions_or_with_others_there_is_none(tmp_path: Path) -> None:
-    table = collect([study_with_predictions(tmp_path, RATES)]).table
+    table = collect([predicted_study(tmp_path, RATES, rows=277, seeds=3)]).table
     comparisons = compare(table)
     other = table.assign(score=table.score + 0.1)
     bounds = of_comparisons(other, StoredPredictions(other), comparisons, THE_PAPERS)
@@ -62,6 +62,6 @@ def test_without_predictions_or_with_others_there_is_none(tmp_path: Path) -> Non
 
 
 def test_one_seed_has_none(tmp_path: Path) -> None:
-    table = collect([study_with_predictions(tmp_path, RATES, seeds=1)]).table
+    table = collect([predicted_study(tmp_path, RATES, rows=277, seeds=1)]).table
     bounds = of_comparisons(table, StoredPredictions(table), compare(table), THE_PAPERS)
     assert bounds.isna().all().all()

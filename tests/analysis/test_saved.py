@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import matthews_corrcoef
 
 from tests.support.planted import write
-from tests.support.predicted import study_with_predictions
+from tests.support.predicted import predicted_study
 from tlbench.analysis import analyse_study, collect, verdict
 from tlbench.analysis.saved import StoredPredictions, usable
 from tlbench.data.halves import in_second_half
@@ -21,7 +21,7 @@ RATES = {"single": 0.7, "stilts": 0.75, "mtl": 0.9}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return study_with_predictions(tmp_path, RATES, rows=400)
+    return predicted_study(tmp_path, RATES, seeds=3).parent
 
 
 def test_every_run_has_those_of_its_last_stage(folder: Path) -> None:

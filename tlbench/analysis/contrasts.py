@@ -1,6 +1,6 @@
 """Differences between a target's candidates, with errors that hold for seeds and rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ class Sample:
     def covariance(self) -> Array:
         """The covariance of the means, (candidates, candidates); over seeds where rows are NaN."""
         return np.diag(self.variances / self.seeds) + np.nan_to_num(self.noise.covariance)
+
+    @property
+    def of_seeds_alone(self) -> "Sample":
+        """The same, as if no predictions were known."""
+        unknown = np.full_like(self.noise.covariance, np.nan)
+        return replace(self, noise=replace(self.noise, covariance=unknown))
 
 
 def sample_of(by_candidate: list[Array], noise: RowNoise) -> Sample:

@@ -1,6 +1,5 @@
 """Reads the predictions of test rows that were saved with the scores of final weights."""
 
-import os
 from collections.abc import Hashable
 
 import pandas as pd
@@ -31,7 +30,7 @@ def _read(target: str, stages: str, store_dir: str, file: str, digest: str) -> S
         file: the record's own.
         digest: of the test rows; empty for none.
     """
-    store = store_folder(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    store = store_folder(store_dir, file)
     if not (digest and stages) or store is None:
         return None
     scored = scores_folder(store / stages.split()[-1], target, digest)

@@ -16,6 +16,7 @@ from tlbench.config.identity import CHOICES, NEUTRAL_KEYS, affects_training, fla
 from tlbench.config.keys import is_under
 from tlbench.errors import UserError
 from tlbench.records.definitions import TASKS, choice_keys, task_keys, without_effect
+from tlbench.records.provenance import short_revisions
 from tlbench.records.record import ResultRecord
 
 NAMED = ("versions", "git_revision", "device", "conditions", "study")
@@ -172,5 +173,6 @@ def sentence(different: dict[str, list[str]], shown: int = 4) -> str:
     words = []
     for key, values in different.items():
         more = f", {len(values) - shown} more" if len(values) > shown else ""
-        words.append(f"{key} ({', '.join(map(str, values[:shown]))}{more})")
+        texts = [short_revisions(str(value)) for value in values[:shown]]
+        words.append(f"{key} ({', '.join(texts)}{more})")
     return " and ".join(words[:shown]) + (" and more" if len(words) > shown else "")

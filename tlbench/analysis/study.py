@@ -20,6 +20,7 @@ from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.analysis.settings import best_of_pair, missing, order, per_task_scores
 from tlbench.analysis.verdicts import verdict
 from tlbench.errors import UserError
+from tlbench.records.provenance import short_revisions
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def _parts(records: Records, by: Sequence[str]) -> Iterator[tuple[str, pd.DataFr
         return
     keys = protocol.keys_of(by, list(protocol.differences(table, protocols)))
     for values, part in protocol.split(table, protocols, keys):
-        yield ", ".join(f"{key}={value}" for key, value in values.items()), part
+        name = ", ".join(f"{key}={value}" for key, value in values.items())
+        yield short_revisions(name), part
 
 
 def _of_one_protocol(

@@ -40,6 +40,7 @@ class Candidate:
         score, gain: means, the gain over ``single``; before the first look of all its seeds.
         low, high: the interval of the gain, together with those of all the target's candidates;
             NaN where there is nothing to compute it from.
+        seeds_half: half the width that the interval would have over seeds alone.
         has_rows: whether the interval holds for other dev rows too; without saved predictions it
             holds for other seeds alone.
         row_error: without predictions, the most that the standard error over rows can be, of an
@@ -64,6 +65,7 @@ class Candidate:
     gain: float = np.nan
     low: float = np.nan
     high: float = np.nan
+    seeds_half: float = np.nan
     has_rows: bool = False
     row_error: float = np.nan
     shrunk: float = np.nan
@@ -202,10 +204,13 @@ def _with_intervals(
         sample = _sample(chosen, [look] * len(chosen), rows)
         contrasts = against(sample, chosen.index(control))
         halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        alone = against(sample.of_seeds_alone, chosen.index(control))
+        seeds_halves = alone.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
         for place, at in enumerate(there):
             if reached[at] == look:
+                score, seeds_half = float(sample.means[place]), float(seeds_halves[place])
                 after[at] = _judged(
-                    replace(after[at], score=float(sample.means[place])),
+                    replace(after[at], score=score, seeds_half=seeds_half),
                     float(contrasts.differences[place]),
                     float(halves[place]),
                     bool(contrasts.has_rows[place]),
@@ -301,7 +306,8 @@ def _beats_chance(runs: list[Runs], majority: float, rows: int, error: float) ->
     Tested for all of them together (Bonferroni), over seeds; one seed by the error of a share.
     """
     scored = [one for one in runs if len(one.scores)]
-    return np.isnan(majority) or any(
+    # Without any score nothing is known of chance, which another sentence says.
+    return not scored or np.isnan(majority) or any(
         one.scores.mean() - majority > _error_bound(one, majority, rows, error / len(scored))
         for one in scored
     )

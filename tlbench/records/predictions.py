@@ -41,7 +41,7 @@ def find_predictions(
         file: the record's own.
         selection: the record's, which says what predicts each row.
     """
-    store = store_folder(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+    store = store_folder(store_dir, file)
     if store is None or not stage:
         return None
     kept_in = store / stage / "predictions" / f"{target}.parquet"
@@ -55,8 +55,13 @@ def find_predictions(
     return Saved(*(frame[name].to_numpy(float) for name in names))
 
 
+def store_folder(store_dir: str, file: str) -> Path | None:
+    """Return the store of a record: of its config's ``store_dir`` and its file; None if gone."""
+    return _store(store_dir, os.path.dirname(os.path.dirname(file)))  # noqa: PTH120 - many
+
+
 @cache
-def store_folder(store_dir: str, study: str) -> Path | None:
+def _store(store_dir: str, study: str) -> Path | None:
     """Return a study's store: as written, or where that is relative, from a folder above it."""
     places = [Path(), *Path(study).parents]
     return next((p / store_dir for p in places if store_dir and (p / store_dir).is_dir()), None)

@@ -1,6 +1,7 @@
 """What made a number: the code's revision and the versions of packages."""
 
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import version
@@ -25,6 +26,11 @@ def git_revision() -> str | None:
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
     return _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+
+
+def short_revisions(text: str) -> str:
+    """Return a text with the full git revisions in it cut to what a person compares."""
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{32}\b", r"\1", text)
 
 
 def _git(*arguments: str) -> str | None:

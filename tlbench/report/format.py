@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tlbench.records.definitions import NONE
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
 
 
@@ -61,11 +64,32 @@ class Table:
     def write(self, folder: Path) -> None:
         """Write ``name.csv`` and ``name.tex`` (booktabs)."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.numbers().to_csv(folder / f"{self.name}.csv", index=False)
+        without_formulas(self.numbers()).to_csv(folder / f"{self.name}.csv", index=False)
         shown = self.words()
         align = "".join("l" if column.kind == "text" else "r" for column in self.columns)
         text = shown.to_latex(index=False, escape=True, column_format=align)
         (folder / f"{self.name}.tex").write_text(text, "utf-8")
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts and headings no spreadsheet takes for a formula.
+
+    They get a single quote in front, as OWASP has it ("CSV Injection"). Numbers stay numbers, and
+    so does the ``-`` that says none.
+    """
+    safe = frame.rename(columns=_quoted)
+    texts = [name for name in safe.columns if not pd.api.types.is_numeric_dtype(safe[name])]
+    return safe.assign(**{name: safe[name].map(_quoted, na_action="ignore") for name in texts})
+
+
+def _quoted(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(_FORMULA) or value == NONE:
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _shown(row: "pd.Series[object]", column: Column) -> str:

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from tlbench.analysis.comparisons import ALPHA
+from tlbench.console import points
+from tlbench.report import hover
 from tlbench.report.style import BLUE, GREY, ORANGE, PALE_BLUE, PALE_ORANGE, STYLE, WIDTH
 
 _MANY = 14  # supports: a number in each cell needs room
@@ -56,13 +58,25 @@ def _ordered(tasks: Sequence[str], names: Iterable[str]) -> list[str]:
 
 def _cell(axes: Axes, x: int, y: int, row: pd.Series, columns: int) -> None:
     face, text = _colours(row)
-    axes.add_patch(Rectangle((x, y), 1, 1, fc=face, ec="white", lw=1))
+    rectangle = axes.add_patch(Rectangle((x, y), 1, 1, fc=face, ec="white", lw=1))
+    hover.say(rectangle, _in_words(row))
     if getattr(row, "miss", False):
         axes.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, 0.88, fill=False, ec="black", lw=1.6))
         axes.text(x + 0.86, y + 0.26, "×", ha="right", va="center", fontsize=7, color=text)
     if columns <= _MANY:
         shown = f"{100 * row.difference:+.1f}"
         axes.text(x + 0.5, y + 0.55, shown, ha="center", va="center", fontsize=6.5, color=text)
+
+
+def _in_words(row: pd.Series) -> str:
+    parts = [f"{points(row.difference, signed=True)} points"]
+    parts += [f"{label} {p:.3f}" for label, p in _ps(row) if pd.notna(p)]
+    wrong = ", the size heuristic is wrong" if getattr(row, "miss", False) else ""
+    return f"{row.target} with {row.support}: {', '.join(parts)}; {row.seeds} seeds{wrong}"
+
+
+def _ps(row: pd.Series) -> tuple[tuple[str, float], ...]:
+    return ("Student's p", row.student_p), ("after Holm", row.student_holm)
 
 
 def _colours(row: pd.Series) -> tuple[str, str]:

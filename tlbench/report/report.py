@@ -1,15 +1,21 @@
 """Writes a report: the page, every figure as SVG and PNG, every table as CSV and LaTeX."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tlbench.analysis.collect import Records
+from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.analysis.study import Analysis
+from tlbench.report.answers import answer, by_certainty
+from tlbench.report.coverage import coverage
+from tlbench.report.details import classes_table, details
 from tlbench.report.figures import make_figures
-from tlbench.report.format import Table
-from tlbench.report.page import Part, Picture, render
-from tlbench.report.style import file_name, write
+from tlbench.report.format import Table, without_formulas
+from tlbench.report.page import render
+from tlbench.report.part import Part
+from tlbench.report.picture import picture
+from tlbench.report.style import file_name
 from tlbench.report.tables import tables
 
 PAGE = "index.html"
@@ -32,24 +38,41 @@ def write_report(study: Records, analyses: Sequence[Analysis], folder: Path) -> 
     """Write the report of a study's analyses into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     study.table.to_parquet(folder / "records.parquet", index=False)
-    study.table.to_csv(folder / "records.csv", index=False)
+    without_formulas(study.table).to_csv(folder / "records.csv", index=False)
     parts: list[Part] = []
     report = Report(folder, {}, {})
+    predictions = StoredPredictions(study.table, study.packed)
     for analysis in analyses:
-        place = folder / file_name(analysis.name)
-        shown = tables(analysis)
-        for table in shown:
-            table.write(place / "tables")
-            report.tables[str((place / table.name).relative_to(folder))] = table
-        pictures = list(_pictures(analysis, place / "figures"))
-        for picture in pictures:
-            file = place / "figures" / f"{picture.name}.png"
-            report.figures[str((place / picture.name).relative_to(folder))] = file
-        parts.append(Part(analysis, file_name(analysis.name), shown, pictures))
+        part = _part(study, analysis, predictions, folder)
+        for table in part.tables:
+            table.write(folder / part.folder / "tables")
+            report.tables[f"{part.folder}{table.name}"] = table
+        for drawn in part.drawn:
+            file = folder / part.folder / "figures" / f"{drawn.name}.png"
+            report.figures[f"{part.folder}{drawn.name}"] = file
+        parts.append(part)
     report.page.write_text(render(study, parts), "utf-8")
     return report
 
 
-def _pictures(analysis: Analysis, folder: Path) -> Iterator[Picture]:
-    for name, caption, figure in make_figures(analysis):
-        yield Picture(name, caption, write(figure, folder, name))
+def _part(study: Records, analysis: Analysis, predictions: Predictions, folder: Path) -> Part:
+    """Return what the page says of an analysis, and write its figures."""
+    slug = file_name(analysis.name)
+    figures = folder / slug / "figures"
+    answers = [
+        answer(
+            advices,
+            details(advices[0], analysis.table, study.protocols, predictions, figures),
+            figures,
+        )
+        for advices in by_certainty(analysis.advice)
+    ]
+    by_class = classes_table([one.details for one in answers])
+    return Part(
+        analysis=analysis,
+        slug=slug,
+        tables=[*tables(analysis), *([by_class] if by_class else [])],
+        pictures=[picture(*one, figures) for one in make_figures(analysis)],
+        answers=answers,
+        coverage=coverage(analysis, study.protocols),
+    )

@@ -12,7 +12,12 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tlbench.report.hover import numbered, titled
+
 BLUE, PALE_BLUE, GREY, PALE_ORANGE, ORANGE = "#0a5f9e", "#9ccbe8", "#eeeeee", "#f8c891", "#b34700"
+# Okabe and Ito's, without the yellow, which white swallows; each with a mark of its own.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00", "#777777")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LONGEST = 150  # characters of a file's name
 WIDTH = 4.7  # inches: about a phone's width, so that text keeps its size there
 STYLE: Any = {
@@ -29,12 +34,12 @@ STYLE: Any = {
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure as SVG text, the same for the same figure."""
-    out = io.StringIO()
+    """Return a figure as SVG text, the same for the same figure, with what its parts tell."""
+    out, texts = io.StringIO(), numbered(figure)
     with mpl.rc_context(STYLE):
         # Without date and version, so that it can be committed and compared.
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()
+    return titled(out.getvalue(), texts)
 
 
 def write(figure: Figure, folder: Path, name: str) -> str:

@@ -1,9 +1,11 @@
 """Makes the tables of a report: what is in them, and how each is to be read."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import pandas as pd
 
+from tlbench.analysis.advice import Advice
 from tlbench.analysis.study import Analysis
 from tlbench.analysis.verdicts import Candidate
 from tlbench.report import pair_tables
@@ -105,6 +107,11 @@ def _costs(analysis: Analysis, per_point: str, frame: pd.DataFrame) -> tuple[Col
 
 
 def _advice(analysis: Analysis) -> Table:
+    return advice_table(analysis.advice)
+
+
+def advice_table(advices: Sequence[Advice]) -> Table:
+    """Return a row of the answer for every target and size."""
     rows = [
         {
             **{name: getattr(advice.verdict, name) for name in ("target", "target_rows", "rows")},
@@ -114,7 +121,7 @@ def _advice(analysis: Analysis) -> Table:
             "may_be_best": ", ".join(map(advice.name, advice.verdict.may_be_best)),
             "majority": advice.verdict.majority,
         }
-        for advice in analysis.advice
+        for advice in advices
     ]
     columns = (
         TARGET,

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from tests.support.planted import grid, none
+from tests.support.predicted import predicted_study
+from tlbench.analysis.collect import Records, collect
+from tlbench.analysis.study import analyse_study
+from tlbench.report.coverage import coverage
+
+
+def said(records: Records) -> str:
+    (analysis,) = analyse_study(records)
+    return " ".join(coverage(analysis, records.protocols))
+
+
+def test_it_says_by_how_much_rows_widen_an_interval(tmp_path: Path) -> None:
+    records = collect([predicted_study(tmp_path, {"single": 0.7, "mtl": 0.8}, rows=100, seeds=8)])
+    (analysis,) = analyse_study(records)
+    (gain,) = [one for one in analysis.advice[0].verdict.candidates if one.strategy == "mtl"]
+    alone, both = 100 * gain.seeds_half, 50 * (gain.high - gain.low)
+    text = said(records)
+    assert f"known to ±{alone:.1f} points, over both it is to ±{both:.1f}" in text
+    assert f"{both / alone:.2f} times that" in text
+    assert "seeds alone, not for other dev rows" not in text
+
+
+def test_without_predictions_it_says_what_intervals_do_not_hold_for(tmp_path: Path) -> None:
+    records = grid({"mnli": 1000, "rte": 10}, none)
+    for number, one in enumerate(records):
+        one.write(tmp_path / str(number))
+    text = said(collect([tmp_path]))
+    assert "6 of 6 intervals hold for other seeds alone, not for other dev rows" in text
+    assert "no interval covers another draw of them" in text
+
+
+@pytest.mark.parametrize("name", ["dev", "cross_fit", "held_out"])
+def test_it_says_what_chose_the_weights(tmp_path: Path, name: str) -> None:
+    for number, one in enumerate(grid({"mnli": 1000, "rte": 10}, none, seeds=[0, 1])):
+        one.config["selection"] = name
+        one.write(tmp_path / str(number))
+    assert f"(selection={name})" in said(collect([tmp_path]))
+
+
+def test_one_seed_has_no_interval(tmp_path: Path) -> None:
+    for number, one in enumerate(grid({"mnli": 1000, "rte": 10}, none, seeds=[0])):
+        one.write(tmp_path / str(number))
+    assert "There are no intervals" in said(collect([tmp_path]))

@@ -1,0 +1,76 @@
+"""Says what a report's intervals hold for, and what not."""
+
+import numpy as np
+
+from tlbench.analysis.advice import Advice
+from tlbench.analysis.collect import done
+from tlbench.analysis.protocol import Protocols
+from tlbench.analysis.study import Analysis
+from tlbench.analysis.verdicts import Candidate
+from tlbench.console import points
+
+_SELECTION = {
+    "dev": "The dev rows that are reported have also chosen the weights (selection=dev), which "
+    "makes every score a little high",
+    "cross_fit": "Each half of dev is scored by the weights that the other half chose "
+    "(selection=cross_fit), so that choosing makes no score high",
+    "held_out": "A tenth of the train rows chose the weights (selection=held_out), so that dev "
+    "only reports",
+}
+
+
+def coverage(analysis: Analysis, protocols: Protocols) -> list[str]:
+    """Return what intervals of the answer cover: a sentence each."""
+    return [
+        *_seeds_and_rows(analysis),
+        "All runs of a target train on the same rows: no interval covers another draw of them.",
+        *_selection(analysis, protocols),
+    ]
+
+
+def _seeds_and_rows(analysis: Analysis) -> list[str]:
+    every = [
+        (advice, one)
+        for advice in analysis.advice
+        for one in advice.verdict.candidates
+        if np.isfinite(one.low)
+    ]
+    if not every:
+        return ["There are no intervals: they take two seeds or more of a candidate and of single."]
+    with_rows = [(advice, one) for advice, one in every if one.has_rows]
+    sentences = _widths(with_rows) if with_rows else []
+    without = len(every) - len(with_rows)
+    if without:
+        sentences.append(
+            f"{without} of {len(every)} intervals hold for other seeds alone, not for other dev "
+            f"rows, as predictions of their runs are not saved: for other rows gains vary more."
+        )
+    return sentences
+
+
+def _widths(with_rows: list[tuple[Advice, Candidate]]) -> list[str]:
+    """Return how much wider rows make an interval, of the median gain and both extremes."""
+    ordered = sorted(with_rows, key=lambda pair: _wider(pair[1]))
+    advice, median = ordered[len(ordered) // 2]
+    least, most = _wider(ordered[0][1]), _wider(ordered[-1][1])
+    return [
+        "Intervals hold for other seeds and for other dev rows.",
+        f"Over seeds alone the gain of {advice.name(median)} for {advice.target} would be known "
+        f"to ±{points(median.seeds_half)} points, over both it is to ±{points(_half(median))}, "
+        f"{_wider(median):.2f} times that, which is the median; over all {len(ordered)} gains "
+        f"it is {least:.2f} to {most:.2f} times, most for {ordered[-1][0].target}.",
+    ]
+
+
+def _wider(one: Candidate) -> float:
+    return _half(one) / one.seeds_half
+
+
+def _half(one: Candidate) -> float:
+    return (one.high - one.low) / 2
+
+
+def _selection(analysis: Analysis, protocols: Protocols) -> list[str]:
+    numbers = done(analysis.table).protocol.unique()
+    values = {protocols.flat[number].get("selection") for number in numbers}
+    return [f"{text}." for name, text in _SELECTION.items() if name in values]
