@@ -58,6 +58,7 @@ def test_without_predictions_no_word_is_proved_and_the_rows_error_is_bounded() -
     bound = np.sqrt((errors.sum() - without.best.gain**2) / 1000)
     assert without.best.row_error == pytest.approx(bound)
     assert np.isnan(with_rows.best.row_error)
+    assert all(np.isnan(one.probability) for one in without.candidates)
 
 
 def test_one_candidate_without_predictions_is_untested_and_stays_in_the_set() -> None:

@@ -98,8 +98,10 @@ def test_what_only_a_csv_shows_is_in_points_too(tmp_path: Path) -> None:
     report(tmp_path / "study", "--out", tmp_path / "out")
     for name in ("comparisons", "best_of_pair"):
         frame = pd.read_csv(tmp_path / "out" / "tables" / f"{name}.csv")
-        student = stats.t.ppf(0.95, frame.seeds - 1) * frame.sd_difference / frame.seeds**0.5
-        assert (frame.high - frame.difference).to_numpy() == pytest.approx(student, abs=1e-4)
+        squares = frame.sd_first**2, frame.sd_second**2
+        freedom = (frame.seeds - 1) * sum(squares) ** 2 / (squares[0] ** 2 + squares[1] ** 2)
+        welch = stats.t.ppf(0.95, freedom) * (sum(squares) / frame.seeds) ** 0.5
+        assert (frame.high_seeds - frame.difference).to_numpy() == pytest.approx(welch, abs=1e-4)
         assert frame.high_seeds.between(frame.difference, frame.difference + 2 * student).all()
         assert frame.sd_first.between(0.1, 3).all()
 

@@ -49,7 +49,8 @@ class Candidate:
         proved: of the gain, by its interval: ``better``; ``not worse``, by half a point; or
             ``nothing``. ``untested`` without an interval that holds for rows.
         may_be_best: whether it may still be the best of all.
-        probability: that it is the best, by empirical Bayes; NaN before its first look.
+        probability: that it is the best, by empirical Bayes; NaN before its first look, and where
+            predictions of any candidate are missing.
         cost: instances trained for a run, its mean.
     """
 
@@ -277,7 +278,10 @@ def _with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> li
         return candidates
     variances = moderated(sample.variances, sample.seeds - 1)
     belief = posterior(sample.means, replace(sample, variances=variances).covariance)
-    by_place = dict(zip(there, zip(belief.means, belief.best, strict=True), strict=True))
+    # A belief that knows nothing of rows is too sure which is the best.
+    has_rows = not np.isnan(sample.noise.covariance).any()
+    best = belief.best if has_rows else np.full(len(there), np.nan)
+    by_place = dict(zip(there, zip(belief.means, best, strict=True), strict=True))
     of_single = next(
         (by_place[at][0] for at in there if candidates[at].strategy == BASELINE), np.nan
     )
@@ -307,9 +311,13 @@ def _beats_chance(runs: list[Runs], majority: float, rows: int, error: float) ->
     """
     scored = [one for one in runs if len(one.scores)]
     # Without any score nothing is known of chance, which another sentence says.
-    return not scored or np.isnan(majority) or any(
-        one.scores.mean() - majority > _error_bound(one, majority, rows, error / len(scored))
-        for one in scored
+    return (
+        not scored
+        or np.isnan(majority)
+        or any(
+            one.scores.mean() - majority > _error_bound(one, majority, rows, error / len(scored))
+            for one in scored
+        )
     )
 
 

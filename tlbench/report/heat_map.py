@@ -76,29 +76,36 @@ def _in_words(row: pd.Series) -> str:
 
 
 def _ps(row: pd.Series) -> tuple[tuple[str, float], ...]:
-    return ("Student's p", row.student_p), ("after Holm", row.student_holm)
+    """Return the tests that a cell's colour shows: the paper's for pairs, Welch's for gains."""
+    if not _is_pair(row):
+        return (("Welch's p", row.welch_p),)
+    return ("Student's p", row.student_p), ("Welch's after Holm", row.welch_holm)
+
+
+def _is_pair(row: pd.Series) -> bool:
+    return "welch_holm" in row._fields
 
 
 def _colours(row: pd.Series) -> tuple[str, str]:
     """Return a cell's colour and that of its text."""
-    # Pairs of two strategies by the paper's rule; gains by Welch's test, which nothing corrects.
-    p = row.student_p if "welch_holm" in row._fields else row.welch_p
+    (_, p), *corrected = _ps(row)
     if not p < ALPHA:
         return GREY, "black"
-    strong = getattr(row, "welch_holm", 1.0) < ALPHA
+    strong = any(after < ALPHA for _, after in corrected)
     if row.difference > 0:
         return (BLUE, "white") if strong else (PALE_BLUE, "black")
     return (ORANGE, "white") if strong else (PALE_ORANGE, "black")
 
 
 def _key(blue: str, orange: str, misses: bool, missing: bool) -> list[Patch]:
-    patches = [
-        Patch(fc=BLUE, label=f"{blue}, also after Holm"),
-        Patch(fc=PALE_BLUE, label=f"{blue}, p < {ALPHA}"),
-        Patch(fc=ORANGE, label=f"{orange}, also after Holm"),
-        Patch(fc=PALE_ORANGE, label=f"{orange}, p < {ALPHA}"),
-        Patch(fc=GREY, label="no significant difference"),
-    ]
+    """Return the legend of pairs, which have misses and corrections, or of gains."""
+    sides = ((blue, BLUE, PALE_BLUE), (orange, ORANGE, PALE_ORANGE))
+    patches = []
+    for words, strong, pale in sides:
+        if misses:
+            patches.append(Patch(fc=strong, label=f"{words}, also Welch's after Holm"))
+        patches.append(Patch(fc=pale, label=f"{words}, p < {ALPHA}"))
+    patches.append(Patch(fc=GREY, label="no significant difference"))
     if misses:
         patches.append(Patch(fc="white", ec="black", lw=1.6, label="× size heuristic wrong"))
     if missing:

@@ -107,7 +107,7 @@ class Part:
         rule, constant = analysis.rules.iloc[0], analysis.rules.iloc[-1]
         n, sides = int(rule.applicable_pairs), analysis.sides
         tests = analysis.tests.set_index("test")
-        student, _welch = tests.loc["student"], tests.loc["welch"]
+        student, welch = tests.loc["student"], tests.loc["welch"]
         sentences = [
             f"{sides.first_label} and {sides.second_label} differ in {student.p} of "
             f"{student.pairs} tested pairs by the paper's rule (Student's p < 0.1, uncorrected), "
