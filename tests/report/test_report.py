@@ -102,7 +102,6 @@ def test_what_only_a_csv_shows_is_in_points_too(tmp_path: Path) -> None:
         freedom = (frame.seeds - 1) * sum(squares) ** 2 / (squares[0] ** 2 + squares[1] ** 2)
         welch = stats.t.ppf(0.95, freedom) * (sum(squares) / frame.seeds) ** 0.5
         assert (frame.high_seeds - frame.difference).to_numpy() == pytest.approx(welch, abs=1e-4)
-        assert frame.high_seeds.between(frame.difference, frame.difference + 2 * student).all()
         assert frame.sd_first.between(0.1, 3).all()
 
 
