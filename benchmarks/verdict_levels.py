@@ -17,7 +17,8 @@ from scipy import stats
 
 from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, study
 from tlbench.analysis import looks, verdict
-from tlbench.analysis.verdicts import MATTERS, Candidate, Verdict
+from tlbench.analysis.judged import MATTERS, Candidate
+from tlbench.analysis.verdicts import Verdict
 
 ROWS = (277, 1000)
 HEADINGS = (

@@ -47,12 +47,8 @@ def test_every_row_is_read(task: str, glue_dir: Path, compose: Compose, cache: P
 
 @pytest.mark.parametrize(
     ("task", "strategy"),
-    # Every task's rows alone and together; two tasks once for each kind of head.
-    [
-        *product(ROWS, ["single"]),
-        *product(["rte", "stsb", "mnli"], ["stilts", "mtl"]),
-        ("rte", "mtl_all"),
-    ],
+    # A task of each kind by every strategy, and all tasks' rows together.
+    [*product(["rte", "stsb"], ["single", "stilts", "mtl"]), ("rte", "mtl_all")],
 )
 def test_an_epoch_of_a_small_draw(task: str, strategy: str, glue_dir: Path, run: Run) -> None:
     support = [f"support_task={'rte' if task != 'rte' else 'mrpc'}"]

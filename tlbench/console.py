@@ -3,7 +3,6 @@
 import math
 import sys
 
-import datasets
 from rich.console import Console
 
 
@@ -15,6 +14,8 @@ def wants_progress_bars(asked: bool | None) -> bool:
 def show_or_hide_progress_bars(asked: bool | None) -> None:
     """Keep the bars of reading and tokenising rows from the screen, unless wanted."""
     if not wants_progress_bars(asked):
+        import datasets  # reports, which print as well, do without it
+
         datasets.disable_progress_bars()
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from benchmarks.planted_truths import Truth, gains_of, study
 from tests.support.planted import grid, none
 from tlbench.analysis import verdict
-from tlbench.analysis.verdicts import Candidate, Verdict
+from tlbench.analysis.judged import Candidate
+from tlbench.analysis.verdicts import Verdict
 from tlbench.errors import UserError
-from tlbench.records.predictions import Saved
 
 EQUAL = Truth("", gains_of(), lambda _: np.ones(12))
 
@@ -153,17 +153,6 @@ def test_the_cheapest_comes_first() -> None:
     assert one.candidates[0].strategy == "single"
 
 
-def test_chance_is_said_where_nothing_is_learned() -> None:
-    table, _ = study(EQUAL, 277, 3, np.random.default_rng(0))
-    noise = np.random.default_rng(1).normal(0, 0.02, len(table))
-    (one,) = verdict(table.assign(score=0.5 + noise))
-    assert not one.beats_chance
-    (learned,) = verdict(table)
-    assert learned.beats_chance
-    (unknown,) = verdict(table.assign(score=0.5 + noise).drop(columns="majority_score"))
-    assert unknown.beats_chance
-
-
 def test_without_single_there_is_a_best_guess_and_a_set_and_no_gain() -> None:
     table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
     others = table[table.strategy != "single"]
@@ -222,8 +211,7 @@ def consistent(one: Candidate) -> None:
 def test_predictions_of_other_rows_than_most_are_left_out() -> None:
     table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
     odd = int(table.index[table.support == "support2"][0])
-    rows, labels, said = predictions[odd]
-    predictions[odd] = Saved(rows + 1, labels, said)
+    predictions[odd] = predictions[odd]._replace(rows=predictions[odd].rows + 1)
     (one,) = verdict(table, predictions)
     assert {c.support for c in one.candidates if not c.has_rows} >= {"support2"}
     assert one.proved == "better"

@@ -172,6 +172,7 @@ def test_no_release_of_hydra_warns_of_what_we_use(
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_help_config_and_planning_do_without_torch(command: Command) -> None:
     probe = (
         "import sys; sys.argv = ['tlbench', *{arguments!r}]\n"

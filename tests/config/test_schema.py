@@ -58,6 +58,7 @@ def small(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> DictConfig:
     return compose_config(*fast, *places, *dynamic, *rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), value=ANYTHING)
 def test_any_value_of_any_key_is_planned_or_refused_in_one_sentence(

@@ -28,6 +28,7 @@ def test_rows_depend_on_the_seed_and_more_begin_with_fewer(task: str) -> None:
     assert all(("text_b" in row) == (TEXTS[task] == 2) for row in few)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TEXTS)
 def test_no_dev_row_is_trained_on(task: str) -> None:
     train, dev = (
@@ -37,6 +38,7 @@ def test_no_dev_row_is_trained_on(task: str) -> None:
     assert not train & dev
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TEXTS)
 def test_test_rows_are_neither_trained_on_nor_in_dev(task: str) -> None:
     def texts(found: Iterable[dict[str, Any]]) -> set[tuple[str, str | None]]:
@@ -77,6 +79,7 @@ def test_label_priors_are_glues(task: str) -> None:
     assert shares == pytest.approx(PRIORS[task], abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "ceiling"),
     [("mnli", 0.66), ("qnli", 0.66), ("rte", 0.68), ("wnli", 0.60), ("mrpc", 0.72), ("qqp", 0.68)],
@@ -94,6 +97,7 @@ def test_a_bag_of_words_stays_well_below_the_grammars_100(task: str, ceiling: fl
     assert model.score(words.transform(sided(dev)), [row["label"] for row in dev]) < ceiling
 
 
+@pytest.mark.slow
 def test_the_hypothesis_alone_says_little() -> None:
     train, dev = list(rows("mnli", "train", 4000, 0)), list(rows("mnli", "dev", 1000, 0))
     words = CountVectorizer(token_pattern=r"\S+")

@@ -115,6 +115,7 @@ def test_another_score_of_what_is_trained_again_is_said(
     assert "rte was trained again for its cross-fitted scores: 0.123 of rte then" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_it_again_once(
     sweep: Sweep, trained: Trained, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def test_only_the_targets_are_scored(run: Run, scored: list[str], tmp_path: Path
     assert Store(tmp_path / "store").find(record.stage_keys[-1], ["rte"]) is None
 
 
+@pytest.mark.slow
 def test_each_target_of_a_pair_has_scores_of_its_own(
     run: Run, trained: Trained, scored: list[str]
 ) -> None:

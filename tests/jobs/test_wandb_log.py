@@ -139,6 +139,7 @@ def test_one_run_per_job_in_one_process(run: Run, tmp_path: Path) -> None:
     assert len(list((tmp_path / "wb").glob("wandb/offline-run-*"))) == 2
 
 
+@pytest.mark.slow
 def test_seeds_share_a_setting_and_others_have_another(
     wandb_run: Callable[..., Records],
 ) -> None:

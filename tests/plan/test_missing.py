@@ -12,6 +12,7 @@ from tlbench.store.store import Store
 GRID = ("strategy=single,stilts", "target_task=rte", "support_task=mrpc")
 
 
+@pytest.mark.slow
 def test_a_sweep_that_asks_for_all_weights_makes_them(
     sweep: Sweep, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -30,6 +31,7 @@ def test_a_sweep_that_asks_for_all_weights_makes_them(
     assert trained.titles == ["rte<-mrpc"]
 
 
+@pytest.mark.slow
 def test_weights_that_were_pruned_are_made_only_for_what_needs_them(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:

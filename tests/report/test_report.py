@@ -130,6 +130,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "a & b" not in page
 
 
+@pytest.mark.slow
 def test_whatever_a_record_says_is_escaped(tmp_path: Path) -> None:
     evil = "<script>x</script>"
     records = grid(TASKS, none)
@@ -435,6 +436,7 @@ def test_a_part_of_many_keys_has_a_folder_that_may_be_so_long(tmp_path: Path) ->
     assert all(len(name) < 200 for name in folders)
 
 
+@pytest.mark.slow
 def test_by_makes_a_part_of_each(tmp_path: Path) -> None:
     for name in ("size", "uniform"):
         records = grid(TASKS, none)
@@ -481,6 +483,7 @@ def test_the_report_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {"page", "heat_map", "best_of_pair", "comparisons", "per_task", "advice"} <= logged
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, command: Callable[..., CompletedProcess[str]]) -> None:
     write(grid(TASKS, heuristic_holds, seeds=range(3)), tmp_path / "study")
     done = command("study", module="tlbench.cli.report")

@@ -143,6 +143,7 @@ def test_the_faster_of_two_that_take_over_a_claim_keeps_it(
         assert time.monotonic() - faster[0] > claims.LEASE
 
 
+@pytest.mark.slow
 def test_a_holder_and_a_waiting_process_may_be_suspended_together(file: Path) -> None:
     """As a suspended laptop, or jobs that a cluster suspends: nobody has missed a heartbeat."""
     code = (

@@ -111,6 +111,7 @@ def test_a_cache_on_a_full_disk(small_disk: Path, compose: Compose, tmp_path: Pa
     run_experiment(cfg, tmp_path / "job", in_sweep=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [0, 16_000])
 def test_records_on_a_full_disk(
     small_disk: Path, command: Command, cache: Path, tmp_path: Path, leave: int

@@ -55,6 +55,7 @@ def test_a_heartbeat_from_elsewhere_keeps_a_claim(file: Path, host: str) -> None
     assert order == ["first", "second"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("boot", [None, 5])
 def test_hosts_of_one_name_do_not_take_each_other_for_dead(file: Path, boot: int | None) -> None:

@@ -40,9 +40,10 @@ class Stage:
 
     number: int
     config = types.SimpleNamespace(
-        keep_weights="needed", seed=0, encoder=types.SimpleNamespace(name="none")
+        keep_weights="needed", only_stage=None, seed=0, encoder=types.SimpleNamespace(name="none")
     )
     is_single = True
+    wants_cross_fit = False
     run = f"{__name__}.make"
 
     @property
@@ -56,6 +57,11 @@ class Stage:
     @property
     def tasks(self) -> tuple[str, ...]:
         return (self.title,)
+
+    @property
+    def subsets(self) -> list[Any]:
+        task = types.SimpleNamespace(metrics=[])
+        return [types.SimpleNamespace(name=self.title, task=task, count=1, test_digest=None)]
 
     @property
     def start(self) -> Need | None:
@@ -96,7 +102,7 @@ def make(run: StageContext, loggers: Any) -> dict[str, Any]:
             if line % 20 == 0:
                 file.flush()
                 time.sleep(0.02)
-    task = {"train_rows": 1, "selected_by": 0.5}
+    task = {"train_rows": 1, "selected_by": 0.5, "score": 0.5, "metrics": {}}
     return {
         "tasks": {run.stage.title: task},
         "steps": 1,

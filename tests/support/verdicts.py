@@ -3,8 +3,9 @@
 from typing import Any
 
 from tlbench.analysis.advice import Advice
+from tlbench.analysis.judged import Candidate
 from tlbench.analysis.names import Labels
-from tlbench.analysis.verdicts import Candidate, Verdict
+from tlbench.analysis.verdicts import Verdict
 
 LABELS = Labels({"single": "single", "stilts": "STILTs", "mtl": "MTL"}, {})
 

@@ -94,6 +94,7 @@ def test_a_wrong_key_or_value_ends_the_sweep_in_one_sentence(
             combinations(make_sweeper, nothing)
 
 
+@pytest.mark.slow
 def test_a_value_on_the_command_line_replaces_a_grids_axis(make_sweeper: MakeSweeper) -> None:
     assert len(combinations(make_sweeper, "experiment=smoke")) == 72
     found = combinations(make_sweeper, "experiment=smoke", "seed=7", "strategy=single")

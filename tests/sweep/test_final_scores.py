@@ -15,6 +15,7 @@ TESTS = ("suite.sources.rte.test=40", "suite.sources.mrpc.test=30")
 STAGES = ["rte", "mrpc", "mrpc+rte", "rte<-mrpc", "mrpc<-rte"]
 
 
+@pytest.mark.slow
 def test_every_experiment_is_scored_once(
     sweep: Sweep,
     trained: Trained,
@@ -34,6 +35,7 @@ def test_every_experiment_is_scored_once(
     assert "to score" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_rows_that_are_added_later_are_scored_and_nothing_trained_that_has_weights(
     sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:

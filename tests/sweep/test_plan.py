@@ -86,6 +86,7 @@ def test_what_is_not_known_of_an_encoder_keeps_it_from_being_trained(plan: MakeP
     assert all("'org/nowhere' is no folder" in str(one.error) for one in found.experiments)
 
 
+@pytest.mark.slow
 def test_the_papers_grid(plan: MakePlan) -> None:
     every = "strategy.tasks=[cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte,wnli]"
     found = plan("experiment=paper_grid", every, "seed=42,1")

@@ -44,6 +44,7 @@ def table(printed: str) -> str:
     return printed[printed.index("Scores on dev") : printed.index("Experiments of this sweep")]
 
 
+@pytest.mark.slow
 def test_a_record_whose_stages_are_there_needs_no_job(
     sweep: Sweep, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: Any
 ) -> None:
@@ -91,11 +92,13 @@ def test_a_stage_that_is_no_experiments_leaves_no_record(
     assert trained.titles == ["mrpc", "rte<-mrpc", "cola<-mrpc"]
 
 
+@pytest.mark.slow
 def test_keep_weights_none_trains_no_stage_twice(sweep: Sweep, trained: Trained) -> None:
     assert len(sweep(*PAIR, "keep_weights=none")) == 6
     assert sorted(trained.titles) == sorted(STAGES)
 
 
+@pytest.mark.slow
 def test_an_exit_is_a_failure_and_ctrl_c_the_end(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:
@@ -171,6 +174,7 @@ def test_jobs_go_to_the_launcher_in_batches(
     assert calls == [(2, 0), (1, 2)]
 
 
+@pytest.mark.slow
 def test_what_has_diverged_or_is_undefined_is_shown_and_is_no_failure(
     sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,6 +198,7 @@ def test_what_has_diverged_or_is_undefined_is_shown_and_is_no_failure(
     assert trained.titles.count("rte<-mrpc") == trained.titles.count("cola<-mrpc") == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_written_again_and_nothing_trained(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:
@@ -207,6 +212,7 @@ def test_a_damaged_record_is_written_again_and_nothing_trained(
     assert len(list((file.parent / ".damaged").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_stage_is_trained_again_alone(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def expected_metrics(predictions: list[float], labels: list[float]) -> dict[str,
     return found | {"matthews": matthews_corrcoef(labels, predictions)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["single", "mtl_all"])
 def test_logged_metrics_are_scikit_learns_on_the_saved_predictions(
     compose: Compose, tmp_path: Path, strategy: str

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tlbench.analysis.comparisons import ALPHA
+from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.names import THE_PAPERS, Sides
 from tlbench.analysis.settings import at_full_size, setting_means
-from tlbench.analysis.verdicts import MATTERS
 from tlbench.records.definitions import BASELINE
 
 Array = NDArray[np.float64]

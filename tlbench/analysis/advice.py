@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tlbench.analysis.judged import Candidate
 from tlbench.analysis.names import Labels
-from tlbench.analysis.verdicts import Candidate, Verdict
+from tlbench.analysis.verdicts import Verdict
 from tlbench.console import points
 from tlbench.records.definitions import ALL, BASELINE, NONE
 
@@ -59,7 +60,14 @@ class Advice:
     @property
     def sentences(self) -> list[str]:
         """The numbers, in points, the first thing to know first."""
-        parts = [self._chance(), self._gain(), self._collapsed(), self._caution(), self._set()]
+        parts = [
+            self._chance(),
+            self._gain(),
+            self._collapsed(),
+            self._caution(),
+            self._others(),
+            self._set(),
+        ]
         return [part for part in parts if part]
 
     def name(self, one: Candidate) -> str:
@@ -117,6 +125,13 @@ class Advice:
         return (
             f"{text}: other dev rows could change the gain, by a standard error of up to {error}."
         )
+
+    def _others(self) -> str:
+        """Return what is proved better where the best guess is not."""
+        better = [self.name(one) for one in self.verdict.candidates if one.proved == "better"]
+        if not better or self.verdict.proved == "better":
+            return ""
+        return f"Proved better than {self.single}: {', '.join(better)}."
 
     def _set(self) -> str:
         verdict = self.verdict

@@ -4,9 +4,9 @@ import numpy as np
 
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.collect import done
+from tlbench.analysis.judged import Candidate
 from tlbench.analysis.protocol import Protocols
 from tlbench.analysis.study import Analysis
-from tlbench.analysis.verdicts import Candidate
 from tlbench.console import points
 
 _SELECTION = {

@@ -13,9 +13,9 @@ from tlbench.analysis.candidates import CANDIDATE
 from tlbench.analysis.collect import done
 from tlbench.analysis.confusion import Calibration, Confusion, errors_of
 from tlbench.analysis.curves import curves
+from tlbench.analysis.judged import Candidate
 from tlbench.analysis.protocol import Protocols
 from tlbench.analysis.saved import Predictions, usable
-from tlbench.analysis.verdicts import Candidate
 from tlbench.records.definitions import BASELINE
 from tlbench.records.predictions import Saved
 from tlbench.report.format import Column, Table

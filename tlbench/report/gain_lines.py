@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from tlbench.analysis.advice import Advice
-from tlbench.analysis.verdicts import Candidate
+from tlbench.analysis.judged import Candidate
 from tlbench.records.definitions import ALL, BASELINE, NONE
 from tlbench.report import hover
 from tlbench.report.strip import in_words

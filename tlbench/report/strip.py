@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from tlbench.analysis.advice import Advice
-from tlbench.analysis.verdicts import Candidate
+from tlbench.analysis.judged import Candidate
 from tlbench.console import points
 from tlbench.records.definitions import BASELINE
 from tlbench.report import hover

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from tlbench.analysis.advice import Advice
+from tlbench.analysis.judged import Candidate
 from tlbench.analysis.study import Analysis
-from tlbench.analysis.verdicts import Candidate
 from tlbench.report import pair_tables
 from tlbench.report.columns import (
     MAJORITY,

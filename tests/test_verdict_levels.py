@@ -1,0 +1,28 @@
+"""How often the verdict errs on planted truths; docs/verdict.md has the figures of many more."""
+
+import numpy as np
+import pytest
+
+from benchmarks.planted_truths import GAINS, NULLS, Truth
+from benchmarks.verdict_levels import measure
+
+pytestmark = pytest.mark.slow
+
+TARGETS, LOOKS, ERROR = 40, (2, 3, 5, 10), 0.1
+CHANCE = 2 * np.sqrt(ERROR * (1 - ERROR) / TARGETS)  # of a share of so many targets
+
+
+@pytest.mark.parametrize("truth", [*NULLS, GAINS[2], GAINS[3]], ids=lambda truth: truth.name)
+def test_claims_and_sets_are_wrong_no_more_often_than_the_level_says(truth: Truth) -> None:
+    tally = measure(truth, 277, TARGETS, LOOKS)
+    assert np.mean(tally.false_claims) <= ERROR
+    assert np.mean(tally.without_best) <= ERROR
+    # Single's rare collapses, before any is seen, are in no interval; they lead to no claim.
+    if not truth.collapses:
+        assert np.mean(tally.uncovered[0]) <= ERROR + CHANCE
+
+
+def test_a_gain_is_found_and_its_expectation_is_nearer_than_what_was_measured() -> None:
+    tally = measure(GAINS[1], 1000, TARGETS, (5, 10))
+    assert np.mean(tally.found[10]) > 0.25
+    assert abs(np.mean(tally.shrunk)) < np.mean(tally.raw)

@@ -1,0 +1,124 @@
+"""Judges a target's candidates: intervals and what they prove, what may be best, what to expect."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tlbench.analysis import looks
+from tlbench.analysis.candidates import Runs
+from tlbench.analysis.contrasts import Sample, against, sample_of
+from tlbench.analysis.judged import MATTERS, Candidate, Proved
+from tlbench.analysis.row_noise import row_noise
+from tlbench.analysis.shrinkage import moderated, posterior
+from tlbench.records.definitions import BASELINE
+
+
+def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
+    """Return the sample of these runs' lowest-numbered seeds."""
+    scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
+    vectors = [one.vectors_of(count) for one, count in zip(runs, seeds, strict=True)]
+    return sample_of(scores, row_noise(vectors, rows))
+
+
+def with_intervals(
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+) -> list[Candidate]:
+    """Return the candidates with gain, interval and what it proves, each at its latest look."""
+    control = next((one for one in runs if one.key[0] == BASELINE), None)
+    if control is None or len(control.scores) == 0:
+        return candidates
+    reached = [looks.latest(min(one.seeds, len(control.scores))) for one in candidates]
+    after = [replace(one, look=look) for one, look in zip(candidates, reached, strict=True)]
+    for look in sorted({*reached} - {0}):
+        there = [at for at, one in enumerate(reached) if one >= look]
+        chosen = [runs[at] for at in there]
+        sample = _sample(chosen, [look] * len(chosen), rows)
+        contrasts = against(sample, chosen.index(control))
+        halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        alone = against(sample.of_seeds_alone, chosen.index(control))
+        seeds_halves = alone.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        for place, at in enumerate(there):
+            if reached[at] == look:
+                score, seeds_half = float(sample.means[place]), float(seeds_halves[place])
+                after[at] = _judged(
+                    replace(after[at], score=score, seeds_half=seeds_half),
+                    float(contrasts.differences[place]),
+                    float(halves[place]),
+                    bool(contrasts.has_rows[place]),
+                    runs[at].row_bound(control, rows),
+                    runs[at].widest,
+                )
+    return [
+        replace(one, gain=one.score - control.scores.mean()) if one.look == 0 else one
+        for one in after
+    ]
+
+
+def _judged(
+    one: Candidate, gain: float, half: float, has_rows: bool, row_error: float, widest: float
+) -> Candidate:
+    if one.strategy == BASELINE:
+        return replace(one, gain=0.0, has_rows=has_rows)
+    # No gain is larger than the range of the score, whatever two seeds say.
+    low, high = np.maximum(gain - half, -widest), np.minimum(gain + half, widest)
+    proved: Proved = "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
+    return replace(
+        one,
+        gain=gain,
+        low=low,
+        high=high,
+        has_rows=has_rows,
+        row_error=np.nan if has_rows else row_error,
+        proved="untested" if np.isnan(low) or not has_rows else proved,
+    )
+
+
+def with_set(
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+) -> list[Candidate]:
+    """Return the candidates with whether each may be the best (Hsu 1984).
+
+    One is out if any other is certainly better, by the one-sided intervals of all others' means
+    minus its own; ``single`` if one is proved to be better than it.
+    """
+    after = list(candidates)
+    reached = [looks.latest(one.seeds) for one in candidates]
+    is_beaten = any(one.proved == "better" for one in candidates)
+    for look in {*reached} - {0}:
+        there = [at for at, one in enumerate(reached) if one >= look]
+        sample = _sample([runs[at] for at in there], [look] * len(there), rows)
+        for place, at in enumerate(there):
+            if candidates[at].strategy == BASELINE:
+                after[at] = replace(candidates[at], may_be_best=not is_beaten)
+            elif reached[at] == look:
+                contrasts = against(sample, place)
+                bounds = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
+                is_below = (contrasts.differences > bounds) & contrasts.has_rows
+                after[at] = replace(candidates[at], may_be_best=not is_below.any())
+    return after
+
+
+def with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> list[Candidate]:
+    """Return the candidates with the gain to expect and the probability of being the best."""
+    there = [at for at, one in enumerate(candidates) if one.look]
+    if not there:
+        return candidates
+    sample = _sample([runs[at] for at in there], [candidates[at].look for at in there], rows)
+    if not (sample.variances > 0).any():
+        return candidates
+    variances = moderated(sample.variances, sample.seeds - 1)
+    belief = posterior(sample.means, replace(sample, variances=variances).covariance)
+    # A belief that knows nothing of rows is too sure which is the best.
+    has_rows = not np.isnan(sample.noise.covariance).any()
+    best = belief.best if has_rows else np.full(len(there), np.nan)
+    by_place = dict(zip(there, zip(belief.means, best, strict=True), strict=True))
+    of_single = next(
+        (by_place[at][0] for at in there if candidates[at].strategy == BASELINE), np.nan
+    )
+    return [
+        replace(one, shrunk=by_place[at][0] - of_single, probability=by_place[at][1])
+        if at in by_place
+        else one
+        for at, one in enumerate(candidates)
+    ]
