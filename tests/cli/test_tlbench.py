@@ -164,6 +164,7 @@ def test_users_tasks_from_a_folder(command: Command, tmp_path: Path) -> None:
     assert as_support.returncode == 0, as_support.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--cfg", "job"), ("-m", "hydra.sweeper.dry_run=true")])
 def test_no_release_of_hydra_warns_of_what_we_use(
     command: Command, arguments: tuple[str, ...]

@@ -25,6 +25,7 @@ def test_every_yaml_opens_with_how_to_launch_it() -> None:
             assert f"{group}={file.stem}" in first or group == "trainer", file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", YAMLS, ids=lambda f: str(f.relative_to(CONF_DIR)))
 def test_every_option_composes_and_is_checked(file: Path) -> None:
     group = file.parent.relative_to(CONF_DIR).as_posix()

@@ -32,6 +32,7 @@ def load(split: Split, folder: Path, verify: bool = True) -> tuple[Dataset, Data
     return rows, tokenise(rows, tokenizer, 32, str(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
 @pytest.mark.parametrize("kind", ["rows", "description", "tokens", "index"])
 def test_what_is_damaged_is_made_again(

@@ -35,6 +35,7 @@ def test_evaluation_batches_have_at_most_so_many_tokens(lengths: list[int], toke
     assert evaluated_lengths == sorted(evaluated_lengths)
 
 
+@pytest.mark.slow
 def test_rows_of_like_length_share_batches_if_asked(compose: Compose) -> None:
     padding = {}
     for group in (True, False):

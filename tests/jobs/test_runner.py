@@ -63,6 +63,7 @@ def test_the_shares_of_every_epoch_are_kept(run: Run, tmp_path: Path) -> None:
     assert len(found["shares"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*DAMAGES, Path.unlink])
 @pytest.mark.parametrize("name", ["model.safetensors", "heads.safetensors"])
 def test_a_stage_starts_from_no_damaged_weights(

@@ -88,6 +88,7 @@ def saved(family: str, folder: Path, **special: str) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families_train_and_start_stilts(family: str, tmp_path: Path, run: Run) -> None:
     name = saved(family, tmp_path / family)

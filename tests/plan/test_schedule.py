@@ -6,6 +6,7 @@ from tlbench.plan.schedule import Schedule
 from tlbench.store.store import Store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

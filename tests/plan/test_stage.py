@@ -37,6 +37,7 @@ def test_it_is_made_of_what_it_needs_once(run: Run, trained: Trained, tmp_path: 
     assert run(*MEAN).score == record.score
 
 
+@pytest.mark.slow
 def test_it_is_made_in_a_sweep_after_what_it_needs(sweep: Sweep, trained: Trained) -> None:
     (record,) = sweep(*MEAN).values()
     alone = [r for r in sweep("target_task=rte,mnli").values() if r.strategy == "single"]

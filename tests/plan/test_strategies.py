@@ -32,6 +32,7 @@ def test_a_pair_is_one_stage_for_both_directions(plan: Plan) -> None:
     assert [stage.tasks for stage in one] == [("mnli", "rte")]
 
 
+@pytest.mark.slow
 def test_mtl_all_is_one_stage_for_all_targets(plan: Plan) -> None:
     all_nine = "strategy.tasks=[cola,sst2,mrpc,stsb,qqp,mnli,qnli,rte,wnli]"
     (stage,) = plan("strategy=mtl_all", all_nine)

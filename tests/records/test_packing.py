@@ -41,6 +41,7 @@ def test_what_is_packed_can_be_packed_again_with_more(study: Path, tmp_path: Pat
     assert set(collect([two]).table.seed) == {0, 1, 2, 9, 50}
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_report_of_it(study: Path, tmp_path: Path) -> None:
     packed = tmp_path / "packed.parquet"
     assert main([str(study), "--out", str(tmp_path / "a"), "--pack", str(packed)]) == 0

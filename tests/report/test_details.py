@@ -28,6 +28,7 @@ def test_the_best_guess_and_single_have_curves_and_errors_by_class(tmp_path: Pat
     assert recall["single"] == pytest.approx(70, abs=3)
 
 
+@pytest.mark.slow
 def test_beside_single_as_the_best_guess_stands_the_next(tmp_path: Path) -> None:
     right = {"single": 0.9, "mtl": 0.8, "stilts": 0.6}
     page_of(predicted_study(tmp_path, right), tmp_path / "out")
@@ -35,6 +36,7 @@ def test_beside_single_as_the_best_guess_stands_the_next(tmp_path: Path) -> None
     assert set(frame.candidate) == {"single", "MTL with mnli"}
 
 
+@pytest.mark.slow
 def test_numbers_have_a_calibration_and_no_classes(tmp_path: Path) -> None:
     page = page_of(predicted_study(tmp_path, RIGHT, labels=None), tmp_path / "out")
     assert (tmp_path / "out" / "figures" / "calibration_rte.svg").is_file()
@@ -42,6 +44,7 @@ def test_numbers_have_a_calibration_and_no_classes(tmp_path: Path) -> None:
     assert "true against predicted numbers" in page
 
 
+@pytest.mark.slow
 def test_what_is_not_in_the_store_is_said(tmp_path: Path) -> None:
     page = page_of(predicted_study(tmp_path, RIGHT, curves=False), tmp_path / "out")
     assert "No learning curves: the stages are not in the store." in page

@@ -194,6 +194,7 @@ def test_any_two_strategies_are_compared(tmp_path: Path) -> None:
     assert "<Mine>" not in page
 
 
+@pytest.mark.slow
 def test_two_strategies_that_train_all_tasks_are_compared(tmp_path: Path) -> None:
     records = grid(TASKS, none, strategies=["single", "mtl_all"])
     other = grid(TASKS, none, strategies=["mtl_all"], random=1)
@@ -222,6 +223,7 @@ def test_what_can_not_be_compared_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_part_without_one_of_the_two_has_its_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -470,6 +472,7 @@ def test_a_study_that_failed_as_a_whole(tmp_path: Path, capsys: pytest.CaptureFi
     assert "none of the 1 records has a score" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_report_goes_to_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(grid({"mnli": 20, "rte": 10}, none, seeds=[0, 1]), tmp_path / "study")

@@ -31,6 +31,7 @@ def test_a_claim_makes_others_wait(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("content", ["elsewhere", "", "half a cla", "vm/4026531836 1 0\n"])
 def test_a_claim_without_a_heartbeat_is_taken_over(file: Path, content: str) -> None:

@@ -35,6 +35,7 @@ def test_it_ends_as_well_where_names_cannot_be_exchanged(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("host", ["elsewhere", f"{socket.gethostname()}?pidns-1"])
 def test_a_heartbeat_from_elsewhere_keeps_a_claim(file: Path, host: str) -> None:

@@ -45,6 +45,7 @@ def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSwe
     check(make_sweeper, random.Random(0).sample(found, 50), *GRID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes",
     [
@@ -60,6 +61,7 @@ def test_axes_that_change_each_others_keys(make_sweeper: MakeSweeper, axes: list
     check(make_sweeper, found, *axes)
 
 
+@pytest.mark.slow
 def test_axes_of_experiments(make_sweeper: MakeSweeper, tmp_path: Path) -> None:
     """They change keys of every root; one of them is of a folder that is not copied."""
     mine = tmp_path / "my_conf" / "experiment" / "mine.yaml"

@@ -54,6 +54,7 @@ def test_rows_that_are_added_later_are_scored_and_nothing_trained_that_has_weigh
     assert {n: costs(r) for n, r in after.items()} == {n: costs(r) for n, r in before.items()}
 
 
+@pytest.mark.slow
 def test_weights_that_are_lacking_are_to_train(
     sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ def test_every_stage_is_trained_once_and_every_experiment_recorded(
     assert sorted(r.instances_reused for r in (one, other)) == [0, one.instances]
 
 
+@pytest.mark.slow
 def test_the_same_again_does_nothing(
     sweep: Sweep, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_record_whose_stages_are_there_needs_no_job(
     assert {k: r.config for k, r in after.items()} == {k: r.config for k, r in before.items()}
 
 
+@pytest.mark.slow
 def test_a_failure_stops_only_what_needs_it_and_is_mended_by_the_same_command(
     sweep: Sweep, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_failure_stops_only_what_needs_it_and_is_mended_by_the_same_command(
     assert trained.titles == ["mrpc", "rte<-mrpc"]
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_no_experiments_leaves_no_record(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:

@@ -172,6 +172,7 @@ def test_a_checkpoint_of_before_cross_fitting_goes_on_without_it(
     assert "prediction_cross_fit" not in columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_it_starts_again_where_the_cross_fitted_score_is_wanted(
     compose: Compose,
