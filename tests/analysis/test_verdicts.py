@@ -85,6 +85,13 @@ def test_more_seeds_do_not_make_rows_certain() -> None:
     assert halves[1] > 0.02
 
 
+def test_an_interval_that_covers_rows_is_not_narrower_than_one_over_seeds_alone() -> None:
+    for seeds in (2, 3, 5):
+        for candidate in judged(seeds=seeds, rows=277).candidates[1:]:
+            half = min(candidate.high - candidate.gain, candidate.gain - candidate.low)
+            assert half >= min(candidate.seeds_half, 1 - abs(candidate.gain)) - 1e-9
+
+
 def best_half(one: Verdict) -> float:
     return (one.candidates[-1].high - one.candidates[-1].low) / 2
 

@@ -38,6 +38,8 @@ def with_intervals(
         halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
         alone = against(sample.of_seeds_alone, chosen.index(control))
         seeds_halves = alone.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        # Rows add freedom as well as variance; what covers more is not said to be narrower for it.
+        halves = np.fmax(halves, seeds_halves)
         for place, at in enumerate(there):
             if reached[at] == look:
                 score, seeds_half = float(sample.means[place]), float(seeds_halves[place])
