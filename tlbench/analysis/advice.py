@@ -52,8 +52,7 @@ class Advice:
             return "no score"
         if best.strategy != BASELINE:
             return _PROVED[best.proved].format(single=self.single)
-        others = [one for one in self.verdict.candidates if one.strategy != BASELINE]
-        if not others or all(one.proved == "untested" for one in others):
+        if not self.verdict.is_tested:
             return _PROVED["untested"]
         return "proved best" if len(self.verdict.may_be_best) == 1 else "none proved better"
 

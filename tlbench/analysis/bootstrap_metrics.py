@@ -31,10 +31,6 @@ def score(names: str, labels: Array, predictions: Array, weights: Array) -> Arra
     return np.asarray(np.mean(metrics, axis=0))
 
 
-def _accuracy(labels: Array, predictions: Array, weights: Array) -> Array:
-    return np.asarray((predictions == labels) @ weights.T / weights.sum(axis=1))
-
-
 def _class_counts(
     labels: Array, predictions: Array, weights: Array, label: float
 ) -> tuple[Array, Array, Array]:
@@ -127,22 +123,27 @@ def _ranks(values: Array, weights: Array) -> Array:
     return np.asarray(ranks[:, back])
 
 
-def _mse(labels: Array, predictions: Array, weights: Array) -> Array:
-    return np.asarray((predictions - labels) ** 2 @ weights.T / weights.sum(axis=1))
+# Metrics that are means over rows: the values (runs, rows) that they are means of.
+MEANS: dict[str, Callable[[Array, Array], Array]] = {
+    "accuracy": lambda labels, predictions: (predictions == labels).astype(float),
+    "mse": lambda labels, predictions: (predictions - labels) ** 2,
+}
+
+
+def _mean_of(values: Callable[[Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
+    """Return the metric that is the mean over rows of such values."""
+
+    def metric(labels: Array, predictions: Array, weights: Array) -> Array:
+        return np.asarray(values(labels, predictions) @ weights.T / weights.sum(axis=1))
+
+    return metric
 
 
 METRICS: dict[str, Callable[[Array, Array, Array], Array]] = {
-    "accuracy": _accuracy,
+    **{name: _mean_of(values) for name, values in MEANS.items()},
     "f1": _f1,
     "macro_f1": _macro_f1,
     "matthews": _matthews,
     "pearson": _pearson,
     "spearman": _spearman,
-    "mse": _mse,
-}
-
-# Metrics that are means over rows: the values (runs, rows) that they are means of.
-MEANS: dict[str, Callable[[Array, Array], Array]] = {
-    "accuracy": lambda labels, predictions: (predictions == labels).astype(float),
-    "mse": lambda labels, predictions: (predictions - labels) ** 2,
 }

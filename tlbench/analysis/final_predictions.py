@@ -3,10 +3,8 @@
 from collections.abc import Hashable
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tlbench.records.predictions import Saved, store_folder
+from tlbench.records.predictions import Saved, read_split, store_folder
 from tlbench.store.final_scores import scores_folder
 
 
@@ -34,14 +32,4 @@ def _read(target: str, stages: str, store_dir: str, file: str, digest: str) -> S
     if not (digest and stages) or store is None:
         return None
     scored = scores_folder(store / stages.split()[-1], target, digest)
-    names = ["row", "label", "prediction"]
-    try:
-        kept = pq.read_table(
-            scored / "predictions" / f"{target}.parquet",
-            columns=names,
-            page_checksum_verification=True,
-        )
-    except (OSError, pa.ArrowInvalid):
-        return None  # removed with its stage, or damaged
-    frame = kept.to_pandas().sort_values("row")
-    return Saved(*(frame[name].to_numpy(float) for name in names))
+    return read_split(scored / "predictions" / f"{target}.parquet", "test")

@@ -52,7 +52,8 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
         runs: with ``score`` and ``metric``.
         predictions: of these runs and others; not of all, maybe.
     """
-    found = {run: predictions[run] for run in runs.index if run in predictions}
+    read = {run: predictions.get(run) for run in runs.index}  # each file once
+    found = {run: saved for run, saved in read.items() if saved is not None}
     if not found:
         return {}
     sizes = pd.Series({run: hash(saved.rows.tobytes()) for run, saved in found.items()})

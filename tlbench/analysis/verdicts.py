@@ -58,6 +58,12 @@ class Verdict:
         return tuple(one for one in self.candidates if one.may_be_best)
 
     @property
+    def is_tested(self) -> bool:
+        """Whether any other candidate's gain over ``single`` was tested."""
+        others = (one for one in self.candidates if one.strategy != BASELINE)
+        return any(one.proved != "untested" for one in others)
+
+    @property
     def proved(self) -> Proved:
         """What is proved of the best guess over ``single``."""
         return "untested" if self.best is None else self.best.proved

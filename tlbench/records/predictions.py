@@ -1,6 +1,7 @@
 """Reads the saved predictions of a run: what it said of every dev row of its target."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 class Saved(NamedTuple):
-    """A run's predictions of its target's dev rows, each (rows,), sorted by row number.
+    """A run's predictions of dev or test rows of its target, each (rows,), by row number.
 
     Attributes:
         halves: under cross-fitted selection the half of each row, 0 or 1: its score is the mean of
@@ -44,14 +45,25 @@ def find_predictions(
     store = store_folder(store_dir, file)
     if store is None or not stage:
         return None
-    kept_in = store / stage / "predictions" / f"{target}.parquet"
+    said = _CROSSED if selection == "cross_fit" else ["prediction"]
+    return read_split(store / stage / "predictions" / f"{target}.parquet", "dev", said)
+
+
+def read_split(file: Path, split: str, said: Sequence[str] = ("prediction",)) -> Saved | None:
+    """Return the predictions of a split's rows that a file holds; None if it is gone or damaged.
+
+    Args:
+        file: as a finished stage has it.
+        split: whose rows.
+        said: the columns of predictions and, if there are any, of halves.
+    """
+    names = ["row", "label", *said]
     try:
-        is_crossed = selection == "cross_fit"
-        names = ["row", "label", *(_CROSSED if is_crossed else ["prediction"])]
-        kept = pq.read_table(kept_in, columns=["split", *names], page_checksum_verification=True)
+        kept = pq.read_table(file, columns=["split", *names], page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
-    frame = kept.to_pandas().query("split == 'dev'").sort_values("row")
+    frame = kept.to_pandas()
+    frame = frame[frame.split == split].sort_values("row")
     return Saved(*(frame[name].to_numpy(float) for name in names))
 
 

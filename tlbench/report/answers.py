@@ -110,10 +110,7 @@ def _rank(advice: Advice) -> int:
         return _WITHOUT_SCORE
     if verdict.best.strategy != BASELINE:
         return _CERTAINTY[verdict.best.proved]
-    is_tested = any(
-        one.proved != "untested" for one in verdict.candidates if one.strategy != BASELINE
-    )
-    return _OF_SINGLE if is_tested else _CERTAINTY["untested"]
+    return _OF_SINGLE if verdict.is_tested else _CERTAINTY["untested"]
 
 
 def answer(advices: Sequence[Advice], details: Details, folder: Path) -> Answer:
