@@ -31,13 +31,13 @@ class Truth:
     Attributes:
         gains: true gains of all candidates over single, fractions; the first is single's own 0.
         spreads: draws by how much each one's seeds differ, in units of ``SEED``.
-        collapses: whether single's runs collapse now and then; the gains hold nevertheless.
+        collapsing: the candidates whose runs collapse now and then; the gains hold nevertheless.
     """
 
     name: str
     gains: Array
     spreads: Callable[[np.random.Generator], Array]
-    collapses: bool = False
+    collapsing: range = range(0)
 
 
 def _equal(random: np.random.Generator) -> Array:
@@ -63,7 +63,8 @@ NULLS = (
     Truth("no gain, equal spread", gains_of(), _equal),
     Truth("no gain, spreads differ", gains_of(), _lognormal),
     Truth("no gain, single three times as noisy", gains_of(), _noisy_single),
-    Truth("no gain, single collapses at times", gains_of(), _equal, collapses=True),
+    Truth("no gain, single collapses at times", gains_of(), _equal, range(1)),
+    Truth("no gain, all others collapse at times", gains_of(), _equal, range(1, CANDIDATES)),
 )
 GAINS = (
     Truth("one gains 2 points", gains_of(0.02), _equal),
@@ -83,7 +84,7 @@ def study(
     table: list[dict[str, object]] = []
     predictions: dict[int, Saved] = {}
     for candidate in range(CANDIDATES):
-        collapses = truth.collapses and candidate == 0
+        collapses = candidate in truth.collapsing
         centre = _centre(MEAN + truth.gains[candidate], spreads[candidate], collapses)
         easiness = centre + difficulty + random.normal(0, TASTE, rows)
         for seed in range(seeds):

@@ -5,13 +5,17 @@ import pytest
 from benchmarks.planted_truths import NULLS, study
 from tlbench.analysis.candidates import Runs, runs_of
 from tlbench.analysis.collect import table_of
+from tlbench.analysis.row_vectors import RowVectors, row_vectors
+from tlbench.records.predictions import Saved
 
 RANDOM = np.random.default_rng(0)
 
 
 def runs(scores: list[float], metric: str = "accuracy") -> Runs:
     key = ("stilts", "-", "mnli", 1)
-    return Runs(key, np.array(scores), [None] * len(scores), 0, 0, np.nan, metric)
+    none = [None] * len(scores)
+    collapsed = np.zeros(len(scores), bool)
+    return Runs(key, np.array(scores), none, 0, collapsed, np.nan, np.nan, metric)
 
 
 def test_no_two_runs_of_two_accuracies_differ_by_more_than_the_bound() -> None:
@@ -37,8 +41,9 @@ def test_no_gain_is_wider_than_the_range_of_its_score(metric: str, widest: float
 def test_single_comes_first_and_seeds_are_in_order() -> None:
     table, predictions = study(NULLS[0], 100, 4, np.random.default_rng(0))
     table = table_of(table.sample(frac=1, random_state=0))
-    found, rows = runs_of(table, predictions)
-    assert (found[0].key[0], len(found), rows) == ("single", 12, 100)
+    (vectors,) = row_vectors(table, predictions).values()
+    found = runs_of(table, vectors)
+    assert (found[0].key[0], len(found), vectors.rows) == ("single", 12, 100)
     single = table[table.strategy == "single"].sort_values("seed")
     assert found[0].scores == pytest.approx(single.score.to_numpy())
     lowest = found[0].vectors_of(2)
@@ -58,5 +63,18 @@ def test_failed_jobs_are_not_trained_runs_without_a_score() -> None:
             }
         )
     )
-    (single,), rows = runs_of(table, {})
-    assert (len(single.scores), single.without_score, rows) == (2, 1, 0)
+    (single,) = runs_of(table, RowVectors({}, 0))
+    assert (len(single.scores), single.without_score) == (2, 1)
+
+
+def test_a_run_that_says_one_word_or_is_no_better_has_learned_nothing() -> None:
+    """By its record, by its predictions, or by its score."""
+    scores = [0.7, 0.5, 0.6, 0.65]
+    frame = pd.DataFrame({"target": "rte", "strategy": "single", "seed": range(4), "score": scores})
+    frame = frame.assign(majority_score=0.5, collapsed=[False, False, True, False])
+    predictions = {3: Saved(np.arange(20.0), np.arange(20) < 13.0, np.ones(20))}
+    table = table_of(frame)
+    (vectors,) = row_vectors(table, predictions).values()
+    (single,) = runs_of(table, vectors)
+    assert list(single.collapsed) == [False, False, True, True]
+    assert list(single.learned_nothing) == [False, True, True, True]

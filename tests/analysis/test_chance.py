@@ -10,7 +10,7 @@ RANDOM = np.random.default_rng(0)
 def runs(mean: float, seeds: int = 5, spread: float = 0.02) -> Runs:
     scores = mean + spread * np.linspace(-1, 1, seeds) if seeds > 1 else np.array([mean][:seeds])
     key = ("stilts", "-", "mnli", 1)
-    return Runs(key, scores, [None] * seeds, 0, 0, np.nan, "accuracy")
+    return Runs(key, scores, [None] * seeds, 0, scores > 1, 0.5, np.nan, "accuracy")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,8 @@ def test_of_many_at_chance_one_is_above_it_by_chance_and_does_not_count() -> Non
     for _ in range(200):
         scores = 0.5 + 0.02 * RANDOM.normal(size=(12, 5))
         many = [
-            Runs(("s", "-", "-", n), one, [], 0, 0, 0, "accuracy") for n, one in enumerate(scores)
+            Runs(("s", "-", "-", n), one, [], 0, one > 1, 0.5, 0, "accuracy")
+            for n, one in enumerate(scores)
         ]
         said.append(beats_chance(many, 0.5, 277, 0.1))
     assert np.mean(said) < 0.15

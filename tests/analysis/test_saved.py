@@ -91,7 +91,7 @@ def crossed(folder: Path, name: str = "matthews") -> Path:
             for _, rows in frame.groupby("half")
         ]
         one.config |= {"selection": "cross_fit"}
-        one.config["target_task"]["score"] = [name]
+        one.config["target_task"]["score"], one.majority_score = [name], 0.0
         one.score = sum(by_half) / len(frame)
     write(records, folder / "study")
     return folder

@@ -1,6 +1,5 @@
 """The candidates of a target: what can be chosen for it, with the runs of each."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlbench.analysis.collect import done
-from tlbench.analysis.row_noise import deviations
-from tlbench.analysis.saved import Predictions, usable
+from tlbench.analysis.row_vectors import RowVectors
 from tlbench.records.definitions import BASELINE
 
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
@@ -30,7 +28,8 @@ class Runs:
         vectors: how each score varies with dev's rows, (seeds, any); None for a run without saved
             predictions. See ``row_noise.deviations``.
         without_score: how many were trained and have none.
-        collapsed: how many say the same of every dev row, as far as it is known.
+        collapsed: which say the same of every dev row, as far as it is known, (seeds,).
+        majority: the score of such a run, of the most frequent label; NaN if not known.
         cost: instances trained for a run, their mean; NaN if not known.
         metric: what the score is the mean of, names joined by ``+``.
     """
@@ -39,7 +38,8 @@ class Runs:
     scores: Array
     vectors: list[Array | None]
     without_score: int
-    collapsed: int
+    collapsed: NDArray[np.bool_]
+    majority: float
     cost: float
     metric: str
 
@@ -47,6 +47,11 @@ class Runs:
     def widest(self) -> float:
         """The most that a gain can be, in either direction."""
         return max(_RANGES.get(name, np.inf) for name in self.metric.split("+"))
+
+    @property
+    def learned_nothing(self) -> NDArray[np.bool_]:
+        """Which runs are no better than one word for all rows, (seeds,)."""
+        return np.asarray(self.collapsed | (self.scores <= self.majority))
 
     def vectors_of(self, seeds: int) -> Array | None:
         """Return the vectors of the lowest-numbered seeds; None if one is missing."""
@@ -66,49 +71,26 @@ class Runs:
         return float(np.sqrt(max(variance, 0) / rows))
 
 
-def vectors_of(scored: pd.DataFrame, predictions: Predictions) -> tuple[dict[Hashable, Array], int]:
-    """Return by run how the scores of a target vary with dev's rows, and how many rows there are.
-
-    Args:
-        scored: the runs of one target, with a score.
-        predictions: of these and others; a run without any has no vector.
-    """
-    saved = usable(scored, predictions)
-    if not saved:
-        return {}, int(scored.dev_rows.max()) if len(scored) else 0
-    kept = list(saved.values())
-    vectors = deviations(str(scored.metric.iloc[0]), kept)
-    by_run = {} if vectors is None else dict(zip(saved, vectors, strict=True))
-    return by_run, len(kept[0].rows)
-
-
-def runs_of(table: pd.DataFrame, predictions: Predictions) -> tuple[list[Runs], int]:
-    """Return the candidates of one target at one size, ``single`` first, and dev's rows."""
+def runs_of(table: pd.DataFrame, vectors: RowVectors) -> list[Runs]:
+    """Return the candidates of one target at one size, ``single`` first."""
     scored = done(table).sort_values("seed", kind="stable")
-    vectors, rows = vectors_of(scored, predictions)
-    metric = str(table.metric.iloc[0])
     of_candidate = dict(iter(scored.groupby(CANDIDATE)))
     candidates = [
-        _runs(key, every, of_candidate.get(key), vectors, metric)
+        _runs(key, every, of_candidate.get(key, every.iloc[:0]), vectors)
         for key, every in table.groupby(CANDIDATE)
     ]
-    return sorted(candidates, key=lambda one: one.key[0] != BASELINE), rows
+    return sorted(candidates, key=lambda one: one.key[0] != BASELINE)
 
 
-def _runs(
-    key: Key,
-    every: pd.DataFrame,
-    scored: pd.DataFrame | None,
-    vectors: dict[Hashable, Array],
-    metric: str,
-) -> Runs:
-    found = every.iloc[:0] if scored is None else scored
+def _runs(key: Key, every: pd.DataFrame, scored: pd.DataFrame, vectors: RowVectors) -> Runs:
     return Runs(
         key=key,
-        scores=found.score.to_numpy(float),
-        vectors=[vectors.get(run) for run in found.index],
+        scores=scored.score.to_numpy(float),
+        vectors=[vectors.by_run.get(run) for run in scored.index],
         without_score=int((~every.outcome.isin(["scored", "failed"])).sum()),
-        collapsed=int(found.collapsed.sum()),
+        collapsed=scored.collapsed.fillna(False).to_numpy(bool)
+        | scored.index.isin(vectors.constant),
+        majority=float(every.majority_score.mean()),
         cost=float(every.instances.mean()),
-        metric=metric,
+        metric=str(every.metric.iloc[0]),
     )

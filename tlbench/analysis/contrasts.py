@@ -22,12 +22,14 @@ class Sample:
         variances: of a run's score over seeds, (candidates,).
         seeds: how many each has, two or more, (candidates,).
         noise: of the rows.
+        losses: how much too high each mean may be for collapses that were not seen, (candidates,).
     """
 
     means: Array
     variances: Array
     seeds: Array
     noise: RowNoise
+    losses: Array
 
     @property
     def covariance(self) -> Array:
@@ -41,12 +43,13 @@ class Sample:
         return replace(self, noise=replace(self.noise, covariance=unknown))
 
 
-def sample_of(by_candidate: list[Array], noise: RowNoise) -> Sample:
+def sample_of(by_candidate: list[Array], noise: RowNoise, losses: Array | float = 0.0) -> Sample:
     """Return the sample of candidates' scores.
 
     Args:
         by_candidate: the scores of each one's runs, (seeds,).
         noise: of the rows that they are scored on.
+        losses: for collapses that were not seen.
     """
     variances = np.array([scores.var(ddof=1) for scores in by_candidate])
     return Sample(
@@ -55,6 +58,7 @@ def sample_of(by_candidate: list[Array], noise: RowNoise) -> Sample:
         variances=np.fmax(variances, noise.least),
         seeds=np.array([len(scores) for scores in by_candidate]),
         noise=noise,
+        losses=np.broadcast_to(losses, len(by_candidate)),
     )
 
 

@@ -4,21 +4,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tlbench.analysis import looks
 from tlbench.analysis.candidates import Runs
+from tlbench.analysis.collapses import unseen_losses
 from tlbench.analysis.contrasts import Sample, against, sample_of
 from tlbench.analysis.judged import MATTERS, Candidate, Proved
 from tlbench.analysis.row_noise import row_noise
 from tlbench.analysis.shrinkage import moderated, posterior
 from tlbench.records.definitions import BASELINE
 
+Array = NDArray[np.float64]
+
 
 def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
     """Return the sample of these runs' lowest-numbered seeds."""
     scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
     vectors = [one.vectors_of(count) for one, count in zip(runs, seeds, strict=True)]
-    return sample_of(scores, row_noise(vectors, rows))
+    losses = _losses(runs, seeds, certainty=0.95)
+    return sample_of(scores, row_noise(vectors, rows), losses)
+
+
+def _losses(runs: Sequence[Runs], seeds: Sequence[int], certainty: float) -> Array:
+    scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
+    nothing = [one.learned_nothing[:count] for one, count in zip(runs, seeds, strict=True)]
+    return unseen_losses(scores, nothing, certainty)
 
 
 def with_intervals(
@@ -40,13 +51,16 @@ def with_intervals(
         seeds_halves = alone.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
         # Rows add freedom as well as variance; what covers more is not said to be narrower for it.
         halves = np.fmax(halves, seeds_halves)
+        lows = contrasts.differences - halves - sample.losses
+        highs = contrasts.differences + halves + sample.losses[contrasts.control]
         for place, at in enumerate(there):
             if reached[at] == look:
                 score, seeds_half = float(sample.means[place]), float(seeds_halves[place])
                 after[at] = _judged(
                     replace(after[at], score=score, seeds_half=seeds_half),
                     float(contrasts.differences[place]),
-                    float(halves[place]),
+                    float(lows[place]),
+                    float(highs[place]),
                     bool(contrasts.has_rows[place]),
                     runs[at].row_bound(control, rows),
                     runs[at].widest,
@@ -58,12 +72,18 @@ def with_intervals(
 
 
 def _judged(
-    one: Candidate, gain: float, half: float, has_rows: bool, row_error: float, widest: float
+    one: Candidate,
+    gain: float,
+    low: float,
+    high: float,
+    has_rows: bool,
+    row_error: float,
+    widest: float,
 ) -> Candidate:
     if one.strategy == BASELINE:
         return replace(one, gain=0.0, has_rows=has_rows)
     # No gain is larger than the range of the score, whatever two seeds say.
-    low, high = np.maximum(gain - half, -widest), np.minimum(gain + half, widest)
+    low, high = np.maximum(low, -widest), np.minimum(high, widest)
     proved: Proved = "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
     return replace(
         one,
@@ -96,7 +116,7 @@ def with_set(
             elif reached[at] == look:
                 contrasts = against(sample, place)
                 bounds = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
-                is_below = (contrasts.differences > bounds) & contrasts.has_rows
+                is_below = (contrasts.differences - sample.losses > bounds) & contrasts.has_rows
                 after[at] = replace(candidates[at], may_be_best=not is_below.any())
     return after
 
@@ -106,11 +126,13 @@ def with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> lis
     there = [at for at, one in enumerate(candidates) if one.look]
     if not there:
         return candidates
-    sample = _sample([runs[at] for at in there], [candidates[at].look for at in there], rows)
+    chosen, seeds = [runs[at] for at in there], [candidates[at].look for at in there]
+    sample = _sample(chosen, seeds, rows)
     if not (sample.variances > 0).any():
         return candidates
     variances = moderated(sample.variances, sample.seeds - 1)
-    belief = posterior(sample.means, replace(sample, variances=variances).covariance)
+    means = sample.means - _losses(chosen, seeds, certainty=0.5)
+    belief = posterior(means, replace(sample, variances=variances).covariance)
     # A belief that knows nothing of rows is too sure which is the best.
     has_rows = not np.isnan(sample.noise.covariance).any()
     best = belief.best if has_rows else np.full(len(there), np.nan)

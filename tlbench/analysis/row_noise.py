@@ -69,7 +69,7 @@ def _centred(values: Array) -> Array:
     return np.asarray(values - values.mean(axis=1, keepdims=True))
 
 
-def row_noise(by_candidate: list[Array | None], rows: int) -> RowNoise:
+def row_noise(by_candidate: Sequence[Array | None], rows: int) -> RowNoise:
     """Return the noise of candidates' mean scores.
 
     Args:

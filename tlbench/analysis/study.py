@@ -16,9 +16,10 @@ from tlbench.analysis.names import THE_PAPERS, Labels, Sides, labels_of, sides_o
 from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
 from tlbench.analysis.pair_intervals import of_comparisons, of_gains
 from tlbench.analysis.power import power
+from tlbench.analysis.row_vectors import row_vectors
 from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.analysis.settings import best_of_pair, missing, order, per_task_scores
-from tlbench.analysis.verdicts import verdict
+from tlbench.analysis.verdicts import verdicts_of
 from tlbench.errors import UserError
 from tlbench.records.provenance import short_revisions
 
@@ -87,10 +88,11 @@ def analyse(
     table = _largest_first(table)
     labels = labels_of(table)
     saved = StoredPredictions(table) if predictions is None else predictions
+    vectors = row_vectors(table, saved)
     comparisons = compare(table, *sides.names)
-    comparisons = judge(comparisons.join(of_comparisons(table, saved, comparisons, sides)), sides)
+    comparisons = judge(comparisons.join(of_comparisons(table, vectors, comparisons, sides)), sides)
     gained = gains(table)
-    gained = gained.join(of_gains(table, saved, gained))
+    gained = gained.join(of_gains(table, vectors, gained))
     budget = budgets(table, gained)
     absent = missing(table, comparisons, sides)
     return Analysis(
@@ -111,7 +113,7 @@ def analyse(
         across=across_targets(table, sides),
         regression=regress(comparisons),
         power=power(comparisons),
-        advice=[Advice(one, labels) for one in verdict(table, saved)],
+        advice=[Advice(one, labels) for one in verdicts_of(table, vectors)],
         missing=absent,
         notices=[*notices, *notices_of(table, comparisons, absent, labels, sides)],
     )

@@ -4,7 +4,7 @@ What is said holds for seeds and for the rows of dev (``contrasts``), for all of
 candidates at once (``quantiles``), and for whoever looks as the seeds come in (``looks``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,13 @@ from tlbench.analysis.chance import beats_chance
 from tlbench.analysis.collect import Records, table_of
 from tlbench.analysis.judged import Candidate, Proved
 from tlbench.analysis.judging import with_belief, with_intervals, with_set
+from tlbench.analysis.row_vectors import SIZE, RowVectors, row_vectors
 from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.records.definitions import BASELINE
 from tlbench.records.record import ResultRecord
 
 LEVEL = 0.9
+_NOTHING = RowVectors({}, 0)  # of a target without any score
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,19 @@ def verdict(
     if predictions is None:
         packed = records.packed if isinstance(records, Records) else {}
         predictions = StoredPredictions(table, packed)
-    groups = table.groupby(["target", "target_rows"], sort=False)
-    return [_of_target(runs, predictions, level) for _, runs in groups]
+    return verdicts_of(table, row_vectors(table, predictions), level)
 
 
-def _of_target(table: pd.DataFrame, predictions: Predictions, level: float) -> Verdict:
-    runs, rows = runs_of(table, predictions)
-    error = 1 - level
+def verdicts_of(
+    table: pd.DataFrame, vectors: Mapping[tuple[str, int], RowVectors], level: float = LEVEL
+) -> list[Verdict]:
+    """Return the verdicts of a table as ``collect`` makes it, given what is known of rows."""
+    groups = table.groupby(SIZE, sort=False)
+    return [_of_target(runs, vectors.get(size, _NOTHING), level) for size, runs in groups]
+
+
+def _of_target(table: pd.DataFrame, vectors: RowVectors, level: float) -> Verdict:
+    runs, rows, error = runs_of(table, vectors), vectors.rows, 1 - level
     candidates = [_described(one) for one in runs]
     candidates = with_intervals(candidates, runs, rows, error)
     candidates = with_set(candidates, runs, rows, error)
@@ -125,7 +133,7 @@ def _described(runs: Runs) -> Candidate:
         support_rows=support_rows,
         seeds=len(runs.scores),
         without_score=runs.without_score,
-        collapsed=runs.collapsed,
+        collapsed=int(runs.collapsed.sum()),
         look=looks.latest(len(runs.scores)),
         score=runs.scores.mean() if len(runs.scores) else np.nan,
         cost=runs.cost,

@@ -1,0 +1,57 @@
+"""How the scores of a target's runs vary with dev's rows, computed once for all that asks it."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tlbench.analysis.collect import done
+from tlbench.analysis.row_noise import deviations
+from tlbench.analysis.saved import Predictions, usable
+
+SIZE = ["target", "target_rows"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowVectors:
+    """What is known of the rows of one target, at one size of it.
+
+    Attributes:
+        by_run: how each run's score varies with the rows; see ``row_noise.deviations``. A run
+            without usable predictions has none.
+        rows: how many dev has.
+        constant: the runs that say the same of every row.
+    """
+
+    by_run: Mapping[Hashable, Array]
+    rows: int
+    constant: frozenset[Hashable] = frozenset()
+
+
+def row_vectors(table: pd.DataFrame, predictions: Predictions) -> dict[tuple[str, int], RowVectors]:
+    """Return by target and size what is known of the rows.
+
+    Args:
+        table: records, as ``collect`` gives them.
+        predictions: of its runs, and of others maybe.
+    """
+    groups = done(table).groupby(SIZE, sort=False)
+    return {size: _of_size(scored, predictions) for size, scored in groups}
+
+
+def _of_size(scored: pd.DataFrame, predictions: Predictions) -> RowVectors:
+    saved = usable(scored, predictions)
+    if not saved:
+        return RowVectors({}, int(scored.dev_rows.max()))
+    kept = list(saved.values())
+    vectors = deviations(str(scored.metric.iloc[0]), kept)
+    constant = (run for run, one in saved.items() if np.ptp(one.predictions) == 0)
+    return RowVectors(
+        {} if vectors is None else dict(zip(saved, vectors, strict=True)),
+        len(kept[0].rows),
+        frozenset(constant),
+    )
