@@ -63,6 +63,15 @@ def test_what_is_proved_of_another_than_the_best_guess_is_said() -> None:
     assert not any(sentence.startswith("Proved better") for sentence in other.sentences)
 
 
+def test_what_was_added_later_is_named() -> None:
+    late = [candidate(support=name, batch=1) for name in ("qnli", "sst2", "cola", "mrpc", "wnli")]
+    said = advice(candidate(), *late, candidate("single")).sentences[-1]
+    assert said.endswith(
+        "STILTs with qnli, STILTs with sst2, STILTs with cola, STILTs with mrpc and 1 more."
+    )
+    assert "Added" not in " ".join(advice(candidate(), candidate("single")).sentences)
+
+
 def test_chance_comes_first() -> None:
     one = planted(0.0, majority_score=0.99)
     assert one.sentences[0].startswith("No candidate is above the majority class (99.0) by more")

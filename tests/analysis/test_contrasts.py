@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tlbench.analysis.batches import share
 from tlbench.analysis.contrasts import against, sample_of
 from tlbench.analysis.row_noise import RowNoise
 
@@ -14,11 +15,14 @@ def no_rows(candidates: int) -> RowNoise:
     return RowNoise(unknown, np.full(candidates, np.nan), 0)
 
 
+FIRST = np.zeros(2, int)  # both are of the first batch
+
+
 def test_over_seeds_it_is_welchs_test() -> None:
     contrasts = against(sample_of([SINGLE, SUPPORTED], no_rows(2)), 0)
     welch = stats.ttest_ind(SUPPORTED, SINGLE, equal_var=False)
     interval = welch.confidence_interval(0.9)
-    (_, half) = contrasts.half_widths(1, 0.1, sides=2)
+    (_, half) = contrasts.half_widths(FIRST, {0: 1}, 0.1 / share(0), sides=2)
     assert contrasts.differences[1] / contrasts.errors[1] == pytest.approx(welch.statistic)
     assert contrasts.freedom[1] == pytest.approx(welch.df)
     assert half == pytest.approx((interval.high - interval.low) / 2)
@@ -49,13 +53,21 @@ def test_seeds_that_score_alike_by_chance_are_not_taken_to_be_alike() -> None:
 
 def test_without_any_spread_there_is_no_error() -> None:
     contrasts = against(sample_of([np.full(3, 0.7)] * 2, no_rows(2)), 0)
-    assert np.isnan(contrasts.half_widths(1, 0.1, sides=2)).all()
+    assert np.isnan(contrasts.half_widths(FIRST, {0: 1}, 0.1, sides=2)).all()
 
 
 def test_what_is_not_there_counts_in_the_family() -> None:
     contrasts = against(sample_of([SINGLE, SUPPORTED], no_rows(2)), 0)
-    halves = [contrasts.half_widths(family, 0.1, sides=2)[1] for family in (1, 2, 11)]
+    halves = [contrasts.half_widths(FIRST, {0: n}, 0.1, sides=2)[1] for n in (1, 2, 11)]
     assert halves == sorted(set(halves))
+
+
+def test_every_batch_has_its_own_share_and_its_own_count() -> None:
+    contrasts = against(sample_of([SINGLE, SUPPORTED, SUPPORTED], no_rows(3)), 0)
+    together = contrasts.half_widths(np.zeros(3, int), {0: 2}, 0.1, sides=2)
+    apart = contrasts.half_widths(np.array([0, 0, 1]), {0: 1, 1: 1}, 0.1, sides=2)
+    assert together[1] == together[2]
+    assert apart[1] < together[1] < apart[2]
 
 
 def test_differences_from_a_noisy_control_go_together() -> None:

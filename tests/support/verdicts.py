@@ -21,6 +21,7 @@ def candidate(strategy: str = "stilts", support: str = "mnli", **changes: Any) -
         "seeds": 5,
         "without_score": 0,
         "collapsed": 0,
+        "batch": 0,
         "look": 5,
         "score": 0.7,
         "cost": 300.0 if is_single else 12_900.0,

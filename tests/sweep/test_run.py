@@ -7,6 +7,7 @@ import pytest
 from tests.store.test_integrity import flip
 from tests.support.experiments import Trained
 from tests.support.sweeps import Sweep, found
+from tlbench.analysis import collect, verdict
 from tlbench.errors import UserError
 from tlbench.records.record import read_record
 
@@ -228,3 +229,20 @@ def test_a_damaged_stage_is_trained_again_alone(
             flip(file)
     assert len(sweep(*PAIR)) == 6
     assert trained.titles == ["mrpc+rte"]
+
+
+def test_a_candidate_that_is_asked_for_later_is_a_batch_of_its_own(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    pair = ("target_task=rte", "support_task=mrpc", "seed=0,1")
+    before = sweep(*pair, "strategy=single,stilts")
+    assert len({record.asked for record in before.values()}) == 1
+    after = sweep(*pair, "strategy=single,stilts,mtl")
+    assert {name: after[name].asked for name in before} == {n: r.asked for n, r in before.items()}
+    (one,) = verdict(collect([tmp_path / "sweep"]))
+    assert {c.strategy: c.batch for c in one.candidates} == {"single": 0, "stilts": 0, "mtl": 1}
+    # Whatever is removed and found in the store again, it was asked for when it was.
+    for file in (tmp_path / "sweep").rglob("result.json"):
+        file.unlink()
+    again = sweep(*pair, "strategy=single,stilts,mtl")
+    assert {n: r.asked for n, r in again.items()} == {n: r.asked for n, r in after.items()}

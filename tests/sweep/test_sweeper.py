@@ -18,7 +18,7 @@ SLOW = os.environ.get("TLBENCH_SLOW_TESTS") == "1"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 FAST = ("-m", "debug=fast")
 GRID = (*FAST, "strategy=single,stilts,mtl", "target_task=rte,mrpc", "support_task=rte,mrpc")
-VARYING = ("seconds", "training_seconds", "steps_reused", "instances_reused")
+VARYING = ("seconds", "training_seconds", "steps_reused", "instances_reused", "asked", "finished")
 
 
 def records(folder: Path) -> dict[str, ResultRecord]:

@@ -66,6 +66,7 @@ class Advice:
             self._caution(),
             self._others(),
             self._set(),
+            self._added(),
         ]
         return [part for part in parts if part]
 
@@ -139,16 +140,28 @@ class Advice:
         kept = verdict.may_be_best
         if len(kept) < 2:
             return ""
-        named = ", ".join(self._with_probability(one) for one in kept[:_MOST])
-        more = f" and {len(kept) - _MOST} more" if len(kept) > _MOST else ""
         return (
             f"May still be the best, the cheapest first: {len(kept)} of "
-            f"{len(verdict.candidates)}: {named}{more}."
+            f"{len(verdict.candidates)}: {_listed([self._with_probability(one) for one in kept])}."
+        )
+
+    def _added(self) -> str:
+        added = [self.name(one) for one in self.verdict.candidates if one.batch]
+        if not added:
+            return ""
+        return (
+            f"Added when results could be seen, so with a small share of the permitted error: "
+            f"{_listed(added)}."
         )
 
     def _with_probability(self, one: Candidate) -> str:
         name = self.name(one)
         return name if np.isnan(one.probability) else f"{name} ({100 * one.probability:.0f}%)"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
 
 
 def _gain(value: float) -> str:

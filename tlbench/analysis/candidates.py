@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tlbench.analysis.batches import Key, batches
 from tlbench.analysis.collect import done
 from tlbench.analysis.row_vectors import RowVectors
 from tlbench.records.definitions import BASELINE
@@ -13,7 +14,6 @@ from tlbench.records.definitions import BASELINE
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
 _RANGES = {"accuracy": 1.0, "f1": 1.0, "macro_f1": 1.0}
 _RANGES |= dict.fromkeys(("matthews", "pearson", "spearman"), 2.0)
-Key = tuple[str, str, str, int]
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,7 @@ class Runs:
         majority: the score of such a run, of the most frequent label; NaN if not known.
         cost: instances trained for a run, their mean; NaN if not known.
         metric: what the score is the mean of, names joined by ``+``.
+        batch: of candidates that were asked for together; see ``batches``.
     """
 
     key: Key
@@ -42,6 +43,7 @@ class Runs:
     majority: float
     cost: float
     metric: str
+    batch: int = 0
 
     @property
     def widest(self) -> float:
@@ -75,14 +77,18 @@ def runs_of(table: pd.DataFrame, vectors: RowVectors) -> list[Runs]:
     """Return the candidates of one target at one size, ``single`` first."""
     scored = done(table).sort_values("seed", kind="stable")
     of_candidate = dict(iter(scored.groupby(CANDIDATE)))
+    every = dict(iter(table.groupby(CANDIDATE)))
+    batch = batches(every)
     candidates = [
-        _runs(key, every, of_candidate.get(key, every.iloc[:0]), vectors)
-        for key, every in table.groupby(CANDIDATE)
+        _runs(key, runs, of_candidate.get(key, runs.iloc[:0]), vectors, batch[key])
+        for key, runs in every.items()
     ]
     return sorted(candidates, key=lambda one: one.key[0] != BASELINE)
 
 
-def _runs(key: Key, every: pd.DataFrame, scored: pd.DataFrame, vectors: RowVectors) -> Runs:
+def _runs(
+    key: Key, every: pd.DataFrame, scored: pd.DataFrame, vectors: RowVectors, batch: int
+) -> Runs:
     return Runs(
         key=key,
         scores=scored.score.to_numpy(float),
@@ -93,4 +99,5 @@ def _runs(key: Key, every: pd.DataFrame, scored: pd.DataFrame, vectors: RowVecto
         majority=float(every.majority_score.mean()),
         cost=float(every.instances.mean()),
         metric=str(every.metric.iloc[0]),
+        batch=batch,
     )

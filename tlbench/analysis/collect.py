@@ -34,6 +34,8 @@ _COPIED = (
     "outcome",
     "reason",
     "collapsed",
+    "asked",
+    "finished",
 )
 
 _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
@@ -46,6 +48,8 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "instances": float("nan"),
     "collapsed": False,
     "dev_rows": 0,
+    "asked": None,
+    "finished": None,
     "stages": "",
     "selection": "dev",
     "store": "",

@@ -1,16 +1,19 @@
 """Differences between a target's candidates, with errors that hold for seeds and rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbench.analysis.batches import share
 from tlbench.analysis.quantiles import simultaneous
 from tlbench.analysis.row_noise import RowNoise
 
 _NO_SPREAD = 1e-6  # equal scores, up to 32-bit rounding: nothing to compute an error from
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -80,22 +83,26 @@ class Contrasts:
     correlation: Array
     has_rows: NDArray[np.bool_]
 
-    def half_widths(self, family: int, error: float, sides: int) -> Array:
+    def half_widths(
+        self, batches: Integers, sizes: Mapping[int, int], error: float, sides: int
+    ) -> Array:
         """Return what the differences are off by, at most, all of them at once; (candidates,).
 
         Args:
-            family: how many differences the error is for: those without any score, or with fewer
-                seeds, are among them.
+            batches: of each difference, (candidates,).
+            sizes: by batch, how many differences its share of the error is for: those without any
+                score, or with fewer seeds, are among them.
             error: the probability that any is off by more.
             sides: 1 if only too large differences are errors.
         """
-        usable = np.flatnonzero(~np.isnan(self.errors))
-        if not len(usable):
-            return self.errors
-        correlation = np.eye(max(family, len(usable)))
-        correlation[: len(usable), : len(usable)] = self.correlation[np.ix_(usable, usable)]
-        quantile = simultaneous(correlation, self.freedom[usable].min(), error, sides)
-        return quantile * self.errors
+        halves = np.full(len(self.errors), np.nan)
+        for batch in {*batches[~np.isnan(self.errors)].tolist()}:
+            part = np.flatnonzero((batches == batch) & ~np.isnan(self.errors))
+            correlation = np.eye(max(sizes[batch], len(part)))
+            correlation[: len(part), : len(part)] = self.correlation[np.ix_(part, part)]
+            freedom, allowed = self.freedom[part].min(), error * share(batch)
+            halves[part] = simultaneous(correlation, freedom, allowed, sides) * self.errors[part]
+        return halves
 
 
 def against(sample: Sample, control: int) -> Contrasts:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from tlbench.analysis.candidates import Key
+from tlbench.analysis.batches import Key
 
 MATTERS = 0.005  # half a point: what is worse by less is not worse
 Proved = Literal["better", "not worse", "nothing", "untested"]
@@ -19,6 +19,7 @@ class Candidate:
         strategy, method, support, support_rows: which it is, as in the table of records.
         seeds: of its runs with a score; without_score: its trained runs that have none; collapsed:
             those of its runs that say the same of every dev row.
+        batch: of candidates that were asked for together; those of the first one is 0.
         look: the seeds that all the following is of, the lowest-numbered: the latest of the fixed
             looks that it and ``single`` have reached; 0 before the first.
         score, gain: means, the gain over ``single``; before the first look of all its seeds.
@@ -45,6 +46,7 @@ class Candidate:
     seeds: int
     without_score: int
     collapsed: int
+    batch: int
     look: int
     score: float
     gain: float = np.nan

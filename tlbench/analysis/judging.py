@@ -1,6 +1,7 @@
 """Judges a target's candidates: intervals and what they prove, what may be best, what to expect."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tlbench.analysis.shrinkage import moderated, posterior
 from tlbench.records.definitions import BASELINE
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
@@ -32,6 +34,16 @@ def _losses(runs: Sequence[Runs], seeds: Sequence[int], certainty: float) -> Arr
     return unseen_losses(scores, nothing, certainty)
 
 
+def _batches(runs: Sequence[Runs], control: Runs) -> Integers:
+    """Return by candidate the batch that its comparison with a control belongs to, the later."""
+    return np.array([max(one.batch, control.batch) for one in runs])
+
+
+def _sizes(runs: Sequence[Runs], control: Runs) -> Mapping[int, int]:
+    """Return by batch how many comparisons with a control there are."""
+    return Counter(_batches([one for one in runs if one is not control], control).tolist())
+
+
 def with_intervals(
     candidates: list[Candidate], runs: list[Runs], rows: int, error: float
 ) -> list[Candidate]:
@@ -46,9 +58,10 @@ def with_intervals(
         chosen = [runs[at] for at in there]
         sample = _sample(chosen, [look] * len(chosen), rows)
         contrasts = against(sample, chosen.index(control))
-        halves = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        pairs = _batches(chosen, control), _sizes(runs, control)
+        halves = contrasts.half_widths(*pairs, error * looks.share(look), sides=2)
         alone = against(sample.of_seeds_alone, chosen.index(control))
-        seeds_halves = alone.half_widths(len(runs) - 1, error * looks.share(look), sides=2)
+        seeds_halves = alone.half_widths(*pairs, error * looks.share(look), sides=2)
         # Rows add freedom as well as variance; what covers more is not said to be narrower for it.
         halves = np.fmax(halves, seeds_halves)
         lows = contrasts.differences - halves - sample.losses
@@ -109,13 +122,15 @@ def with_set(
     is_beaten = any(one.proved == "better" for one in candidates)
     for look in {*reached} - {0}:
         there = [at for at, one in enumerate(reached) if one >= look]
-        sample = _sample([runs[at] for at in there], [look] * len(there), rows)
+        chosen = [runs[at] for at in there]
+        sample = _sample(chosen, [look] * len(there), rows)
         for place, at in enumerate(there):
             if candidates[at].strategy == BASELINE:
                 after[at] = replace(candidates[at], may_be_best=not is_beaten)
             elif reached[at] == look:
                 contrasts = against(sample, place)
-                bounds = contrasts.half_widths(len(runs) - 1, error * looks.share(look), sides=1)
+                pairs = _batches(chosen, runs[at]), _sizes(runs, runs[at])
+                bounds = contrasts.half_widths(*pairs, error * looks.share(look), sides=1)
                 is_below = (contrasts.differences - sample.losses > bounds) & contrasts.has_rows
                 after[at] = replace(candidates[at], may_be_best=not is_below.any())
     return after

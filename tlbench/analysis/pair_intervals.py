@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tlbench.analysis.candidates import CANDIDATE, Key
+from tlbench.analysis.batches import Key
+from tlbench.analysis.candidates import CANDIDATE
 from tlbench.analysis.collect import done
 from tlbench.analysis.comparisons import ALPHA
 from tlbench.analysis.contrasts import against, sample_of

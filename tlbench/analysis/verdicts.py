@@ -82,7 +82,8 @@ def verdict(
         records: as ``collect`` gives them; or records; or any table with one row a run and the
             columns ``target``, ``strategy``, ``seed``, ``score`` (a fraction, NaN for none), and
             ``support`` for strategies that have one. What else ``Records.table`` has may be there:
-            ``method``, sizes, ``metric`` (else accuracy), ``majority_score``, ``instances``.
+            ``method``, sizes, ``metric`` (else accuracy), ``majority_score``, ``instances``; and
+            ``batch``, of candidates that were asked for together (else by the times of records).
         predictions: by a run's label in the index of the table (records: their place), its row
             numbers, labels and predictions, each (rows,); see ``Saved``. None for those that the
             records' stores and files hold. Where there are none no word is proved.
@@ -134,6 +135,7 @@ def _described(runs: Runs) -> Candidate:
         seeds=len(runs.scores),
         without_score=runs.without_score,
         collapsed=int(runs.collapsed.sum()),
+        batch=runs.batch,
         look=looks.latest(len(runs.scores)),
         score=runs.scores.mean() if len(runs.scores) else np.nan,
         cost=runs.cost,

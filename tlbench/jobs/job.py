@@ -24,7 +24,8 @@ from tlbench.plan.build import build
 from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import Stage
-from tlbench.records.build import encoder_word, finished_record, with_first_costs, write_failure
+from tlbench.records.asking import first_asked
+from tlbench.records.build import encoder_word, finished_record, with_first, write_failure
 from tlbench.records.provenance import git_revision
 from tlbench.records.record import ResultRecord
 from tlbench.records.summary import print_record
@@ -105,6 +106,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         UserError: for what a user can get wrong, before any training.
     """
     began = time.time()
+    with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+        first_asked(folder)
     show_or_hide_progress_bars(cfg.trainer.progress_bar)
     experiment = build(cfg, in_sweep)
     if experiment.unresolved:
@@ -127,8 +130,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         ensure_scored(store, wanted)
         record = finished_record(experiment, plan, found, execution.trained)
         record.seconds = round(time.time() - began, 2)
-        record = with_first_costs(record, folder)
         with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+            record = with_first(record, folder)
             record.write(folder)
         summary = _summary(record)
     finally:

@@ -16,6 +16,7 @@ from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.final_scores import saved_scores
 from tlbench.plan.stage import Stage, TaskSubset
+from tlbench.records import asking
 from tlbench.records.record import (
     CONDITIONS,
     FAILED_STAGE_FILE,
@@ -85,6 +86,7 @@ def finished_record(
         tasks={subset.name: asdict(subset.task) for subset in subsets},
         digests={subset.name: _digests(subset) for subset in subsets},
         test=_test(final),
+        finished=asking.now(),
     )
 
 
@@ -129,8 +131,15 @@ def _train_rows(stages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return dict(rows)
 
 
-def with_first_costs(record: ResultRecord, folder: Path) -> ResultRecord:
-    """The record, or where all was reused the one that says what its first job trained."""
+def with_first(record: ResultRecord, folder: Path) -> ResultRecord:
+    """The record, with when it was first asked for, or that of the folder if nothing is new.
+
+    That is where all was reused: the one that is there says what its first job trained, and when.
+
+    Raises:
+        OSError: if the folder can't be written.
+    """
+    record = replace(record, asked=asking.first_asked(folder))
     known = find_record(folder / RECORD_FILE)
     if record.instances_reused < record.instances or known is None:
         return record
@@ -183,6 +192,7 @@ def write_failure(config: Config | DictConfig, reason: str, folder: Path) -> Non
     )
     file = folder / RECORD_FILE
     try:
+        record.asked = asking.first_asked(folder)
         known = find_record(file)
         if known is None or known.status == "failed":
             alone = asked("only_stage")

@@ -62,6 +62,8 @@ class ResultRecord:
             of ``strategy.tasks`` is not in there.
         digests: by task and split, what the rows of the source are known by; empty in records of
             before there were any.
+        asked, finished: when it was first asked for, by a sweep or a job, and when its score was
+            first known: UTC, ISO 8601. None in older records.
         seconds: this job's wall time; training_seconds: of all stages, reused or not.
     """
 
@@ -98,6 +100,8 @@ class ResultRecord:
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     test: dict[str, Any] | None = None
     error: str | None = None
+    asked: str | None = None
+    finished: str | None = None
     schema: int = SCHEMA
 
     @property

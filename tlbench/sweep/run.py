@@ -12,7 +12,8 @@ from tlbench.errors import UserError
 from tlbench.jobs import signals
 from tlbench.plan.final_scores import is_scored
 from tlbench.plan.missing import find, is_there
-from tlbench.records.build import finished_record, with_first_costs, write_failure
+from tlbench.records.asking import first_asked, now
+from tlbench.records.build import finished_record, with_first, write_failure
 from tlbench.records.record import (
     FAILED_STAGE_FILE,
     RECORD_FILE,
@@ -21,6 +22,7 @@ from tlbench.records.record import (
     read_record,
 )
 from tlbench.records.summary import study_table
+from tlbench.store.disk import writing
 from tlbench.store.store import store_of
 from tlbench.sweep.plan import Plan, PlannedExperiment, SweepJob
 
@@ -64,8 +66,11 @@ def run(plan: Plan, launch: Launch) -> Outcome:
     for store in {store_of(job.stage.config) for job in plan.jobs}:
         store.make_writable()
     failures: dict[str, Failure] = {}
+    asked = now()
     for planned in plan.todo:
         _forget_failure(planned.folder / RECORD_FILE)
+        with writing("hydra.sweep.dir", planned.folder):
+            first_asked(planned.folder, asked)
     _write_records(plan.todo)
     for number, wave in enumerate(plan.waves, 1):
         ready = [job for job in wave if _can_start(job)]
@@ -151,7 +156,7 @@ def _write_records(todo: Sequence[PlannedExperiment]) -> None:
         found = find(planned.stages[-1])
         if found and is_scored(planned.stages[-1]):
             record = finished_record(planned.experiment, planned.stages, found)
-            with_first_costs(record, planned.folder).write(planned.folder)
+            with_first(record, planned.folder).write(planned.folder)
 
 
 def _failure(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:
