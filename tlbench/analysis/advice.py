@@ -6,6 +6,7 @@ import numpy as np
 
 from tlbench.analysis.judged import Candidate
 from tlbench.analysis.names import Labels
+from tlbench.analysis.on_test import OnTest
 from tlbench.analysis.verdicts import Verdict
 from tlbench.console import points
 from tlbench.records.definitions import ALL, BASELINE, NONE
@@ -21,10 +22,11 @@ _MOST = 4  # candidates that a sentence names
 
 @dataclass(frozen=True)
 class Advice:
-    """A verdict in a study's own words."""
+    """A verdict in a study's own words, and what its best guess does on test rows."""
 
     verdict: Verdict
     labels: Labels
+    on_test: OnTest | None = None
 
     @property
     def target(self) -> str:
@@ -67,6 +69,7 @@ class Advice:
             self._others(),
             self._set(),
             self._added(),
+            self._on_test(),
         ]
         return [part for part in parts if part]
 
@@ -153,6 +156,22 @@ class Advice:
             f"Added when results could be seen, so with a small share of the permitted error: "
             f"{_listed(added)}."
         )
+
+    def _on_test(self) -> str:
+        found = self.on_test
+        if found is None:
+            return ""
+        text = f"On {found.rows:,} test rows, which chose nothing: {points(found.score)}"
+        if np.isnan(found.score_bounds[0]):
+            return f"{text}; no interval, which takes two seeds or more."
+        over = "seeds and rows" if found.has_rows else "seeds alone"
+        level = f"{100 * self.verdict.level:.0f}% interval over {over}"
+        low, high = (points(bound) for bound in found.score_bounds)
+        text += f" ({level} {low} to {high})"
+        if np.isnan(found.gain):
+            return f"{text}."
+        bounds = " to ".join(_gain(bound) for bound in found.gain_bounds)
+        return f"{text}, {_gain(found.gain)} over {self.single} ({bounds})."
 
     def _with_probability(self, one: Candidate) -> str:
         name = self.name(one)

@@ -8,14 +8,15 @@ from tlbench.records.predictions import Saved, read_split, store_folder
 from tlbench.store.final_scores import scores_folder
 
 
-def final_predictions(table: pd.DataFrame) -> dict[Hashable, Saved | None]:
-    """Return by record its predictions of test rows; None where there are none, or they are gone.
+def final_predictions(table: pd.DataFrame) -> dict[Hashable, Saved]:
+    """Return by record its predictions of test rows, of those that have any that are not gone.
 
     Args:
         table: of ``tlbench.analysis.collect``.
     """
     columns = table[["target", "stages", "store", "file", "test_digest"]]
-    return {index: _read(*texts) for index, *texts in columns.itertuples()}
+    read = {index: _read(*texts) for index, *texts in columns.itertuples()}
+    return {index: saved for index, saved in read.items() if saved is not None}
 
 
 def _read(target: str, stages: str, store_dir: str, file: str, digest: str) -> Saved | None:

@@ -79,9 +79,9 @@ def _interval(
 ) -> tuple[float, float]:
     seeds = sorted({*first.seed} & {*second.seed})
     sides = [side[side.seed.isin(seeds)].sort_values("seed") for side in (first, second)]
-    if len(seeds) < 2 or not all(run in vectors.by_run for side in sides for run in side.index):
+    of_sides = [vectors.of(side.index) for side in sides]
+    if len(seeds) < 2 or any(one is None for one in of_sides):
         return np.nan, np.nan
-    of_sides = [np.array([vectors.by_run[run] for run in side.index]) for side in sides]
     noise = row_noise(of_sides, vectors.rows)
     contrasts = against(sample_of([side.score.to_numpy(float) for side in sides], noise), 1)
     half = stats.t.ppf(1 - ALPHA / 2, contrasts.freedom[0]) * contrasts.errors[0]

@@ -1,6 +1,6 @@
 """How the scores of a target's runs vary with dev's rows, computed once for all that asks it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,12 @@ class RowVectors:
     by_run: Mapping[Hashable, Array]
     rows: int
     constant: frozenset[Hashable] = frozenset()
+
+    def of(self, runs: Iterable[Hashable]) -> Array | None:
+        """Return the vectors of runs, (runs, any); None if one is missing."""
+        known = [self.by_run.get(run) for run in runs]
+        vectors = [vector for vector in known if vector is not None]
+        return np.array(vectors) if len(vectors) == len(known) else None
 
 
 def row_vectors(table: pd.DataFrame, predictions: Predictions) -> dict[tuple[str, int], RowVectors]:

@@ -14,6 +14,7 @@ from tlbench.analysis.costs import budgets, by_strategy, totals
 from tlbench.analysis.heuristic import Regression, accuracy, judge, regress
 from tlbench.analysis.names import THE_PAPERS, Labels, Sides, labels_of, sides_of
 from tlbench.analysis.notices import defined_by_target, mixed, no_score, notices_of
+from tlbench.analysis.on_test import on_test
 from tlbench.analysis.pair_intervals import of_comparisons, of_gains
 from tlbench.analysis.power import power
 from tlbench.analysis.row_vectors import row_vectors
@@ -113,7 +114,7 @@ def analyse(
         across=across_targets(table, sides),
         regression=regress(comparisons),
         power=power(comparisons),
-        advice=[Advice(one, labels) for one in verdicts_of(table, vectors)],
+        advice=[Advice(one, labels, on_test(one, table)) for one in verdicts_of(table, vectors)],
         missing=absent,
         notices=[*notices, *notices_of(table, comparisons, absent, labels, sides)],
     )

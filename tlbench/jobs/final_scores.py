@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from hydra.utils import get_method
+from pkgutil import resolve_name
 
 from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.stage import Stage
@@ -40,7 +39,7 @@ def ensure_scored(store: Store, last: Stage) -> None:
             context = StageContext(last, "test", work, claim=claim)
             log.info("  %s: scoring %d test rows", context.title, target.test_rows)
             # By its name and not imported above, as a job that has nothing to score needs no torch.
-            scored = get_method(_SCORE)(context, target, store.weights(last.key, target.name))
+            scored = resolve_name(_SCORE)(context, target, store.weights(last.key, target.name))
             claim.check()
             commit_scores(store.folder(last.key), work, jsonable(scored))
 

@@ -9,7 +9,7 @@ import pandas as pd
 from tlbench.records.definitions import NONE
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_POINTS = ("points", "gain", "interval")  # fractions, shown times a hundred
+_POINTS = ("points", "gain", "interval", "range")  # fractions, shown times a hundred
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Column:
 
     Attributes:
         kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
-            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``). An
-            interval of percentages is ``shares``.
+            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``;
+            ``range`` without signs). An interval of percentages is ``shares``.
         labels: how people read the names in a text; a CSV has the names.
     """
 
@@ -56,7 +56,7 @@ class Table:
         frame = self.frame.copy()
         frame[list(self.more_points)] *= 100
         for column in self.columns:
-            keys = column.key.split() if column.kind == "interval" else [column.key]
+            keys = column.key.split() if column.kind in _INTERVALS else [column.key]
             if column.kind in _POINTS:
                 frame[keys] = 100 * frame[keys]
         return frame.round(6)
@@ -104,7 +104,11 @@ def _shown(row: "pd.Series[object]", column: Column) -> str:
     return _FORMATS[column.kind](value)
 
 
-_INTERVALS = {"interval": "{:+.1f} to {:+.1f}", "shares": "{:.0f} to {:.0f}%"}
+_INTERVALS = {
+    "interval": "{:+.1f} to {:+.1f}",
+    "range": "{:.1f} to {:.1f}",
+    "shares": "{:.0f} to {:.0f}%",
+}
 _FORMATS = {
     "count": lambda value: f"{value:,.0f}",
     "number": lambda value: f"{value:.2f}",

@@ -120,9 +120,11 @@ def advice_table(advices: Sequence[Advice]) -> Table:
             **_of_best(advice.verdict.best),
             "may_be_best": ", ".join(map(advice.name, advice.verdict.may_be_best)),
             "majority": advice.verdict.majority,
+            **_on_test(advice),
         }
         for advice in advices
     ]
+    has_test = any(advice.on_test for advice in advices)
     columns = (
         TARGET,
         SIZES[0],
@@ -132,6 +134,7 @@ def advice_table(advices: Sequence[Advice]) -> Table:
         *_GAINS,
         Column("may_be_best", "may still be the best"),
         MAJORITY,
+        *(_ON_TEST if has_test else ()),
     )
     return Table("advice", "What to do", _HOLDS, columns, pd.DataFrame(rows))
 
@@ -163,6 +166,18 @@ def _of_best(best: Candidate | None) -> dict[str, object]:
     return {name: getattr(best, name, None) for name in names}
 
 
+def _on_test(advice: Advice) -> dict[str, object]:
+    found = advice.on_test
+    if found is None:
+        return {}
+    low, high = found.score_bounds
+    return {"test_score": found.score, "test_low": low, "test_high": high}
+
+
+_ON_TEST = (
+    Column("test_score", "on test rows", "points"),
+    Column("test_low test_high", "90% interval", "range"),
+)
 _GAINS = (
     Column("look", "seeds", "count"),
     Column("gain", "gain", "gain"),
