@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,56 +58,49 @@ def with_intervals(
         there = [at for at, one in enumerate(reached) if one >= look]
         chosen = [runs[at] for at in there]
         sample = _sample(chosen, [look] * len(chosen), rows)
-        contrasts = against(sample, chosen.index(control))
-        pairs = _batches(chosen, control), _sizes(runs, control)
-        halves = contrasts.half_widths(*pairs, error * looks.share(look), sides=2)
-        alone = against(sample.of_seeds_alone, chosen.index(control))
-        seeds_halves = alone.half_widths(*pairs, error * looks.share(look), sides=2)
-        # Rows add freedom as well as variance; what covers more is not said to be narrower for it.
-        halves = np.fmax(halves, seeds_halves)
-        lows = contrasts.differences - halves - sample.losses
-        highs = contrasts.differences + halves + sample.losses[contrasts.control]
-        for place, at in enumerate(there):
+        sizes = _sizes(runs, control)
+        found = _gains(chosen, control, sample, sizes, error * looks.share(look))
+        for at, gained in zip(there, found, strict=True):
             if reached[at] == look:
-                score, seeds_half = float(sample.means[place]), float(seeds_halves[place])
-                after[at] = _judged(
-                    replace(after[at], score=score, seeds_half=seeds_half),
-                    float(contrasts.differences[place]),
-                    float(lows[place]),
-                    float(highs[place]),
-                    bool(contrasts.has_rows[place]),
-                    runs[at].row_bound(control, rows),
-                    runs[at].widest,
-                )
+                after[at] = replace(after[at], **gained)
     return [
         replace(one, gain=one.score - control.scores.mean()) if one.look == 0 else one
         for one in after
     ]
 
 
-def _judged(
-    one: Candidate,
-    gain: float,
-    low: float,
-    high: float,
-    has_rows: bool,
-    row_error: float,
-    widest: float,
-) -> Candidate:
-    if one.strategy == BASELINE:
-        return replace(one, gain=0.0, has_rows=has_rows)
+def _gains(
+    chosen: Sequence[Runs], control: Runs, sample: Sample, sizes: Mapping[int, int], error: float
+) -> list[dict[str, Any]]:
+    """Return by candidate of a look what is known of its gain over the control."""
+    at, batches = chosen.index(control), _batches(chosen, control)
+    contrasts = against(sample, at)
+    alone = against(sample.of_seeds_alone, at).half_widths(batches, sizes, error, sides=2)
+    # Rows add freedom as well as variance; what covers more is not said to be narrower for it.
+    halves = np.fmax(contrasts.half_widths(batches, sizes, error, sides=2), alone)
     # No gain is larger than the range of the score, whatever two seeds say.
-    low, high = np.maximum(low, -widest), np.minimum(high, widest)
-    proved: Proved = "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
-    return replace(
-        one,
-        gain=gain,
-        low=low,
-        high=high,
-        has_rows=has_rows,
-        row_error=np.nan if has_rows else row_error,
-        proved="untested" if np.isnan(low) or not has_rows else proved,
-    )
+    lows = np.maximum(contrasts.differences - halves - sample.losses, -control.widest)
+    highs = np.minimum(contrasts.differences + halves + sample.losses[at], control.widest)
+    gained = []
+    for place, runs in enumerate(chosen):
+        low, has_rows = float(lows[place]), bool(contrasts.has_rows[place])
+        one: dict[str, Any] = {
+            "score": float(sample.means[place]),
+            "gain": float(contrasts.differences[place]),
+            "seeds_half": float(alone[place]),
+            "has_rows": has_rows,
+        }
+        if runs is not control:
+            one |= {"low": low, "high": float(highs[place]), "proved": _proved(low, has_rows)}
+            one["row_error"] = np.nan if has_rows else runs.row_bound(control, sample.noise.rows)
+        gained.append(one)
+    return gained
+
+
+def _proved(low: float, has_rows: bool) -> Proved:
+    if np.isnan(low) or not has_rows:
+        return "untested"
+    return "better" if low > 0 else "not worse" if low > -MATTERS else "nothing"
 
 
 def with_set(
