@@ -17,6 +17,7 @@ ORDER = (
     "report",
     "sweep",
     "jobs",
+    "export",
     "analysis",
     "training",
     "records",

@@ -5,12 +5,10 @@ The record alone says what to run: it becomes a config of its own, in a folder o
 """
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from tlbench.cli.rerun_config import CONFIG_FOLDER, CONFIG_NAME, prepare_rerun
+from tlbench.cli.rerun_config import prepare_rerun, run_config
 from tlbench.cli.rerun_differences import differences
 from tlbench.console import say
 from tlbench.errors import UserError
@@ -25,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         file = Path(options.record)
         old = _read(file / RECORD_FILE if file.is_dir() else file)
         folder = prepare_rerun(old)
-        new = _run(folder, options.overrides)
+        say(f"running it again in {folder}, with a store of its own")
+        new = run_config(folder, options.overrides)
         _compare(by_present_rules(old), new)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -54,22 +53,6 @@ def _read(file: Path) -> ResultRecord:
     if record.status == "failed" or not record.config:
         raise UserError(f"Give another record: {file} is of a failed job, or holds no config.")
     return record
-
-
-def _run(folder: Path, overrides: Sequence[str]) -> ResultRecord:
-    """Run the config in a folder as a user would; return its record.
-
-    Raises:
-        UserError: if that fails.
-    """
-    # In a process of its own, as Hydra is made to run once a process, with its own log and exit.
-    config = ["--config-dir", str(folder / CONFIG_FOLDER), "--config-name", CONFIG_NAME]
-    say(f"running it again in {folder}, with a store of its own")
-    command = [sys.executable, "-m", "tlbench", *config, *overrides]
-    # Fixed words and no shell; the overrides are the user's own, as for tlbench.
-    if subprocess.run(command).returncode:  # noqa: S603  # nosec B603
-        raise UserError(f"The rerun has failed, as it says above and in {folder / 'tlbench.log'}.")
-    return read_record(folder / RECORD_FILE)
 
 
 def _compare(old: ResultRecord, new: ResultRecord) -> None:

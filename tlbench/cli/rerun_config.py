@@ -1,6 +1,9 @@
-"""From a record to a config that trains its experiment again."""
+"""From a record to a config that trains its experiment again, and to the record of that."""
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from tlbench.config.schema import Task
 from tlbench.config.validation import checked
 from tlbench.errors import UserError
 from tlbench.records.older import with_later_keys
-from tlbench.records.record import RECORD_FILE, ResultRecord
+from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
 from tlbench.tasks.definition import check_task
 
 CONFIG_FOLDER = "conf"
@@ -22,26 +25,48 @@ _RERUNS = Path("multirun") / "rerun"
 _PLAIN = [{"override hydra/job_logging": "plain"}, {"override hydra/hydra_logging": "plain"}]
 
 
-def prepare_rerun(record: ResultRecord) -> Path:
+def prepare_rerun(
+    record: ResultRecord, parent: Path = _RERUNS, changed: Mapping[str, Any] | None = None
+) -> Path:
     """Write a record as a config, into a folder of its own; return that.
 
     A rerun that was finished is done again; one that was interrupted is resumed.
+
+    Args:
+        parent: of the folder.
+        changed: values of the config in place of the record's; without ``store_dir`` among them the
+            folder has a store of its own.
 
     Raises:
         UserError: if the record's config or tasks can't be used.
     """
     record = with_later_keys(record)
-    folder = _RERUNS / job_folder_name(record.config)
+    folder = parent / job_folder_name(record.config)
     # A record is written last, so one that is there is of a finished rerun.
     if (folder / RECORD_FILE).exists():
         shutil.rmtree(folder)
     _write_tasks(record, folder / CONFIG_FOLDER / "target_task")
     try:
-        config = OmegaConf.create(_config(record, folder))
+        config = OmegaConf.create(_config(record, folder) | dict(changed or {}))
     except OmegaConfBaseException as error:
         raise UserError(f"Give another record: its config can't be used ({error}).") from error
     OmegaConf.save(config, folder / CONFIG_FOLDER / f"{CONFIG_NAME}.yaml")
     return folder
+
+
+def run_config(folder: Path, overrides: Sequence[str] = ()) -> ResultRecord:
+    """Run the config that ``prepare_rerun`` has written, as a user would; return its record.
+
+    Raises:
+        UserError: if that fails.
+    """
+    # In a process of its own, as Hydra is made to run once a process, with its own log and exit.
+    config = ["--config-dir", str(folder / CONFIG_FOLDER), "--config-name", CONFIG_NAME]
+    command = [sys.executable, "-m", "tlbench", *config, *overrides]
+    # Fixed words and no shell; the overrides are the user's own, as for tlbench.
+    if subprocess.run(command).returncode:  # noqa: S603  # nosec B603
+        raise UserError(f"The rerun has failed, as it says above and in {folder / 'tlbench.log'}.")
+    return read_record(folder / RECORD_FILE)
 
 
 def _write_tasks(record: ResultRecord, folder: Path) -> None:

@@ -1,0 +1,130 @@
+"""A classifier of transformers computes what an encoder and a head do, whatever the family."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from scripts.encoder_families import save
+from tests.support.experiments import compose_config
+from tlbench.config.schema import Encoder, Source, Task
+from tlbench.errors import UserError
+from tlbench.export.classifier import classifier, is_plain
+from tlbench.models.encoder import load_encoder, load_tokenizer
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.tasks.regression import Regression
+from tlbench.training.best_weights import save_weights
+
+CLASSES = Task("mine", ["a", "b", "c"], ["accuracy"], ["accuracy"], Source("csv"))
+NUMBER = Task("mine", None, ["pearson"], ["pearson"], Source("csv"))
+OWN_HEAD = ("distilbert", "electra", "modernbert")
+LIKE_OURS = ("albert", "bert", "deberta-v2", "mpnet", "roberta")
+ALSO_LIKE_OURS = ("camembert", "data2vec-text", "deberta", "ernie", "xlm-roberta")
+OTHERS = ("big_bird", "convbert", "longformer", "megatron-bert", "mobilebert", "nomic_bert", "xlm")
+
+
+class Rounded(Regression):
+    """A kind of the user's own, whose predictions are whole numbers."""
+
+    def predict(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits[:, 0].round()
+
+
+def saved(folder: Path, family: str, task: Task = CLASSES) -> tuple[Path, torch.Tensor, dict]:  # type: ignore[type-arg]
+    """Weights of a small encoder of a family; its inputs for two rows, and their logits."""
+    save(family, folder / family)
+    encoder = Encoder(str(folder / family), None, False, None, 64)
+    model = MultiTaskModel(load_encoder(encoder), [task], "per_task").eval()
+    torch.nn.init.normal_(model.heads["head_mine"].output.bias)
+    tokenizer = load_tokenizer(encoder.name, None)
+    texts = (["the film was good", "a b c d e f"], ["this is it", "no"])
+    inputs = dict(tokenizer(*texts, padding=True, return_tensors="pt"))
+    with torch.inference_mode():
+        (logits,) = model(inputs, [2])
+    save_weights(model, tokenizer, "mine", folder / "weights")
+    return folder / "weights", logits, inputs
+
+
+def difference(folder: Path, family: str, task: Task = CLASSES) -> float:
+    """The largest between our logits and those of what transformers loads."""
+    weights, logits, inputs = saved(folder, family, task)
+    classifier(weights, task).save_pretrained(folder / "model")
+    loaded = AutoModelForSequenceClassification.from_pretrained(
+        folder / "model", trust_remote_code=not is_plain(family)
+    ).eval()
+    with torch.inference_mode():
+        return float((loaded(**inputs).logits - logits).abs().max())
+
+
+@pytest.mark.parametrize("family", LIKE_OURS)
+def test_a_head_like_ours_takes_its_weights_as_they_are(tmp_path: Path, family: str) -> None:
+    assert is_plain(family)
+    assert difference(tmp_path, family) <= 1e-6
+    assert not list((tmp_path / "model").glob("*.py"))
+
+
+@pytest.mark.parametrize("family", OWN_HEAD)
+def test_a_family_with_another_head_brings_a_class(tmp_path: Path, family: str) -> None:
+    assert not is_plain(family)
+    assert difference(tmp_path, family) <= 1e-6
+    assert (tmp_path / "model" / "modeling_tlbench.py").is_file()
+    # Without a word for it the folder is refused, and no head of random weights is made.
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        AutoModelForSequenceClassification.from_pretrained(
+            tmp_path / "model", trust_remote_code=False
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*ALSO_LIKE_OURS, *OTHERS])
+def test_every_other_family_too(tmp_path: Path, family: str) -> None:
+    assert is_plain(family) == (family in ALSO_LIKE_OURS)
+    assert difference(tmp_path, family) <= 1e-6
+
+
+@pytest.mark.parametrize("family", ["roberta", "electra"])
+def test_a_regression_gives_a_number(tmp_path: Path, family: str) -> None:
+    assert difference(tmp_path, family, NUMBER) <= 1e-6
+    config = classifier(tmp_path / "weights", NUMBER).config
+    assert (config.problem_type, config.num_labels) == ("regression", 1)
+
+
+def test_labels_have_their_names(tmp_path: Path) -> None:
+    weights, *_ = saved(tmp_path, "roberta")
+    config = classifier(weights, CLASSES).config
+    assert config.id2label == {0: "a", 1: "b", 2: "c"}
+    assert config.label2id == {"a": 0, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [1, 0]])
+def test_the_class_that_is_shipped_can_be_trained_on(tmp_path: Path, labels: list[int]) -> None:
+    weights, logits, inputs = saved(tmp_path, "electra")
+    model = classifier(weights, CLASSES)
+    found = model(**inputs, labels=torch.tensor(labels))
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
+    assert found.loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    found.loss.backward()
+
+
+def test_a_kind_that_transformers_does_not_know_is_refused(tmp_path: Path) -> None:
+    weights, *_ = saved(tmp_path, "bert")
+    kind = "tests.export.test_classifier.Rounded"
+    with pytest.raises(UserError, match="predicts in a way of its own"):
+        classifier(weights, Task(**vars(NUMBER) | {"kind": kind}))
+
+
+def test_the_encoders_of_the_config_are_of_families_that_were_tried() -> None:
+    """By the name of the option, what its files are; none but two are on this machine."""
+    families = {
+        "bert_base": "bert",
+        "distilroberta": "roberta",
+        "minilm": "bert",
+        "modernbert_base": "modernbert",
+        "roberta_base": "roberta",
+        "tiny": "bert",
+    }
+    folder = Path(__file__).parents[2] / "conf" / "encoder"
+    assert {file.stem for file in folder.glob("*.yaml")} == set(families)
+    assert set(families.values()) <= {*LIKE_OURS, *OWN_HEAD}
+    assert compose_config("encoder=tiny").encoder.name.endswith("tiny")

@@ -1,0 +1,102 @@
+"""The command ``tlbench-export``: from a record, or a study's answer, to a model for transformers.
+
+What a study names for a target is the best guess of its verdict; of its seeds the best by dev is
+taken. Where the store has not kept the weights, the stage is trained again.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlbench.console import say
+from tlbench.errors import UserError
+from tlbench.records.record import RECORD_FILE
+
+if TYPE_CHECKING:
+    from tlbench.export.chosen import Chosen
+
+_AGAIN = Path("multirun") / "export"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 if there is a model, else 1 and one sentence that says why not."""
+    options = parser().parse_args(arguments)
+    try:
+        _export(options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the same command again goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command's arguments."""
+    arguments = argparse.ArgumentParser(prog="tlbench-export", description=__doc__)
+    arguments.add_argument(
+        "source", type=Path, help="a result.json, the folder that it is in, or a study's folder"
+    )
+    arguments.add_argument("--target", metavar="TASK", help="of a study: the target")
+    arguments.add_argument("--seed", type=int, help="of a study: the run of this seed")
+    arguments.add_argument(
+        "--task", help="another task of a multi-task stage: its own best weights and head"
+    )
+    arguments.add_argument("--out", type=Path, required=True, help="the new folder")
+    arguments.add_argument("--push", metavar="REPO", help="also upload it to the hub: owner/name")
+    arguments.add_argument("--public", action="store_true", help="a new REPO is seen by all")
+    return arguments
+
+
+def _export(options: argparse.Namespace) -> None:
+    from tlbench.export.chosen import of_record, of_study
+    from tlbench.export.export import export, has_weights
+
+    source: Path = options.source
+    if source.is_file() or (source / RECORD_FILE).exists():
+        if options.target is not None or options.seed is not None:
+            raise UserError("Leave out --target and --seed: they choose among a study's records.")
+        chosen = of_record(source, options.task)
+    else:
+        chosen = of_study(source, options.target, options.seed, options.task)
+        say(chosen.how)
+    if options.out.exists():
+        raise UserError(f"Change --out: {options.out} is there already.")
+    if not has_weights(chosen):
+        chosen = _trained_again(chosen)
+    export(chosen, options.out, options.push or "")
+    say(f"{chosen.task.name} of {chosen.file} in {options.out}")
+    if options.push:
+        from tlbench.export.push import push
+
+        say(push(options.out, options.push, private=not options.public))
+
+
+def _trained_again(chosen: "Chosen") -> "Chosen":
+    """Train the stage again, into the same store, with the weights; say whether it scores as then.
+
+    Raises:
+        UserError: if that fails, or what is trained today is another stage.
+    """
+    from tlbench.cli.rerun_config import prepare_rerun, run_config
+
+    task, old = chosen.task.name, chosen.record
+    say(f"the store has not kept these weights of {task}: training the stage again")
+    changed = {"store_dir": str(chosen.store.root.absolute()), "keep_weights": [task]}
+    folder = prepare_rerun(old, _AGAIN, changed)
+    new = run_config(folder)
+    if new.stage_keys != old.stage_keys:
+        raise UserError(
+            f"Give another record: what {chosen.file} names is not what would be trained today "
+            f"(its data or its encoder's files have changed)."
+        )
+    same = "the same as" if new.score == old.score else "and not"
+    say(f"trained again: score {new.score}, {same} the record's {old.score}")
+    return replace(chosen, record=new, file=folder / RECORD_FILE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From a finished stage to a model that plain transformers loads, and to predictions."""

@@ -1,0 +1,166 @@
+"""The model card of an exported model: what it is, what it scores, how it was made."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from tlbench.console import points
+from tlbench.export.chosen import Chosen
+from tlbench.records.definitions import label_of
+from tlbench.records.record import ResultRecord
+
+# What decides a stage's result and names no place on this machine.
+_SETTINGS = (
+    "encoder",
+    "strategy",
+    "subsample_size",
+    "sampling",
+    "method",
+    "optim",
+    "trainer",
+    "heads",
+    "batch_size",
+    "eval_every",
+    "selection",
+    "seed",
+)
+_SELECTIONS = {
+    "dev": "Dev chose the weights and reports the scores, which are too high for it.",
+    "cross_fit": "The weights are those best on all of dev; each half's rows of the score were "
+    "chosen by the other half.",
+    "held_out": "A tenth of train chose the weights; dev only reports.",
+}
+
+
+def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> ModelCard:
+    """Return the card.
+
+    Args:
+        chosen: what is exported.
+        entry: what the stage's manifest says of the task.
+        place: where the model is, as the examples have it: a folder, or a name on the hub.
+        plain: whether transformers loads it without code of ours.
+    """
+    record, task = chosen.record, chosen.task
+    source = record.tasks[task.name]["source"]
+    scores = _scores(chosen, entry)
+    data = ModelCardData(
+        model_name=place.rsplit("/", 1)[-1],
+        base_model=_base_model(record),
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["tlbench", record.strategy],
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=task.name,
+                dataset_name=task.name,
+                dataset_split=row["split"],
+                metric_type=row["metric"],
+                metric_value=row["raw"],
+            )
+            for row in scores
+            if row["split"] in ("dev", "test")
+        ],
+    )
+    two = len(source.get("text") or ()) == 2
+    made: ModelCard = ModelCard.from_template(
+        data,
+        template_str=files("tlbench").joinpath("assets/model_card.md.j2").read_text("utf-8"),
+        title=f"{task.name}: {label_of(record)}{_with_supports(record)}",
+        summary=_summary(chosen),
+        place=place,
+        plain=plain,
+        example='{"text": "...", "text_pair": "..."}' if two else '"..."',
+        columns=_columns(source),
+        labels=task.labels,
+        texts="two" if two else "one",
+        max_length=record.config["encoder"]["max_length"],
+        scores=scores,
+        selection=_SELECTIONS[str(record.config.get("selection", "dev"))],
+        how=chosen.how,
+        verdict=chosen.advice.sentences if chosen.advice else [],
+        strategy=label_of(record) + _with_supports(record),
+        stages=[_stage(stage) for stage in record.stages],
+        digests=_digests(record),
+        versions=", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        settings=yaml.safe_dump(_settings(record), sort_keys=False).rstrip(),
+    )
+    return made
+
+
+def _settings(record: ResultRecord) -> dict[str, Any]:
+    """Return what decides the result, without a folder of this machine."""
+    kept = {name: record.config[name] for name in _SETTINGS if name in record.config}
+    encoder = kept["encoder"]
+    if Path(encoder["name"]).is_absolute():
+        kept["encoder"] = encoder | {"name": Path(encoder["name"]).name}
+    return kept
+
+
+def _summary(chosen: Chosen) -> str:
+    record, task = chosen.record, chosen.task
+    does = (
+        "gives a number for" if task.labels is None else f"says one of {len(task.labels)} labels of"
+    )
+    return (
+        f"A model that {does} each row of `{task.name}`, fine-tuned from "
+        f"`{record.encoder}` by [tlbench](https://pypi.org/project/tlbench)."
+    )
+
+
+def _with_supports(record: ResultRecord) -> str:
+    return f" with {', '.join(record.support_tasks)}" if record.support_tasks else ""
+
+
+def _base_model(record: ResultRecord) -> str | None:
+    """Return the encoder's name on the hub; None if it is a folder or in a package."""
+    name = str(record.config["encoder"]["name"])
+    kind = (record.encoder_identity or "").partition(":")[0]
+    return name if kind == "commit" else None
+
+
+def _columns(source: Mapping[str, Any]) -> str:
+    names = list(source.get("text") or ())
+    return "the columns " + " and ".join(f"`{name}`" for name in names) if names else "its texts"
+
+
+def _scores(chosen: Chosen, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the table of scores: of dev, the majority class's, and of test."""
+    task, test = chosen.task, chosen.record.test or {}
+    mean = " + ".join(task.score)
+    rows = [_score("dev", mean, entry["score"])]
+    if (fit := entry.get("cross_fit")) is not None:
+        rows.append(_score("dev, cross-fitted", mean, fit["score"]))
+    rows.append(_score("dev, majority class", mean, entry["majority_score"]))
+    if test and task.name == chosen.record.target_task:
+        rows.append(_score("test", mean, test.get("score")))
+    return [row for row in rows if row["raw"] is not None]
+
+
+def _score(split: str, metric: str, value: float | None) -> dict[str, Any]:
+    raw = None if value is None else round(value, 6)
+    return {"split": split, "metric": metric, "raw": raw, "value": points(value)}
+
+
+def _stage(stage: Mapping[str, Any]) -> dict[str, str]:
+    rows = ", ".join(f"{name} {count:,}" for name, count in stage["train_rows"].items())
+    return {
+        "title": stage["title"],
+        "rows": rows,
+        "steps": f"{stage['steps']:,}",
+        "instances": f"{stage['instances']:,}",
+        "minutes": f"{stage['seconds'] / 60:.1f}",
+    }
+
+
+def _digests(record: ResultRecord) -> Sequence[dict[str, str]]:
+    return [
+        {"task": task, "split": split, "digest": digest[:16]}
+        for task, splits in record.digests.items()
+        for split, digest in splits.items()
+    ]

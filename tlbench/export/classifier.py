@@ -1,0 +1,117 @@
+"""Makes transformers' own sequence classifier of an encoder and a head, where it computes the same.
+
+tlbench's head is RoBERTa's. Families whose own head is that too, or a pooler with a tanh and an
+output layer, take its weights as they are. The others get ``modeling_tlbench.py`` beside theirs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+
+from tlbench.config.schema import Task
+from tlbench.errors import UserError
+from tlbench.export.modeling_tlbench import FirstTokenConfig, FirstTokenForSequenceClassification
+from tlbench.tasks.classification import Classification
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.regression import Regression
+
+_LIKE_ROBERTA = ("classifier.dense", "classifier.out_proj")
+# By model type, the layers that are the head's dense and output layers.
+_LAYERS = {
+    "albert": ("albert.pooler", "classifier"),
+    "bert": ("bert.pooler.dense", "classifier"),
+    "camembert": _LIKE_ROBERTA,
+    "data2vec-text": _LIKE_ROBERTA,
+    "deberta": ("pooler.dense", "classifier"),
+    "deberta-v2": ("pooler.dense", "classifier"),
+    "ernie": ("ernie.pooler.dense", "classifier"),
+    "mpnet": _LIKE_ROBERTA,
+    "roberta": _LIKE_ROBERTA,
+    "xlm-roberta": _LIKE_ROBERTA,
+}
+# What of a config its head reads, where that is not a tanh anyway.
+_SETTINGS = {"deberta": {"pooler_hidden_act": "tanh"}, "deberta-v2": {"pooler_hidden_act": "tanh"}}
+
+
+def is_plain(model_type: str) -> bool:
+    """Whether a family's own classifier computes the same, so that no code goes with it."""
+    return model_type in _LAYERS
+
+
+def classifier(weights: Path, task: Task) -> PreTrainedModel:
+    """Return a sequence classifier, in evaluation mode, that gives a stage's logits.
+
+    Args:
+        weights: of a task, as the store has them.
+        task: which says the labels.
+
+    Raises:
+        UserError: if the task is of a kind that predicts in its own way, or the
+            encoder runs code of its own.
+    """
+    predict = type(kind_of(task)).predict
+    is_regression = predict is Regression.predict
+    if not is_regression and predict is not Classification.predict:
+        raise UserError(
+            f"Export another task: '{task.name}' is of the kind {task.kind}, which predicts in a "
+            "way of its own that no classifier of transformers knows."
+        )
+    config = AutoConfig.from_pretrained(weights, trust_remote_code=False)
+    if getattr(config, "auto_map", None):
+        raise UserError(
+            "Export a model of another encoder: this one's runs Python code of its own, which "
+            "would have to go with the weights."
+        )
+    names = [task.name] if is_regression else list(task.labels or [])
+    labels = {
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: number for number, name in enumerate(names)},
+        "problem_type": "regression" if is_regression else "single_label_classification",
+    }
+    encoder = AutoModel.from_pretrained(weights, dtype=torch.float32)
+    head = load_file(weights / "heads.safetensors")
+    make = _plain if is_plain(config.model_type) else _with_code
+    model = make(config, labels, encoder, head)
+    model.train(False)
+    return model
+
+
+def _plain(
+    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    config.update(labels | _SETTINGS.get(config.model_type, {}))
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
+        config, dtype=torch.float32
+    )
+    own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
+    problems = model.base_model.load_state_dict(own, strict=False)
+    lacking = [name for name in problems.missing_keys if not name.startswith("pooler.")]
+    if lacking or problems.unexpected_keys:
+        raise RuntimeError(f"the encoder does not fit its own classifier: {problems}")
+    for layer, name in zip(_LAYERS[config.model_type], ("dense", "output"), strict=True):
+        _set(model.get_submodule(layer), head, name)
+    return model
+
+
+def _with_code(
+    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    # From here on saving them copies their module into the folder, and names it in the config.
+    FirstTokenConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
+    FirstTokenForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]
+        "AutoModelForSequenceClassification"
+    )
+    model = FirstTokenForSequenceClassification(FirstTokenConfig(config.to_dict(), **labels))
+    own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
+    model.encoder.load_state_dict(own)
+    _set(model.dense, head, "dense")
+    _set(model.output, head, "output")
+    return model
+
+
+def _set(layer: nn.Module, head: dict[str, torch.Tensor], name: str) -> None:
+    layer.load_state_dict({key: head[f"{name}.{key}"] for key in ("weight", "bias")})

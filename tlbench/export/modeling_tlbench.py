@@ -1,0 +1,68 @@
+"""A classifier of texts by tlbench: an encoder, and a head that reads its first token.
+
+The head is RoBERTa's (Liu et al. 2019): a dense layer, tanh, an output layer. transformers has no
+class that computes the same for this encoder's family, so this file lies beside the weights:
+
+    AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class FirstTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+    """The labels, and in ``encoder`` the config of the encoder."""
+
+    model_type = "tlbench_first_token"
+
+    def __init__(self, encoder: dict[str, Any] | None = None, **options: Any) -> None:
+        self.encoder = encoder or {}
+        super().__init__(**options)
+
+
+class FirstTokenForSequenceClassification(PreTrainedModel):
+    """Logits of every label, or a number where ``problem_type`` is ``regression``."""
+
+    config_class = FirstTokenConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: FirstTokenConfig) -> None:
+        super().__init__(config)
+        own = AutoConfig.for_model(**config.encoder)
+        self.encoder = AutoModel.from_config(own)  # type: ignore[no-untyped-call]
+        if isinstance(getattr(self.encoder, "pooler", None), nn.Module):
+            self.encoder.pooler = _NoPooler()  # the head has a dense layer of its own
+        self.dense = nn.Linear(own.hidden_size, own.hidden_size)
+        self.output = nn.Linear(own.hidden_size, len(config.id2label or {}))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self, input_ids: Tensor, labels: Tensor | None = None, **inputs: Any
+    ) -> SequenceClassifierOutput:
+        """Return logits, (rows, labels), and with ``labels`` the mean loss.
+
+        Args:
+            input_ids: (rows, tokens).
+            labels: (rows,).
+            inputs: ``attention_mask`` and what else the encoder takes, (rows, tokens).
+        """
+        inputs.pop("return_dict", None)
+        first = self.encoder(input_ids=input_ids, **inputs).last_hidden_state[:, 0]
+        logits = self.output(torch.tanh(self.dense(first)))
+        loss = None
+        if labels is not None and self.config.problem_type == "regression":
+            loss = nn.functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
+        elif labels is not None:
+            loss = nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class _NoPooler(nn.Module):
+    """Takes a pooler's place, since some families call theirs without checking for None."""
+
+    def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Tensor:
+        return hidden
