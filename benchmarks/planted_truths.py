@@ -59,6 +59,12 @@ def gains_of(*better: float) -> Array:
     return gains
 
 
+def normal_gains(spread: float, random: np.random.Generator) -> Truth:
+    """Return a truth of gains that are drawn from a normal distribution, fractions."""
+    gains = np.concatenate([[0.0], random.normal(0, spread, CANDIDATES - 1)])
+    return Truth(f"gains spread by {100 * spread:g} points", gains, _equal)
+
+
 NULLS = (
     Truth("no gain, equal spread", gains_of(), _equal),
     Truth("no gain, spreads differ", gains_of(), _lognormal),

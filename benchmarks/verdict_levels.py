@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, study
+from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, normal_gains, study
 from tlbench.analysis import looks, verdict
 from tlbench.analysis.judged import MATTERS, Candidate
 from tlbench.analysis.verdicts import Verdict
@@ -34,7 +34,11 @@ HEADINGS = (
     "raw gain too high by",
     "shrunk gain too high by",
 )
+SPREADS = (0.01, 0.03)  # of true gains that are normal
 BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)  # of the probability of being the best
+
+
+Beliefs = list[tuple[float, bool]]
 
 
 @dataclass
@@ -48,7 +52,6 @@ class Tally:
         without_best: whether the set lacked a best candidate, at any look.
         found, found_1: by look, whether the true best was proved better, and by version 1.
         raw, shrunk: gain of the best guess over single, less its true gain, at five seeds.
-        beliefs: probabilities of being the best at five seeds, and whether it is.
     """
 
     false_claims: list[bool] = field(default_factory=list)
@@ -59,7 +62,6 @@ class Tally:
     found_1: dict[int, list[bool]] = field(default_factory=dict)
     raw: list[float] = field(default_factory=list)
     shrunk: list[float] = field(default_factory=list)
-    beliefs: list[tuple[float, bool]] = field(default_factory=list)
 
 
 def measure(
@@ -107,11 +109,6 @@ def _count(tally: Tally, truth: Truth, verdicts: dict[int, Verdict]) -> None:
         gain = truth.gains[_number(guess)]
         tally.raw.append(guess.gain - gain)
         tally.shrunk.append(guess.shrunk - gain)
-        share = 1 / int((truth.gains == best).sum())  # of a tie any one may be said to be it
-        if share == 1:
-            tally.beliefs += [
-                (c.probability, truth.gains[_number(c)] == best) for c in verdicts[5].candidates
-            ]
 
 
 def _number(candidate: Candidate) -> int:
@@ -139,13 +136,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     at = looks.LOOKS
     print(f"{targets} targets a line, {CANDIDATES} candidates, judged at {at} seeds, level 90%.\n")
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
-    beliefs: list[tuple[float, bool]] = []
     for truth in (*NULLS, *GAINS):
         for rows in ROWS:
-            tally = measure(truth, rows, targets)
-            beliefs += tally.beliefs
-            print(_line(truth, rows, tally), flush=True)
-    print(f"\n{_calibration(beliefs)}")
+            print(_line(truth, rows, measure(truth, rows, targets)), flush=True)
+    for spread in SPREADS:
+        found, too_high = expect(spread, targets)
+        print(f"\nTrue gains spread by {100 * spread:g} points:\n\n{_calibration(found)}\n")
+        print(
+            "The best guess's gain is too high by {:+.2f}, to expect by {:+.2f}.".format(*too_high)
+        )
+
+
+def expect(spread: float, targets: int, rows: int = 1000) -> tuple[Beliefs, tuple[float, float]]:
+    """Judge targets at five seeds whose true gains are normal, as the verdict's prior has them.
+
+    Returns:
+        Of every candidate the probability of being the best, and whether it is; and by how many
+        points the best guess's gain is too high on average, as measured and to expect.
+    """
+    beliefs: Beliefs = []
+    errors = []
+    for number in range(targets):
+        random = np.random.default_rng([5, number])
+        truth = normal_gains(spread, random)
+        (one,) = verdict(*study(truth, rows, 5, random))
+        gains = {candidate: truth.gains[_number(candidate)] for candidate in one.candidates}
+        beliefs += [(c.probability, gain == truth.gains.max()) for c, gain in gains.items()]
+        if guess := one.best:
+            errors.append((guess.gain - gains[guess], guess.shrunk - gains[guess]))
+    raw, shrunk = 100 * np.mean(errors, axis=0)
+    return beliefs, (float(raw), float(shrunk))
 
 
 def _line(truth: Truth, rows: int, tally: Tally) -> str:
@@ -166,7 +186,7 @@ def _line(truth: Truth, rows: int, tally: Tally) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _calibration(beliefs: list[tuple[float, bool]]) -> str:
+def _calibration(beliefs: Beliefs) -> str:
     said, is_best = np.array(beliefs, float).T
     lines = [
         "| probability of being the best | candidates | mean | are the best |",

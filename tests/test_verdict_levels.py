@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.planted_truths import GAINS, NULLS, Truth
-from benchmarks.verdict_levels import measure
+from benchmarks.verdict_levels import expect, measure
 
 pytestmark = pytest.mark.slow
 
@@ -31,3 +31,14 @@ def test_where_there_is_no_gain_the_expectation_is_near_none() -> None:
     tally = measure(NULLS[0], 1000, TARGETS, (5,))
     assert np.mean(tally.raw) > 0.01
     assert abs(np.mean(tally.shrunk)) < np.mean(tally.raw) / 2
+
+
+def test_probabilities_of_being_the_best_and_expected_gains_are_right_on_average() -> None:
+    """Where true gains are normal, as the prior takes them to be."""
+    beliefs, (raw, shrunk) = expect(0.03, 60)
+    said, is_best = np.array(beliefs, float).T
+    for part in (said < 0.2, (said >= 0.2) & (said < 0.8), said >= 0.8):
+        error = np.sqrt((said * (1 - said))[part].sum()) / part.sum()
+        assert abs(said[part].mean() - is_best[part].mean()) < 3 * error
+    assert raw > 0.3
+    assert abs(shrunk) < 0.4
