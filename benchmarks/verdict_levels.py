@@ -159,7 +159,8 @@ def expect(spread: float, targets: int, rows: int = 1000) -> tuple[Beliefs, tupl
     for number in range(targets):
         random = np.random.default_rng([5, number])
         truth = normal_gains(spread, random)
-        (one,) = verdict(*study(truth, rows, 5, random))
+        table, predictions = study(truth, rows, 5, random)
+        (one,) = verdict(table, {run: predictions[run] for run in table.index})
         gains = {candidate: truth.gains[_number(candidate)] for candidate in one.candidates}
         beliefs += [(c.probability, gain == truth.gains.max()) for c, gain in gains.items()]
         if guess := one.best:
