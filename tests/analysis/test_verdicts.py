@@ -151,6 +151,16 @@ def test_one_that_lost_a_run_or_has_fewer_seeds_is_not_the_best_guess() -> None:
         assert any(c.support == "support11" for c in one.may_be_best)
 
 
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_one_that_is_ahead_in_a_growing_study_is_not_the_best_guess_for_that(ahead: int) -> None:
+    """As when a sweep has just begun its next seed."""
+    table, predictions = study(with_gain(-0.1), 1000, 3, np.random.default_rng(0))
+    table = table[(table.seed < ahead) | (table.support == "support11")]
+    (one,) = verdict(table, predictions)
+    assert one.best is not None
+    assert one.best.support != "support11"
+
+
 def test_the_cheapest_comes_first() -> None:
     table, predictions = study(EQUAL, 277, 3, np.random.default_rng(0))
     cost = 1000 - 10 * table.support.str.removeprefix("support").replace("-", "20").astype(int)

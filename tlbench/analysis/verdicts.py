@@ -146,8 +146,12 @@ def _best_guess(candidates: list[Candidate]) -> Candidate | None:
     scored = [one for one in candidates if one.seeds]
     if not scored:
         return None
-    # One that lost runs may look better than it is; one of fewer seeds was not tried as hard.
+    # One that lost runs may look better than it is; one of fewer seeds was not tried as hard. More
+    # than ``single`` has say nothing yet: a growing study has them of whatever ends first.
     complete = [one for one in scored if not one.without_score] or scored
-    most = max(one.look or one.seeds for one in complete)
-    tried = [one for one in complete if (one.look or one.seeds) == most]
+    of_single = [one.seeds for one in scored if one.strategy == BASELINE]
+    enough = of_single[0] if of_single else max(one.seeds for one in complete)
+    seeds = [min(one.seeds, enough) for one in complete]
+    reached = [looks.latest(count) or count for count in seeds]
+    tried = [one for one, look in zip(complete, reached, strict=True) if look == max(reached)]
     return max(tried, key=lambda one: one.score if np.isnan(one.shrunk) else one.shrunk)
