@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.experiments import compose_config
-from tlbench.cli import report, rerun
+from tlbench.cli import export, predict, report, rerun
 from tlbench.cli.store import parser
 from tlbench.config.overrides import check_choices
 from tlbench.config.search_path import CONF_DIR
@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+OF_MODELS = (ROOT / "docs" / "model.md").read_text().splitlines() + COMMANDS
 
 
 def words(line: str) -> list[str]:
@@ -45,6 +46,16 @@ def test_a_report_command_is_understood(line: str) -> None:
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench-rerun")])
 def test_a_rerun_command_is_understood(line: str) -> None:
     assert rerun.parser().parse_args(words(line)[1:]).record
+
+
+@pytest.mark.parametrize("line", [c for c in OF_MODELS if c.startswith("tlbench-export")])
+def test_an_export_command_is_understood(line: str) -> None:
+    assert export.parser().parse_args(words(line)[1:]).out
+
+
+@pytest.mark.parametrize("line", [c for c in OF_MODELS if c.startswith("tlbench-predict")])
+def test_a_predict_command_is_understood(line: str) -> None:
+    assert predict.parser().parse_args(words(line)[1:]).file
 
 
 def test_the_two_commands_use_what_is_there() -> None:

@@ -23,11 +23,20 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Raises:
         UserError: if a column is missing or empty, or holds no text or no label of the task.
     """
-    texts = {
-        f"text_{ab}": _text(task, _cell(task, row, column, where), f"{where}, column '{column}'")
-        for ab, column in zip("ab", task.source.text, strict=False)
-    }
-    return {**texts, "label": to_label(_cell(task, row, str(task.source.label), where), where)}
+    named = dict(zip(("text_a", "text_b"), texts_of(task, row, where), strict=False))
+    return {**named, "label": to_label(_cell(task, row, str(task.source.label), where), where)}
+
+
+def texts_of(task: Task, row: Row, where: str) -> list[str]:
+    """Return the texts of a raw row, in the order of ``source.text``.
+
+    Raises:
+        UserError: as ``canonical`` does.
+    """
+    return [
+        _text(task, _cell(task, row, column, where), f"{where}, column '{column}'")
+        for column in task.source.text
+    ]
 
 
 def _cell(task: Task, row: Row, column: str, where: str) -> Any:

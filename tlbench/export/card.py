@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tlbench.console import points
+from tlbench.data.sources import text_count
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import label_of
 from tlbench.records.record import ResultRecord
@@ -46,7 +47,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         plain: whether transformers loads it without code of ours.
     """
     record, task = chosen.record, chosen.task
-    source = record.tasks[task.name]["source"]
+    columns = task.source.text or ["text_a", "text_b"][: text_count(task)]
     scores = _scores(chosen, entry)
     data = ModelCardData(
         model_name=place.rsplit("/", 1)[-1],
@@ -67,7 +68,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
             if row["split"] in ("dev", "test")
         ],
     )
-    two = len(source.get("text") or ()) == 2
+    two = text_count(task) == 2
     made: ModelCard = ModelCard.from_template(
         data,
         template_str=files("tlbench").joinpath("assets/model_card.md.j2").read_text("utf-8"),
@@ -76,7 +77,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         place=place,
         plain=plain,
         example='{"text": "...", "text_pair": "..."}' if two else '"..."',
-        columns=_columns(source),
+        columns=" and ".join(f"`{name}`" for name in columns),
         labels=task.labels,
         texts="two" if two else "one",
         max_length=record.config["encoder"]["max_length"],
@@ -122,11 +123,6 @@ def _base_model(record: ResultRecord) -> str | None:
     name = str(record.config["encoder"]["name"])
     kind = (record.encoder_identity or "").partition(":")[0]
     return name if kind == "commit" else None
-
-
-def _columns(source: Mapping[str, Any]) -> str:
-    names = list(source.get("text") or ())
-    return "the columns " + " and ".join(f"`{name}`" for name in names) if names else "its texts"
 
 
 def _scores(chosen: Chosen, entry: Mapping[str, Any]) -> list[dict[str, Any]]:

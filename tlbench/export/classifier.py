@@ -5,7 +5,7 @@ output layer, take its weights as they are. The others get ``modeling_tlbench.py
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.export.modeling_tlbench import FirstTokenConfig, FirstTokenForSequenceClassification
+from tlbench.models.encoder import remove_pooler
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.regression import Regression
@@ -78,6 +79,24 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
     model = make(config, labels, encoder, head)
     model.train(False)
     return model
+
+
+def encoder_and_head(model: PreTrainedModel) -> tuple[PreTrainedModel, dict[str, torch.Tensor]]:
+    """Take an exported classifier apart: its encoder, and the head's weights as the store has them.
+
+    Args:
+        model: as ``classifier`` makes it, or as it was loaded.
+    """
+    model_type = model.config.model_type
+    layers = _LAYERS.get(model_type, ("dense", "output"))
+    head = {
+        f"{name}.{key}": value
+        for layer, name in zip(layers, ("dense", "output"), strict=True)
+        for key, value in model.get_submodule(layer).state_dict().items()
+    }
+    encoder = cast(PreTrainedModel, model.base_model)
+    remove_pooler(encoder)
+    return encoder, head
 
 
 def _plain(

@@ -20,11 +20,12 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
-from tlbench import __version__
 from tlbench.config.schema import Task
+from tlbench.data.sources import text_count
 from tlbench.errors import UserError
 from tlbench.export.classifier import classifier, is_plain
 from tlbench.models.heads import Head
+from tlbench.records.provenance import package_versions
 from tlbench.store.disk import writing
 from tlbench.tasks.kinds import kind_of
 
@@ -58,7 +59,7 @@ def write_folder(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"Change --out: {out} is there already.")
     draft = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}")
-    with _quiet_transformers(), writing("--out", out), _removed_if_it_fails(draft):
+    with quiet_transformers(), writing("--out", out), _removed_if_it_fails(draft):
         model = classifier(weights, task)
         tokenizer = AutoTokenizer.from_pretrained(weights)
         tokenizer.model_max_length = max_length
@@ -71,7 +72,7 @@ def write_folder(
             "task": _without_places(task),
             "max_length": max_length,
             "plain": plain,
-            "tlbench": __version__,
+            "tlbench": package_versions()["tlbench"],
             **about,
         }
         card.save(draft / "README.md")
@@ -87,8 +88,10 @@ def _without_places(task: Task) -> dict[str, Any]:
     """Return a task's definition without where its rows lie on this machine."""
     definition = asdict(task)
     source = definition["source"]
-    kept = ("format", "name", "text", "label", "values", "header")
-    return definition | {"source": {name: source[name] for name in kept}}
+    kept = {name: source[name] for name in ("format", "name", "text", "label", "values", "header")}
+    # Generated rows come from no columns.
+    kept["text"] = kept["text"] or ["text_a", "text_b"][: text_count(task)]
+    return definition | {"source": kept}
 
 
 def _check(folder: Path, weights: Path, task: Task, tokenizer: Any, plain: bool) -> None:
@@ -132,7 +135,7 @@ def _removed_if_it_fails(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Silence its bars, and its lists of weights that are not used."""
     verbosity = hf_logging.get_verbosity()
     has_bars = hf_logging.is_progress_bar_enabled()

@@ -70,14 +70,21 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
         model = _pretrained(encoder, config, start)
     else:
         model = _random(encoder, config)
-    # Heads have their own dense layer; a pooler would be trained by nothing, and under several
-    # devices DDP refuses parameters without gradients.
-    if isinstance(getattr(model, "pooler", None), nn.Module):
-        model.pooler = _NoPooler()
+    remove_pooler(model)
     _check_fit(encoder, model)
     # transformers returns a pretrained model in evaluation mode, and a random one in training mode.
     model.train()
     return model
+
+
+def remove_pooler(model: PreTrainedModel) -> None:
+    """Put in the place of an encoder's pooler, if it has one, what does nothing.
+
+    Heads have their own dense layer; a pooler would be trained by nothing, and under several
+    devices DDP refuses parameters without gradients.
+    """
+    if isinstance(getattr(model, "pooler", None), nn.Module):
+        model.pooler = _NoPooler()
 
 
 def _check_kind(encoder: Encoder, config: Any) -> None:

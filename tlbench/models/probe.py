@@ -51,6 +51,33 @@ def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
     return _try_encoder(astuple(replace(encoder, pretrained=False)), tuple(kernels))
 
 
+@torch.no_grad()
+def prepared(
+    model: PreTrainedModel, tokenizer: Any, max_length: int, kernels: Sequence[Kernels]
+) -> tuple[PreTrainedModel, Kernels]:
+    """Return an encoder that only predicts, prepared for the first kernels that give its features.
+
+    Args:
+        model: in evaluation mode, in float32 and on the CPU.
+        tokenizer: of the encoder.
+        max_length: tokens of its longest row.
+        kernels: the preferred first; the last is ``PLAIN``.
+    """
+    probe = ProbeRows(tokenizer)
+    middle = max(probe.min_tokens, max_length // 2)
+    rows = probe.batch([probe.empty, probe.pair(middle), probe.pair(max_length)])
+    expected = features(model, rows, PLAIN)
+    for tried in kernels:
+        if tried == PLAIN or not supports(model, tried):
+            continue
+        changed = deepcopy(model)
+        prepare(changed, tried)
+        changed.train(False)  # new modules begin as those that train
+        if _agree(features(changed, rows, tried), expected):
+            return changed, tried
+    return model, PLAIN
+
+
 @cache
 def _try_encoder(fields: tuple[Any, ...], kernels: tuple[Kernels, ...]) -> Kernels:
     encoder = Encoder(*fields)

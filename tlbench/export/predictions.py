@@ -1,0 +1,174 @@
+"""Predicts a file of rows, a part at a time, so that it may be larger than the memory."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tlbench.config.schema import Task
+from tlbench.data.parsing import texts_of
+from tlbench.data.readers import Row, read_rows
+from tlbench.errors import UserError
+from tlbench.export.model import TextClassifier, Texts
+
+PART = 4096  # rows: enough for batches of rows of one length
+_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES |= {".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+
+
+def format_of(file: Path, asked: str | None, option: str) -> str:
+    """Return a file's format: as asked for, else by its name.
+
+    Raises:
+        UserError: if its name does not tell.
+    """
+    found = asked or _SUFFIXES.get(file.suffix.lower())
+    if found is None:
+        raise UserError(f"Add {option}: {file} ends in none of {', '.join(_SUFFIXES)}.")
+    return found
+
+
+def with_columns(task: Task, columns: Sequence[str]) -> Task:
+    """Return a task whose texts are in other columns.
+
+    Raises:
+        UserError: if there are not as many as the task has texts.
+    """
+    wanted = len(task.source.text)
+    if len(columns) != wanted:
+        raise UserError(f"Change --text: '{task.name}' has {wanted} texts a row.")
+    return replace(task, source=replace(task.source, text=list(columns)))
+
+
+def predict_rows(
+    model: TextClassifier, rows: Iterable[tuple[str, Row]], task: Task, kept: Sequence[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield parts of predictions, in the order of the rows, which are numbered from 1.
+
+    Args:
+        model: what predicts.
+        rows: with where each was found.
+        task: which names the columns of texts.
+        kept: columns to pass on.
+
+    Raises:
+        UserError: naming the row, if one can't be predicted.
+    """
+    unread, first = iter(rows), 1
+    while part := list(islice(unread, PART)):
+        texts = [texts_of(task, row, where) for where, row in part]
+        predicted = _predicted(model, _as_texts(texts))
+        yield [
+            {"row": number, **_kept(row, kept, where), **one}
+            for number, ((where, row), one) in enumerate(zip(part, predicted, strict=True), first)
+        ]
+        first += len(part)
+
+
+def _as_texts(rows: list[list[str]]) -> Texts:
+    return [row[0] for row in rows] if len(rows[0]) == 1 else [(row[0], row[1]) for row in rows]
+
+
+def _predicted(model: TextClassifier, texts: Texts) -> list[dict[str, Any]]:
+    if model.labels is None:
+        return [{"prediction": number} for number in model.predict(texts)]
+    probabilities = model.probabilities(texts)
+    names = [f"probability_{label}" for label in model.labels]
+    return [
+        {
+            "prediction": model.labels[int(row.argmax())],
+            **dict(zip(names, map(float, row), strict=True)),
+        }
+        for row in probabilities
+    ]
+
+
+def _kept(row: Row, kept: Sequence[str], where: str) -> Row:
+    if missing := [name for name in kept if name not in row]:
+        raise UserError(f"Change --keep: {where} has no column '{missing[0]}'.")
+    return {name: row[name] for name in kept}
+
+
+def rows_of(file: Path, file_format: str, header: bool) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of a file, each with where it was found.
+
+    Raises:
+        UserError: if it can't be read.
+    """
+    unit = "row" if file_format == "parquet" else "line"
+    try:
+        for number, row in read_rows(file, file_format, header):
+            yield f"{file}, {unit} {number}", row
+    except UserError as error:
+        said = str(error).replace("Change the task's source: ", "Change FILE: ")
+        raise UserError(said) from error
+
+
+def write_parts(
+    parts: Iterable[list[dict[str, Any]]], out: Path | TextIO, file_format: str
+) -> Iterator[int]:
+    """Write parts of predictions; yield after each how many rows were written in all.
+
+    Args:
+        out: a file, or a stream of text.
+        file_format: csv, tsv, jsonl or parquet.
+    """
+    if isinstance(out, Path) and file_format == "parquet":
+        yield from _write_parquet(parts, out)
+    elif isinstance(out, Path):
+        with out.open("w", encoding="utf-8", newline="") as opened:
+            yield from _write_text(parts, opened, file_format)
+    else:
+        yield from _write_text(parts, out, file_format)
+
+
+def _write_text(parts: Iterable[list[dict[str, Any]]], out: TextIO, kind: str) -> Iterator[int]:
+    write = (
+        _json_writer(out) if kind == "jsonl" else _csv_writer(out, "\t" if kind == "tsv" else ",")
+    )
+    count = 0
+    for part in parts:
+        write(part)
+        count += len(part)
+        yield count
+
+
+def _json_writer(out: TextIO) -> Callable[[list[dict[str, Any]]], None]:
+    def write(part: list[dict[str, Any]]) -> None:
+        out.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in part)
+
+    return write
+
+
+def _csv_writer(out: TextIO, delimiter: str) -> Callable[[list[dict[str, Any]]], None]:
+    writers: list[Any] = []
+
+    def write(part: list[dict[str, Any]]) -> None:
+        if not writers:
+            writers.append(
+                csv.DictWriter(out, list(part[0]), delimiter=delimiter, lineterminator="\n")
+            )
+            writers[0].writeheader()
+        writers[0].writerows(part)
+
+    return write
+
+
+def _write_parquet(parts: Iterable[list[dict[str, Any]]], out: Path) -> Iterator[int]:
+    writer, count = None, 0
+    try:
+        for part in parts:
+            table = pa.Table.from_pylist(part)
+            writer = writer or pq.ParquetWriter(out, table.schema)
+            writer.write_table(table.cast(writer.schema))
+            count += len(part)
+            yield count
+    finally:
+        if writer:
+            writer.close()
