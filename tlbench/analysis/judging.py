@@ -25,14 +25,20 @@ def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
     """Return the sample of these runs' lowest-numbered seeds."""
     scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
     vectors = [one.vectors_of(count) for one, count in zip(runs, seeds, strict=True)]
-    losses = _losses(runs, seeds, certainty=0.95)
+    losses = _losses(runs, seeds)
     return sample_of(scores, row_noise(vectors, rows), losses)
 
 
-def _losses(runs: Sequence[Runs], seeds: Sequence[int], certainty: float) -> Array:
-    scores = [one.scores[:count] for one, count in zip(runs, seeds, strict=True)]
-    nothing = [one.learned_nothing[:count] for one, count in zip(runs, seeds, strict=True)]
-    return unseen_losses(scores, nothing, certainty)
+def _losses(runs: Sequence[Runs], seeds: Sequence[int]) -> Array:
+    """Return what unseen collapses may take, by how often those of the same strategy collapse."""
+    losses = np.zeros(len(runs))
+    for strategy in {one.key[0] for one in runs}:
+        alike = [at for at, one in enumerate(runs) if one.key[0] == strategy]
+        losses[alike] = unseen_losses(
+            [runs[at].scores[: seeds[at]] for at in alike],
+            [runs[at].learned_nothing[: seeds[at]] for at in alike],
+        )
+    return losses
 
 
 def _batches(runs: Sequence[Runs], control: Runs) -> Integers:
@@ -140,7 +146,7 @@ def with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> lis
     if not (sample.variances > 0).any():
         return candidates
     variances = moderated(sample.variances, sample.seeds - 1)
-    means = sample.means - _losses(chosen, seeds, certainty=0.5)
+    means = sample.means - sample.losses
     belief = posterior(means, replace(sample, variances=variances).covariance)
     # A belief that knows nothing of rows is too sure which is the best.
     has_rows = not np.isnan(sample.noise.covariance).any()
