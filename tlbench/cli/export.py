@@ -56,6 +56,8 @@ def _export(options: argparse.Namespace) -> None:
     from tlbench.export.export import export, has_weights
 
     source: Path = options.source
+    if source.suffix == ".parquet":
+        raise UserError(f"Give a study's folder: {source} holds records, and no weights.")
     if source.is_file() or (source / RECORD_FILE).exists():
         if options.target is not None or options.seed is not None:
             raise UserError("Leave out --target and --seed: they choose among a study's records.")
