@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlbench.cli.exits import exit_code
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.record import RECORD_FILE
@@ -23,15 +24,7 @@ _AGAIN = Path("multirun") / "export"
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if there is a model, else 1 and one sentence that says why not."""
     options = parser().parse_args(arguments)
-    try:
-        _export(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted; the same command again goes on where it was.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _export(options))
 
 
 def parser() -> argparse.ArgumentParser:

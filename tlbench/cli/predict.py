@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from tlbench.cli.exits import exit_code
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
 
@@ -25,14 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if all rows are predicted, else 1 and one sentence that says why not."""
     options = parser().parse_args(arguments)
     try:
-        _predict(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return exit_code(lambda: _predict(options))
     except BrokenPipeError:  # whoever reads the output has seen enough
         sys.stderr.close()
         return 1
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tlbench.cli.exits import exit_code
 from tlbench.errors import UserError
 from tlbench.records.definitions import COMPARED
 from tlbench.store.disk import writing
@@ -14,14 +15,7 @@ _SHOWN = 5  # unreadable files, one by one
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if there is a report, else 1 and one sentence that says why not."""
     options = parser().parse_args(arguments)
-    try:
-        if options.pack and options.pack.suffix != ".parquet":
-            raise UserError(f"Change --pack: {options.pack} does not end in .parquet.")
-        _report(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _report(options))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,6 +60,8 @@ def _report(options: argparse.Namespace) -> None:
     from tlbench.analysis.study import analyse_study
     from tlbench.report.report import write_report
 
+    if options.pack and options.pack.suffix != ".parquet":
+        raise UserError(f"Change --pack: {options.pack} does not end in .parquet.")
     records = collect(options.study)
     _print_problems(records.problems)
     analyses = analyse_study(records, options.by, options.compare.split(","))

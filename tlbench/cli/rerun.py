@@ -6,8 +6,10 @@ The record alone says what to run: it becomes a config of its own, in a folder o
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from tlbench.cli.exits import exit_code
 from tlbench.cli.rerun_config import prepare_rerun, run_config
 from tlbench.cli.rerun_differences import differences
 from tlbench.console import say
@@ -19,20 +21,15 @@ from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0 if the score is the same, 1 with a sentence if not."""
     options = parser().parse_args(arguments)
-    try:
-        file = Path(options.record)
-        old = _read(file / RECORD_FILE if file.is_dir() else file)
-        folder = prepare_rerun(old)
-        say(f"running it again in {folder}, with a store of its own")
-        new = run_config(folder, options.overrides)
-        _compare(by_present_rules(old), new)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Interrupted; the same command again goes on where it was.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _rerun(Path(options.record), options.overrides))
+
+
+def _rerun(file: Path, overrides: Sequence[str]) -> None:
+    old = _read(file / RECORD_FILE if file.is_dir() else file)
+    folder = prepare_rerun(old)
+    say(f"running it again in {folder}, with a store of its own")
+    new = run_config(folder, overrides)
+    _compare(by_present_rules(old), new)
 
 
 def parser() -> argparse.ArgumentParser:
