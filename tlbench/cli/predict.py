@@ -50,6 +50,12 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--no-header", action="store_true", help="columns are called 0, 1, ... in FILE"
     )
+    arguments.add_argument(
+        "--glue",
+        type=Path,
+        metavar="DIR",
+        help="write what GLUE's server takes: FILE is the folder of the official files",
+    )
     arguments.add_argument("--device", help="as torch calls it; else a GPU where there is one")
     return arguments
 
@@ -58,6 +64,9 @@ def _predict(options: argparse.Namespace) -> None:
     from tlbench.export import predictions
     from tlbench.export.model import load_model
 
+    if options.glue is not None:
+        _submit(options)
+        return
     out: Path | None = options.out
     if out is not None and out.exists():
         raise UserError(f"Change --out: {out} is there already.")
@@ -83,6 +92,24 @@ def _predict(options: argparse.Namespace) -> None:
         kept = [name for name in options.keep.split(",") if name]
         parts = predictions.predict_rows(model, rows, task, kept)
         _write(parts, out, out_format)
+
+
+def _submit(options: argparse.Namespace) -> None:
+    """Write GLUE's submission files.
+
+    Raises:
+        UserError: if there is another output too, or the rows are not there.
+    """
+    from tlbench.export.glue import write_submission
+    from tlbench.export.model import load_model
+
+    others = ("out", "format", "text", "keep", "no_header")
+    if given := [name for name in others if getattr(options, name)]:
+        raise UserError(f"Leave out --{given[0].replace('_', '-')}: --glue knows GLUE's files.")
+    model = load_model(options.model, options.device)
+    with writing("--glue", options.glue):
+        for file in write_submission(model, options.file, options.glue):
+            print(f"{file}")
 
 
 def _write(parts: Iterator[list[dict[str, Any]]], out: Path | None, out_format: str) -> None:
