@@ -55,6 +55,20 @@ def run(compose: Compose, tmp_path: Path) -> Run:
     return go
 
 
+@pytest.fixture(scope="session")
+def rte_model(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A folder with ``job``, of a single run of rte, its ``store``, and the exported ``model``."""
+    from tlbench.export.chosen import of_record
+    from tlbench.export.export import export
+
+    folder = tmp_path_factory.mktemp("rte")
+    places = (f"store_dir={folder / 'store'}", f"cache_dir={cache}")
+    config = compose_config("debug=fast", *places, "target_task=rte")
+    run_experiment(config, folder / "job", in_sweep=False)
+    export(of_record(folder / "job"), folder / "model")
+    return folder
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``python -m tlbench`` (or another module) in an empty folder, as a user would."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.experiments import Run
+from tests.support.planted import grid, none, write
 from tests.support.sweeps import Sweep
 from tlbench.cli.export import main
 from tlbench.records.record import read_record
@@ -18,13 +18,12 @@ FAST = ("debug=fast", "target_task=rte", "support_task=mrpc", "strategy=mtl")
 
 
 def test_a_record_becomes_a_model(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rte_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("target_task=rte")
-    capsys.readouterr()
     out = tmp_path / "model"
-    assert main([str(tmp_path / "job"), "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"rte of {tmp_path / 'job' / 'result.json'} in {out}\n"
+    capsys.readouterr()
+    assert main([str(rte_model / "job"), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"rte of {rte_model / 'job' / 'result.json'} in {out}\n"
     assert {"README.md", "config.json", "model.safetensors", "tlbench.json", "tokenizer.json"} <= {
         file.name for file in out.iterdir()
     }
@@ -58,7 +57,10 @@ def test_another_seed_can_be_had(sweep: Sweep, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["sweep", "--out", "m"], "Add --target: the study has "),
-        (["sweep", "--target", "rte", "--seed", "7", "--out", "m"], "Change --seed: .* seeds 0, 1"),
+        (
+            ["sweep", "--target", "rte", "--seed", "7", "--out", "m"],
+            "Change --seed: .* of the seeds 42, ",
+        ),
         (["sweep", "--target", "qqp", "--out", "m"], "Change --target: the study has "),
         (["sweep", "--target", "rte", "--task", "qqp", "--out", "m"], "Change --task: 'qqp' is "),
         (["sweep", "--target", "rte", "--out", "sweep"], "Change --out: sweep is there already."),
@@ -68,17 +70,15 @@ def test_another_seed_can_be_had(sweep: Sweep, tmp_path: Path) -> None:
     ],
 )
 def test_what_can_not_be_had_is_one_sentence(
-    sweep: Sweep,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     message: str,
 ) -> None:
-    sweep("target_task=rte,cola", "seed=0,1")
+    write(grid({"rte": 100, "cola": 400}, none), tmp_path / "sweep")
     monkeypatch.chdir(tmp_path)
     record = next(file for file in Path("sweep").rglob("result.json"))
-    capsys.readouterr()
     assert main([str(record) if word == "record" else word for word in arguments]) == 1
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
@@ -143,17 +143,16 @@ class Hub:
 
 @pytest.mark.parametrize("options", [(), ("--public",)])
 def test_it_can_be_pushed(
-    run: Run,
+    rte_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:
-    run("target_task=rte")
     monkeypatch.setattr("tlbench.export.push.HfApi", Hub)
     monkeypatch.setattr(Hub, "said", [])
     out = tmp_path / "model"
-    assert main([str(tmp_path / "job"), "--out", str(out), "--push", "me/mine", *options]) == 0
+    assert main([str(rte_model / "job"), "--out", str(out), "--push", "me/mine", *options]) == 0
     assert capsys.readouterr().out.endswith("https://hub/me/mine/commit/1\n")
     (created, uploaded) = Hub.said
     assert created == ("me/mine", {"private": not options, "exist_ok": True})
@@ -162,12 +161,14 @@ def test_it_can_be_pushed(
 
 
 def test_what_the_hub_refuses_is_one_sentence(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rte_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run("target_task=rte")
     monkeypatch.setattr("tlbench.export.push.HfApi", Hub)
     out = tmp_path / "model"
-    assert main([str(tmp_path / "job"), "--out", str(out), "--push", "mine"]) == 1
+    assert main([str(rte_model / "job"), "--out", str(out), "--push", "mine"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(
         "Change --push, or log in (hf auth login): mine can't be written (Repo id"

@@ -53,10 +53,8 @@ def test_a_regression_predicts_numbers(run: Run, tmp_path: Path, cache: Path) ->
 
 
 @pytest.fixture
-def model(run: Run, tmp_path: Path) -> TextClassifier:
-    run("target_task=rte")
-    exported(tmp_path)
-    return load_model(tmp_path / "model", "cpu")
+def model(rte_model: Path) -> TextClassifier:
+    return load_model(rte_model / "model", "cpu")
 
 
 def test_what_a_row_gets_depends_on_no_other(model: TextClassifier) -> None:

@@ -49,6 +49,8 @@ def _export(options: argparse.Namespace) -> None:
     from tlbench.export.export import export, has_weights
 
     source: Path = options.source
+    if options.out.exists():
+        raise UserError(f"Change --out: {options.out} is there already.")
     if source.suffix == ".parquet":
         raise UserError(f"Give a study's folder: {source} holds records, and no weights.")
     if source.is_file() or (source / RECORD_FILE).exists():
@@ -58,8 +60,6 @@ def _export(options: argparse.Namespace) -> None:
     else:
         chosen = of_study(source, options.target, options.seed, options.task)
         say(chosen.how)
-    if options.out.exists():
-        raise UserError(f"Change --out: {options.out} is there already.")
     if not has_weights(chosen):
         chosen = _trained_again(chosen)
     export(chosen, options.out, options.push or "")

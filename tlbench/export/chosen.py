@@ -74,10 +74,12 @@ def of_record(path: Path, task: str | None = None) -> Chosen:
         raise UserError(f"Export another record: {file} is {record.status}: {record.reason}")
     name = task or record.target_task
     last = record.stages[-1]["train_rows"] if record.stages else {record.target_task: 0}
-    if name not in last or name not in record.tasks:
+    if name not in last:
         raise UserError(
             f"Change --task: '{name}' is none of the tasks of the last stage ({', '.join(last)})."
         )
+    if name not in record.tasks:
+        raise UserError(f"Give a newer record: {file} holds no definition of '{name}'.")
     definition = checked(Task, OmegaConf.create(record.tasks[name]), f"tasks.{name}")
     return Chosen(record, file, definition)
 
