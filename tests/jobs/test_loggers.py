@@ -76,7 +76,8 @@ def test_tensorboard(run: Run, tmp_path: Path) -> None:
 
 def test_none(run: Run, tmp_path: Path) -> None:
     run("logger=none")
-    assert [file.name for file in (tmp_path / "job").iterdir()] == ["result.json"]
+    names = sorted(file.name for file in (tmp_path / "job").iterdir())
+    assert names == ["asked.txt", "result.json"]
 
 
 @dataclass
