@@ -73,6 +73,12 @@ class Runs:
         return float(np.sqrt(max(variance, 0) / rows))
 
 
+def scored_runs(table: pd.DataFrame, target: str, target_rows: int, key: Key) -> pd.DataFrame:
+    """Return a candidate's records that have a score, by seed."""
+    scored = done(table[(table.target == target) & (table.target_rows == target_rows)])
+    return scored[(scored[CANDIDATE] == list(key)).all(axis=1)].sort_values("seed", kind="stable")
+
+
 def runs_of(table: pd.DataFrame, vectors: RowVectors) -> list[Runs]:
     """Return the candidates of one target at one size, ``single`` first."""
     scored = done(table).sort_values("seed", kind="stable")

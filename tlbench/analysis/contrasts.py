@@ -127,13 +127,22 @@ def against(sample: Sample, control: int) -> Contrasts:
 
 
 def _freedom(sample: Sample, control: int, over_rows: Array) -> Array:
-    """Return degrees of freedom of the errors (Welch 1947, Satterthwaite 1946), (candidates,)."""
-    parts = sample.variances / sample.seeds
-    squares = parts**2 / (sample.seeds - 1)
-    total = parts + parts[control] + over_rows
-    of_rows = over_rows**2 / max(sample.noise.rows - 1, 1)
+    """Return degrees of freedom of the errors (Welch 1947), (candidates,)."""
+    parts, freedom = sample.variances / sample.seeds, sample.seeds - 1
+    rows = max(sample.noise.rows - 1, 1)
+    return satterthwaite((parts, freedom), (parts[control], freedom[control]), (over_rows, rows))
+
+
+def satterthwaite(*parts: tuple[Array | float, Array | float]) -> Array:
+    """Return degrees of freedom of a sum of variances (Satterthwaite 1946); NaN if all are 0.
+
+    Args:
+        parts: variances, and the degrees of freedom of each.
+    """
+    total = sum(variance for variance, _ in parts)
+    squares = sum(variance**2 / freedom for variance, freedom in parts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(total**2 / (squares + squares[control] + of_rows))
+        return np.asarray(np.square(total) / np.asarray(squares))
 
 
 def _correlation(covariance: Array, control: int, errors: Array) -> Array:

@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tlbench.analysis.candidates import CANDIDATE
-from tlbench.analysis.collect import done
-from tlbench.analysis.contrasts import Sample, against, sample_of
+from tlbench.analysis.candidates import scored_runs
+from tlbench.analysis.contrasts import Sample, against, sample_of, satterthwaite
 from tlbench.analysis.final_predictions import final_predictions
-from tlbench.analysis.judged import Candidate
 from tlbench.analysis.row_noise import row_noise
 from tlbench.analysis.row_vectors import RowVectors, row_vectors
 from tlbench.analysis.verdicts import Verdict
@@ -51,28 +49,20 @@ def on_test(verdict: Verdict, table: pd.DataFrame) -> OnTest | None:
     """
     if verdict.best is None:
         return None
-    of_target = (table.target == verdict.target) & (table.target_rows == verdict.target_rows)
-    scored = done(table[of_target & table.test_score.notna()])
-    best = _runs(scored, verdict.best)
+    size = verdict.target, verdict.target_rows
+    scored = table[table.test_score.notna()]
+    best = scored_runs(scored, *size, verdict.best.key)
     if best.empty:
         return None
     # Of rows that were exchanged meanwhile, those that the best guess has most runs on.
-    is_same = scored.test_digest == best.test_digest.mode().iloc[0]
-    sides = [best[is_same.loc[best.index]]]
-    if verdict.single not in (None, verdict.best):
-        sides.append(_runs(scored[is_same], verdict.single))
+    same = scored[scored.test_digest == best.test_digest.mode().iloc[0]]
+    judged = dict.fromkeys(one for one in (verdict.best, verdict.single) if one is not None)
+    sides = [scored_runs(same, *size, one.key) for one in judged]
     sides = [runs for runs in sides if not runs.empty]
     both = pd.concat(sides)
     both = both.assign(score=both.test_score, dev_rows=both.test_rows)
     (vectors,) = row_vectors(both, final_predictions(both)).values()
     return _result(sides, vectors, verdict.level)
-
-
-def _runs(scored: pd.DataFrame, one: Candidate | None) -> pd.DataFrame:
-    if one is None:
-        return scored.iloc[:0]
-    same = (scored[CANDIDATE] == list(one.key)).all(axis=1)
-    return scored[same].sort_values("seed")
 
 
 def _result(sides: list[pd.DataFrame], vectors: RowVectors, level: float) -> OnTest:
@@ -104,11 +94,12 @@ def _result(sides: list[pd.DataFrame], vectors: RowVectors, level: float) -> OnT
 
 def _error(sample: Sample) -> tuple[float, float]:
     """Return the error of the first mean, and its degrees of freedom (Satterthwaite 1946)."""
-    over_seeds = sample.variances[0] / sample.seeds[0]
+    over_seeds = float(sample.variances[0] / sample.seeds[0])
     over_rows = max(float(np.nan_to_num(sample.noise.covariance[0, 0])), 0.0)
-    squares = over_seeds**2 / (sample.seeds[0] - 1) + over_rows**2 / max(sample.noise.rows - 1, 1)
-    total = over_seeds + over_rows
-    return float(np.sqrt(total)), float(total**2 / squares) if squares else np.nan
+    freedom = satterthwaite(
+        (over_seeds, sample.seeds[0] - 1), (over_rows, max(sample.noise.rows - 1, 1))
+    )
+    return float(np.sqrt(over_seeds + over_rows)), float(freedom)
 
 
 def _bounds(centre: float, error: float, freedom: float, level: float) -> Bounds:

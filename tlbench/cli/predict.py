@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tlbench.cli.exits import exit_code
+from tlbench.data.readers import FILE_FORMATS
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
-
-_FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--out", type=Path, help="where to write predictions; standard output, as CSV, without it"
     )
-    arguments.add_argument("--format", choices=_FORMATS, help="of FILE; else by its name")
+    arguments.add_argument("--format", choices=FILE_FORMATS, help="of FILE; else by its name")
     arguments.add_argument(
         "--text", metavar="A,B", help="the columns of the texts, where they are called otherwise"
     )

@@ -84,6 +84,11 @@ def text_count(task: Task) -> int:
     return len(task.source.text)
 
 
+def text_columns(task: Task) -> list[str]:
+    """Return the columns of a row's texts; those that generated rows are given, which have none."""
+    return task.source.text or ["text_a", "text_b"][: text_count(task)]
+
+
 def splits(task: Task) -> dict[str, Split]:
     """Return ``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``.
 

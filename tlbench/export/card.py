@@ -9,7 +9,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tlbench.console import points
-from tlbench.data.sources import text_count
+from tlbench.data.sources import text_columns
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import label_of
 from tlbench.records.record import ResultRecord
@@ -47,7 +47,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         plain: whether transformers loads it without code of ours.
     """
     record, task = chosen.record, chosen.task
-    columns = task.source.text or ["text_a", "text_b"][: text_count(task)]
+    columns = text_columns(task)
     scores = _scores(chosen, entry)
     data = ModelCardData(
         model_name=place.rsplit("/", 1)[-1],
@@ -68,7 +68,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
             if row["split"] in ("dev", "test")
         ],
     )
-    two = text_count(task) == 2
+    two = len(columns) == 2
     made: ModelCard = ModelCard.from_template(
         data,
         template_str=files("tlbench").joinpath("assets/model_card.md.j2").read_text("utf-8"),

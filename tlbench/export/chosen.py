@@ -7,8 +7,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from tlbench.analysis.advice import Advice
-from tlbench.analysis.candidates import CANDIDATE
-from tlbench.analysis.collect import collect, done
+from tlbench.analysis.candidates import scored_runs
+from tlbench.analysis.collect import collect
 from tlbench.analysis.study import analyse_study
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked
@@ -103,12 +103,8 @@ def of_study(
     best = advice.verdict.best
     if best is None:
         raise UserError(f"Change --target: no run of {advice.target} has a score.")
-    table = done(analysis.table)
-    is_best = (
-        table[["target", "target_rows", *CANDIDATE]]
-        == [advice.target, advice.target_rows, *best.key]
-    ).all(axis=1)
-    runs = table[is_best].sort_values("score", ascending=False, kind="stable")
+    found = scored_runs(analysis.table, advice.target, advice.target_rows, best.key)
+    runs = found.sort_values("score", ascending=False, kind="stable")
     run = runs.iloc[0] if seed is None else _of_seed(runs, seed)
     how = f"{advice.do} is the best guess for {advice.target}; {_which(run, runs, seed)}."
     return replace(of_record(Path(run.file), task), how=how, advice=advice)

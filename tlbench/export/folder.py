@@ -1,7 +1,6 @@
 """Writes an exported model: a folder that plain transformers loads, and tlbench too."""
 
 import json
-import logging
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -21,10 +20,11 @@ from transformers import (
 from transformers.utils import logging as hf_logging
 
 from tlbench.config.schema import Task
-from tlbench.data.sources import text_count
+from tlbench.data.sources import text_columns
 from tlbench.errors import UserError
 from tlbench.export.classifier import classifier, is_plain
 from tlbench.models.heads import Head
+from tlbench.models.loading import quiet_transformers
 from tlbench.records.provenance import package_versions
 from tlbench.store.disk import writing
 from tlbench.tasks.kinds import kind_of
@@ -59,7 +59,7 @@ def write_folder(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"Change --out: {out} is there already.")
     draft = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}")
-    with quiet_transformers(), writing("--out", out), _removed_if_it_fails(draft):
+    with without_bars(), writing("--out", out), _removed_if_it_fails(draft):
         model = classifier(weights, task)
         tokenizer = AutoTokenizer.from_pretrained(weights)
         tokenizer.model_max_length = max_length
@@ -89,8 +89,7 @@ def _without_places(task: Task) -> dict[str, Any]:
     definition = asdict(task)
     source = definition["source"]
     kept = {name: source[name] for name in ("format", "name", "text", "label", "values", "header")}
-    # Generated rows come from no columns.
-    kept["text"] = kept["text"] or ["text_a", "text_b"][: text_count(task)]
+    kept["text"] = text_columns(task)
     return definition | {"source": kept}
 
 
@@ -135,15 +134,13 @@ def _removed_if_it_fails(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Silence its bars, and its lists of weights that are not used."""
-    verbosity = hf_logging.get_verbosity()
+def without_bars() -> Iterator[None]:
+    """Silence transformers: its lists of weights that are not used, and its bars."""
     has_bars = hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity(logging.ERROR)
     hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with quiet_transformers():
+            yield
     finally:
-        hf_logging.set_verbosity(verbosity)
         if has_bars:
             hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

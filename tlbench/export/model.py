@@ -17,7 +17,7 @@ from tlbench.config.validation import checked
 from tlbench.data.tokenization import pad
 from tlbench.errors import UserError
 from tlbench.export.classifier import encoder_and_head
-from tlbench.export.folder import MANIFEST, quiet_transformers
+from tlbench.export.folder import MANIFEST, without_bars
 from tlbench.export.modeling_tlbench import FirstTokenForSequenceClassification
 from tlbench.models.features import features, preferred
 from tlbench.models.heads import Head
@@ -139,7 +139,7 @@ def load_model(folder: str | Path, device: str | None = None) -> TextClassifier:
             f"Change MODEL: {place} is not a folder that tlbench-export has written ({error})."
         ) from error
     task = checked(Task, node, "task")
-    with quiet_transformers():
+    with without_bars():
         auto = (
             AutoModelForSequenceClassification if is_plain else FirstTokenForSequenceClassification
         )

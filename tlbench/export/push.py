@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from tlbench.errors import UserError
+from tlbench.models.loading import first_line
 
 
 def push(folder: Path, repo: str, private: bool) -> str:
@@ -28,9 +29,8 @@ def push(folder: Path, repo: str, private: bool) -> str:
             repo_id=repo, folder_path=folder, commit_message="Exported by tlbench"
         )
     except Exception as error:  # the hub's, the network's, or of a name that it can't have
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"Change --push, or log in (hf auth login): {repo} can't be written ({reason}); the "
-            f"model is in {folder}."
+            f"Change --push, or log in (hf auth login): {repo} can't be written "
+            f"({first_line(error)}); the model is in {folder}."
         ) from error
     return str(commit.commit_url)

@@ -106,7 +106,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         UserError: for what a user can get wrong, before any training.
     """
     began = time.time()
-    with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+    place = "hydra.sweep.dir" if in_sweep else "hydra.run.dir"
+    with writing(place, folder):
         first_asked(folder)
     show_or_hide_progress_bars(cfg.trainer.progress_bar)
     experiment = build(cfg, in_sweep)
@@ -130,7 +131,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         ensure_scored(store, wanted)
         record = finished_record(experiment, plan, found, execution.trained)
         record.seconds = round(time.time() - began, 2)
-        with writing("hydra.sweep.dir" if in_sweep else "hydra.run.dir", folder):
+        with writing(place, folder):
             record = with_first(record, folder)
             record.write(folder)
         summary = _summary(record)

@@ -1,8 +1,6 @@
 """The shared encoder and its tokenizer, from the hub, a folder, or a Python package."""
 
-import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,10 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
-from transformers.utils import logging as hf_logging
 
 from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
-from tlbench.models.loading import first_line, load_from_files
+from tlbench.models.loading import first_line, load_from_files, quiet_transformers
 from tlbench.plan import encoder_files
 
 
@@ -176,7 +173,7 @@ def _pretrained(encoder: Encoder, config: Any, start: Path | None) -> PreTrained
         "weights_only": True,
     }
     model: PreTrainedModel
-    with _quiet_transformers():
+    with quiet_transformers():
         model, info = load_from_files(
             AutoModel, name, revision, encoder.trust_remote_code, **options
         )
@@ -198,17 +195,6 @@ def _check_complete(missing_keys: Iterable[str], name: str) -> None:
             f"Change encoder.name: the files of '{name}' lack {len(missing)} weights of the "
             f"encoder ({missing[0]}, ...)."
         )
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence its lists of weights that are not used, such as a language model's head."""
-    verbosity = hf_logging.get_verbosity()
-    hf_logging.set_verbosity(logging.ERROR)
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(verbosity)
 
 
 class _NoPooler(nn.Module):

@@ -1,6 +1,11 @@
 """Reads an encoder's files with transformers, and turns its errors into sentences."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from transformers.utils import logging as hf_logging
 
 from tlbench.errors import UserError
 from tlbench.plan import encoder_files
@@ -42,3 +47,14 @@ def load_from_files(
 def first_line(error: Exception) -> str:
     """Return the first line of another library's message, or its error's type if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence its lists of weights that are not used, such as a language model's head."""
+    verbosity = hf_logging.get_verbosity()
+    hf_logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)

@@ -64,8 +64,7 @@ def prepared(
         kernels: the preferred first; the last is ``PLAIN``.
     """
     probe = ProbeRows(tokenizer)
-    middle = max(probe.min_tokens, max_length // 2)
-    rows = probe.batch([probe.empty, probe.pair(middle), probe.pair(max_length)])
+    rows = probe.batch(probe.examples(max_length))
     expected = features(model, rows, PLAIN)
     for tried in kernels:
         if tried == PLAIN or not supports(model, tried):
@@ -112,8 +111,7 @@ class _Probe:
         if failure := self._failure_to_train(deepcopy(self.model), PLAIN):
             self._refuse(f"can't be trained ({failure})")
         self._check_positions()
-        middle = max(self.rows.min_tokens, self.max_length // 2)
-        rows = [self.rows.empty, self.rows.pair(middle), self.rows.pair(self.max_length)]
+        rows = self.rows.examples(self.max_length)
         expected = self._own_features(rows)
         one_by_one = [self._own_features([row]) for row in rows]
         if not _agree(torch.cat(one_by_one), expected):

@@ -46,6 +46,11 @@ class ProbeRows:
         ]
         return row
 
+    def examples(self, max_length: int) -> list[Row]:
+        """Return the empty row, one of half as many tokens as there may be, and the longest."""
+        middle = max(self.min_tokens, max_length // 2)
+        return [self.empty, self.pair(middle), self.pair(max_length)]
+
     def with_other_last_word(self, row: Row) -> Row:
         """Return the row with a word in the place of its last token."""
         *ids, last = row["input_ids"]

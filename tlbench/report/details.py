@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tlbench.analysis.advice import Advice
-from tlbench.analysis.candidates import CANDIDATE
-from tlbench.analysis.collect import done
+from tlbench.analysis.candidates import scored_runs
 from tlbench.analysis.confusion import Calibration, Confusion, errors_of
 from tlbench.analysis.curves import curves
 from tlbench.analysis.judged import Candidate
@@ -96,12 +95,8 @@ def details(
 
 def _runs_of(advice: Advice, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return by name the scored runs of the best guess, or the next if that is it, and single."""
-    scored = done(table[(table.target == advice.target)])
-    scored = scored[scored.target_rows == advice.target_rows]
-    return {
-        advice.name(one): scored[(scored[CANDIDATE] == list(one.key)).all(axis=1)]
-        for one in _shown(advice)
-    }
+    size = advice.target, advice.target_rows
+    return {advice.name(one): scored_runs(table, *size, one.key) for one in _shown(advice)}
 
 
 def _shown(advice: Advice) -> list[Candidate]:
