@@ -87,7 +87,7 @@ def test_scores_that_are_not_clean_are_said_where_they_are_reported(table: Table
     runs = [run(0.01, "mtl", 0, config=under, **readers), run(0.01, "mtl", 1, config=under)]
     said = (
         "Cross-fitted scores that are not clean: 1 of 2; all of the target's dev rows have decided "
-        "the weights of mnli+rte:rte, which they go on from."
+        "more than the last choice, as weights of mnli+rte:rte."
     )
     assert said in notices(table(runs))
 

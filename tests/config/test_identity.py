@@ -246,8 +246,8 @@ def test_a_study_selects_as_it_did_whatever_the_default(study: str, tmp_path: Pa
     shutil.copytree(CONF_DIR, tmp_path / "conf")
     file = tmp_path / "conf" / "config.yaml"
     text = file.read_text()
-    assert "\nselection: dev" in text
-    file.write_text(text.replace("\nselection: dev", "\nselection: cross_fit"))
+    assert "\nselection: cross_fit" in text
+    file.write_text(text.replace("\nselection: cross_fit", "\nselection: held_out"))
     with hydra.initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
-        assert hydra.compose("config").selection == "cross_fit"
+        assert hydra.compose("config").selection == "held_out"
         assert hydra.compose("config", overrides=[f"experiment={study}"]).selection == "dev"

@@ -25,6 +25,7 @@ STSB = (
     "eval_every=0.3",
 )
 CROSS_FIT = "selection=cross_fit"
+BY_DEV = "selection=dev"
 STILTS = ("strategy=stilts", "support_task=mrpc")
 THEN_TARGET = "strategy.plan=tests.support.graphs.mtl_then_target"
 
@@ -45,7 +46,7 @@ def make_older(store: Store) -> None:
 
 
 def test_one_training_gives_both_scores(run: Run, trained: Trained, store: Store) -> None:
-    by_dev = run(*STSB)
+    by_dev = run(*STSB, BY_DEV)
     crossed = run(*STSB, CROSS_FIT)
     assert trained.titles == ["stsb"]
     assert by_dev.scores_by_selection == crossed.scores_by_selection
@@ -67,10 +68,10 @@ def test_rows_that_are_held_out_give_one_score(run: Run) -> None:
 def test_a_stage_of_an_older_version_is_used_as_it_is_by_dev(
     run: Run, trained: Trained, store: Store, tmp_path: Path
 ) -> None:
-    first = run(*STSB)
+    first = run(*STSB, BY_DEV)
     make_older(store)
     (tmp_path / "job" / "result.json").unlink()
-    again = run(*STSB)
+    again = run(*STSB, BY_DEV)
     assert trained.titles == ["stsb"]
     assert again.score == first.score
     assert again.scores_by_selection == {"dev": first.score, "cross_fit": None}
@@ -120,7 +121,7 @@ def test_a_sweep_trains_it_again_once(
     sweep: Sweep, trained: Trained, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grid = ("strategy=single,stilts", "target_task=rte", "support_task=mrpc")
-    sweep(*grid)
+    sweep(*grid, BY_DEV)
     make_older(store)
     del trained.titles[:]
     capsys.readouterr()
@@ -148,16 +149,26 @@ def test_a_record_of_dev_in_the_same_folder_is_not_taken_for_it(
         assert record.score == record.scores_by_selection[selection]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "readers"),
+    [
+        (("strategy=mtl", "support_task=mrpc", THEN_TARGET), "weights of mrpc+rte:rte"),
+        (("trainer.early_stopping=3",), "trainer.early_stopping of rte"),
+    ],
+)
 def test_a_score_that_is_not_clean_is_said_in_log_and_record(
-    run: Run, caplog: pytest.LogCaptureFixture
+    run: Run, caplog: pytest.LogCaptureFixture, overrides: tuple[str, ...], readers: str
 ) -> None:
-    overrides = ("strategy=mtl", "support_task=mrpc", THEN_TARGET)
-    said = "the cross-fitted score is not clean: all of the target's dev rows decide the weights of"
-    assert run(*overrides).dev_read_by == ["weights of mrpc+rte:rte"]
+    said = "is not clean: all of the target's dev rows have decided more than the last choice: "
+    assert run(*overrides, "selection=dev").dev_read_by == [readers]
     assert said not in caplog.text
-    assert run(*overrides, CROSS_FIT).dev_read_by == ["weights of mrpc+rte:rte"]
-    assert f"{said} mrpc+rte:rte, which the last stage goes on from" in caplog.text
+    assert run(*overrides, CROSS_FIT).dev_read_by == [readers]
+    assert f"{said}{readers}" in caplog.text
+
+
+def test_a_clean_score_needs_no_words(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     assert run(*STILTS, CROSS_FIT).dev_read_by == []
+    assert "clean" not in caplog.text
 
 
 def test_what_has_diverged_is_no_score_and_not_trained_again(run: Run, trained: Trained) -> None:

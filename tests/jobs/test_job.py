@@ -246,7 +246,12 @@ def test_labels_that_32_bits_do_not_hold(precision: str, compose: Compose, tmp_p
     for split in ("train", "dev"):
         rows = (f"{'late ' * (label % 60 // 8)}film\t{label}\n" for label in labels)
         (tmp_path / f"{split}.tsv").write_text("text\ttime\n" + "".join(rows))
-    cfg = compose("subsample_size.target=null", "optim.lr=1e-3", f"trainer.precision={precision}")
+    cfg = compose(
+        "subsample_size.target=null",
+        "optim.lr=1e-3",
+        f"trainer.precision={precision}",
+        "selection=dev",
+    )
     source = {"format": "tsv", "path": str(tmp_path), "text": ["text"], "label": "time"}
     metrics = ["pearson", "spearman"]
     cfg.target_task = {
@@ -293,4 +298,6 @@ def test_a_task_whose_rows_have_one_label_only(
     assert (record.outcome, record.undefined) == ("undefined", [metric])
     assert record.metrics == {metric: None, "accuracy": 1.0}
     assert record.collapsed is True
-    assert record.reason == f"{metric} is not defined where all labels of dev are the same"
+    assert (
+        record.reason == f"{metric} is not defined where all labels of a half of dev are the same"
+    )

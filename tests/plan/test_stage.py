@@ -12,7 +12,8 @@ from tlbench.plan.build import build
 from tlbench.records.record import ResultRecord
 from tlbench.store.store import Store
 
-MEAN = ("strategy=mtl", "support_task=mnli", "strategy.plan=tests.support.own_stage.mean")
+PAIR = ("strategy=mtl", "support_task=mnli", "selection=dev")  # a last stage that chooses nothing
+MEAN = (*PAIR, "strategy.plan=tests.support.own_stage.mean")
 
 
 def is_the_mean(record: ResultRecord, alone: list[ResultRecord]) -> None:
@@ -74,12 +75,12 @@ def test_it_goes_to_other_processes_as_it_is(compose: Compose) -> None:
 )
 def test_a_wrong_one_is_one_sentence(run: Run, strategy: str, reason: str) -> None:
     with pytest.raises(UserError, match=f"^Change .*{reason}"):
-        run(*MEAN[:2], f"strategy.plan=tests.support.own_stage.{strategy}")
+        run(*PAIR, f"strategy.plan=tests.support.own_stage.{strategy}")
 
 
 def test_what_no_stage_can_be_made_by_is_refused_before_any_is_made(
     compose: Compose, trained: Trained
 ) -> None:
     with pytest.raises(UserError, match="no_such"):
-        build(compose("strategy.plan=tests.support.own_stage.not_there")).plan()
+        build(compose(*PAIR, "strategy.plan=tests.support.own_stage.not_there")).plan()
     assert trained.titles == []

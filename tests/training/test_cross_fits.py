@@ -158,7 +158,7 @@ def test_a_checkpoint_of_before_cross_fitting_goes_on_without_it(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    stage = stage_of(compose(*STSB))
+    stage = stage_of(compose(*STSB, "selection=dev"))
     whole = train(stage, tmp_path / "whole")
     cut_off(stage, tmp_path / "cut", monkeypatch, without=True)
     with caplog.at_level(logging.INFO):

@@ -70,6 +70,6 @@ def notices(table: pd.DataFrame) -> list[str]:
         example = unclean.dev_read_by.iloc[0]
         sentences.append(
             f"Cross-fitted scores that are not clean: {len(unclean):,} of {len(scored):,}; all of "
-            f"the target's dev rows have decided the {example}, which they go on from."
+            f"the target's dev rows have decided more than the last choice, as {example}."
         )
     return sentences

@@ -146,9 +146,9 @@ def _warn_if_not_clean(experiment: Experiment, final: Stage) -> None:
     readers = dev_readers(final, experiment.target.name)
     if final.wants_cross_fit and readers:
         log.warning(
-            "  the cross-fitted score is not clean: all of the target's dev rows decide the %s, "
-            "which the last stage goes on from",
-            " and the ".join(readers),
+            "  the cross-fitted score is not clean: all of the target's dev rows have decided more "
+            "than the last choice: %s",
+            ", ".join(readers),
         )
 
 
