@@ -117,7 +117,7 @@ def test_a_file_is_predicted_part_by_part(here: Path, monkeypatch: pytest.Monkey
         ),
         (
             ["model", "rows.csv", "--text", "a,b", "--out", "o.csv"],
-            "rows.csv, line 3 has no column",
+            "Change --text: rows.csv, line 3 has no column",
         ),
         (
             ["model", "rows.csv", "--keep", "x", "--out", "o.csv"],
@@ -125,7 +125,7 @@ def test_a_file_is_predicted_part_by_part(here: Path, monkeypatch: pytest.Monkey
         ),
         (
             ["model", "bad.jsonl", "--out", "o.csv"],
-            "bad.jsonl, line 2 has nothing in column 'text_b'",
+            "Change FILE: bad.jsonl, line 2 has nothing in column 'text_b'",
         ),
         (
             ["job", "rows.csv", "--out", "o.csv"],

@@ -142,8 +142,8 @@ def test_a_broken_file_is_named_with_its_line(
     tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=message):
-        list(read_rows(tmp_path / name, name.rpartition(".")[2]))
+    with pytest.raises(UserError, match=rf"^Change FILE: .*{message}.*\.$"):
+        list(read_rows(tmp_path / name, name.rpartition(".")[2], change="FILE"))
 
 
 def test_a_field_may_have_any_length(tmp_path: Path) -> None:

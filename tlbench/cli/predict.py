@@ -16,9 +16,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tlbench.cli.exits import exit_code
+from tlbench.data.parsing import Changes
 from tlbench.data.readers import FILE_FORMATS
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
+
+_CHANGES = Changes(columns="--text", rows="FILE")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +92,7 @@ def _predict(options: argparse.Namespace) -> None:
         )
         rows = predictions.rows_of(file, in_format, not options.no_header)
         kept = [name for name in options.keep.split(",") if name]
-        parts = predictions.predict_rows(model, rows, task, kept)
+        parts = predictions.predict_rows(model, rows, task, kept, _CHANGES)
         _write(parts, out, out_format)
 
 

@@ -3,12 +3,30 @@
 import math
 import reprlib
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 from tlbench.config.schema import Task
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.tasks.base import ToLabel
+
+
+class Changes(NamedTuple):
+    """What a person changes where a row can't be used, for messages.
+
+    Attributes:
+        columns: where a column is not there.
+        rows: where what is in it can't be used.
+    """
+
+    columns: str
+    rows: str
+
+    @classmethod
+    def of(cls, task: Task) -> "Changes":
+        """Return what is changed where rows are those of a task's source."""
+        name = task.name
+        return cls(f"source.text or source.label of task '{name}'", f"the rows of task '{name}'")
 
 
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
@@ -23,23 +41,24 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Raises:
         UserError: if a column is missing or empty, or holds no text or no label of the task.
     """
-    named = dict(zip(("text_a", "text_b"), texts_of(task, row, where), strict=False))
-    return {**named, "label": to_label(_cell(task, row, str(task.source.label), where), where)}
+    changes = Changes.of(task)
+    named = dict(zip(("text_a", "text_b"), texts_of(task, row, where, changes), strict=False))
+    return {**named, "label": to_label(_cell(row, str(task.source.label), where, changes), where)}
 
 
-def texts_of(task: Task, row: Row, where: str) -> list[str]:
+def texts_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:
     """Return the texts of a raw row, in the order of ``source.text``.
 
     Raises:
         UserError: as ``canonical`` does.
     """
     return [
-        _text(task, _cell(task, row, column, where), f"{where}, column '{column}'")
+        _text(_cell(row, column, where, changes), f"{where}, column '{column}'", changes)
         for column in task.source.text
     ]
 
 
-def _cell(task: Task, row: Row, column: str, where: str) -> Any:
+def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:
     """Return what a row holds in a column.
 
     Raises:
@@ -48,19 +67,16 @@ def _cell(task: Task, row: Row, column: str, where: str) -> Any:
     if column not in row:
         columns = textwrap.shorten(", ".join(map(str, row)), 200)
         raise UserError(
-            f"Change source.text or source.label of task '{task.name}': {where} has no column "
-            f"'{column}' (it has {columns})."
+            f"Change {changes.columns}: {where} has no column '{column}' (it has {columns})."
         )
     cell = row[column]
     # NaN is how pandas writes an empty cell. An empty string is a text.
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        raise UserError(
-            f"Change the rows of task '{task.name}': {where} has nothing in column '{column}'."
-        )
+        raise UserError(f"Change {changes.rows}: {where} has nothing in column '{column}'.")
     return cell
 
 
-def _text(task: Task, cell: Any, where: str) -> str:
+def _text(cell: Any, where: str, changes: Changes) -> str:
     """Return a cell as a text; a number is written out.
 
     Raises:
@@ -69,15 +85,14 @@ def _text(task: Task, cell: Any, where: str) -> str:
     # A list, a date or a truth value can be written in more than one way: the user must choose.
     if not isinstance(cell, str | int | float) or isinstance(cell, bool):
         raise UserError(
-            f"Change the rows of task '{task.name}': {where} has {reprlib.repr(cell)} where a text "
-            "belongs."
+            f"Change {changes.rows}: {where} has {reprlib.repr(cell)} where a text belongs."
         )
     text = str(cell)
     try:
         text.encode()  # JSON may escape a lone surrogate, which no tokenizer takes
     except UnicodeEncodeError as error:
         raise UserError(
-            f"Change the rows of task '{task.name}': {where} has half a character, the lone "
+            f"Change {changes.rows}: {where} has half a character, the lone "
             f"surrogate {text[error.start]}."
         ) from error
     return text

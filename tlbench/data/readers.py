@@ -17,10 +17,19 @@ NumberedRow = tuple[int, Row]
 _MAX_FIELD = 2**31 - 1  # characters of a CSV field; Python's own limit is 131,072
 
 
-def read_rows(file: Path, file_format: str, header: bool = True) -> Iterator[NumberedRow]:
+class _UnreadableError(Exception):
+    """Says what is wrong with a file, in words that begin with its name."""
+
+
+def read_rows(
+    file: Path, file_format: str, header: bool = True, change: str = "the task's source"
+) -> Iterator[NumberedRow]:
     """Yield (line number, row) for every row of ``file``; of Parquet files, the row's number.
 
     A row maps column names to values; without a header the names are ``"0"``, ``"1"``, ...
+
+    Args:
+        change: what a person changes to give another file, for messages.
 
     Raises:
         UserError: naming file and line, if a row has not as many fields as the first line, is not
@@ -29,18 +38,19 @@ def read_rows(file: Path, file_format: str, header: bool = True) -> Iterator[Num
     empty = True
     try:
         if file.exists() and not file.is_file():  # a device or a pipe may never end
-            raise UserError(f"Change the task's source: {file} is not a file.")
+            raise _UnreadableError(f"{file} is not a file")
         for numbered_row in _READERS[file_format](file, header):
             empty = False
             yield numbered_row
+        if empty:
+            raise _UnreadableError(f"{file} has no rows")
     except OSError as error:
-        raise UserError(
-            f"Change the task's source: {file} can't be read ({error.strerror or error})."
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"Change {change}: {file} can't be read ({reason}).") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"Change the task's source: {file} is not UTF-8 text ({error}).") from error
-    if empty:
-        raise UserError(f"Change the task's source: {file} has no rows.")
+        raise UserError(f"Change {change}: {file} is not UTF-8 text ({error}).") from error
+    except _UnreadableError as error:
+        raise UserError(f"Change {change}: {error}.") from error
 
 
 def _rows_by_column(
@@ -59,9 +69,9 @@ def _rows_by_column(
             if header:
                 continue
         if len(fields) != len(columns):
-            raise UserError(
-                f"Change the task's source: {file}, line {number} has {len(fields)} fields where "
-                f"the first line has {len(columns)}."
+            raise _UnreadableError(
+                f"{file}, line {number} has {len(fields)} fields where "
+                f"the first line has {len(columns)}"
             )
         yield number, dict(zip(columns, fields, strict=True))
 
@@ -70,10 +80,7 @@ def _check_unique(file: Path, line: int, columns: Sequence[str]) -> None:
     # In a row with two columns of one name the second would silently replace the first.
     duplicates = [name for name, count in Counter(columns).items() if count > 1]
     if duplicates:
-        raise UserError(
-            f"Change the task's source: {file}, line {line} has two columns '{duplicates[0]}'; "
-            "rename one."
-        )
+        raise _UnreadableError(f"{file}, line {line} has two columns '{duplicates[0]}'; rename one")
 
 
 def _tsv(file: Path, header: bool) -> Iterator[NumberedRow]:
@@ -100,9 +107,7 @@ def _csv_lines(file: Path, opened: TextIO) -> Iterator[tuple[int, list[str]]]:
             if fields:  # a blank line is no row
                 yield reader.line_num, fields
     except csv.Error as error:
-        raise UserError(
-            f"Change the task's source: {file}, line {reader.line_num} is not CSV ({error})."
-        ) from error
+        raise _UnreadableError(f"{file}, line {reader.line_num} is not CSV ({error})") from error
 
 
 def _json_lines(file: Path, header: bool) -> Iterator[NumberedRow]:
@@ -122,11 +127,9 @@ def _json_row(file: Path, number: int, line: str) -> Row:
     try:
         row = json.loads(line, object_pairs_hook=to_row)
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"Change the task's source: {file}, line {number} is not JSON ({error})."
-        ) from error
+        raise _UnreadableError(f"{file}, line {number} is not JSON ({error})") from error
     if not isinstance(row, dict):
-        raise UserError(f"Change the task's source: {file}, line {number} is not a JSON object.")
+        raise _UnreadableError(f"{file}, line {number} is not a JSON object")
     return row
 
 
@@ -138,9 +141,7 @@ def _parquet(file: Path, header: bool) -> Iterator[NumberedRow]:
             batches = opened.iter_batches(batch_size=1000)  # the file may exceed memory
             yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
     except pa.ArrowException as error:
-        raise UserError(
-            f"Change the task's source: {file} is not a Parquet file ({error})."
-        ) from error
+        raise _UnreadableError(f"{file} is not a Parquet file ({error})") from error
 
 
 _READERS: dict[str, Callable[[Path, bool], Iterator[NumberedRow]]] = {

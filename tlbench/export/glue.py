@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from tlbench.data.parsing import Changes
 from tlbench.errors import UserError
 from tlbench.export.model import TextClassifier
 from tlbench.export.predictions import predict_rows, rows_of, with_columns
@@ -26,6 +27,7 @@ class Submission(NamedTuple):
     optional: bool = False
 
 
+_CHANGES = Changes(columns="FILE", rows="FILE")  # whose columns are known
 _PAIR = ("sentence1", "sentence2")
 SUBMISSIONS = {
     "cola": [Submission("CoLA/test.tsv", "CoLA.tsv", ("sentence",), "number")],
@@ -78,7 +80,8 @@ def _write(model: TextClassifier, one: Submission, rows: Path, out: Path) -> Pat
     try:
         with draft.open("w", encoding="utf-8", newline="") as opened:
             opened.write("index\tprediction\n")
-            for part in predict_rows(model, rows_of(rows, "tsv", header=True), task, [index]):
+            read = rows_of(rows, "tsv", header=True)
+            for part in predict_rows(model, read, task, [index], _CHANGES):
                 lines = (f"{row[index]}\t{_said(model, one, row['prediction'])}\n" for row in part)
                 opened.writelines(lines)
         return draft.replace(out)

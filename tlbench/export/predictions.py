@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
-from tlbench.data.parsing import texts_of
+from tlbench.data.parsing import Changes, texts_of
 from tlbench.data.readers import Row, read_rows
 from tlbench.errors import UserError
 from tlbench.export.model import TextClassifier, Texts
@@ -47,7 +47,11 @@ def with_columns(task: Task, columns: Sequence[str]) -> Task:
 
 
 def predict_rows(
-    model: TextClassifier, rows: Iterable[tuple[str, Row]], task: Task, kept: Sequence[str]
+    model: TextClassifier,
+    rows: Iterable[tuple[str, Row]],
+    task: Task,
+    kept: Sequence[str],
+    changes: Changes,
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield parts of predictions, in the order of the rows, which are numbered from 1.
 
@@ -56,13 +60,14 @@ def predict_rows(
         rows: with where each was found.
         task: which names the columns of texts.
         kept: columns to pass on.
+        changes: what a person changes where a row can't be predicted.
 
     Raises:
         UserError: naming the row, if one can't be predicted.
     """
     unread, first = iter(rows), 1
     while part := list(islice(unread, PART)):
-        texts = [texts_of(task, row, where) for where, row in part]
+        texts = [texts_of(task, row, where, changes) for where, row in part]
         predicted = _predicted(model, _as_texts(texts))
         yield [
             {"row": number, **_kept(row, kept, where), **one}
@@ -102,12 +107,8 @@ def rows_of(file: Path, file_format: str, header: bool) -> Iterator[tuple[str, R
         UserError: if it can't be read.
     """
     unit = "row" if file_format == "parquet" else "line"
-    try:
-        for number, row in read_rows(file, file_format, header):
-            yield f"{file}, {unit} {number}", row
-    except UserError as error:
-        said = str(error).replace("Change the task's source: ", "Change FILE: ")
-        raise UserError(said) from error
+    for number, row in read_rows(file, file_format, header, change="FILE"):
+        yield f"{file}, {unit} {number}", row
 
 
 def write_parts(
