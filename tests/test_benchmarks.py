@@ -1,6 +1,8 @@
 """The benchmarks run: nothing here says how fast anything is."""
 
+import csv
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import bare_loop, comparison, jobs, memory, prepare, product, shapes, speed, startup
+from benchmarks import (
+    bare_loop,
+    comparison,
+    jobs,
+    memory,
+    predict,
+    prepare,
+    product,
+    shapes,
+    speed,
+    startup,
+)
 from benchmarks.contenders import CONTENDERS
 from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
@@ -234,6 +247,28 @@ def test_memory_is_watched_from_outside(tmp_path: Path) -> None:
 def test_the_memory_benchmarks_config_is_one(tmp_path: Path) -> None:
     cfg = compose_config(*memory.overrides(1234, 5))
     assert cfg.target_task.source.train == cfg.support_task.source.train == 1234
+
+
+def test_predictions_are_timed_beside_a_pipeline_and_weighed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.csv"
+    predict.write_rows(mine, 9, None)
+    few = ["--encoder", "tiny", "--timed", "9", "--rows", "30", "--rounds", "1"]
+    predict.main([*few, "--batch-sizes", "4", "--file", str(mine)])
+    said = capsys.readouterr().out
+    assert "tlbench " in said
+    assert "pipeline, batches of 4 " in said
+    (peak,) = re.findall(r"tlbench-predict, 30 rows: peak of (\d+) MiB", said)
+    assert 100 < int(peak) < 10_000
+
+
+def test_predicted_rows_differ_in_length(tmp_path: Path) -> None:
+    predict.write_rows(tmp_path / "rows.csv", 100, None)
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    lengths = [len(row["text_a"].split()) for row in rows]
+    assert len(rows) == 100
+    assert max(lengths) > 4 * min(lengths)
 
 
 def test_imports_are_found(tmp_path: Path) -> None:

@@ -34,3 +34,8 @@ def console() -> Console:
 def say(line: str) -> None:
     """Print a line as it is."""
     console().print(line, markup=False, highlight=False)
+
+
+def notice(line: str) -> None:
+    """Print a line on standard error, as standard output may be the predictions themselves."""
+    print(line, file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.support.sweeps import Sweep
 from tlbench.cli.predict import main
 from tlbench.export import predictions
-from tlbench.export.model import load_model
+from tlbench.export.load import load_model
 
 ROWS = [
     {"id": 7, "text_a": 'he said "hi", twice', "text_b": "two\nlines"},
@@ -87,6 +89,49 @@ def test_without_out_it_is_csv_on_standard_output(
     assert set(found.prediction) <= {"entailment", "not_entailment"}
 
 
+def test_a_record_predicts_as_what_would_be_exported_of_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("rows.csv")
+    assert main(["model", "rows.csv", "--out", "exported.csv", "--device", "cpu"]) == 0
+    for number, record in enumerate(["job", "job/result.json"]):
+        assert main([record, "rows.csv", "--out", f"{number}.csv", "--device", "cpu"]) == 0
+        assert Path(f"{number}.csv").read_text() == Path("exported.csv").read_text()
+
+
+def test_an_ensemble_says_on_standard_error_which_seeds_it_is_of(
+    sweep: Sweep,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sweep("target_task=rte", "seed=0,1")
+    monkeypatch.chdir(tmp_path)
+    write("rows.csv")
+    record = next(Path("sweep").rglob("result.json"))
+    capsys.readouterr()
+    assert main([str(record), "rows.csv", "--ensemble", "--device", "cpu"]) == 0
+    captured = capsys.readouterr()
+    assert "the mean of the seeds 0, 1\n" in captured.err
+    assert len(pd.read_csv(io.StringIO(captured.out))) == 3
+
+
+@pytest.mark.slow
+def test_weights_that_were_not_kept_are_trained_again(
+    command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    options = ("debug=fast", "target_task=rte", "support_task=mrpc", "strategy=mtl")
+    assert command(*options).returncode == 0
+    (file,) = tmp_path.glob("multirun/adhoc/*/result.json")
+    rows = "text_a,text_b\none,other\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    ran = command(str(file), "rows.csv", module="tlbench.cli.predict")
+    assert ran.returncode == 0, ran.stderr
+    assert "the store has not kept these weights of rte: training the stage again" in ran.stderr
+    # The training says what it does elsewhere: this is all predictions.
+    assert pd.read_csv(io.StringIO(ran.stdout)).row.tolist() == [1]
+
+
 def test_columns_may_be_called_otherwise(here: Path) -> None:
     write("rows.csv", [{"question": "who?", "answer": "nobody"}] * 2)
     assert main(["model", "rows.csv", "--text", "question,answer", "--out", "out.csv"]) == 0
@@ -128,8 +173,28 @@ def test_a_file_is_predicted_part_by_part(here: Path, monkeypatch: pytest.Monkey
             "Change FILE: bad.jsonl, line 2 has nothing in column 'text_b'",
         ),
         (
-            ["job", "rows.csv", "--out", "o.csv"],
-            "Change MODEL: job is not a folder that tlbench-exp",
+            ["nothing", "rows.csv", "--out", "o.csv"],
+            "Change MODEL: nothing is neither a folder that tlbench-export has written nor a rec",
+        ),
+        (
+            ["model", "rows.csv", "--task", "mnli", "--out", "o.csv"],
+            "Leave out --task, or give a record: an exported folder has one task",
+        ),
+        (
+            ["model", "rows.csv", "--ensemble", "--out", "o.csv"],
+            "Leave out --ensemble, or give a record: an exported folder has one",
+        ),
+        (
+            ["job", "rows.csv", "--ensemble", "--out", "o.csv"],
+            "has no finished run of another seed that is like job/result.json",
+        ),
+        (
+            ["job", "rows.csv", "--task", "mnli", "--out", "o.csv"],
+            "Change --task: 'mnli' is none of the tasks",
+        ),
+        (
+            ["job", "rows.csv", "--precision", "16", "--out", "o.csv"],
+            "Change --precision: '16' is none of 32-true, bf16-true",
         ),
         (["model", "-"], "Add --format: standard input"),
     ],

@@ -8,7 +8,7 @@ from tests.export.test_export import exported
 from tests.support.experiments import Run
 from tlbench.cli.predict import main
 from tlbench.export.glue import SUBMISSIONS
-from tlbench.export.model import load_model
+from tlbench.export.load import load_model
 
 # The first line of every official file, as it is published.
 HEADERS = {

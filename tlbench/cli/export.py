@@ -6,19 +6,12 @@ taken. Where the store has not kept the weights, the stage is trained again.
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tlbench.cli.exits import exit_code
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.record import RECORD_FILE
-
-if TYPE_CHECKING:
-    from tlbench.export.chosen import Chosen
-
-_AGAIN = Path("multirun") / "export"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _export(options: argparse.Namespace) -> None:
     from tlbench.export.chosen import of_record, of_study
-    from tlbench.export.export import export, has_weights
+    from tlbench.export.export import export
+    from tlbench.export.weights import with_weights
 
     source: Path = options.source
     if options.out.exists():
@@ -60,37 +54,13 @@ def _export(options: argparse.Namespace) -> None:
     else:
         chosen = of_study(source, options.target, options.seed, options.task)
         say(chosen.how)
-    if not has_weights(chosen):
-        chosen = _trained_again(chosen)
+    chosen = with_weights(chosen)
     export(chosen, options.out, options.push or "")
     say(f"{chosen.task.name} of {chosen.file} in {options.out}")
     if options.push:
         from tlbench.export.push import push
 
         say(push(options.out, options.push, private=not options.public))
-
-
-def _trained_again(chosen: "Chosen") -> "Chosen":
-    """Train the stage again, into the same store, with the weights; say whether it scores as then.
-
-    Raises:
-        UserError: if that fails, or what is trained today is another stage.
-    """
-    from tlbench.cli.rerun_config import prepare_rerun, run_config
-
-    task, old = chosen.task.name, chosen.record
-    say(f"the store has not kept these weights of {task}: training the stage again")
-    changed = {"store_dir": str(chosen.store.root.absolute()), "keep_weights": [task]}
-    folder = prepare_rerun(old, _AGAIN, changed)
-    new = run_config(folder)
-    if new.stage_keys != old.stage_keys:
-        raise UserError(
-            f"Give another record: what {chosen.file} names is not what would be trained today "
-            f"(its data or its encoder's files have changed)."
-        )
-    same = "the same as" if new.score == old.score else "and not"
-    say(f"trained again: score {new.score}, {same} the record's {old.score}")
-    return replace(chosen, record=new, file=folder / RECORD_FILE)
 
 
 if __name__ == "__main__":

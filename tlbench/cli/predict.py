@@ -1,7 +1,7 @@
 """The command ``tlbench-predict``: labels and probabilities for the rows of a file.
 
-MODEL is a folder of ``tlbench-export``. FILE is read and written a part at a time, so that it may
-be larger than the memory.
+MODEL is a record, or a folder of ``tlbench-export``. FILE is read and written a part at a time, so
+that it may be larger than the memory.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -20,6 +20,9 @@ from tlbench.data.parsing import Changes
 from tlbench.data.readers import FILE_FORMATS
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
+
+if TYPE_CHECKING:
+    from tlbench.export.predictor import Predictor
 
 _CHANGES = Changes(columns="--text", rows="FILE")
 
@@ -37,7 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command's arguments."""
     arguments = argparse.ArgumentParser(prog="tlbench-predict", description=__doc__)
-    arguments.add_argument("model", type=Path, help="a folder that tlbench-export has written")
+    arguments.add_argument(
+        "model",
+        type=Path,
+        help="a result.json, the folder that it is in, or one that tlbench-export has written",
+    )
     arguments.add_argument("file", type=Path, help="the rows; - for standard input")
     arguments.add_argument(
         "--out", type=Path, help="where to write predictions; standard output, as CSV, without it"
@@ -58,13 +65,37 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="write what GLUE's server takes: FILE is the folder of the official files",
     )
-    arguments.add_argument("--device", help="as torch calls it; else a GPU where there is one")
+    _add_options_of_model(arguments)
     return arguments
+
+
+def _add_options_of_model(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument("--task", help="of a record: another task of a multi-task stage")
+    arguments.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="of a record: the mean of all finished seeds of its setting",
+    )
+    arguments.add_argument(
+        "--precision", default="32-true", help="32-true (default), or bf16-true: faster, less exact"
+    )
+    arguments.add_argument("--device", help="as torch calls it; else a GPU where there is one")
+
+
+def _model(options: argparse.Namespace) -> "Predictor":
+    from tlbench.export.load import load_model
+
+    return load_model(
+        options.model,
+        options.device,
+        task=options.task,
+        ensemble=options.ensemble,
+        precision=options.precision,
+    )
 
 
 def _predict(options: argparse.Namespace) -> None:
     from tlbench.export import predictions
-    from tlbench.export.model import load_model
 
     if options.glue is not None:
         _submit(options)
@@ -74,26 +105,36 @@ def _predict(options: argparse.Namespace) -> None:
         raise UserError(f"Change --out: {out} is there already.")
     out_format = "csv" if out is None else predictions.format_of(out, None, "a suffix to --out")
     with tempfile.TemporaryDirectory() as folder:
-        is_stream = str(options.file) == "-"
-        file = Path(folder) / "standard input" if is_stream else options.file
-        in_format = (
-            options.format if is_stream else predictions.format_of(file, options.format, "--format")
-        )
-        if in_format is None:
-            raise UserError("Add --format: standard input has no name that would tell.")
-        if is_stream:
-            with file.open("wb") as opened:
-                shutil.copyfileobj(sys.stdin.buffer, opened)
-        model = load_model(options.model, options.device)
+        file, in_format = _file(options, Path(folder))
+        header = not options.no_header
+        next(predictions.rows_of(file, in_format, header))  # before a model is loaded, or trained
+        model = _model(options)
         task = (
             predictions.with_columns(model.task, options.text.split(","))
             if options.text
             else model.task
         )
-        rows = predictions.rows_of(file, in_format, not options.no_header)
+        rows = predictions.rows_of(file, in_format, header)
         kept = [name for name in options.keep.split(",") if name]
-        parts = predictions.predict_rows(model, rows, task, kept, _CHANGES)
-        _write(parts, out, out_format)
+        _write(predictions.predict_rows(model, rows, task, kept, _CHANGES), out, out_format)
+
+
+def _file(options: argparse.Namespace, folder: Path) -> tuple[Path, str]:
+    """Return the file of rows and its format; standard input is first copied into a folder.
+
+    Raises:
+        UserError: if nothing says the format.
+    """
+    from tlbench.export.predictions import format_of
+
+    if str(options.file) != "-":
+        return options.file, format_of(options.file, options.format, "--format")
+    if options.format is None:
+        raise UserError("Add --format: standard input has no name that would tell.")
+    file = folder / "standard input"
+    with file.open("wb") as opened:
+        shutil.copyfileobj(sys.stdin.buffer, opened)
+    return file, options.format
 
 
 def _submit(options: argparse.Namespace) -> None:
@@ -103,12 +144,11 @@ def _submit(options: argparse.Namespace) -> None:
         UserError: if there is another output too, or the rows are not there.
     """
     from tlbench.export.glue import write_submission
-    from tlbench.export.model import load_model
 
     others = ("out", "format", "text", "keep", "no_header")
     if given := [name for name in others if getattr(options, name)]:
         raise UserError(f"Leave out --{given[0].replace('_', '-')}: --glue knows GLUE's files.")
-    model = load_model(options.model, options.device)
+    model = _model(options)
     with writing("--glue", options.glue):
         for file in write_submission(model, options.file, options.glue):
             print(f"{file}")

@@ -71,7 +71,7 @@ def of_record(path: Path, task: str | None = None) -> Chosen:
     file = path / RECORD_FILE if path.is_dir() else path
     record = read_record(file)
     if record.status != "done" or not record.stage_keys:
-        raise UserError(f"Export another record: {file} is {record.status}: {record.reason}")
+        raise UserError(f"Give another record: {file} is {record.status}: {record.reason}")
     name = task or record.target_task
     last = record.stages[-1]["train_rows"] if record.stages else {record.target_task: 0}
     if name not in last:

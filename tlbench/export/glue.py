@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from tlbench.data.parsing import Changes
 from tlbench.errors import UserError
-from tlbench.export.model import TextClassifier
 from tlbench.export.predictions import predict_rows, rows_of, with_columns
+from tlbench.export.predictor import Predictor
 
 
 class Submission(NamedTuple):
@@ -46,7 +46,7 @@ SUBMISSIONS = {
 }
 
 
-def write_submission(model: TextClassifier, glue: Path, out: Path) -> list[Path]:
+def write_submission(model: Predictor, glue: Path, out: Path) -> list[Path]:
     """Predict the official test rows of the model's task; return the files that were written.
 
     Args:
@@ -72,7 +72,7 @@ def _is_gone(file: Path) -> bool:
     return not file.is_file()
 
 
-def _write(model: TextClassifier, one: Submission, rows: Path, out: Path) -> Path:
+def _write(model: Predictor, one: Submission, rows: Path, out: Path) -> Path:
     task = with_columns(model.task, one.text)
     # The first column is the row's number, called "index" or "id".
     index = next(iter(next(rows_of(rows, "tsv", header=True))[1]))
@@ -89,7 +89,7 @@ def _write(model: TextClassifier, one: Submission, rows: Path, out: Path) -> Pat
         draft.unlink(missing_ok=True)
 
 
-def _said(model: TextClassifier, one: Submission, prediction: str | float) -> str:
+def _said(model: Predictor, one: Submission, prediction: str | float) -> str:
     if one.says == "score":
         return f"{min(max(float(prediction), 0.0), 5.0):.3f}"
     if one.says == "number":

@@ -15,7 +15,7 @@ from tlbench.config.schema import Task
 from tlbench.data.parsing import Changes, texts_of
 from tlbench.data.readers import Row, read_rows
 from tlbench.errors import UserError
-from tlbench.export.model import TextClassifier, Texts
+from tlbench.export.predictor import Predictor, Texts
 
 PART = 4096  # rows: enough for batches of rows of one length
 _SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -47,7 +47,7 @@ def with_columns(task: Task, columns: Sequence[str]) -> Task:
 
 
 def predict_rows(
-    model: TextClassifier,
+    model: Predictor,
     rows: Iterable[tuple[str, Row]],
     task: Task,
     kept: Sequence[str],
@@ -80,7 +80,7 @@ def _as_texts(rows: list[list[str]]) -> Texts:
     return [row[0] for row in rows] if len(rows[0]) == 1 else [(row[0], row[1]) for row in rows]
 
 
-def _predicted(model: TextClassifier, texts: Texts) -> list[dict[str, Any]]:
+def _predicted(model: Predictor, texts: Texts) -> list[dict[str, Any]]:
     if model.labels is None:
         return [{"prediction": number} for number in model.predict(texts)]
     probabilities = model.probabilities(texts)

@@ -54,8 +54,14 @@ def prepare_rerun(
     return folder
 
 
-def run_config(folder: Path, overrides: Sequence[str] = ()) -> ResultRecord:
+def run_config(
+    folder: Path, overrides: Sequence[str] = (), output: int | None = None
+) -> ResultRecord:
     """Run the config that ``prepare_rerun`` has written, as a user would; return its record.
+
+    Args:
+        overrides: values to change.
+        output: the file descriptor that it prints to; None for standard output.
 
     Raises:
         UserError: if that fails.
@@ -64,7 +70,7 @@ def run_config(folder: Path, overrides: Sequence[str] = ()) -> ResultRecord:
     config = ["--config-dir", str(folder / CONFIG_FOLDER), "--config-name", CONFIG_NAME]
     command = [sys.executable, "-m", "tlbench", *config, *overrides]
     # Fixed words and no shell; the overrides are the user's own, as for tlbench.
-    if subprocess.run(command).returncode:  # noqa: S603  # nosec B603
+    if subprocess.run(command, stdout=output).returncode:  # noqa: S603  # nosec B603
         raise UserError(f"The rerun has failed, as it says above and in {folder / 'tlbench.log'}.")
     return read_record(folder / RECORD_FILE)
 
