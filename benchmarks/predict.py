@@ -11,6 +11,7 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -116,7 +117,7 @@ def pipelines(folder: Path, batch_sizes: Sequence[int]) -> dict[str, Callable[[]
         for _ in classify(rows, batch_size=batch_size, top_k=None, **options):
             pass
 
-    return {f"pipeline, batches of {size}": lambda size=size: run(size) for size in batch_sizes}
+    return {f"pipeline, batches of {size}": partial(run, size) for size in batch_sizes}
 
 
 def _speed(run: Callable[[], None], rows: int) -> float:
