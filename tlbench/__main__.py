@@ -9,7 +9,8 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from tlbench.config.overrides import check_choices, with_mode
+from tlbench.config.arguments import completed, with_words
+from tlbench.config.overrides import check_choices
 from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
@@ -29,8 +30,9 @@ def _job(cfg: DictConfig) -> float | None:
 def main() -> None:
     """Run the command line; one sentence and exit code 1 for what the user can change."""
     try:
-        check_choices(sys.argv[1:])
-        sys.argv[1:] = with_mode(sys.argv[1:])
+        arguments = with_words(sys.argv[1:])
+        check_choices(arguments)
+        sys.argv[1:] = completed(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tlbench.config import overrides, search_path
-from tlbench.config.overrides import check_choices, options, with_mode
+from tlbench.config.overrides import check_choices, options
 from tlbench.errors import UserError
 
 
@@ -48,42 +48,6 @@ def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said:
 )
 def test_everything_else_is_hydras(word: str) -> None:
     check_choices(["-m", "--config-dir", "x", word])
-
-
-MULTIRUN = "hydra.mode=MULTIRUN"
-
-
-@pytest.mark.parametrize(
-    ("words", "complete"),
-    [
-        (["experiment=smoke", "--cfg", "job"], ["experiment=smoke", MULTIRUN, "--cfg", "job"]),
-        (["experiment='smoke.yaml'"], ["experiment='smoke.yaml'", MULTIRUN]),
-        (["experiment=[paper,smoke]"], ["experiment=[paper,smoke]", MULTIRUN]),
-        (["seed=1", "experiment=mine"], ["seed=1", "experiment=mine", MULTIRUN]),
-    ],
-)
-def test_the_mode_of_an_experiment_stands_beside_it(
-    words: list[str], complete: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "experiment").mkdir()
-    (tmp_path / "experiment" / "mine.yaml").write_text("defaults: [paper_grid, _self_]\n")
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
-    assert with_mode(words) == complete
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["experiment=paper"],
-        ["experiment=nope"],
-        ["experiment=smoke", "hydra.mode=RUN"],
-        ["experiment=paper,smoke"],
-        ["experiment=["],
-        ["~experiment"],
-    ],
-)
-def test_no_mode_is_added_to_other_arguments(words: list[str]) -> None:
-    assert with_mode(words) == words
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,12 @@ def check_choices(arguments: Sequence[str]) -> None:
     for override in overrides:
         group = override.key_or_group
         known = options(group)
-        for choice in _choices(override):
+        for choice in choices(override):
             if known and choice not in known:
                 raise UserError(
                     f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
                 )
-            found = _read_first(group, choice) if known else None
+            found = read_first(group, choice) if known else None
             # Its file can't choose the sweeper: config.yaml has chosen.
             is_search = OmegaConf.select(found, "hydra.sweeper.direction") if found else None
             if group == "experiment" and is_search and _OPTUNA not in arguments:
@@ -79,42 +79,6 @@ def _groups() -> list[str]:
     """Return the config groups of ours and of the user."""
     folders = (path for folder in config_dirs() for path in folder.glob("*") if path.is_dir())
     return sorted({folder.name for folder in folders} - {"hydra"})
-
-
-def with_mode(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
-
-    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another.
-    """
-    if any(word.startswith("hydra.mode=") for word in arguments):
-        return list(arguments)
-    complete = []
-    for word in arguments:
-        complete.append(word)
-        modes = [_mode_of(experiment) for experiment in _experiments(word)]
-        complete += [f"hydra.mode={mode}" for mode in modes if mode][-1:]
-    return complete
-
-
-def _experiments(word: str) -> list[str]:
-    """Return the experiments that an argument chooses for a job; none if it sweeps over them."""
-    if not word.startswith("experiment="):
-        return []
-    try:
-        (override,) = OverridesParser.create().parse_overrides([word])
-    except OverrideParseException:
-        return []  # Hydra says what it can't read
-    return [] if override.is_sweep_override() else list(_choices(override))
-
-
-def _mode_of(experiment: str) -> str | None:
-    """Return the mode of an experiment, its own or that of one in its defaults."""
-    option = _read_first("experiment", experiment)
-    if option is None:
-        return None
-    defaults = [name for name in option.get("defaults") or () if isinstance(name, str)]
-    modes = [_mode_of(name) for name in defaults if name != "_self_"]
-    return next(filter(None, [OmegaConf.select(option, "hydra.mode"), *modes]), None)
 
 
 def _check_plugin(word: str) -> None:
@@ -146,7 +110,7 @@ def read_option(file: Path) -> DictConfig:
     return found
 
 
-def _read_first(group: str, choice: str) -> DictConfig | None:
+def read_first(group: str, choice: str) -> DictConfig | None:
     """The file behind a choice, that of the first folder that has one, as Hydra takes it."""
     files = [folder / f"{choice}.yaml" for folder in _folders(group)]
     return next((read_option(file) for file in files if file.is_file()), None)
@@ -159,7 +123,7 @@ def _folders(group: str) -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
-def _choices(override: Override) -> Iterator[str]:
+def choices(override: Override) -> Iterator[str]:
     """The options that an override chooses, those of a sweep one by one."""
     value: Any = override.value()
     if override.is_delete() or isinstance(value, dict | Glob):

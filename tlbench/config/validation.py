@@ -20,6 +20,7 @@ from omegaconf.errors import (
 from tlbench.config.keys import Key, declared, value_at
 from tlbench.config.schema import Config
 from tlbench.config.suggestions import unknown
+from tlbench.config.words import check_words
 from tlbench.errors import UserError
 
 NAME = r"[A-Za-z0-9][\w-]{0,63}"
@@ -46,6 +47,7 @@ def checked(schema: type, node: Any, where: str) -> Any:
     plain: Any = None
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        check_words(schema, plain, where)
         merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
         typed = OmegaConf.to_container(merged, throw_on_missing=True)
     except (OmegaConfBaseException, TypeError) as error:

@@ -1,0 +1,163 @@
+"""The command line as Hydra is given it: with what a user need not write.
+
+A task's file need not have every key of a task, and Hydra adds a key only after ``+``; it reads
+``target_task=2024`` as a number, and no file of that name; and of an experiment it does not take
+the ``hydra.mode``.
+"""
+
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, ValueType
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+
+from tlbench.config.keys import is_known
+from tlbench.config.overrides import choices, options, read_first, read_option
+from tlbench.config.schema import Config, Source
+from tlbench.config.search_path import CONF_DIR, config_dirs
+from tlbench.config.words import check_file
+from tlbench.errors import UserError
+
+_SUITE = "suite.sources"
+
+
+def completed(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments as Hydra takes them.
+
+    Raises:
+        UserError: if one would set a key of a source that the task shares with a suite, or the file
+            of a task has words that are read as others.
+    """
+    for group in ("target_task", "support_task"):
+        for task in _chosen(arguments, group):
+            for folder in config_dirs():
+                check_file(folder / "target_task" / f"{task}.yaml")
+    return with_mode(with_added_keys(arguments))
+
+
+def with_words(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with quotes around options that Hydra would take for other than words.
+
+    Those are numbers, truth values and null: options are files, whose names are words.
+    """
+    return [_with_words(argument) for argument in arguments]
+
+
+def _with_words(argument: str) -> str:
+    override = _parsed(argument)
+    if override is None or override.is_delete() or not options(override.key_or_group):
+        return argument
+    key, _, value = argument.partition("=")
+    if override.value_type == ValueType.ELEMENT:
+        return f"{key}={_word(value)}"
+    if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+        return f"{key}={','.join(_word(element) for element in value.split(','))}"
+    return argument
+
+
+def _word(element: str) -> str:
+    found = _parsed(f"x={element}")
+    is_other = found is not None and isinstance(found.value(), int | float | None)
+    return f"'{element.strip()}'" if is_other else element
+
+
+def with_added_keys(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with ``++`` before keys of a task that its file need not have.
+
+    Raises:
+        UserError: if a key is of a source that the task shares with a suite.
+    """
+    tasks = {group: _chosen(arguments, group) for group in ("target_task", "support_task")}
+    added = []
+    for argument in arguments:
+        key = argument.partition("=")[0]
+        group, *inside = key.split(".")
+        if group in tasks and inside and "=" in argument and is_known(Config, key):
+            if inside[0] == "source":
+                _check_own_source(key, inside, tasks[group])
+            argument = f"++{argument}"
+        elif "=" in argument and _is_key_of_suite(key):
+            argument = f"++{argument}"
+        added.append(argument)
+    return added
+
+
+def _is_key_of_suite(key: str) -> bool:
+    inside = key.removeprefix(f"{_SUITE}.").split(".", 1)
+    is_in_suite = key.startswith(f"{_SUITE}.") and inside[0] in options("target_task")
+    return is_in_suite and len(inside) == 2 and is_known(Source, inside[1])
+
+
+def _check_own_source(key: str, inside: Sequence[str], tasks: Sequence[str]) -> None:
+    """Refuse a key of a source that is the suite's: Hydra would replace all of it."""
+    for task in tasks:
+        option = read_first("target_task", task)
+        node = option._get_node("source") if option else None
+        text = node._value() if node is not None else None
+        if isinstance(text, str) and text.startswith(f"${{{_SUITE}."):
+            name = ".".join([text[2:-1], *inside[1:]])
+            raise UserError(f"Change {key}: the source of '{task}' is the suite's; set {name}.")
+
+
+def _chosen(arguments: Sequence[str], group: str) -> list[str]:
+    """Return the options of a group that arguments choose, else an experiment, else config.yaml."""
+    overrides = [found for found in map(_parsed, arguments) if found is not None]
+    chosen = [one for found in overrides if found.key_or_group == group for one in choices(found)]
+    if chosen:
+        return chosen
+    experiments = [experiment for word in arguments for experiment in _experiments(word)]
+    files = [read_first("experiment", experiment) for experiment in experiments]
+    known = [file for file in files if file is not None]
+    for file in [*known, read_option(CONF_DIR / "config.yaml")]:
+        for default in file.get("defaults") or ():
+            for name in (group, f"override /{group}"):
+                if not isinstance(default, str) and name in default:
+                    return [str(default[name])]
+    return []
+
+
+def _parsed(argument: str) -> Override | None:
+    """Return an override; None of what is none, or can't be read, which Hydra says."""
+    if "=" not in argument or argument.startswith("-"):
+        return None
+    try:
+        (override,) = OverridesParser.create().parse_overrides([argument])
+    except OverrideParseException:
+        return None
+    return override
+
+
+def with_mode(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
+
+    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another.
+    """
+    if any(word.startswith("hydra.mode=") for word in arguments):
+        return list(arguments)
+    complete = []
+    for word in arguments:
+        complete.append(word)
+        modes = [_mode_of(experiment) for experiment in _experiments(word)]
+        complete += [f"hydra.mode={mode}" for mode in modes if mode][-1:]
+    return complete
+
+
+def _experiments(word: str) -> list[str]:
+    """Return the experiments that an argument chooses for a job; none if it sweeps over them."""
+    if not word.startswith("experiment="):
+        return []
+    override = _parsed(word)
+    if override is None or override.is_sweep_override():
+        return []
+    return list(choices(override))
+
+
+def _mode_of(experiment: str) -> str | None:
+    """Return the mode of an experiment, its own or that of one in its defaults."""
+    option = read_first("experiment", experiment)
+    if option is None:
+        return None
+    defaults = [name for name in option.get("defaults") or () if isinstance(name, str)]
+    modes = [_mode_of(name) for name in defaults if name != "_self_"]
+    return next(filter(None, [OmegaConf.select(option, "hydra.mode"), *modes]), None)
