@@ -13,9 +13,9 @@ from tlbench.cli.exits import exit_code
 from tlbench.cli.rerun_differences import differences
 from tlbench.console import say
 from tlbench.errors import UserError
-from tlbench.jobs.rerun_config import prepare_rerun, run_config
 from tlbench.records.older import by_present_rules
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
+from tlbench.records.rerun_config import prepare_rerun, run_config
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,8 +7,8 @@ from tlbench.console import notice
 from tlbench.errors import UserError
 from tlbench.export.chosen import Chosen
 from tlbench.export.export import has_weights
-from tlbench.jobs.rerun_config import prepare_rerun, run_config
 from tlbench.records.record import RECORD_FILE
+from tlbench.records.rerun_config import prepare_rerun, run_config
 
 _AGAIN = Path("multirun") / "export"
 _STANDARD_ERROR = 2

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.records.test_record import record
-from tlbench.jobs.rerun_config import prepare_rerun
+from tlbench.records.rerun_config import prepare_rerun
 
 STAGE = {"title": "rte", "threads": 2, "devices": 1, "micro_batch_size": 4, "versions": {}}
 
