@@ -2,8 +2,8 @@
 
 python -m benchmarks.predict
 
-One thread and float32 for both, unless told otherwise. The pipeline is given an iterator, as its
-documentation has it, and may choose the best of several batch sizes.
+One thread for both, unless told otherwise. The pipeline is given an iterator, as its documentation
+has it, and may choose the best of several batch sizes; both may choose the better precision.
 """
 
 import argparse
@@ -24,10 +24,13 @@ from transformers import pipeline
 from benchmarks.process import run_python
 from tlbench.data import generated
 from tlbench.data.parsing import Changes
+from tlbench.data.readers import FileFormat
 from tlbench.export.load import load_model
 from tlbench.export.predictions import predict_rows, rows_of, write_parts
+from tlbench.export.predictor import Predictor
 
 OURS = "tlbench"
+_DTYPES = {"32-true": torch.float32, "bf16-true": torch.bfloat16}
 _TEXTS = ("text_a", "text_b")
 
 
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         make_model(folder, options.encoder)
         write_rows(folder / "timed.csv", options.timed, options.file)
-        contenders = {OURS: ours(folder)} | pipelines(folder, options.batch_sizes)
+        contenders = ours(folder) | pipelines(folder, options.batch_sizes)
         rounds = [
             {contender: _speed(run, options.timed) for contender, run in contenders.items()}
             for _ in range(options.rounds)
@@ -91,25 +94,24 @@ def _generated() -> Iterator[dict[str, str]]:
             yield {name: " ".join(row[name] for row in some) for name in _TEXTS}
 
 
-def ours(folder: Path) -> Callable[[], None]:
-    """Return what predicts the timed rows as the command does, from a file to a file."""
-    model = load_model(folder / "model", "cpu")
+def ours(folder: Path) -> dict[str, Callable[[], None]]:
+    """Return by its name what predicts the timed rows as the command does, from file to file."""
     changes = Changes("--text", "FILE")
 
-    def run() -> None:
-        rows = rows_of(folder / "timed.csv", "csv", header=True)
+    def run(model: Predictor) -> None:
+        rows = rows_of(folder / "timed.csv", FileFormat("csv"))
         parts = predict_rows(model, rows, model.task, [], changes)
         for _ in write_parts(parts, folder / "out.csv", "csv"):
             pass
 
-    return run
+    models = {name: load_model(folder / "model", "cpu", precision=name) for name in _DTYPES}
+    return {f"{OURS}, {name}": partial(run, model) for name, model in models.items()}
 
 
 def pipelines(folder: Path, batch_sizes: Sequence[int]) -> dict[str, Callable[[], None]]:
-    """Return by its name what predicts the timed rows with a batch size of a pipeline."""
-    classify: Any = pipeline("text-classification", model=str(folder / "model"), device="cpu")
+    """Return by its name what predicts the timed rows with a precision and batch size."""
 
-    def run(batch_size: int) -> None:
+    def run(classify: Any, batch_size: int) -> None:
         rows = (
             {"text": r["text_a"], "text_pair": r["text_b"]} for r in _read(folder / "timed.csv")
         )
@@ -117,7 +119,16 @@ def pipelines(folder: Path, batch_sizes: Sequence[int]) -> dict[str, Callable[[]
         for _ in classify(rows, batch_size=batch_size, top_k=None, **options):
             pass
 
-    return {f"pipeline, batches of {size}": partial(run, size) for size in batch_sizes}
+    place = str(folder / "model")
+    made = {
+        name: pipeline("text-classification", model=place, device="cpu", dtype=dtype)
+        for name, dtype in _DTYPES.items()
+    }
+    return {
+        f"pipeline, {name}, batches of {size}": partial(run, classify, size)
+        for name, classify in made.items()
+        for size in batch_sizes
+    }
 
 
 def _speed(run: Callable[[], None], rows: int) -> float:
@@ -127,16 +138,19 @@ def _speed(run: Callable[[], None], rows: int) -> float:
 
 
 def table(rounds: Sequence[dict[str, float]]) -> str:
-    """Return the median rows a second of every contender, and how many times ours are of them."""
+    """Return the median rows a second of all, and how many times our best one is of each."""
     lines = []
+    best = max((name for name in rounds[0] if name.startswith(OURS)), key=_median(rounds))
     for name in rounds[0]:
         # Round by round, since a machine's speed drifts.
-        ratios = [speeds[OURS] / speeds[name] for speeds in rounds]
+        ratios = [speeds[best] / speeds[name] for speeds in rounds]
         of_ours = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        lines.append(
-            f"{name:28}{median(s[name] for s in rounds):8.1f} rows/s   ours / it {of_ours}"
-        )
+        lines.append(f"{name:36}{_median(rounds)(name):8.1f} rows/s   our best / it {of_ours}")
     return "\n".join(lines)
+
+
+def _median(rounds: Sequence[dict[str, float]]) -> Callable[[str], float]:
+    return lambda name: median(speeds[name] for speeds in rounds)
 
 
 if __name__ == "__main__":
