@@ -170,7 +170,7 @@ def test_a_file_is_predicted_part_by_part(here: Path, monkeypatch: pytest.Monkey
         ),
         (
             ["model", "bad.jsonl", "--out", "o.csv"],
-            "Change FILE: bad.jsonl, line 2 has nothing in column 'text_b'",
+            "Change FILE: bad.jsonl, line 2, column 'text_b' has True where a text belongs",
         ),
         (
             ["nothing", "rows.csv", "--out", "o.csv"],
@@ -203,7 +203,7 @@ def test_what_can_not_be_done_is_one_sentence_and_leaves_no_file(
     here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     write("rows.csv")
-    write("bad.jsonl", [ROWS[0], {"text_a": "alone", "text_b": None}])  # type: ignore[list-item]
+    write("bad.jsonl", [ROWS[0], {"text_a": "alone", "text_b": True}])  # type: ignore[list-item]
     before = sorted(here.iterdir())
     capsys.readouterr()
     assert main(arguments) == 1

@@ -79,7 +79,7 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
         ({"train": "x.tsv"}, "x.tsv can't be read"),
         ({"train": "x\0.tsv"}, r"x\\x00.tsv can't be read .embedded null byte"),
         ({"train": "."}, "can't be read .it is not a file"),
-        ({"format": "hub"}, "can't be loaded"),
+        ({"format": "hub", "dev": "dev"}, "can't be loaded"),  # a folder of several formats
         ({"format": "generated", "name": "x"}, "the generated suite has no 'x'"),
         ({"format": "generated", "name": "rte", "train": 0}, "rows to make, up to 1000000, not 0"),
         ({"format": "generated", "name": "rte", "train": 10**30}, "up to 1000000, not 10{30}"),
@@ -108,10 +108,10 @@ def test_long_cells_and_every_row_come_through_the_cache(tmp_path: Path, cache: 
 
 def test_a_parquet_row_is_named_by_its_number(tmp_path: Path, cache: Path) -> None:
     for split in ("train", "dev"):
-        frame = pd.DataFrame({"a": ["x", "y"], "b": ["x", None], "y": ["no", "no"]})
+        frame = pd.DataFrame({"a": ["x", "y"], "b": ["x", "y"], "y": ["no", None]})
         frame.to_parquet(tmp_path / f"{split}.parquet")
     definition = task(format="parquet", path=str(tmp_path))
-    with pytest.raises(UserError, match=r"train\.parquet, row 2 has nothing in column 'b'"):
+    with pytest.raises(UserError, match=r"train\.parquet, row 2 has nothing in column 'y'"):
         splits(definition)["train"].load(str(cache))
 
 
@@ -148,12 +148,15 @@ def test_the_hubs_layout_from_a_local_folder(compose: Compose, tmp_path: Path, c
     assert splits(definition)["train"].load(str(cache))["label"][:] == [1.0, 0.0, 1.0]
 
 
-def test_an_empty_cell_is_not_a_missing_column(tmp_path: Path, cache: Path) -> None:
+def test_nothing_in_a_cell_is_an_empty_text_in_every_format(tmp_path: Path, cache: Path) -> None:
     for split in ("train", "dev"):
-        (tmp_path / f"{split}.jsonl").write_text('{"a": "x", "b": null, "y": "no"}\n')
-    definition = task(format="jsonl", path=str(tmp_path))
-    with pytest.raises(UserError, match="line 1 has nothing in column 'b'"):
-        splits(definition)["train"].load(str(cache))
+        frame = pd.DataFrame({"a": ["x"], "b": [None], "y": ["no"]})
+        frame.to_json(tmp_path / f"{split}.jsonl", orient="records", lines=True)
+        frame.to_csv(tmp_path / f"{split}.csv", index=False)
+        frame.to_parquet(tmp_path / f"{split}.parquet")
+    for name in ("jsonl", "csv", "parquet"):
+        definition = task(format=name, path=str(tmp_path))
+        assert splits(definition)["train"].load(str(cache))["text_b"][:] == [""]
 
 
 def test_a_local_folder_of_plain_files_as_a_hub_dataset(files: Path, cache: Path) -> None:

@@ -251,6 +251,7 @@ def test_labels_that_32_bits_do_not_hold(precision: str, compose: Compose, tmp_p
         "optim.lr=1e-3",
         f"trainer.precision={precision}",
         "selection=dev",
+        "allow_leakage=true",
     )
     source = {"format": "tsv", "path": str(tmp_path), "text": ["text"], "label": "time"}
     metrics = ["pearson", "spearman"]
@@ -285,6 +286,7 @@ def test_a_task_whose_rows_have_one_label_only(
         "trainer.max_steps=20",
         "trainer.max_epochs=10",
         "eval_every=10",
+        "allow_leakage=true",
     )
     cfg.target_task = {
         "name": "mine",

@@ -52,8 +52,8 @@ def write_users_task(folder: Path, score: str) -> None:
         "source: {format: jsonl, path: data, text: [text], label: verdict}\n"
     )
     (folder / "data").mkdir()
-    rows = [{"text": f"film {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
     for split in ("train", "dev"):
+        rows = [{"text": f"{split} {i}", "verdict": ("bad", "good")[i % 2]} for i in range(20)]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / "data" / f"{split}.jsonl").write_text(lines)
 

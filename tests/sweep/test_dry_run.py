@@ -38,6 +38,15 @@ def test_an_encoder_that_is_not_known_is_said_once_and_planned(
     assert said.count("nothing of it can be trained yet: Change encoder (") == 1
 
 
+def test_the_rows_of_every_task_and_split_are_looked_at(
+    compose: Compose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_run(build(compose("strategy=stilts", "support_task=mnli")))
+    said = capsys.readouterr().out
+    for split in ("mnli train", "mnli dev", "mnli dev_mismatched", "rte train", "rte dev"):
+        assert said.count(f"  {split}: ") == 2
+
+
 def test_weights_that_are_asked_for_later_are_to_train(
     run: Run, compose: Compose, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,11 +22,12 @@ _MOST = 4  # candidates that a sentence names
 
 @dataclass(frozen=True)
 class Advice:
-    """A verdict in a study's own words, and what its best guess does on test rows."""
+    """A verdict in a study's own words, what its best guess does on test rows, and what leaks."""
 
     verdict: Verdict
     labels: Labels
     on_test: OnTest | None = None
+    leaks: str = ""
 
     @property
     def target(self) -> str:
@@ -64,6 +65,7 @@ class Advice:
         parts = [
             self._chance(),
             self._gain(),
+            self._leaks(),
             self._collapsed(),
             self._caution(),
             self._others(),
@@ -110,6 +112,9 @@ class Advice:
         bounds = f"{_gain(best.low)} to {_gain(best.high)}"
         level = f"{100 * verdict.level:.0f}% interval over {over}"
         return f"{text}; {level}, at {best.look} seeds: {bounds}."
+
+    def _leaks(self) -> str:
+        return f"Beware: {self.leaks}." if self.leaks else ""
 
     def _collapsed(self) -> str:
         judged = [one for one in (self.verdict.best, self.verdict.single) if one is not None]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tlbench.analysis.protocol import Protocols
 from tlbench.errors import UserError
+from tlbench.plan.leak import Leak
 from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
@@ -55,6 +56,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "finished": None,
     "stages": "",
     "selection": "dev",
+    "leaks": "",
     "store": "",
     "file": "",
 }
@@ -170,6 +172,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
             for name in ("dev", "cross_fit")
         },
         "dev_read_by": ", ".join(record.dev_read_by),
+        "leaks": "; ".join(str(Leak(**leak)) for leak in record.leaks or ()),
         "majority_score": _number(record.majority_score),
         "test_score": _number((record.test or {}).get("score")),
         "test_digest": (record.test or {}).get("digest", ""),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.analysis import protocol, selection
+from tlbench.analysis import leaks, protocol, selection
 from tlbench.analysis.collect import EXPERIMENT, SETTING, done
 from tlbench.analysis.names import Labels, Sides
 from tlbench.records.definitions import NONE
@@ -49,6 +49,7 @@ def notices_of(
     notices = [*_unscored(table), *_collapses(scored), *_taken(table), *_repeated(table, labels)]
     if missing:
         notices.append(f"Missing pairs of the grid: {len(missing):,}, drawn as missing.")
+    notices += leaks.notices(table)
     notices += [*_seeds(scored, comparisons, sides), *selection.notices(table)]
     named = protocol.named_differences(table)
     if named:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from tlbench.analysis import protocol
+from tlbench.analysis import leaks, protocol
 from tlbench.analysis.across_targets import across_targets
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.collect import Records, done
@@ -114,7 +114,10 @@ def analyse(
         across=across_targets(table, sides),
         regression=regress(comparisons),
         power=power(comparisons),
-        advice=[Advice(one, labels, on_test(one, table)) for one in verdicts_of(table, vectors)],
+        advice=[
+            Advice(one, labels, on_test(one, table), leaks.of_best(one, table))
+            for one in verdicts_of(table, vectors)
+        ],
         missing=absent,
         notices=[*notices, *notices_of(table, comparisons, absent, labels, sides)],
     )

@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from tlbench.cli.exits import exit_code
 from tlbench.data.parsing import Changes
-from tlbench.data.readers import FILE_FORMATS
+from tlbench.data.readers import FILE_FORMATS, FileFormat
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
 
@@ -49,7 +49,6 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--out", type=Path, help="where to write predictions; standard output, as CSV, without it"
     )
-    arguments.add_argument("--format", choices=FILE_FORMATS, help="of FILE; else by its name")
     arguments.add_argument(
         "--text", metavar="A,B", help="the columns of the texts, where they are called otherwise"
     )
@@ -57,16 +56,28 @@ def parser() -> argparse.ArgumentParser:
         "--keep", metavar="A,B", default="", help="columns to write beside the predictions"
     )
     arguments.add_argument(
-        "--no-header", action="store_true", help="columns are called 0, 1, ... in FILE"
-    )
-    arguments.add_argument(
         "--glue",
         type=Path,
         metavar="DIR",
         help="write what GLUE's server takes: FILE is the folder of the official files",
     )
+    _add_options_of_file(arguments)
     _add_options_of_model(arguments)
     return arguments
+
+
+def _add_options_of_file(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument("--format", choices=FILE_FORMATS, help="of FILE; else by its name")
+    arguments.add_argument(
+        "--no-header", action="store_true", help="columns are called 0, 1, ... in FILE"
+    )
+    arguments.add_argument("--encoding", help="of FILE, as Python calls it; UTF-8 without it")
+    arguments.add_argument("--delimiter", help="between FILE's cells; else a comma, or a tab")
+    arguments.add_argument(
+        "--quoting",
+        choices=("yes", "no"),
+        help="whether quotes around FILE's cells are no part of them; else in CSV yes, in TSV no",
+    )
 
 
 def _add_options_of_model(arguments: argparse.ArgumentParser) -> None:
@@ -106,20 +117,19 @@ def _predict(options: argparse.Namespace) -> None:
     out_format = "csv" if out is None else predictions.format_of(out, None, "a suffix to --out")
     with tempfile.TemporaryDirectory() as folder:
         file, in_format = _file(options, Path(folder))
-        header = not options.no_header
-        next(predictions.rows_of(file, in_format, header))  # before a model is loaded, or trained
+        next(predictions.rows_of(file, in_format))  # before a model is loaded, or trained
         model = _model(options)
         task = (
             predictions.with_columns(model.task, options.text.split(","))
             if options.text
             else model.task
         )
-        rows = predictions.rows_of(file, in_format, header)
+        rows = predictions.rows_of(file, in_format)
         kept = [name for name in options.keep.split(",") if name]
         _write(predictions.predict_rows(model, rows, task, kept, _CHANGES), out, out_format)
 
 
-def _file(options: argparse.Namespace, folder: Path) -> tuple[Path, str]:
+def _file(options: argparse.Namespace, folder: Path) -> tuple[Path, FileFormat]:
     """Return the file of rows and its format; standard input is first copied into a folder.
 
     Raises:
@@ -127,14 +137,22 @@ def _file(options: argparse.Namespace, folder: Path) -> tuple[Path, str]:
     """
     from tlbench.export.predictions import format_of
 
-    if str(options.file) != "-":
-        return options.file, format_of(options.file, options.format, "--format")
-    if options.format is None:
-        raise UserError("Add --format: standard input has no name that would tell.")
-    file = folder / "standard input"
-    with file.open("wb") as opened:
-        shutil.copyfileobj(sys.stdin.buffer, opened)
-    return file, options.format
+    file, name = options.file, options.format
+    if str(file) == "-":
+        if name is None:
+            raise UserError("Add --format: standard input has no name that would tell.")
+        file = folder / "standard input"
+        with file.open("wb") as opened:
+            shutil.copyfileobj(sys.stdin.buffer, opened)
+    quoting = None if options.quoting is None else options.quoting == "yes"
+    file_format = FileFormat(
+        format_of(file, name, "--format"),
+        not options.no_header,
+        options.encoding,
+        options.delimiter,
+        quoting,
+    )
+    return file, file_format
 
 
 def _submit(options: argparse.Namespace) -> None:
@@ -145,7 +163,7 @@ def _submit(options: argparse.Namespace) -> None:
     """
     from tlbench.export.glue import write_submission
 
-    others = ("out", "format", "text", "keep", "no_header")
+    others = ("out", "format", "text", "keep", "no_header", "encoding", "delimiter", "quoting")
     if given := [name for name in others if getattr(options, name)]:
         raise UserError(f"Leave out --{given[0].replace('_', '-')}: --glue knows GLUE's files.")
     model = _model(options)

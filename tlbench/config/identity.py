@@ -17,7 +17,7 @@ KEY_LENGTH = 16  # hexadecimal digits of a stage's key
 NEUTRAL_KEYS = tuple(key.name for key in declared(Config).values() if key.affects == "nothing")
 
 # Of any task's, also where the schema does not declare what is inside: test rows are scored once a
-# training is over, and change nothing of it.
+# training is over, and change nothing of it, unless they are a fraction, which train then lacks.
 _TEST_SPLIT = re.compile(
     r"(?:suite\.sources\.[^.]+|(?:target|support)_task\.source)\.test(?:\..*)?"
 )
@@ -58,7 +58,7 @@ def unresolved(cfg: DictConfig) -> dict[str, Any]:
 
 def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the values of a plain config but for test splits, each with its dotted key."""
-    if _TEST_SPLIT.fullmatch(key):
+    if _is_only_scored(key, value):
         return
     if isinstance(value, dict):
         for name, item in value.items():
@@ -81,6 +81,8 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
         if not isinstance(node, dict) or last not in node:
             continue
         neutral = key.affects == "nothing" or key.is_resolved
+        if _TEST_SPLIT.fullmatch(key.name):
+            neutral = _is_only_scored(key.name, node[last])
         if neutral or key.is_left_out(node[last]) or not affects_training(key.name, ignored):
             del node[last]
     return identity
@@ -93,8 +95,13 @@ def _without_test(value: Any, key: str) -> Any:
     return {
         name: _without_test(item, f"{key}.{name}")
         for name, item in value.items()
-        if not _TEST_SPLIT.fullmatch(f"{key}.{name}")
+        if not _is_only_scored(f"{key}.{name}", item)
     }
+
+
+def _is_only_scored(key: str, value: Any) -> bool:
+    """Whether a value at a dotted key says nothing but which test rows are scored in the end."""
+    return bool(_TEST_SPLIT.fullmatch(key)) and not isinstance(value, float)
 
 
 def _ignored(plain: dict[str, Any]) -> list[str]:

@@ -17,18 +17,56 @@ THREADS = 1024  # more than any machine has; a million would end the process
 class Source:
     """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
 
-    format: str = key("csv, tsv, jsonl, parquet, hub or generated", "experiment")
-    path: str = key("folder of the files, or name on the hub", "experiment", default=".")
+    format: str | None = key(
+        "csv, tsv, jsonl, parquet, hub or generated; null: by the file's name",
+        "experiment",
+        default=None,
+    )
+    path: str = key(
+        "a file, the folder of the files, or name on the hub", "experiment", default="."
+    )
     name: str | None = key("config on the hub, or generated task", "experiment", default=None)
     train: Any = key("file, split of the hub, or number of rows", "experiment", default=None)
-    dev: Any = key("the same of the rows that are evaluated", "experiment", default=None)
+    dev: Any = key(
+        "the same of the rows that are evaluated; or a fraction to cut off train",
+        "experiment",
+        default=None,
+    )
     more_dev: dict[str, Any] = key("more splits that are evaluated", "experiment", default={})
-    test: Any = key("labelled rows that the final weights are scored on", "nothing", since=None)
+    test: Any = key(
+        "labelled rows that the final weights are scored on; or a fraction to cut off train, which "
+        "then has fewer",
+        "nothing",
+        since=None,
+    )
     text: list[str] = key("the columns of the texts, one or two", "experiment", default=[])
+    template: list[str] | None = key(
+        "one or two texts made of columns: ['{title}. {body}']; in place of text",
+        "experiment",
+        since=None,
+    )
     label: str | None = key("the column of the label", "experiment", default=None)
     values: list[str] | None = key("how the labels are written", "experiment", default=None)
+    group: str | None = key(
+        "a column: rows that share its value are cut to one side", "experiment", since=None
+    )
+    keep: str | None = key(
+        "an expression over columns; rows of which it is false are left out",
+        "experiment",
+        since=None,
+    )
+    strip: bool = key("take white space off the ends of cells", "experiment", since=False)
     header: bool = key("whether a file begins with column names", "experiment", default=True)
-    seed: int = key("of generated rows", "experiment", default=0)
+    encoding: str | None = key("of a file; null: UTF-8", "experiment", since=None)
+    delimiter: str | None = key(
+        "between a file's cells; null: a comma or a tab", "experiment", since=None
+    )
+    quoting: bool | None = key(
+        "whether quotes around a file's cell are no part of it; null: in CSV yes, in TSV no",
+        "experiment",
+        since=None,
+    )
+    seed: int = key("of generated rows, and of what is cut off train", "experiment", default=0)
 
 
 @dataclass
@@ -219,3 +257,8 @@ class Config:
     only_stage: str | None = key("train just the stage of this key", "nothing")
     num_workers: int = key("processes that load rows", "nothing", least=0)
     tags: list[str] = key("more tags of a run", "nothing", since=[])
+    allow_leakage: bool = key(
+        "train although more than a tenth of the target's dev or test rows are among train rows",
+        "nothing",
+        since=False,
+    )

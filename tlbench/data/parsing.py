@@ -3,12 +3,16 @@
 import math
 import reprlib
 import textwrap
+from collections.abc import Iterable, Iterator
+from string import Formatter
 from typing import Any, NamedTuple
 
 from tlbench.config.schema import Task
+from tlbench.data.keep import row_filter
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.tasks.base import ToLabel
+from tlbench.tasks.kinds import kind_of
 
 
 class Changes(NamedTuple):
@@ -25,12 +29,66 @@ class Changes(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> "Changes":
         """Return what is changed where rows are those of a task's source."""
-        name = task.name
-        return cls(f"source.text or source.label of task '{name}'", f"the rows of task '{name}'")
+        keys = "source.text or source.label"
+        if task.source.template is not None:
+            keys = "source.template or source.label"
+        return cls(f"{keys} of task '{task.name}'", f"the rows of task '{task.name}'")
+
+
+_NAMED = 5  # of the rows that can't be used, how many a message names
+
+
+def usable_rows(
+    task: Task, place: str, rows: Iterable[tuple[Any, Row | UserError]]
+) -> Iterator[Row]:
+    """Yield the canonical form of the rows that the task keeps.
+
+    Args:
+        task: whose rows they are.
+        place: file, or data set, and unit: ``tickets.csv, line``.
+        rows: each with its number, and maybe with what is wrong with it in place of it.
+
+    Raises:
+        UserError: after the last row, if some can't be used, with how many and the first of them;
+            or if the task keeps none.
+    """
+    keeps, to_label = row_filter(task), kind_of(task).labeller()
+    refused: list[tuple[Any, UserError]] = []
+    is_empty = True
+    for number, row in rows:
+        where = f"{place} {number}"
+        try:
+            if isinstance(row, UserError):
+                raise row
+            if not keeps(row, where):
+                continue
+            usable = canonical(task, row, to_label, where)
+        except UserError as error:
+            refused.append((number, error))
+        else:
+            is_empty = False
+            yield usable
+    if refused:
+        raise _refusal(refused, place.rpartition(" ")[2])
+    if is_empty:
+        raise UserError(f"Change source.keep of task '{task.name}': no row of {place} is kept.")
+
+
+def _refusal(refused: list[tuple[Any, UserError]], unit: str) -> UserError:
+    (_, first), *others = refused
+    if not others:
+        return first
+    numbers = [str(number) for number, _ in refused]
+    more = f" and {len(refused) - _NAMED:,} more" if len(refused) > _NAMED else ""
+    return UserError(
+        f"{first} {len(refused):,} rows can't be used: {unit} {', '.join(numbers[:_NAMED])}{more}."
+    )
 
 
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     """Return ``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
+
+    Where ``source.group`` names a column, ``group`` is its cell.
 
     Args:
         task: which names the columns.
@@ -39,60 +97,98 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         where: file and line, for messages.
 
     Raises:
-        UserError: if a column is missing or empty, or holds no text or no label of the task.
+        UserError: if a column is missing, or holds no text or no label of the task.
     """
-    changes = Changes.of(task)
-    named = dict(zip(("text_a", "text_b"), texts_of(task, row, where, changes), strict=False))
-    return {**named, "label": to_label(_cell(row, str(task.source.label), where, changes), where)}
+    source, changes = task.source, Changes.of(task)
+    texts = texts_of(task, row, where, changes)
+    usable: Row = dict(zip(("text_a", "text_b"), texts, strict=False))
+    if source.group is not None:
+        usable["group"] = _text(task, row, source.group, where, changes)
+    label = _cell(row, str(source.label), where, changes)
+    if _is_missing(label):
+        raise UserError(
+            f"Change {changes.rows}: {where} has nothing in column '{source.label}'; source.keep "
+            "can leave such rows out."
+        )
+    if source.strip and isinstance(label, str):
+        label = label.strip()
+    return {**usable, "label": to_label(label, where)}
 
 
 def texts_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:
-    """Return the texts of a raw row, in the order of ``source.text``.
+    """Return the texts of a raw row, in the order of ``source.text`` or ``source.template``.
 
     Raises:
         UserError: as ``canonical`` does.
     """
+    source = task.source
+    if source.template is None:
+        return [_text(task, row, column, where, changes) for column in source.text]
     return [
-        _text(_cell(row, column, where, changes), f"{where}, column '{column}'", changes)
-        for column in task.source.text
+        "".join(
+            literal + ("" if column is None else _text(task, row, column, where, changes))
+            for literal, column, _, _ in Formatter().parse(template)
+        )
+        for template in source.template
     ]
+
+
+def texts_per_row(task: Task) -> int:
+    """Return how many texts a row has, of a source that names columns."""
+    return len(task.source.template or task.source.text)
+
+
+def columns_of(task: Task) -> list[str]:
+    """Return the columns that a task's texts are made of, each once."""
+    source = task.source
+    if source.template is None:
+        return source.text
+    fields = (field for text in source.template for _, field, _, _ in Formatter().parse(text))
+    return list(dict.fromkeys(field for field in fields if field is not None))
 
 
 def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:
     """Return what a row holds in a column.
 
     Raises:
-        UserError: if there is no such column, or nothing in it.
+        UserError: if there is no such column.
     """
     if column not in row:
         columns = textwrap.shorten(", ".join(map(str, row)), 200)
         raise UserError(
             f"Change {changes.columns}: {where} has no column '{column}' (it has {columns})."
         )
-    cell = row[column]
-    # NaN is how pandas writes an empty cell. An empty string is a text.
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        raise UserError(f"Change {changes.rows}: {where} has nothing in column '{column}'.")
-    return cell
+    return row[column]
 
 
-def _text(cell: Any, where: str, changes: Changes) -> str:
-    """Return a cell as a text; a number is written out.
+def _is_missing(cell: Any) -> bool:
+    # NaN is how pandas writes an empty cell.
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _text(task: Task, row: Row, column: str, where: str, changes: Changes) -> str:
+    """Return a cell as a text; a number is written out, and nothing is the empty text.
+
+    A CSV has no other way to write nothing, so an empty cell means the same in every format.
 
     Raises:
         UserError: if it is of another type, or is not Unicode.
     """
+    cell = _cell(row, column, where, changes)
+    where = f"{where}, column '{column}'"
+    if _is_missing(cell):
+        return ""
     # A list, a date or a truth value can be written in more than one way: the user must choose.
     if not isinstance(cell, str | int | float) or isinstance(cell, bool):
         raise UserError(
             f"Change {changes.rows}: {where} has {reprlib.repr(cell)} where a text belongs."
         )
-    text = str(cell)
+    text = str(cell).strip() if task.source.strip else str(cell)
     try:
         text.encode()  # JSON may escape a lone surrogate, which no tokenizer takes
     except UnicodeEncodeError as error:
         raise UserError(
-            f"Change {changes.rows}: {where} has half a character, the lone "
-            f"surrogate {text[error.start]}."
+            f"Change {changes.rows}: {where} has half a character, the lone surrogate "
+            f"{text[error.start]}."
         ) from error
     return text

@@ -7,28 +7,27 @@ content under ``cache_dir``.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datasets import ClassLabel, Dataset, Features, Value, load_dataset
+from datasets import Dataset, Features, Value
 from datasets.exceptions import DatasetGenerationError
-from huggingface_hub.utils.logging import set_verbosity_error
+from numpy.typing import NDArray
 
-from tlbench.config.schema import Task
-from tlbench.data import generated
+from tlbench.config.keys import declared, value_at
+from tlbench.config.schema import Source, Task
+from tlbench.data import files, generated, hub
 from tlbench.data.cache import cached
-from tlbench.data.parsing import canonical
-from tlbench.data.readers import FILE_FORMATS, Row, read_rows
+from tlbench.data.division import VERSION, Division
+from tlbench.data.parsing import columns_of, texts_per_row
+from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
-from tlbench.tasks.kinds import kind_of
-
-# That the hub can't be reached is said once, by our own error, and not at each of its retries.
-set_verbosity_error()  # type: ignore[no-untyped-call]
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
+# Keys of a source that a split's digest holds where they are set: they decide which rows there are.
+_ROW_KEYS = ("template", "keep", "strip", "group", "encoding", "delimiter", "quoting")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Split:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.
             return Dataset.from_generator(
-                self.make,
+                lambda: ({name: row[name] for name in features} for row in self.make()),
                 features=features,
                 cache_dir=str(Path(cache_dir) / "rows"),
                 fingerprint=self.key,
@@ -81,12 +80,12 @@ def text_count(task: Task) -> int:
     """Return how many texts a row has: one, or two."""
     if task.source.format == "generated":
         return generated.TEXTS[str(task.source.name)]
-    return len(task.source.text)
+    return texts_per_row(task)
 
 
 def text_columns(task: Task) -> list[str]:
     """Return the columns of a row's texts; those that generated rows are given, which have none."""
-    return task.source.text or ["text_a", "text_b"][: text_count(task)]
+    return columns_of(task) or ["text_a", "text_b"][: text_count(task)]
 
 
 def splits(task: Task) -> dict[str, Split]:
@@ -95,11 +94,7 @@ def splits(task: Task) -> dict[str, Split]:
     Raises:
         UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
     """
-    source = task.source
-    make_split = _maker(task)
-    origins = {"train": source.train, "dev": source.dev}
-    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
-    return {name: make_split(task, name, origin) for name, origin in origins.items()}
+    return {name: split for name, split in _splits(task).items() if name != "test"}
 
 
 def final_split(task: Task) -> Split | None:
@@ -108,21 +103,81 @@ def final_split(task: Task) -> Split | None:
     Raises:
         UserError: as ``splits`` does.
     """
-    origin = task.source.test
-    return None if origin is None else _maker(task)(task, "test", origin)
+    if task.source.test is None:
+        return None
+    return _splits(task, ("train", "test"))["test"]
+
+
+def _splits(task: Task, names: Iterable[str] | None = None) -> dict[str, Split]:
+    """Return splits by name; a fraction is cut off the rows of train."""
+    make_split, source = _maker(task), task.source
+    origins = {"train": source.train, "dev": source.dev, "test": source.test}
+    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
+    fractions = {name: part for name, part in origins.items() if isinstance(part, float)}
+    _check_fractions(task, fractions)
+    made = {
+        name: make_split(task, name, origin)
+        for name, origin in origins.items()
+        if name not in fractions
+        and (name != "test" or origin is not None)
+        and (names is None or name in names)
+    }
+    return made | _divided(task, made["train"], fractions) if fractions else made
+
+
+def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
+    where = f"of task '{task.name}'"
+    for name, part in fractions.items():
+        key = name.replace("dev_", "more_dev.", 1)
+        if name == "train" or not 0 < part < 1:
+            raise UserError(
+                f"Change source.{key} {where}: {part:g} is no fraction to cut off train."
+            )
+    if sum(fractions.values()) >= 1:
+        keys = " and ".join(f"source.{name}" for name in fractions)
+        raise UserError(f"Change {keys} {where}: together they leave nothing to train on.")
+    if task.source.group is not None and not fractions:
+        raise UserError(f"Leave out source.group {where}: no fraction is cut off its train rows.")
+
+
+def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[str, Split]:
+    """Return train and what is cut off it, as splits of the rows of all."""
+    division = Division(fractions, task.source.seed, task.labels is not None)
+    key = _digest(
+        "divided", VERSION, whole.key, dict(fractions), division.seed, division.has_classes
+    )
+
+    def make(name: str) -> Iterable[Row]:
+        if key not in _sides:
+            _sides[key] = division.side_of_rows(whole.make())
+        wanted = division.sides.index(name)
+        for side, row in zip(_sides[key], whole.make(), strict=True):
+            if side == wanted:
+                yield row
+
+    def split(name: str) -> Split:
+        return Split(task, name, _digest(key, name), lambda: make(name))
+
+    return {name: split(name) for name in division.sides}
+
+
+_sides: dict[str, NDArray[Any]] = {}
 
 
 def _maker(task: Task) -> Callable[[Task, str, Any], Split]:
     """Return what makes the splits of a source's format."""
-    source = task.source
-    if source.format not in FORMATS:
+    name = files.format_of(task)
+    if name not in FORMATS:
         raise UserError(
-            f"Change source.format of task '{task.name}': '{source.format}' is not one of "
+            f"Change source.format of task '{task.name}': '{name}' is not one of "
             f"{', '.join(FORMATS)}."
         )
-    if source.format != "generated" and text_count(task) not in (1, 2):
-        raise UserError(f"Change source.text of task '{task.name}': name one or two columns.")
-    return {"hub": _hub_split, "generated": _generated_split}.get(source.format, _file_split)
+    if name != "generated" and text_count(task) not in (1, 2):
+        raise UserError(
+            f"Change source.text of task '{task.name}': name one or two columns; source.template "
+            "makes a text of several."
+        )
+    return {"hub": _hub_split, "generated": _generated_split}.get(name, _file_split)
 
 
 def _digest(*parts: Any) -> str:
@@ -156,12 +211,10 @@ def _generated_test(task: Task, count: int) -> Split:
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
-    source = task.source
-    file = Path(source.path) / str(origin or f"{name}.{source.format}")
+    source, format_name = task.source, files.format_of(task)
+    file = files.file_of(task, name, origin, format_name)
     try:
-        if file.exists() and not file.is_file():  # to read a pipe might never end
-            raise OSError(None, "it is not a file")
-        content = _file_digest(str(file), file.stat().st_mtime_ns)
+        content = files.content_of(file)
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         key = "source.test" if name == "test" else "source.path"
         raise UserError(
@@ -169,67 +222,22 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
     # With the file's content, all that decides which rows are made of it.
-    spec = [source.format, source.text, source.label, source.values, source.header]
-    spec += [task.labels, *([task.kind] if task.kind else [])]
-    return Split(task, name, _digest(content, *spec), lambda: _file_rows(task, file))
+    spec = [format_name, source.text, source.label, source.values, source.header]
+    key = _digest(content, *spec, task.labels, *_set_keys(task))
+    return Split(task, name, key, lambda: files.file_rows(task, file, format_name))
 
 
-@cache
-def _file_digest(file: str, modified: int) -> str:
-    del modified  # only part of the cache's key, so that an edited file is read again
-    with Path(file).open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _file_rows(task: Task, file: Path) -> Iterator[Row]:
-    source = task.source
-    to_label = kind_of(task).labeller()
-    unit = "row" if source.format == "parquet" else "line"
-    for number, row in read_rows(file, source.format, source.header):
-        yield canonical(task, row, to_label, f"{file}, {unit} {number}")
+def _set_keys(task: Task) -> list[Any]:
+    """Return what a digest holds of the keys that came later: of those that are set alone."""
+    keys = declared(Source)
+    values = {key: value_at(task.source, key) for key in _ROW_KEYS}
+    changed = {key: value for key, value in values.items() if not keys[key].is_left_out(value)}
+    return [*([task.kind] if task.kind else []), *([changed] if changed else [])]
 
 
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
-    source = task.source
-    place = (task.name, source.path, source.name, str(origin))
-    dataset = _load_hub(*place)
-    label = (dataset.features or {}).get(str(source.label))
-    # Such a label is stored as an index into names; -1 stands for a label that is withheld.
-    names = label.names if isinstance(label, ClassLabel) else None
-    to_label = kind_of(task).labeller()
-
-    def make() -> Iterator[Row]:
-        for i, row in enumerate(dataset):
-            if names and isinstance(row[source.label], int) and row[source.label] >= 0:
-                row = {**row, source.label: names[row[source.label]]}
-            yield canonical(task, row, to_label, f"{source.path} {source.name} {origin}, row {i}")
-
-    spec = [source.text, source.label, source.values, task.labels, names]
-    spec += [task.kind] if task.kind else []
-    return Split(task, name, _digest(_hub_content(*place), *spec), make)
-
-
-@cache
-def _load_hub(task: str, path: str, name: str | None, split: str) -> Dataset:
-    # datasets caches a local folder under its last name: two folders, or one that was edited,
-    # would be taken for the same. Streaming reads it as it is.
-    local = Path(path).is_dir()
-    try:
-        # Whatever revision this is, a digest of its rows goes into the stage's key.
-        return load_dataset(path, name, split=split, streaming=local)  # nosec B615
-    except Exception as error:  # datasets has no common base class for "does not exist"
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"Change suite (suite=glue_tsv and suite=generated need no download) or source.path of "
-            f"task '{task}': '{path}' {name or ''} {split} can't be loaded ({reason})."
-        ) from error
-
-
-@cache  # reading all rows takes seconds, and a sweep asks for every experiment
-def _hub_content(task: str, path: str, name: str | None, split: str) -> str:
-    # Of the rows and not of the files: a hub's dataset may be stored in other files, or be a
-    # local copy, and have the same rows.
-    sha = hashlib.sha256()
-    for batch in _load_hub(task, path, name, split).iter(batch_size=10_000):
-        sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
-    return sha.hexdigest()
+    source, place = task.source, hub.place_of(task, name, origin)
+    names = hub.label_names(task, place)
+    spec = [source.text, source.label, source.values, task.labels, names, *_set_keys(task)]
+    key = _digest(hub.content_of(*place), *spec)
+    return Split(task, name, key, lambda: hub.hub_rows(task, place, names))

@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tlbench.data.cache import cached
@@ -39,6 +41,17 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
         )
 
     return cached(make, cache_dir, fingerprint, verify=True)
+
+
+def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:
+    """Return how many tokens each row would have if none were cut, (rows,)."""
+    texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    counts = [
+        len(ids)
+        for batch in rows.iter(batch_size=1000)
+        for ids in tokenizer(*(batch[name] for name in texts), verbose=False)["input_ids"]
+    ]
+    return np.array(counts, np.int64)
 
 
 def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tlbench.data.parsing import Changes
+from tlbench.data.readers import FileFormat
 from tlbench.errors import UserError
 from tlbench.export.predictions import predict_rows, rows_of, with_columns
 from tlbench.export.predictor import Predictor
@@ -75,12 +76,12 @@ def _is_gone(file: Path) -> bool:
 def _write(model: Predictor, one: Submission, rows: Path, out: Path) -> Path:
     task = with_columns(model.task, one.text)
     # The first column is the row's number, called "index" or "id".
-    index = next(iter(next(rows_of(rows, "tsv", header=True))[1]))
+    index = next(iter(next(rows_of(rows, FileFormat("tsv")))[1]))
     draft = out.with_name(f".{out.name}.part")
     try:
         with draft.open("w", encoding="utf-8", newline="") as opened:
             opened.write("index\tprediction\n")
-            read = rows_of(rows, "tsv", header=True)
+            read = rows_of(rows, FileFormat("tsv"))
             for part in predict_rows(model, read, task, [index], _CHANGES):
                 lines = (f"{row[index]}\t{_said(model, one, row['prediction'])}\n" for row in part)
                 opened.writelines(lines)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tlbench.config.schema import Task
+from tlbench.data.parsing import texts_per_row
 from tlbench.data.tokenization import pad
 from tlbench.errors import UserError
 from tlbench.export.classifier import encoder_and_head
@@ -81,7 +82,7 @@ class TextClassifier(Predictor):
     def _tokens(self, texts: Texts) -> dict[str, list[list[int]]]:
         first = [text if isinstance(text, str) else text[0] for text in texts]
         second = [text[1] for text in texts if not isinstance(text, str)]
-        wanted = len(self.task.source.text)
+        wanted = texts_per_row(self.task)
         if len(second) not in (0, len(first)) or wanted != (2 if second else 1):
             raise UserError(f"Give {wanted} texts a row, as '{self.task.name}' has.")
         both = (first, second) if second else (first,)

@@ -12,14 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
-from tlbench.data.parsing import Changes, texts_of
-from tlbench.data.readers import Row, read_rows
+from tlbench.data.parsing import Changes, texts_of, texts_per_row
+from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read_rows
 from tlbench.errors import UserError
 from tlbench.export.predictor import Predictor, Texts
 
 PART = 4096  # rows: enough for batches of rows of one length
-_SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_SUFFIXES |= {".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 
 def format_of(file: Path, asked: str | None, option: str) -> str:
@@ -28,9 +26,9 @@ def format_of(file: Path, asked: str | None, option: str) -> str:
     Raises:
         UserError: if its name does not tell.
     """
-    found = asked or _SUFFIXES.get(file.suffix.lower())
+    found = asked or format_by_name(file)
     if found is None:
-        raise UserError(f"Add {option}: {file} ends in none of {', '.join(_SUFFIXES)}.")
+        raise UserError(f"Add {option}: {file} ends in none of {', '.join(SUFFIXES)}.")
     return found
 
 
@@ -40,10 +38,10 @@ def with_columns(task: Task, columns: Sequence[str]) -> Task:
     Raises:
         UserError: if there are not as many as the task has texts.
     """
-    wanted = len(task.source.text)
+    wanted = texts_per_row(task)
     if len(columns) != wanted:
         raise UserError(f"Change --text: '{task.name}' has {wanted} texts a row.")
-    return replace(task, source=replace(task.source, text=list(columns)))
+    return replace(task, source=replace(task.source, text=list(columns), template=None))
 
 
 def predict_rows(
@@ -100,14 +98,16 @@ def _kept(row: Row, kept: Sequence[str], where: str) -> Row:
     return {name: row[name] for name in kept}
 
 
-def rows_of(file: Path, file_format: str, header: bool) -> Iterator[tuple[str, Row]]:
+def rows_of(file: Path, file_format: FileFormat) -> Iterator[tuple[str, Row]]:
     """Yield the rows of a file, each with where it was found.
 
     Raises:
         UserError: if it can't be read.
     """
-    unit = "row" if file_format == "parquet" else "line"
-    for number, row in read_rows(file, file_format, header, change="FILE"):
+    unit = "row" if file_format.name == "parquet" else "line"
+    for number, row in read_rows(file, file_format, "FILE"):
+        if isinstance(row, UserError):
+            raise row
         yield f"{file}, {unit} {number}", row
 
 

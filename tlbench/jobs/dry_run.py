@@ -20,6 +20,10 @@ def print_run(experiment: Experiment) -> None:
     missing = Missing()
     missing.add(stages)
     say(f"{experiment.title}: {len(stages)} stages")
+    # Of sweeps nothing is tokenised, so that they are planned without torch.
+    from tlbench.jobs.dry_run_data import say_data
+
+    say_data(experiment, stages)
     for stage in stages:
         rows = trained_rows(stage)
         state = "to train" if stage.key in missing.stages else "reused"

@@ -115,6 +115,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         raise UserError(experiment.unresolved)
     plan = experiment.plan()
     _warn_if_not_clean(experiment, plan[-1])
+    for leak in experiment.leaks:
+        log.warning("  of %s %s", experiment.target.name, leak)
     wanted = experiment.last_of(plan)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None

@@ -207,6 +207,7 @@ def _nothing_found(stage: Stage) -> dict[str, Any]:
             "collapsed": None,
             "step": 0,
             "train_rows": subset.count,
+            "data": None,
         }
         for subset in stage.subsets
     }

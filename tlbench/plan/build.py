@@ -13,10 +13,11 @@ from tlbench.config.overrides import read_option
 from tlbench.config.schema import Config, Task
 from tlbench.config.search_path import task_file
 from tlbench.config.validation import check_config, checked, parse_config
+from tlbench.config.words import check_file
 from tlbench.data.sources import Split, final_split, splits
 from tlbench.data.subsampling import count_rows
 from tlbench.errors import UserError
-from tlbench.plan import encoder_files
+from tlbench.plan import encoder_files, leakage
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
@@ -55,7 +56,19 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
         _subset(config, task, size.support, "subsample_size.support", target.count)
         for task in _support_tasks(config)
     )
-    return Experiment(config, target, supports, unresolved)
+    leaks = leakage.leaks(target, supports, config.cache_dir)
+    if not config.allow_leakage:
+        own = [subset.name for subset in (target, *supports) if _is_of_suite(subset.task, config)]
+        leakage.check(leaks, target.name, own)
+    return Experiment(config, target, supports, unresolved, leaks)
+
+
+def _is_of_suite(task: Task, config: Config) -> bool:
+    """Whether a task's rows are those that the chosen suite has under its name."""
+    source = config.suite.get("sources", {}).get(task.name)
+    return source is not None and all(
+        getattr(task.source, key, None) == value for key, value in source.items()
+    )
 
 
 def _identified(config: Config) -> tuple[Config, str | None]:
@@ -115,10 +128,11 @@ def _definition(name: str, key: str) -> str:
 
 # The next three are remembered because a large sweep asks thousands of times for the same tasks.
 @cache
-def _read(file: Path) -> tuple[object, str]:
+def _read(file: Path) -> tuple[str, str]:
     """Return the name that a task's file says, and all of it as JSON."""
+    check_file(file)
     definition = unresolved(read_option(file))
-    return definition.get("name"), json.dumps(definition)
+    return str(definition.get("name")), json.dumps(definition)
 
 
 @cache

@@ -13,6 +13,7 @@ from tlbench.config.schema import Config
 from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
 from tlbench.plan import cross_fit, weights
+from tlbench.plan.leak import Leak
 from tlbench.plan.stage import Need, Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
@@ -32,12 +33,14 @@ class Experiment:
     Attributes:
         unresolved: why nobody knows what the encoder's files are, so that it can be planned and
             not trained; None where they are known.
+        leaks: the target's dev and test rows that are also among the rows trained on.
     """
 
     config: Config
     target: TaskSubset
     supports: tuple[TaskSubset, ...]
     unresolved: str | None = None
+    leaks: tuple[Leak, ...] = ()
 
     def stage(
         self, subsets: Sequence[TaskSubset], start: Stage | Need | None = None, **changed: Any

@@ -63,6 +63,7 @@ def finished_record(
         score=selected["score"],
         scores_by_selection=_scores_by_selection(c.selection, mine),
         dev_read_by=dev_readers(final, experiment.target.name),
+        leaks=[asdict(leak) for leak in experiment.leaks],
         majority_score=mine["majority_score"],
         metrics=selected["metrics"],
         collapsed=selected["collapsed"],
@@ -112,9 +113,11 @@ def _test(last: Stage) -> dict[str, Any] | None:
 
 def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a record says of a finished stage: what it took, and under which conditions."""
-    rows = {name: task["train_rows"] for name, task in manifest["tasks"].items()}
+    tasks = manifest["tasks"]
+    rows = {name: task["train_rows"] for name, task in tasks.items()}
+    data = {name: task.get("data") for name, task in tasks.items()}  # None: of an older version
     told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
-    return {name: manifest.get(name) for name in told} | {"train_rows": rows}
+    return {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
 
 
 def stage_entries_before(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -41,6 +41,9 @@ class ResultRecord:
             ``cross_fit`` (None if its version had none), or ``held_out``; empty in older records.
         dev_read_by: what all of the target's dev rows have decided beside the last choice, in
             words, so that a cross-fitted score is not clean; see ``tlbench.plan.cross_fit``.
+        leaks: which of the target's dev and test rows are also rows that its experiment trains on:
+            split, rows, task, exact, normalised, as ``tlbench.plan.leakage`` has them; None in
+            records of before anybody looked.
         undefined: the metrics of a done one that are not defined, and None in ``metrics``.
         collapsed: whether a done one predicts the same for all dev rows of the target; None in
             records of before anybody looked, see ``tlbench.records.older``.
@@ -54,7 +57,8 @@ class ResultRecord:
         steps_reused, instances_reused: those of them that were in the store already.
         stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
-            threads, precision and micro_batch_size in effect, kernels, and the conditions under
+            threads, precision and micro_batch_size in effect, what its rows are (``data``, see
+            ``tlbench.data.overview``), kernels, and the conditions under
             which an interrupted one was begun (``resumed_under``). Empty in older records.
         encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
         device, versions, git_revision: of the last stage.
@@ -77,6 +81,7 @@ class ResultRecord:
     score: float | None = None
     scores_by_selection: dict[str, float | None] = field(default_factory=dict)
     dev_read_by: list[str] = field(default_factory=list)
+    leaks: list[dict[str, Any]] | None = None
     majority_score: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)

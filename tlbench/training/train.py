@@ -34,6 +34,7 @@ from tlbench.training.conditions import Conditions, using_threads
 from tlbench.training.context import StageContext
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.held import WhileHeld
+from tlbench.training.look import look
 from tlbench.training.module import MultiTaskModule
 
 # Their notes on hardware and products; what matters is in our own lines and in the record.
@@ -61,6 +62,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     kernels = choose_kernels(run.stage.config)
     data = MultiTaskDataModule(_stage(run), run.single_task_scores)
     data.setup()  # before there are other ranks, which then find the rows tokenised
+    seen = look(data)
     checkpoint = checkpoint_io.usable(run)
     threads = using_threads(run.stage.config.trainer.threads)
     with ddp.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
@@ -73,7 +75,8 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         predictions.write_predictions(run.folder, task, best.best[task.name].splits, fit)
     return {
         "tasks": {
-            task.name: predictions.task_entry(data, task, best) for task in module.model.tasks
+            task.name: predictions.task_entry(data, task, best) | {"data": seen[task.name]}
+            for task in module.model.tasks
         },
         "diverged": best.diverged,
         "history": best.history,

@@ -1,0 +1,127 @@
+"""A look at a task's rows before they are trained on: what is there, and what is lost of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from tlbench.config.schema import Task
+from tlbench.data.collation import TokenizedSplit
+from tlbench.data.readers import Row
+from tlbench.data.row_digests import column, row_digests
+from tlbench.data.tokenization import token_counts
+
+MOST_NAMED = 4  # classes that a line counts one by one
+
+
+def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: str) -> Row:
+    """Return what the used rows of a split are, in values that JSON has.
+
+    Args:
+        rows: of the whole split, with their texts.
+        split: the same, tokenised.
+        tokenizer: that did it.
+        cache_dir: where digests of rows are kept.
+
+    Returns:
+        ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
+        number; ``empty``, rows with a text of nothing but white space; ``duplicates``, rows whose
+        texts an earlier one has, and ``contradictory``, those of them with another label;
+        ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``, and ``tokens_cut``,
+        what they lose; ``looks_quoted``, whether the quotes of all texts look like a file's own.
+    """
+    digests, used = row_digests(rows, cache_dir), split.used
+    labels = split.labels[used]
+    duplicates, contradictory = _duplicates(column(digests, "exact")[used], labels)
+    bare, quoted = (bool(column(digests, name)[used].any()) for name in ("bare", "quoted"))
+    source = split.task.source
+    may_be_quoted = source.format in (None, "tsv") and source.quoting is None
+    return {
+        "rows": len(used),
+        "labels": _labels(split.task, labels),
+        "empty": int(column(digests, "empty")[used].sum()),
+        "duplicates": duplicates,
+        "contradictory": contradictory,
+        **_tokens(rows, split, tokenizer),
+        "looks_quoted": may_be_quoted and quoted and not bare,
+    }
+
+
+def _labels(task: Task, labels: Any) -> dict[str, float]:
+    if task.labels is None:
+        numbers = (labels.min(), labels.mean(), labels.max())
+        return dict(zip(("lowest", "mean", "highest"), map(float, numbers), strict=True))
+    counts = np.bincount(labels.astype(np.int64), minlength=len(task.labels)).tolist()
+    return dict(zip(task.labels, counts, strict=True))
+
+
+def _duplicates(digests: Any, labels: Any) -> tuple[int, int]:
+    _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+    later = first[group] != np.arange(len(digests))
+    return int(later.sum()), int((labels != labels[first[group]]).sum())
+
+
+def _tokens(rows: Dataset, split: TokenizedSplit, tokenizer: Any) -> dict[str, int]:
+    lengths = split.lengths
+    longest = int(lengths.max())
+    full = split.used[lengths == longest]  # some of them may have just as many
+    whole = token_counts(rows.select(full), tokenizer)
+    return {
+        "tokens": int(lengths.sum()),
+        "cut": int((whole > longest).sum()),
+        "tokens_cut": int((whole - longest).sum()),
+    }
+
+
+def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
+    """Return an overview in two lines."""
+    duplicates = f"{_count(seen['duplicates'], 'duplicate')}"
+    if seen["contradictory"]:
+        duplicates += f" ({seen['contradictory']:,} with another label)"
+    whole = seen["tokens"] + seen["tokens_cut"]
+    lost = f"{seen['tokens_cut'] / whole:.1%} of all tokens"
+    cut = f"{_count(seen['cut'], 'row')} cut, which loses {lost}"
+    return [
+        f"{task} {split}: {seen['rows']:,} rows; {_classes(seen['labels'])}",
+        f"{task} {split}: {duplicates}, {seen['empty']:,} with an empty text; "
+        + (cut if seen["cut"] else "no row cut"),
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_number(labels: Mapping[str, float]) -> bool:
+    """Whether an overview's ``labels`` are those of a regression."""
+    return list(labels) == ["lowest", "mean", "highest"]
+
+
+def _classes(labels: Mapping[str, float]) -> str:
+    if is_number(labels):
+        lowest, mean, highest = labels.values()
+        return f"numbers from {lowest:g} to {highest:g}, mean {mean:g}"
+    if len(labels) <= MOST_NAMED:
+        return ", ".join(f"{name} {count:,}" for name, count in labels.items())
+    absent = [name for name, count in labels.items() if not count]
+    rarest = min((name for name in labels if labels[name]), key=lambda name: labels[name])
+    said = f"{len(labels)} classes, the rarest '{rarest}' with {labels[rarest]:,}"
+    if absent:
+        named = ", ".join(absent[:MOST_NAMED]) + (", ..." if len(absent) > MOST_NAMED else "")
+        said += f"; {len(absent)} without a row: {named}"
+    return said
+
+
+def warnings(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
+    """Return what a person should look at before training."""
+    said = []
+    if seen["looks_quoted"]:
+        said.append(
+            f"{task} {split}: its texts look quoted, as pandas writes a TSV; source.quoting=true "
+            "takes the quotes off"
+        )
+    absent = [name for name, count in seen["labels"].items() if count == 0]
+    if absent and not is_number(seen["labels"]):
+        said.append(f"{task} {split}: no row has the label {', '.join(absent[:MOST_NAMED])}")
+    return said

@@ -1,0 +1,76 @@
+"""What the texts of a row are known by, for finding the same ones again in other rows."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from numpy.typing import NDArray
+
+from tlbench.data.cache import cached
+from tlbench.data.division import normalised
+
+Digests = NDArray[np.int64]
+_VERSION = 1
+_END = "\x1f"  # of a text, so that ("ab", "c") is not ("a", "bc")
+
+
+def row_digests(rows: Dataset, cache_dir: str) -> Dataset:
+    """Return columns that tell rows with the same texts, made once per rows.
+
+    A pair counts as the same in either order.
+
+    Args:
+        rows: with ``text_a``, and ``text_b`` where there are two texts.
+        cache_dir: where the result is kept.
+
+    Returns:
+        ``exact`` and ``normalised`` (case and punctuation aside), 64 bits each; ``empty``, whether
+        a text is nothing but white space; ``quoted`` and ``bare``, whether a text is quoted as a
+        CSV's writer does, with its quotes doubled, or has quotes that such a writer had doubled.
+
+    Raises:
+        UserError: if ``cache_dir`` can't be written.
+    """
+    texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    identity = f"{rows._fingerprint} row digests {_VERSION}"
+    fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+    def make() -> Dataset:
+        return rows.map(
+            lambda batch: _columns(list(zip(*(batch[name] for name in texts), strict=True))),
+            batched=True,
+            remove_columns=rows.column_names,
+            new_fingerprint=fingerprint,
+            desc="Looking for the same rows",
+        )
+
+    return cached(make, cache_dir, fingerprint, verify=True)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> dict[str, list[Any]]:
+    return {
+        "exact": [_digest(texts) for texts in rows],
+        "normalised": [_digest([normalised(text) for text in texts]) for texts in rows],
+        "empty": [any(not text.strip() for text in texts) for texts in rows],
+        "quoted": [any('""' in text and _is_quoted(text) for text in texts) for texts in rows],
+        "bare": [any('"' in text and not _is_quoted(text) for text in texts) for texts in rows],
+    }
+
+
+def _digest(texts: Sequence[str]) -> int:
+    # A byte that only UTF-8's surrogates need can't come from a file; texts are checked for them.
+    content = _END.join(sorted(texts)).encode()
+    digest = hashlib.blake2b(content, digest_size=8, usedforsecurity=False).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _is_quoted(text: str) -> bool:
+    inside = text[1:-1].replace('""', "")
+    return len(text) > 1 and text[0] == text[-1] == '"' and '"' not in inside
+
+
+def column(digests: Dataset, name: str) -> NDArray[Any]:
+    """Return a column of ``row_digests``, (rows,)."""
+    return np.asarray(digests.data.column(name).to_numpy(zero_copy_only=False))

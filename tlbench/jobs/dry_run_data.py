@@ -1,0 +1,35 @@
+"""What the rows of an experiment are, at length, before anything is trained."""
+
+from collections.abc import Sequence
+
+from tlbench.console import say
+from tlbench.data.overview import MOST_NAMED, lines, warnings
+from tlbench.plan.experiment import Experiment
+from tlbench.plan.stage import Stage
+from tlbench.plan.train_stage import TrainStage
+from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.look import seen_of
+
+
+def say_data(experiment: Experiment, stages: Sequence[Stage]) -> None:
+    """Print what the rows of every task and split are, and which of the target's leak."""
+    said: set[str] = set()
+    for stage in stages:
+        if not isinstance(stage, TrainStage):
+            continue
+        data = MultiTaskDataModule(stage)
+        for subset in stage.subsets:
+            if subset.name in said:
+                continue
+            said.add(subset.name)
+            for split in data.splits_of(subset):
+                seen = seen_of(data, split)
+                for line in lines(subset.name, split.split, seen):
+                    say(f"  {line}")
+                if len(seen["labels"]) > MOST_NAMED:
+                    counts = (f"{name} {count:g}" for name, count in seen["labels"].items())
+                    say(f"    {', '.join(counts)}")
+                for line in warnings(subset.name, split.split, seen):
+                    say(f"  look at this: {line}")
+    for leak in experiment.leaks:
+        say(f"  look at this: of {experiment.target.name} {leak}")

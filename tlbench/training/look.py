@@ -1,0 +1,34 @@
+"""Says what the rows of a stage's tasks are, before it trains on them."""
+
+import logging
+from typing import Any
+
+from tlbench.data.collation import TokenizedSplit
+from tlbench.data.overview import lines, overview, warnings
+from tlbench.data.sources import splits
+from tlbench.training.datamodule import MultiTaskDataModule
+
+log = logging.getLogger(__name__)
+
+
+def look(data: MultiTaskDataModule) -> dict[str, dict[str, Any]]:
+    """Log two lines a task and what should be looked at; return the overviews by task.
+
+    Args:
+        data: set up.
+    """
+    seen = {split.task.name: seen_of(data, split) for split in data.train}
+    for task, found in seen.items():
+        for line in lines(task, "train", found):
+            log.info("  %s", line)
+        for line in warnings(task, "train", found):
+            log.warning("  %s", line)
+    return seen
+
+
+def seen_of(data: MultiTaskDataModule, split: TokenizedSplit) -> dict[str, Any]:
+    """Return the overview of the rows of a split."""
+    cache_dir = data.config.cache_dir
+    name = "train" if split.split == "held_out" else split.split
+    rows = splits(split.task)[name].load(cache_dir)
+    return overview(rows, split, data.tokenizer, cache_dir)
