@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tlbench.analysis.bootstrap_metrics import Said, score
 from tlbench.analysis.row_noise import deviations, row_noise
 from tlbench.records.predictions import Saved
 
@@ -56,14 +57,28 @@ def test_the_bootstrap_gives_what_is_exact_of_a_mean(metric: str) -> None:
     assert twice @ twice.T == pytest.approx(exact @ exact.T, rel=0.15, abs=1e-4)
 
 
-@pytest.mark.parametrize("metric", ["f1", "matthews", "spearman", "accuracy+f1"])
+@pytest.mark.parametrize("metric", ["f1", "weighted_f1", "matthews", "spearman", "accuracy+f1"])
 def test_other_scores_have_about_the_error_of_a_jackknife(metric: str) -> None:
     said = predictions(2, 0.8) + (0.1 * RANDOM.normal(size=(2, 300)) if metric == "spearman" else 0)
     vectors = deviations(metric, saved(said))
     assert vectors is not None
-    from tlbench.analysis.bootstrap_metrics import score
+    left_out = score(metric, Said(LABELS, said), np.ones((300, 300)) - np.eye(300))
+    jackknife = 299 / 300 * ((left_out - left_out.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    assert np.diag(vectors @ vectors.T) == pytest.approx(jackknife, rel=0.15)
 
-    left_out = score(metric, LABELS, said, np.ones((300, 300)) - np.eye(300))
+
+@pytest.mark.parametrize("metric", ["auroc", "average_precision"])
+def test_so_have_rankings_which_are_of_probabilities(metric: str) -> None:
+    of_second = 1 / (1 + np.exp(-2 * LABELS - RANDOM.normal(size=(2, 300))))
+    probabilities = np.stack([1 - of_second, of_second], axis=2)
+    said = np.round(of_second)
+    runs = [
+        one._replace(probabilities=p) for one, p in zip(saved(said), probabilities, strict=True)
+    ]
+    vectors = deviations(metric, runs)
+    assert vectors is not None
+    every = Said(LABELS, said, probabilities)
+    left_out = score(metric, every, np.ones((300, 300)) - np.eye(300))
     jackknife = 299 / 300 * ((left_out - left_out.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     assert np.diag(vectors @ vectors.T) == pytest.approx(jackknife, rel=0.15)
 

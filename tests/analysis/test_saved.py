@@ -41,7 +41,10 @@ def test_what_is_not_there_is_no_key(folder: Path) -> None:
     predictions = StoredPredictions(table)
     assert table.index[0] not in predictions
     assert usable(table, predictions) == {}
-    assert find_predictions("rte", "", "store", str(folder / "study/a/result.json"), "dev") is None
+    assert (
+        find_predictions("rte", "", "store", str(folder / "study/a/result.json"), "dev", "accuracy")
+        is None
+    )
 
 
 def test_packed_records_keep_their_predictions_and_their_verdict(folder: Path) -> None:

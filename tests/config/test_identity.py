@@ -30,6 +30,13 @@ CHANGED = {
     "target_task.labels": ["yes", "no"],
     "target_task.score": ["f1"],
     "target_task.metrics": ["accuracy", "f1", "matthews"],
+    "target_task.positive": "entailment",
+    "target_task.more_metrics": {
+        "other": {"_target_": "torchmetrics.classification.BinaryF1Score"}
+    },
+    "target_task.loss.class_weights": "balanced",
+    "target_task.loss.label_smoothing": 0.1,
+    "target_task.loss.focal": 2.0,
     "subsample_size.target": 65,
     "subsample_size.support": 65,
     "subsample_size.dev": 65,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from tlbench.config.schema import Config, Source, Task
+from tlbench.config.schema import Config, Task
 from tlbench.config.validation import checked
 from tlbench.config.words import check_file
 from tlbench.errors import UserError
@@ -57,8 +57,8 @@ def test_what_is_no_task_is_left_to_who_reads_it(tmp_path: Path, content: str) -
 @pytest.mark.parametrize("word", [True, False, 1e5, None])
 def test_a_composed_config_has_no_such_words(word: object) -> None:
     """As of an override, ``target_task.labels=[true,false]``."""
-    task = Task("mine", ["x"], ["f1"], ["f1"], Source("csv", text=["a"], label="y"))
-    node = OmegaConf.create({**vars(task), "source": vars(task.source), "labels": ["good", word]})
+    task = {"name": "mine", "score": ["f1"], "metrics": ["f1"], "source": {"text": ["a"]}}
+    node = OmegaConf.create({**task, "labels": ["good", word]})
     with pytest.raises(UserError, match=r"^Change target_task\.labels: .* is no word; write"):
         checked(Task, node, "target_task")
 

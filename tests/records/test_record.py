@@ -56,6 +56,15 @@ def test_what_is_not_defined_is_null_not_nan(tmp_path: Path) -> None:
         ({"score": None, "undefined": ["matthews"]}, "undefined", "matthews is not defined where"),
         ({"score": None}, "undefined", "its metric is not defined where all labels of dev are"),
         (
+            {
+                "score": None,
+                "undefined": ["mine"],
+                "tasks": {"rte": {"more_metrics": {"mine": {}}}},
+            },
+            "undefined",
+            "mine is not defined for dev",
+        ),
+        (
             {"score": None, "config": {"selection": "cross_fit"}},
             "undefined",
             "its metric is not defined where all labels of a half of dev are",

@@ -6,6 +6,7 @@ from tests.support.planted import grid, none
 from tests.support.predicted import predicted_study
 from tlbench.analysis.collect import Records, collect
 from tlbench.analysis.study import analyse_study
+from tlbench.records.record import read_record
 from tlbench.report.coverage import coverage
 
 
@@ -32,6 +33,24 @@ def test_without_predictions_it_says_what_intervals_do_not_hold_for(tmp_path: Pa
     text = said(collect([tmp_path]))
     assert "6 of 6 intervals hold for other seeds alone, not for other dev rows" in text
     assert "no interval covers another draw of them" in text
+
+
+def test_of_a_metric_that_a_user_brings_it_says_that_there_is_no_variance_over_rows(
+    tmp_path: Path,
+) -> None:
+    study = predicted_study(tmp_path, {"single": 0.7, "mtl": 0.8}, rows=100, seeds=4)
+    for file in study.rglob("result.json"):
+        one = read_record(file)
+        one.config["target_task"]["score"] = ["kappa"]
+        one.write(file.parent)
+    records = collect([study])
+    (analysis,) = analyse_study(records)
+    text = said(records)
+    assert "1 of 1 intervals hold for other seeds alone, not for other dev rows, as reports" in text
+    assert "reports can't compute kappa for other rows" in text
+    assert "are not saved" not in text
+    advice = " ".join(analysis.advice[0].sentences)
+    assert "Nothing is proved of kappa, which reports can't compute anew" in advice
 
 
 @pytest.mark.parametrize("name", ["dev", "cross_fit", "held_out"])

@@ -1,10 +1,12 @@
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pytest
 
 from tlbench.config.schema import Source, Task
 from tlbench.errors import UserError
-from tlbench.tasks.base import TaskKind
+from tlbench.tasks.base import Metric, TaskKind
+from tlbench.tasks.class_metrics import CLASS_METRICS
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
@@ -12,7 +14,7 @@ from tlbench.tasks.regression import Regression
 
 
 def task(labels: list[str] | None, kind: str | None) -> Task:
-    metric = "mse" if labels is None else "accuracy"
+    metric = "pearson" if labels is None else "accuracy"
     return Task("t", labels, [metric], [metric], Source("generated"), kind)
 
 
@@ -35,6 +37,21 @@ class Broken(Regression):
 
     def __init__(self, task: Task) -> None:
         raise KeyError("scale")
+
+
+class WithoutConstant(Regression):
+    """A kind with probabilities, and none of a constant prediction."""
+
+    metrics: ClassVar[Mapping[str, Metric]] = {"auroc": CLASS_METRICS["auroc"]}
+
+    def probabilities(self, logits: Any) -> Any:
+        return logits
+
+
+class WithoutAny(Regression):
+    """A kind that names a metric of probabilities and has none."""
+
+    metrics: ClassVar[Mapping[str, Metric]] = {"auroc": CLASS_METRICS["auroc"]}
 
 
 def test_a_task_without_a_kind_is_what_its_labels_say() -> None:
@@ -74,6 +91,17 @@ def test_a_wrong_kind_is_named(kind: str, message: str) -> None:
 
 
 def test_a_regression_has_no_labels() -> None:
-    wrong = Task("t", ["a", "b"], ["mse"], ["mse"], Source("generated"), "regression")
+    wrong = Task("t", ["a", "b"], ["pearson"], ["pearson"], Source("generated"), "regression")
     with pytest.raises(UserError, match="Change labels of task 't' to null"):
+        check_task(wrong)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacks"),
+    [("WithoutAny", "probabilities"), ("WithoutConstant", "constant_probabilities")],
+)
+def test_a_kind_without_what_its_metrics_need_is_refused(kind: str, lacks: str) -> None:
+    wrong = Task("t", None, ["auroc"], ["auroc"], Source("generated"), f"{__name__}.{kind}")
+    message = f"Change metrics of task 't', or its kind: auroc needs {lacks}, and {kind} has none"
+    with pytest.raises(UserError, match=message):
         check_task(wrong)

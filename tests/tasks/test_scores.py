@@ -6,42 +6,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, mean_squared_error
+from sklearn.metrics import mean_squared_error
 
-from tlbench.config.schema import Source, Task
+from tlbench.config.schema import Loss, Source, Task
 from tlbench.tasks.kinds import KINDS, kind_of
 from tlbench.tasks.scores import collapsed, compute, diverged, majority_score
 
-CLASSIFICATION = tuple(KINDS["classification"].metrics)
 REGRESSION = tuple(KINDS["regression"].metrics)
 
 
 def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = ()) -> Task:
     names = None if labels is None else [f"c{i}" for i in range(labels)]
     return Task("t", names, list(score or metrics[:1]), list(metrics), Source("generated"))
-
-
-@settings(deadline=None)
-@given(st.integers(2, 4), st.integers(2, 200), st.integers(0, 10**6))
-def test_classification_metrics_are_scikit_learns(classes: int, rows: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    predictions, labels = rng.integers(classes, size=(2, rows))
-    names = [name for name in CLASSIFICATION if name != "f1" or classes == 2]
-    found = compute(
-        task(classes, tuple(names)), torch.tensor(predictions), torch.tensor(labels).float()
-    )
-    expected = {
-        "accuracy": accuracy_score(labels, predictions),
-        "f1": f1_score(labels, predictions, zero_division=0) if classes == 2 else None,
-        "macro_f1": f1_score(labels, predictions, average="macro", zero_division=0),
-        "matthews": matthews_corrcoef(labels, predictions),
-    }
-    if labels.std() == 0:
-        expected["matthews"] = math.nan  # it says 0
-    if not (predictions.any() or labels.any()):
-        expected["f1"] = math.nan
-    for name in names:
-        assert found[name] == pytest.approx(expected[name], abs=1e-6, nan_ok=True), name
 
 
 @settings(deadline=None)
@@ -128,6 +104,22 @@ def test_a_model_that_predicts_one_thing_has_collapsed(
     assert (len(kind_of(wanted).predict(found).unique()) == 1) == (expected or len(logits) == 1)
 
 
+@pytest.mark.parametrize(
+    ("score", "logits", "expected"),
+    [
+        (("auroc",), [[0.1, 0.9], [2.0, 2.8]], True),
+        (("auroc",), [[0.1, 0.9], [2.0, 2.800001]], True),  # the last digit of 32 bits
+        (("auroc",), [[0.1, 0.9], [2.0, 5.0]], False),  # one class, and in an order
+        (("auroc", "average_precision"), [[0.1, 0.9], [2.0, 5.0]], False),
+        (("accuracy", "auroc"), [[0.1, 0.9], [2.0, 5.0]], True),
+    ],
+)
+def test_one_class_for_all_rows_is_no_collapse_where_their_order_is_scored(
+    score: tuple[str, ...], logits: list[list[float]], expected: bool
+) -> None:
+    assert collapsed(task(2, score, score), torch.tensor(logits)) == expected
+
+
 def test_f1_is_defined_where_its_class_is_there_or_predicted() -> None:
     none, some = torch.zeros(3).long(), torch.tensor([0, 1, 0])
     both = [compute(task(2, ("f1",)), *pair)["f1"] for pair in ((none, some), (some, none))]
@@ -161,6 +153,20 @@ def test_labels_of_any_size_are_no_divergence() -> None:
     fresh = torch.tensor([[0.5], [-0.5]])
     for labels in ([3e8, 1e6], [1e-9, 0.0]):
         assert not diverged(task(None, ("mse",)), fresh, torch.tensor(labels))
+
+
+def test_what_a_loss_weighs_is_no_divergence() -> None:
+    heavy = task(2, ("accuracy",))
+    heavy.loss = Loss(class_weights=[1e6, 1.0])
+    assert not diverged(heavy, LOGITS, torch.tensor([0.0, 1.0]))
+    assert diverged(heavy, LOGITS * 1e3, torch.tensor([0.0, 1.0]))
+
+
+def test_the_constant_prediction_of_a_ranking_has_the_shares_of_train() -> None:
+    train, dev = torch.tensor([1.0, 1.0, 0.0]), torch.tensor([1.0, 0.0, 0.0, 0.0])
+    for metric, expected in (("auroc", 0.5), ("average_precision", 0.25)):
+        assert majority_score(task(2, (metric,)), train, dev) == expected
+    assert math.isnan(majority_score(task(2, ("auroc",)), train, torch.zeros(4)))
 
 
 def test_majority_score() -> None:

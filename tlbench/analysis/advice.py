@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tlbench.analysis.bootstrap_metrics import can_resample
 from tlbench.analysis.judged import Candidate
 from tlbench.analysis.names import Labels
 from tlbench.analysis.on_test import OnTest
@@ -127,6 +128,8 @@ class Advice:
         if best is None or best.strategy == BASELINE or best.has_rows or np.isnan(best.low):
             return ""
         text = "Nothing is proved without the saved predictions of all runs"
+        if not can_resample(self.verdict.metric):
+            text = f"Nothing is proved of {self.verdict.metric}, which reports can't compute anew"
         if np.isnan(best.row_error):
             return f"{text}: other dev rows could give another gain."
         error = f"{100 * best.row_error:.1f}"

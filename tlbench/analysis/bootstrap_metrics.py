@@ -1,149 +1,176 @@
 """Computes metrics of many runs under many weightings of the same rows: of dev, to bootstrap.
 
-The same metrics as ``tlbench.tasks.scores`` computes once: there from logits, here from the saved
-predictions, for all resamples in a few matrix products. So a correlation is 0 in a resample whose
+The same metrics as ``tlbench.tasks.scores`` computes once: there from logits, here from what is
+saved of them, for all resamples in a few matrix products. So a correlation is 0 in a resample whose
 predictions are all the same, and NaN in one whose labels are: that resample is no run's, and
 intervals leave it out for all of them.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbench.analysis.bootstrap_correlations import correlation, pearson, spearman
+from tlbench.analysis.bootstrap_ranks import auroc, average_precision
+
 Array = NDArray[np.float64]
 
 
-def score(names: str, labels: Array, predictions: Array, weights: Array) -> Array:
+class Said(NamedTuple):
+    """What runs said of rows.
+
+    Attributes:
+        labels: (rows,), class indices or numbers.
+        predictions: (runs, rows), the same.
+        probabilities: (runs, rows, classes); None where they are not known.
+        positive: of two classes the one that F1, AUROC and average precision are of.
+    """
+
+    labels: Array
+    predictions: Array
+    probabilities: Array | None = None
+    positive: int = 1
+
+
+def score(names: str, said: Said, weights: Array) -> Array:
     """Return the mean of the metrics named ``a+b``.
 
     Args:
         names: the metrics, joined by ``+``.
-        labels: (rows,), class indices or numbers.
-        predictions: (runs, rows), the same.
+        said: with probabilities, if a metric is of them.
         weights: (resamples, rows), how often each row is drawn.
 
     Returns:
         Scores (runs, resamples), fractions; NaN where a metric is not defined.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        metrics = [METRICS[name](labels, predictions, weights) for name in names.split("+")]
+        metrics = [METRICS[name](said, weights) for name in names.split("+")]
     return np.asarray(np.mean(metrics, axis=0))
 
 
-def _class_counts(
-    labels: Array, predictions: Array, weights: Array, label: float
-) -> tuple[Array, Array, Array]:
+def _class_counts(said: Said, weights: Array, label: float) -> tuple[Array, Array, Array]:
     """Return the counts of a class in every resample.
 
     Args:
-        labels, predictions, weights: as in ``score``.
+        said, weights: as in ``score``.
         label: the class.
 
     Returns:
         Rows rightly predicted to be it (runs, resamples), rows predicted to be it (runs,
         resamples), rows of it (resamples,).
     """
-    predicted, true = predictions == label, labels == label
+    predicted, true = said.predictions == label, said.labels == label
     return (predicted & true) @ weights.T, predicted @ weights.T, true @ weights.T
 
 
-def _f1_of(labels: Array, predictions: Array, weights: Array, label: float) -> Array:
-    hit, predicted, true = _class_counts(labels, predictions, weights, label)
+def _classes(said: Said) -> Array:
+    return np.union1d(said.labels, said.predictions)
+
+
+def _f1_of(said: Said, weights: Array, label: float) -> Array:
+    hit, predicted, true = _class_counts(said, weights, label)
     return np.where(predicted + true > 0, 2 * hit / (predicted + true), np.nan)
 
 
-def _f1(labels: Array, predictions: Array, weights: Array) -> Array:
-    return _f1_of(labels, predictions, weights, 1.0)
+def _f1(said: Said, weights: Array) -> Array:
+    return _f1_of(said, weights, float(said.positive))
 
 
-def _macro_f1(labels: Array, predictions: Array, weights: Array) -> Array:
-    classes = np.union1d(labels, predictions)
-    each = [_f1_of(labels, predictions, weights, label) for label in classes]
+def _macro_f1(said: Said, weights: Array) -> Array:
+    each = [_f1_of(said, weights, label) for label in _classes(said)]
     return np.asarray(np.nanmean(each, axis=0))
 
 
-def _matthews(labels: Array, predictions: Array, weights: Array) -> Array:
+def _weighted_f1(said: Said, weights: Array) -> Array:
+    total = np.zeros((len(said.predictions), len(weights)))
+    for label in np.unique(said.labels):
+        # Of a class that is not drawn F1 may be 0 or not defined, and has no part.
+        rows = (said.labels == label) @ weights.T
+        total += rows * np.nan_to_num(_f1_of(said, weights, label))
+    return np.asarray(total / weights.sum(axis=1))
+
+
+def _balanced_accuracy(said: Said, weights: Array) -> Array:
+    counts = [_class_counts(said, weights, label) for label in np.unique(said.labels)]
+    return np.asarray(np.nanmean([hit / true for hit, _, true in counts], axis=0))
+
+
+def _matthews(said: Said, weights: Array) -> Array:
     # Of several classes: Gorodkin (2004), as in scikit-learn.
     rows = weights.sum(axis=1)
-    right = (predictions == labels) @ weights.T
+    right = (said.predictions == said.labels) @ weights.T
     product = squares = true_squares = 0.0 * right
-    for label in np.union1d(labels, predictions):
-        _, predicted, true = _class_counts(labels, predictions, weights, label)
+    for label in _classes(said):
+        _, predicted, true = _class_counts(said, weights, label)
         product = product + predicted * true
         squares, true_squares = squares + predicted**2, true_squares + true**2
-    return _correlation(right * rows - product, rows**2 - squares, rows**2 - true_squares)
+    return correlation(right * rows - product, rows**2 - squares, rows**2 - true_squares)
 
 
-def _correlation(covariance: Array, of_predictions: Array, of_labels: Array) -> Array:
-    """Return the correlation of a covariance and both variances, up to a factor of all three."""
-    ratio = np.where(of_predictions > 0, covariance / np.sqrt(of_predictions * of_labels), 0.0)
-    return np.where(of_labels > 0, ratio, np.nan)
+def _auroc(said: Said, weights: Array) -> Array:
+    return auroc(said.labels, _known(said), weights, _ranked_classes(said))
 
 
-def _pearson(labels: Array, predictions: Array, weights: Array) -> Array:
-    truth = _centred(labels, weights)
-    return np.array([_of_centred(_centred(run, weights), truth, weights) for run in predictions])
+def _average_precision(said: Said, weights: Array) -> Array:
+    return average_precision(said.labels, _known(said), weights, _ranked_classes(said))
 
 
-def _spearman(labels: Array, predictions: Array, weights: Array) -> Array:
-    middle = (weights.sum(axis=1, keepdims=True) + 1) / 2  # the mean rank, whatever the ties
-    truth = _ranks(labels, weights) - middle
-    ranks = (_ranks(run, weights) - middle for run in predictions)
-    return np.array([_of_centred(run, truth, weights) for run in ranks])
+def _known(said: Said) -> Array:
+    assert said.probabilities is not None, "callers leave out runs without"
+    return said.probabilities
 
 
-def _of_centred(x: Array, y: Array, weights: Array) -> Array:
-    """Return correlations (resamples,) of values less their means, (resamples, rows)."""
-    return _correlation(*((weights * product).sum(axis=1) for product in (x * y, x * x, y * y)))
+def _ranked_classes(said: Said) -> list[int]:
+    classes = _known(said).shape[2]
+    return [said.positive] if classes == 2 else list(range(classes))
 
 
-def _centred(values: Array, weights: Array) -> Array:
-    """Return values (rows,) less their mean in every resample, (resamples, rows), and scaled to 1.
-
-    Exactly 0 where all those drawn are equal, and no square is 0 or infinite elsewhere.
-    """
-    low = np.where(weights > 0, values, np.inf).min(axis=1, keepdims=True)
-    shifted = np.where(weights > 0, values - low, 0.0)
-    span = shifted.max(axis=1, keepdims=True)
-    scaled = np.where(span > 0, shifted / span, 0.0)
-    mean = (weights * scaled).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
-    return np.asarray(scaled - mean)
+def _pearson(said: Said, weights: Array) -> Array:
+    return pearson(said.labels, said.predictions, weights)
 
 
-def _ranks(values: Array, weights: Array) -> Array:
-    """Return mean ranks of values (rows,) in every resample, (resamples, rows)."""
-    sort = np.argsort(values, kind="stable")
-    _, starts, place = np.unique(values[sort], return_index=True, return_inverse=True)
-    # Of tied rows all count as the middle one of their places, drawn as often as they are.
-    tied = np.add.reduceat(weights[:, sort], starts, axis=1)
-    ranks = np.cumsum(tied, axis=1) - (tied - 1) / 2
-    back = np.empty_like(sort)
-    back[sort] = place
-    return np.asarray(ranks[:, back])
+def _spearman(said: Said, weights: Array) -> Array:
+    return spearman(said.labels, said.predictions, weights)
+
+
+def _is_right(labels: Array, predictions: Array) -> Array:
+    return np.asarray(predictions == labels, float)
 
 
 # Metrics that are means over rows: the values (runs, rows) that they are means of.
 MEANS: dict[str, Callable[[Array, Array], Array]] = {
-    "accuracy": lambda labels, predictions: (predictions == labels).astype(float),
+    "accuracy": _is_right,
+    "micro_f1": _is_right,
     "mse": lambda labels, predictions: (predictions - labels) ** 2,
 }
 
 
-def _mean_of(values: Callable[[Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
+def _mean_of(values: Callable[[Array, Array], Array]) -> Callable[[Said, Array], Array]:
     """Return the metric that is the mean over rows of such values."""
 
-    def metric(labels: Array, predictions: Array, weights: Array) -> Array:
-        return np.asarray(values(labels, predictions) @ weights.T / weights.sum(axis=1))
+    def metric(said: Said, weights: Array) -> Array:
+        of_rows = values(said.labels, said.predictions)
+        return np.asarray(of_rows @ weights.T / weights.sum(axis=1))
 
     return metric
 
 
-METRICS: dict[str, Callable[[Array, Array, Array], Array]] = {
+METRICS: dict[str, Callable[[Said, Array], Array]] = {
     **{name: _mean_of(values) for name, values in MEANS.items()},
+    "auroc": _auroc,
+    "average_precision": _average_precision,
+    "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
     "macro_f1": _macro_f1,
+    "weighted_f1": _weighted_f1,
     "matthews": _matthews,
     "pearson": _pearson,
     "spearman": _spearman,
 }
+
+
+def can_resample(names: str) -> bool:
+    """Return whether all metrics named ``a+b`` are here; those that users bring are not."""
+    return set(names.split("+")) <= METRICS.keys()

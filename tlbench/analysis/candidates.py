@@ -12,7 +12,8 @@ from tlbench.analysis.row_vectors import RowVectors
 from tlbench.records.definitions import BASELINE
 
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
-_RANGES = {"accuracy": 1.0, "f1": 1.0, "macro_f1": 1.0}
+_RANGES = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", "average_precision"), 1.0)
+_RANGES |= dict.fromkeys(("f1", "macro_f1", "weighted_f1", "micro_f1"), 1.0)
 _RANGES |= dict.fromkeys(("matthews", "pearson", "spearman"), 2.0)
 
 Array = NDArray[np.float64]
@@ -66,7 +67,7 @@ class Runs:
         Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
         a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
         """
-        if self.metric != "accuracy" or not rows:
+        if self.metric not in ("accuracy", "micro_f1") or not rows:
             return np.nan
         errors = 1 - self.scores.mean(), 1 - other.scores.mean()
         variance = sum(errors) - (errors[0] - errors[1]) ** 2

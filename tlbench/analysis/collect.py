@@ -45,6 +45,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "target_rows": 0,
     "support_rows": 0,
     "metric": "accuracy",
+    "positive": 1,
     "majority_score": float("nan"),
     "instances": float("nan"),
     "collapsed": False,
@@ -178,6 +179,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
         "test_digest": (record.test or {}).get("digest", ""),
         "test_rows": (record.test or {}).get("rows", 0),
         "metric": "+".join(record.config.get("target_task", {}).get("score", ())),
+        "positive": _positive(record),
         "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),
         **{f"stage_{cost}": _each(record, cost) for cost in ("steps", "instances")},
@@ -187,6 +189,13 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
         "protocol": protocols.number(record),
         "file": file,
     }
+
+
+def _positive(record: ResultRecord) -> int:
+    """Return of which class a score is that is of one of two: a place in the target's labels."""
+    task = record.config.get("target_task", {})
+    positive, labels = task.get("positive"), task.get("labels") or []
+    return labels.index(positive) if positive in labels else 1
 
 
 def _places(config: dict[str, Any]) -> dict[str, str]:

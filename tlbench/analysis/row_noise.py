@@ -48,8 +48,8 @@ def deviations(metric: str, saved: Sequence[Saved]) -> Array | None:
 
     Returns:
         (runs, any): the product with another run's is the covariance of both scores over rows.
-        Exact for means over rows, else by a bootstrap over rows; None for a metric of a task kind
-        outside of the package.
+        Exact for means over rows, else by a bootstrap over rows; None for a metric that a
+        user brings, by ``more_metrics`` or a task kind.
     """
     rows = len(saved[0].rows)
     if metric in bootstrap_metrics.MEANS:
@@ -57,7 +57,7 @@ def deviations(metric: str, saved: Sequence[Saved]) -> Array | None:
         predictions = np.array([one.predictions for one in saved])
         values = bootstrap_metrics.MEANS[metric](saved[0].labels, predictions)
         return np.asarray(_centred(values) / np.sqrt(rows * max(rows - 1, 1)))
-    if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
+    if not bootstrap_metrics.can_resample(metric):
         return None
     scores = [scores_of(metric, saved, weights) for weights in draws(rows)]
     resampled = np.concatenate(scores, axis=1)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from tlbench.analysis.collect import done
 from tlbench.analysis.row_noise import deviations
 from tlbench.analysis.saved import Predictions, usable
+from tlbench.records.predictions import Saved
+from tlbench.tasks.kinds import ONE_PROBABILITY, ranks
 
 SIZE = ["target", "target_rows"]
 
@@ -49,13 +51,21 @@ def row_vectors(table: pd.DataFrame, predictions: Predictions) -> dict[tuple[str
     return {size: _of_size(scored, predictions) for size, scored in groups}
 
 
+def _is_constant(saved: Saved, by_order: bool) -> bool:
+    """Return whether a run says the same of every row, as ``tlbench.tasks.scores.collapsed``."""
+    if by_order and saved.probabilities is not None:
+        return bool((np.ptp(saved.probabilities, axis=0) <= ONE_PROBABILITY).all())
+    return bool(np.ptp(saved.predictions) == 0)
+
+
 def _of_size(scored: pd.DataFrame, predictions: Predictions) -> RowVectors:
     saved = usable(scored, predictions)
     if not saved:
         return RowVectors({}, int(scored.dev_rows.max()))
     kept = list(saved.values())
     vectors = deviations(str(scored.metric.iloc[0]), kept)
-    constant = (run for run, one in saved.items() if np.ptp(one.predictions) == 0)
+    by_order = ranks(str(scored.metric.iloc[0]))
+    constant = (run for run, one in saved.items() if _is_constant(one, by_order))
     return RowVectors(
         {} if vectors is None else dict(zip(saved, vectors, strict=True)),
         len(kept[0].rows),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tlbench.analysis import bootstrap_metrics
 from tlbench.records.predictions import Array, Saved, find_predictions
+from tlbench.tasks.kinds import needs_probabilities
 
 _TOLERANCE = 1e-3  # between a record's score, in 32 bits, and that of its predictions
 
@@ -22,18 +23,19 @@ class StoredPredictions(Predictions):
     """
 
     def __init__(self, table: pd.DataFrame, packed: Mapping[str, Saved] | None = None) -> None:
-        columns = table[["target", "stages", "store", "file", "selection"]]
+        columns = table[["target", "stages", "store", "file", "selection", "metric"]]
+        self._positive = table.positive.to_dict()
         self._places = {index: tuple(texts) for index, *texts in columns.itertuples()}
         self._packed = packed or {}
 
     def __getitem__(self, run: Hashable) -> Saved:
-        target, stages, store_dir, file, selection = self._places[run]
+        target, stages, store_dir, file, selection, metric = self._places[run]
         last = stages.split()[-1] if stages else ""
         saved = self._packed.get(file)
-        saved = saved or find_predictions(target, last, store_dir, file, selection)
+        saved = saved or find_predictions(target, last, store_dir, file, selection, metric)
         if saved is None:
             raise KeyError(run)
-        return saved
+        return saved._replace(positive=int(self._positive[run]))
 
     def __iter__(self) -> Iterator[Hashable]:
         return iter(self._places)
@@ -56,6 +58,7 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
     found = {run: saved for run, saved in read.items() if saved is not None}
     if not found:
         return {}
+    metric = str(runs.metric.iloc[0])
     sizes = pd.Series({run: hash(saved.rows.tobytes()) for run, saved in found.items()})
     first = found[sizes.index[int(np.argmax(sizes == sizes.mode().iloc[0]))]]
     same = {
@@ -64,9 +67,9 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
         # Not to the last digit: versions before kept labels in 32 bits.
         if np.array_equal(saved.rows, first.rows)
         and np.allclose(saved.labels, first.labels, rtol=1e-6)
+        and (saved.probabilities is not None or not needs_probabilities(metric))
     }
-    metric = str(runs.metric.iloc[0])
-    if not set(metric.split("+")) <= bootstrap_metrics.METRICS.keys():
+    if not bootstrap_metrics.can_resample(metric):
         return same
     scores = scores_of(metric, list(same.values()), np.ones((1, len(first.rows))))[:, 0]
     agrees = np.abs(scores - runs.score[list(same)].to_numpy(float)) < _TOLERANCE
@@ -85,18 +88,29 @@ def scores_of(metric: str, saved: Sequence[Saved], weights: Array) -> Array:
         (runs, resamples), fractions: of each half of the rows, averaged by what is drawn of it,
         where there are halves.
     """
-    labels, scores = saved[0].labels, np.zeros((len(saved), len(weights)))
+    scores = np.zeros((len(saved), len(weights)))
     # Runs of one seed share their halves; those without are all in one.
     alike: dict[bytes, list[int]] = {}
     for run, one in enumerate(saved):
         key = b"" if one.halves is None else one.halves.tobytes()
         alike.setdefault(key, []).append(run)
     for runs in alike.values():
-        predictions = np.array([saved[run].predictions for run in runs])
+        of_runs = _together([saved[run] for run in runs])
         halves = saved[runs[0]].halves
         for half in np.unique(halves) if halves is not None else (None,):
             part = weights if halves is None else weights * (halves == half)
             share = part.sum(axis=1) / weights.sum(axis=1)
-            of_half = bootstrap_metrics.score(metric, labels, predictions, part)
+            of_half = bootstrap_metrics.score(metric, of_runs, part)
             scores[runs] += np.where(share > 0, share * of_half, 0.0)
     return scores
+
+
+def _together(saved: Sequence[Saved]) -> bootstrap_metrics.Said:
+    """Return what runs said of the same rows; probabilities only where all have them."""
+    known = [one.probabilities for one in saved if one.probabilities is not None]
+    return bootstrap_metrics.Said(
+        saved[0].labels,
+        np.array([one.predictions for one in saved]),
+        np.array(known) if len(known) == len(saved) else None,
+        saved[0].positive,
+    )

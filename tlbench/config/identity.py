@@ -85,6 +85,9 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
             neutral = _is_only_scored(key.name, node[last])
         if neutral or key.is_left_out(node[last]) or not affects_training(key.name, ignored):
             del node[last]
+            if not node and key.only_if_set:  # the whole group came later
+                above, _, last = parent.rpartition(".")
+                del _inside(identity, above)[last]
     return identity
 
 

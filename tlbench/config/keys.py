@@ -6,7 +6,7 @@ names, protocols, the checks and docs/configuration.md are made from these decla
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Literal, cast, get_origin, get_type_hints
 
@@ -31,6 +31,8 @@ class Key:
             same group.
         is_choice: whether a study compares its values, so that it is no part of a protocol.
         is_resolved: whether it is found out from other keys, and so is no part of what was asked.
+        only_if_set: whether records have it only at another value than ``since``, so that those of
+            runs that do not use it are as they were.
         trains_as: by value, another one that trains the same; stage keys hash that.
         above, least, most, below: bounds of a number.
     """
@@ -43,11 +45,17 @@ class Key:
     only_with: tuple[str, tuple[str, ...]] | None = None
     is_choice: bool = False
     is_resolved: bool = False
+    only_if_set: bool = False
     trains_as: Mapping[Any, Any] = field(default_factory=dict)
     above: float | None = None
     least: float | None = None
     most: float | None = None
     below: float | None = None
+
+    @property
+    def came_later(self) -> bool:
+        """Whether there is a value that says the same as not having the key."""
+        return self.since is not _ALWAYS
 
     @property
     def is_open(self) -> bool:
@@ -56,7 +64,7 @@ class Key:
 
     def is_left_out(self, value: Any) -> bool:
         """Whether a value says the same as not having the key."""
-        return self.since is not _ALWAYS and bool(value == self.since)
+        return self.came_later and bool(value == self.since)
 
 
 def key(doc: str, affects: Affects, *, default: Any = MISSING, **more: Any) -> Any:
@@ -75,9 +83,13 @@ def key(doc: str, affects: Affects, *, default: Any = MISSING, **more: Any) -> A
     return field(default=default, metadata=metadata)
 
 
-def group(**inherited: Any) -> Any:
-    """Declare a field whose type is a schema; ``inherited`` attributes hold for all its keys."""
-    return field(metadata=inherited)
+def group(*, default: Any = MISSING, **inherited: Any) -> Any:
+    """Declare a field whose type is a schema; ``inherited`` attributes hold for all its keys.
+
+    Args:
+        default: the type, where all its keys have defaults and files of users need not have any.
+    """
+    return field(default_factory=default, metadata=inherited)
 
 
 @cache
@@ -112,6 +124,38 @@ def value_at(config: Any, name: str) -> Any:
     for part in name.split("."):
         config = getattr(config, part)
     return config
+
+
+def later_values(config: Any) -> dict[str, Any]:
+    """Return what a checked config has of keys that came later and change a result, by dotted name.
+
+    Those are left out that say the same as not having the key.
+    """
+    schema: type = type(config)
+    values = {
+        name: (key, value_at(config, name))
+        for name, key in declared(schema).items()
+        if key.came_later and key.affects != "nothing"
+    }
+    return {name: value for name, (key, value) in values.items() if not key.is_left_out(value)}
+
+
+def recorded(config: Any) -> dict[str, Any]:
+    """Return a checked config as records have it: without what is ``only_if_set`` and is not.
+
+    A group that has nothing left is not there either.
+    """
+    plain, schema = asdict(config), cast(type, type(config))
+    for key in declared(schema).values():
+        *parents, last = key.name.split(".")
+        nodes = [plain]
+        for parent in parents:
+            nodes.append(nodes[-1][parent])
+        if key.only_if_set and key.is_left_out(nodes[-1][last]):
+            del nodes[-1][last]
+            if not nodes[-1]:
+                del nodes[-2][parents[-1]]
+    return plain
 
 
 def is_under(name: str, parents: Iterable[str]) -> bool:

@@ -70,6 +70,24 @@ class Source:
 
 
 @dataclass
+class Loss:
+    """The loss of a classification; see ``tlbench.tasks.class_loss`` for how the parts combine."""
+
+    class_weights: Literal["balanced"] | list[float] | None = key(
+        "by label, what a row of it counts", "experiment", since=None
+    )
+    label_smoothing: float | None = key(
+        "the part of a label that is spread over all", "experiment", since=None, above=0, below=1
+    )
+    focal: float | None = key(
+        "the exponent that rows which are right already count less by",
+        "experiment",
+        since=None,
+        above=0,
+    )
+
+
+@dataclass
 class Task:
     """A task definition; ``labels`` of None makes it a regression."""
 
@@ -81,6 +99,19 @@ class Task:
     kind: str | None = key(
         "classification, regression or a dotted path; null: by labels", "experiment", since=None
     )
+    positive: str | None = key(
+        "of two labels the one that f1, auroc and average_precision are of; null: the second",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
+    more_metrics: dict[str, Any] = key(
+        "metrics of torchmetrics by name, each with its _target_",
+        "experiment",
+        since={},
+        only_if_set=True,
+    )
+    loss: Loss = group(default=Loss, only_if_set=True)
 
 
 @dataclass

@@ -62,7 +62,7 @@ def _words(annotation: Any) -> str:
     if get_origin(annotation) in (Union, UnionType):
         return " or ".join(_words(part) for part in get_args(annotation))
     names = {NoneType: "null", Any: "any", str: "word", float: "number", int: "whole number"}
-    names |= {bool: "true or false", list[str]: "list of words"}
+    names |= {bool: "true or false", list[str]: "list of words", list[float]: "list of numbers"}
     return names.get(annotation, "mapping")
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Optional, Union, cast, get_args, get_origin, get_type_hints
@@ -25,7 +25,12 @@ from tlbench.errors import UserError
 
 NAME = r"[A-Za-z0-9][\w-]{0,63}"
 NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
-_KINDS = {int: "a whole number", bool: "true, false", list: "a list of words"}
+_KINDS = {
+    int: "a whole number",
+    bool: "true, false",
+    list[str]: "a list of words",
+    list[float]: "a list of numbers",
+}
 
 
 def parse_config(cfg: DictConfig) -> Config:
@@ -92,8 +97,13 @@ def _without_words(schema: type) -> type:
     hints = get_type_hints(schema)
     made: list[tuple[str, Any, Any]] = []
     for one in fields(schema):
-        options: Any = {"default": one.default, "default_factory": one.default_factory}
-        made.append((one.name, _plain(hints[one.name]), field(**options)))
+        plain, factory = _plain(hints[one.name]), one.default_factory
+        has_default = factory is not MISSING and is_dataclass(hints[one.name])
+        options: Any = {
+            "default": one.default,
+            "default_factory": plain if has_default else factory,
+        }
+        made.append((one.name, plain, field(**options)))
     return make_dataclass(schema.__name__, made)
 
 
@@ -124,7 +134,7 @@ def _check(key: Key, value: Any, where: str) -> None:
     parts = get_args(key.annotation) if get_origin(key.annotation) is not Literal else ()
     parts = parts or (key.annotation,)
     words = [w for part in parts if get_origin(part) is Literal for w in get_args(part)]
-    kinds = [get_origin(part) or part for part in parts if get_origin(part) is not Literal]
+    kinds = [part for part in parts if get_origin(part) is not Literal]
     if words and not (value in words if isinstance(value, str) else _is_a(value, kinds)):
         one_of(name, value, [*words, *(_KINDS[kind] for kind in kinds if kind in _KINDS)])
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -133,8 +143,15 @@ def _check(key: Key, value: Any, where: str) -> None:
 
 def _is_a(value: Any, kinds: Iterable[Any]) -> bool:
     if isinstance(value, list):
-        return list in kinds and all(isinstance(word, str) for word in value)
+        return any(_are_all(value, get_args(kind)) for kind in kinds if get_origin(kind) is list)
     return type(value) in kinds
+
+
+def _are_all(values: list[Any], kinds: tuple[type, ...]) -> bool:
+    """Return whether values are of a list's type; a whole number is one of a list of numbers."""
+    (kind,) = kinds
+    allowed = (int, float) if kind is float else (kind,)
+    return all(type(value) in allowed for value in values)
 
 
 def _check_bounds(key: Key, name: str, value: float) -> None:

@@ -45,6 +45,11 @@ class TokenizedSplit:
         """The label of each row of the split, used or not: a class index or a number."""
         return np.asarray(self.tokens.data.column("label").to_numpy(), dtype=np.float64)
 
+    @cached_property
+    def used_labels(self) -> torch.Tensor:
+        """The labels of the rows that are used, (rows,), in float64."""
+        return torch.from_numpy(self.labels[self.used])
+
 
 class MultiTaskDataset(TorchDataset[Batch]):
     """Indexed by a batch's plan: for every task in it, positions among its used rows.

@@ -5,7 +5,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
+from tlbench.config.keys import recorded
 from tlbench.config.schema import Task
 from tlbench.data.sources import text_columns
 from tlbench.errors import UserError
@@ -86,7 +86,7 @@ def write_folder(
 
 def _without_places(task: Task) -> dict[str, Any]:
     """Return a task's definition without where its rows lie on this machine."""
-    definition = asdict(task)
+    definition = recorded(task)
     source = definition["source"]
     kept = {name: source[name] for name in ("format", "name", "text", "label", "values", "header")}
     kept["text"] = text_columns(task)

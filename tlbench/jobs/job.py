@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tlbench.config.identity import setting_name
+from tlbench.config.keys import recorded
 from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
@@ -165,7 +166,7 @@ def _is_told_to_stop(error: BaseException) -> bool:
 def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.RunInfo:
     """What a logger calls the job: the experiment, or the stage that it trains alone."""
     c = experiment.config
-    config = {**asdict(c), "git_revision": git_revision()}
+    config = {**recorded(c), "git_revision": git_revision()}
     if alone:
         kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
     else:

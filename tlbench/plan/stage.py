@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from tlbench.config.dotted import lacks
 from tlbench.config.identity import KEY_LENGTH
+from tlbench.config.keys import later_values
 from tlbench.config.schema import Config, Task
 from tlbench.errors import UserError
 
@@ -50,9 +51,9 @@ class TaskSubset:
         counts = {"train": self.count, **self.dev_count}
         whole = counts == self.rows and not held_out
         own = {name: getattr(self.task, name) for name in ("name", "labels", "score", "metrics")}
-        kind = {} if self.task.kind is None else {"kind": self.task.kind}
+        later = later_values(self.task)
         seed = None if whole else self.seed
-        return {**own, **kind, "digests": self.digests, "counts": counts, "subset_seed": seed}
+        return {**own, **later, "digests": self.digests, "counts": counts, "subset_seed": seed}
 
 
 @dataclass(frozen=True)

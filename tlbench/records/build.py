@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tlbench.config.keys import recorded
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan.cross_fit import dev_readers
@@ -83,8 +84,8 @@ def finished_record(
         encoder_identity=c.encoder.identity,
         git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
         versions=found["versions"],
-        config=asdict(c),
-        tasks={subset.name: asdict(subset.task) for subset in subsets},
+        config=recorded(c),
+        tasks={subset.name: recorded(subset.task) for subset in subsets},
         digests={subset.name: _digests(subset) for subset in subsets},
         test=_test(final),
         finished=asking.now(),

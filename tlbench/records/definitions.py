@@ -6,7 +6,8 @@ the files lay says nothing of that.
 
 from typing import Any
 
-from tlbench.config.keys import is_under
+from tlbench.config.keys import Key, declared, is_under
+from tlbench.config.schema import Task
 from tlbench.methods.base import without_names
 from tlbench.records.record import ResultRecord
 
@@ -56,8 +57,9 @@ def method_label_of(record: ResultRecord) -> str:
 def task_keys(record: ResultRecord) -> dict[str, str]:
     """Return what must be the same of a task for scores to be of the same thing, by dotted keys.
 
-    ``tasks.<name>.`` and ``labels``, ``score``, ``metrics``, or ``rows.<split>``: a digest. What a
-    record does not know has no key, nor have rows that are generated from the run's own seed.
+    ``tasks.<name>.`` and ``labels``, ``score``, ``metrics``, a key that came later as ``positive``,
+    or ``rows.<split>``: a digest. What a record does not know has no key, but for what came later,
+    nor have rows that are generated from the run's own seed.
     """
     keys = {}
     for name, task in definitions(record).items():
@@ -67,12 +69,30 @@ def task_keys(record: ResultRecord) -> dict[str, str]:
         for key in ("score", "metrics"):
             if key in task:
                 keys[f"{place}.{key}"] = "+".join(sorted(task[key]))
+        if "metrics" in task:
+            keys |= {f"{place}.{key}": str(value) for key, value in _later(task).items()}
         if not _follows_the_seed(task, record.seed):
             for split, digest in record.digests.get(name, {}).items():
                 keys[f"{place}.rows.{split}"] = digest[:_SHORT]
     if record.dev_rows:
         keys[f"{TASKS}.{record.target_task}.dev_rows"] = str(record.dev_rows)
     return keys
+
+
+def _later(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a task's keys that came later, by dotted name; their ``since`` if none.
+
+    So a record of before there was a key is apart from one in which it is set.
+    """
+    keys = [key for key in declared(Task).values() if key.came_later and key.affects != "nothing"]
+    return {key.name: _value_in(task, key) for key in keys}
+
+
+def _value_in(task: dict[str, Any], key: Key) -> Any:
+    value: Any = task
+    for part in key.name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return key.since if value is None else value
 
 
 def choice_keys(record: ResultRecord) -> dict[str, str]:

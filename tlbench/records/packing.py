@@ -24,6 +24,7 @@ _LISTS = {
     "labels": pa.list_(pa.float64()),
     "predictions": pa.list_(pa.float64()),
     "halves": pa.list_(pa.float64()),
+    "probabilities": pa.list_(pa.float64()),  # of the first row, of the second, ...
 }
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
 _AT_ONCE = 1000  # records held at once
@@ -82,14 +83,19 @@ def _saved(row: Mapping[str, Any]) -> Saved | None:
     if row.get("rows") is None:
         return None
     lists = {name: row[name] for name in _LISTS if row.get(name) is not None}
-    return Saved(**{name: np.array(values, float) for name, values in lists.items()})
+    arrays = {name: np.array(values, float) for name, values in lists.items()}
+    probabilities = arrays.pop("probabilities", None)
+    saved = Saved(arrays["rows"], arrays["labels"], arrays["predictions"], arrays.get("halves"))
+    if probabilities is None:
+        return saved
+    return saved._replace(probabilities=probabilities.reshape(len(saved.rows), -1))
 
 
 def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write all records that can be read into one file, without the paths above the studies.
 
     With each go its target's dev labels and predictions, where they are saved: row numbers and no
-    text, and rounded where they are no labels.
+    text, and rounded where they are no labels. Probabilities go with them where a score is of them.
 
     Returns:
         How many records there were, and how many of them with predictions.
@@ -121,6 +127,7 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
             record.config.get("store_dir", ""),
             source.name,
             record.config.get("selection", "dev"),
+            "+".join(record.config.get("target_task", {}).get("score", ())),
         )
         if saved is not None:
             saved = saved._replace(predictions=_rounded(saved.predictions))
@@ -129,8 +136,13 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
             if Path(source.name).is_absolute()
             else source.name,
             "record": json.dumps(jsonable(asdict(record)), sort_keys=True),
-            **(saved._asdict() if saved else {}),
+            **(_columns(saved) if saved else {}),
         }
+
+
+def _columns(saved: Saved) -> dict[str, Array | None]:
+    known = {name: getattr(saved, name) for name in _LISTS}
+    return {name: None if array is None else array.ravel() for name, array in known.items()}
 
 
 def _rounded(predictions: Array) -> Array:

@@ -10,8 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy.special import softmax
+
+from tlbench.tasks.kinds import needs_probabilities
 
 _CROSSED = ["prediction_cross_fit", "half"]
+LOGIT, LOGIT_CROSSED = "logit_", "logit_cross_fit_"  # what the names of their columns begin with
 
 Array = NDArray[np.float64]
 
@@ -22,16 +26,20 @@ class Saved(NamedTuple):
     Attributes:
         halves: under cross-fitted selection the half of each row, 0 or 1: its score is the mean of
             both halves' own. None under any other.
+        probabilities: (rows, classes), where the score is of them; else None.
+        positive: of two classes the one that F1, AUROC and average precision are of.
     """
 
     rows: Array
     labels: Array
     predictions: Array
     halves: Array | None = None
+    probabilities: Array | None = None
+    positive: int = 1
 
 
 def find_predictions(
-    target: str, stage: str, store_dir: str, file: str, selection: str
+    target: str, stage: str, store_dir: str, file: str, selection: str, metric: str
 ) -> Saved | None:
     """Return the predictions that a record's score is of; None if they are gone.
 
@@ -41,30 +49,53 @@ def find_predictions(
         store_dir: the store, as the record's config has it.
         file: the record's own.
         selection: the record's, which says what predicts each row.
+        metric: what its score is the mean of, names joined by ``+``.
     """
     store = store_folder(store_dir, file)
     if store is None or not stage:
         return None
-    said = _CROSSED if selection == "cross_fit" else ["prediction"]
-    return read_split(store / stage / "predictions" / f"{target}.parquet", "dev", said)
+    crossed = selection == "cross_fit"
+    predictions = store / stage / "predictions" / f"{target}.parquet"
+    logits = LOGIT_CROSSED if crossed else LOGIT
+    return read_split(predictions, "dev", metric, _CROSSED if crossed else ["prediction"], logits)
 
 
-def read_split(file: Path, split: str, said: Sequence[str] = ("prediction",)) -> Saved | None:
+def read_split(
+    file: Path,
+    split: str,
+    metric: str,
+    said: Sequence[str] = ("prediction",),
+    logits: str = LOGIT,
+) -> Saved | None:
     """Return the predictions of a split's rows that a file holds; None if it is gone or damaged.
 
     Args:
         file: as a finished stage has it.
         split: whose rows.
+        metric: as in ``find_predictions``.
         said: the columns of predictions and, if there are any, of halves.
+        logits: what the names of the columns of logits begin with, a number behind it.
     """
     names = ["row", "label", *said]
     try:
-        kept = pq.read_table(file, columns=["split", *names], page_checksum_verification=True)
+        of_classes = _logit_columns(file, logits) if needs_probabilities(metric) else []
+        columns = ["split", *names, *of_classes]
+        kept = pq.read_table(file, columns=columns, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas()
     frame = frame[frame.split == split].sort_values("row")
-    return Saved(*(frame[name].to_numpy(float) for name in names))
+    saved = Saved(*(frame[name].to_numpy(float) for name in names))
+    if not of_classes:
+        return saved
+    return saved._replace(probabilities=softmax(frame[of_classes].to_numpy(float), axis=1))
+
+
+def _logit_columns(file: Path, begin: str) -> list[str]:
+    """Return the columns of logits in the order of the classes."""
+    names = pq.read_schema(file).names
+    of_classes = [n for n in names if n.startswith(begin) and n.removeprefix(begin).isdecimal()]
+    return sorted(of_classes, key=lambda name: int(name.removeprefix(begin)))
 
 
 def store_folder(store_dir: str, file: str) -> Path | None:

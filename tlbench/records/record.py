@@ -121,7 +121,10 @@ class ResultRecord:
         """Why there is no score, in words; empty where there is one."""
         if self.outcome == "undefined":
             names = ", ".join(self.undefined) or "its metric"
+            own = set(self.tasks.get(self.target_task, {}).get("more_metrics", ()))
             rows = "a half of dev" if self.config.get("selection") == "cross_fit" else "dev"
+            if not own.isdisjoint(self.undefined):  # whatever its reason
+                return f"{names} is not defined for {rows}"
             return f"{names} is not defined where all labels of {rows} are the same"
         return self.error or ""
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def _write_tasks(record: ResultRecord, folder: Path) -> None:
     for name, definition in record.tasks.items():
         task = checked(Task, OmegaConf.create(definition), f"tasks.{name}")
         check_task(task)  # above all its name: it becomes that of a file
-        OmegaConf.save(OmegaConf.structured(task), folder / f"{task.name}.yaml")
+        OmegaConf.save(OmegaConf.create(asdict(task)), folder / f"{task.name}.yaml")
 
 
 def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tlbench.analysis.advice import Advice
+from tlbench.analysis.bootstrap_metrics import can_resample
 from tlbench.analysis.collect import done
 from tlbench.analysis.judged import Candidate
 from tlbench.analysis.protocol import Protocols
@@ -39,12 +40,17 @@ def _seeds_and_rows(analysis: Analysis) -> list[str]:
         return ["There are no intervals: they take two seeds or more of a candidate and of single."]
     with_rows = [(advice, one) for advice, one in every if one.has_rows]
     sentences = _widths(with_rows) if with_rows else []
-    without = len(every) - len(with_rows)
-    if without:
-        sentences.append(
-            f"{without} of {len(every)} intervals hold for other seeds alone, not for other dev "
-            f"rows, as predictions of their runs are not saved: for other rows gains vary more."
-        )
+    without = [advice.verdict.metric for advice, one in every if not one.has_rows]
+    theirs = [metric for metric in without if not can_resample(metric)]
+    for count, why in (
+        (len(without) - len(theirs), "predictions of their runs are not saved"),
+        (len(theirs), f"reports can't compute {', '.join(sorted(set(theirs)))} for other rows"),
+    ):
+        if count:
+            sentences.append(
+                f"{count} of {len(every)} intervals hold for other seeds alone, not for other dev "
+                f"rows, as {why}: for other rows gains vary more."
+            )
     return sentences
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tlbench.config.keys import later_values
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
 
@@ -23,10 +24,16 @@ class Metric:
             metric is not defined.
         is_correlation: whether it is 0 of a constant prediction, and not defined where all labels
             are the same.
+        of_probabilities: whether ``compute`` gets probabilities, (rows, outputs), in the place of
+            predictions: those of the kind's ``probabilities``.
+        less_is_better: whether it is an error, which can't be in a ``score``: the larger of two
+            scores is the better one wherever scores are compared.
     """
 
     compute: "Callable[[Tensor, Tensor, int], Tensor]"
     is_correlation: bool = False
+    of_probabilities: bool = False
+    less_is_better: bool = False
 
 
 class TaskKind(ABC):
@@ -51,6 +58,11 @@ class TaskKind(ABC):
         """
         if len(set(self.task.labels or ())) < len(self.task.labels or ()):
             raise UserError(f"Change labels of task '{self.task.name}': one is there twice.")
+        for key in later_values(self.task):
+            if key == "positive" or key.startswith("loss."):
+                raise UserError(
+                    f"Change {key} of task '{self.task.name}' to null: it is of classifications."
+                )
 
     @property
     @abstractmethod
@@ -63,6 +75,9 @@ class TaskKind(ABC):
 
         It raises a ``UserError`` that names the place if the label is none of the task's.
         """
+
+    def see_train(self, labels: "Tensor") -> None:  # noqa: B027 - most kinds need nothing of it
+        """Take in the labels of the train rows that are used, (rows,), before the first loss."""
 
     @abstractmethod
     def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
@@ -77,6 +92,26 @@ class TaskKind(ABC):
     def predict(self, logits: "Tensor") -> "Tensor":
         """Return predictions, (rows,), from logits, (rows, outputs)."""
 
+    def probabilities(self, logits: "Tensor") -> "Tensor | None":
+        """Return probabilities, (rows, outputs), from logits of that shape; None: it has none."""
+        return None
+
+    def for_metrics(self, said: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Return what metrics are computed of, here as it is given.
+
+        Args:
+            said: predictions, (rows,), or probabilities, (rows, outputs).
+            labels: (rows,).
+        """
+        return said, labels
+
     @abstractmethod
     def constant(self, labels: "Tensor") -> "Tensor":
         """Return the best constant prediction, a scalar, for rows with these labels, (rows,)."""
+
+    def constant_probabilities(self, labels: "Tensor") -> "Tensor | None":
+        """Return the best constant probabilities, (outputs,), for rows with these labels, (rows,).
+
+        None of a kind that has no probabilities.
+        """
+        return None

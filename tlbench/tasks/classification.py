@@ -1,57 +1,30 @@
 """Tasks whose rows are each of one class."""
 
-import math
 import reprlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tlbench.config.schema import Task
+from tlbench.config.validation import one_of
 from tlbench.errors import UserError
 from tlbench.tasks.base import Metric, TaskKind, ToLabel
+from tlbench.tasks.class_loss import balanced_weights, check_loss, class_losses
+from tlbench.tasks.class_metrics import CLASS_METRICS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _accuracy(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
-    from torchmetrics.functional.classification import multiclass_accuracy
-
-    return multiclass_accuracy(predictions, labels.long(), classes, average="micro")
-
-
-def _f1(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
-    """Of the second class; not defined where it is neither there nor predicted."""
-    import torch
-    from torchmetrics.functional.classification import binary_f1_score
-
-    if not (predictions.any() or labels.any()):
-        return torch.tensor(math.nan)
-    return binary_f1_score(predictions, labels.long())
-
-
-def _macro_f1(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
-    from torchmetrics.functional.classification import multiclass_f1_score
-
-    return multiclass_f1_score(predictions, labels.long(), classes, average="macro")
-
-
-def _matthews(predictions: "Tensor", labels: "Tensor", classes: int) -> "Tensor":
-    from torchmetrics.functional import classification
-
-    if classes == 2:
-        return classification.binary_matthews_corrcoef(predictions, labels.long())
-    return classification.multiclass_matthews_corrcoef(predictions, labels.long(), classes)
-
-
 class Classification(TaskKind):
-    """One of the task's ``labels`` for each row; losses are cross-entropies."""
+    """One of the task's ``labels`` for each row; losses are those of ``class_loss``."""
 
-    metrics: ClassVar[Mapping[str, Metric]] = {
-        "accuracy": Metric(_accuracy),
-        "f1": Metric(_f1),
-        "macro_f1": Metric(_macro_f1),
-        "matthews": Metric(_matthews, is_correlation=True),
-    }
+    metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        weights = task.loss.class_weights
+        self._weights = weights if isinstance(weights, list) else None
 
     def check(self) -> None:
         where, labels = f"of task '{self.task.name}'", self.task.labels or []
@@ -64,6 +37,16 @@ class Classification(TaskKind):
             )
         if "f1" in self.task.metrics and len(labels) != 2:
             raise UserError(f"Change metrics {where}: f1 needs two labels; use macro_f1.")
+        self._check_positive(labels, where)
+        check_loss(self.task)
+
+    def _check_positive(self, labels: Sequence[str], where: str) -> None:
+        positive = self.task.positive
+        if positive is None:
+            return
+        if len(labels) != 2:
+            raise UserError(f"Change positive {where} to null: it chooses one of two labels.")
+        one_of(f"positive {where}", positive, labels)
 
     @property
     def outputs(self) -> int:
@@ -84,14 +67,32 @@ class Classification(TaskKind):
 
         return to_class
 
-    def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
-        from torch.nn.functional import cross_entropy
+    def see_train(self, labels: "Tensor") -> None:
+        if self.task.loss.class_weights == "balanced":
+            self._weights = balanced_weights(labels, self.outputs)
 
-        return cross_entropy(logits.float(), labels.long(), reduction="none")
+    def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        loss = self.task.loss
+        assert loss.class_weights is None or self._weights, "see_train comes first"
+        return class_losses(logits, labels, loss, self._weights)
 
     def predict(self, logits: "Tensor") -> "Tensor":
         return logits.argmax(dim=1)
 
+    def probabilities(self, logits: "Tensor") -> "Tensor":
+        """Return the softmax in float64, in which few large probabilities become the same."""
+        return logits.double().softmax(dim=1)
+
+    def for_metrics(self, said: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+        """Return what is given with the positive one of two classes as the second."""
+        if self.task.positive is None or self.task.positive != (self.task.labels or [])[0]:
+            return said, labels
+        return said.flip(1) if said.ndim == 2 else 1 - said, 1 - labels
+
     def constant(self, labels: "Tensor") -> "Tensor":
         """Return the most frequent class."""
         return labels.long().bincount(minlength=self.outputs).argmax()
+
+    def constant_probabilities(self, labels: "Tensor") -> "Tensor":
+        """Return the classes' shares, whose log loss on these rows no other constant's is below."""
+        return labels.long().bincount(minlength=self.outputs).double() / len(labels)

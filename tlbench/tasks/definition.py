@@ -7,7 +7,9 @@ from tlbench.config.keys import value_at
 from tlbench.config.schema import Task
 from tlbench.config.validation import NAME, NAME_RULE, one_of
 from tlbench.errors import UserError
+from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
 
 
 def check_task(task: Task) -> None:
@@ -25,11 +27,36 @@ def check_task(task: Task) -> None:
     _check_words(task, where)
     _check_template(task, where)
     kind = kind_of(task)
+    metrics = metrics_of(kind)
     for metric in [*task.metrics, *task.score]:
-        one_of(f"metrics or score {where}", metric, kind.metrics)
+        one_of(f"metrics or score {where}", metric, metrics)
     if not task.score or not set(task.score) <= set(task.metrics):
         raise UserError(f"Change score {where}: name one or more of its metrics.")
+    for name in task.score:
+        if metrics[name].less_is_better:
+            _refuse_error(task, name, where)
+    _check_probabilities(kind, where)
     kind.check()
+    check_more_metrics(kind)
+
+
+def _refuse_error(task: Task, name: str, where: str) -> None:
+    """Refuse an error in a score: the largest would be the best."""
+    if name in task.more_metrics:
+        why = f"the class of '{name}' does not say that higher_is_better, as a score is compared"
+    else:
+        why = f"less is better of '{name}', and more of a score"
+    raise UserError(f"Change score {where}: {why}; it can be in metrics.")
+
+
+def _check_probabilities(kind: TaskKind, where: str) -> None:
+    needing = [name for name in kind.task.metrics if metrics_of(kind)[name].of_probabilities]
+    for method in ("probabilities", "constant_probabilities"):
+        if needing and getattr(type(kind), method) is getattr(TaskKind, method):
+            raise UserError(
+                f"Change metrics {where}, or its kind: {needing[0]} needs {method}, and "
+                f"{type(kind).__name__} has none."
+            )
 
 
 def _check_words(task: Task, where: str) -> None:

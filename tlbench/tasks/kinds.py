@@ -8,6 +8,8 @@ from tlbench.tasks.classification import Classification
 from tlbench.tasks.regression import Regression
 
 KINDS: dict[str, type[TaskKind]] = {"classification": Classification, "regression": Regression}
+# Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
+ONE_PROBABILITY = 1e-6
 # The metrics that are 0 of a constant prediction.
 CORRELATIONS = tuple(
     name
@@ -15,6 +17,25 @@ CORRELATIONS = tuple(
     for name, metric in kind.metrics.items()
     if metric.is_correlation
 )
+_OF_PROBABILITIES = {
+    name
+    for kind in KINDS.values()
+    for name, metric in kind.metrics.items()
+    if metric.of_probabilities
+}
+
+
+def ranks(names: str) -> bool:
+    """Return whether all metrics named ``a+b`` are of the order of rows, and not of predictions.
+
+    Then a run that predicts one class may have learned: its rows are in an order all the same.
+    """
+    return set(names.split("+")) <= _OF_PROBABILITIES
+
+
+def needs_probabilities(names: str) -> bool:
+    """Return whether one of the metrics named ``a+b`` is of probabilities."""
+    return not _OF_PROBABILITIES.isdisjoint(names.split("+"))
 
 
 def kind_of(task: Task) -> TaskKind:

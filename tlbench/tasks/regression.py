@@ -47,10 +47,11 @@ class Regression(TaskKind):
     metrics: ClassVar[Mapping[str, Metric]] = {
         "pearson": Metric(_pearson, is_correlation=True),
         "spearman": Metric(_spearman, is_correlation=True),
-        "mse": Metric(_mse),
+        "mse": Metric(_mse, less_is_better=True),
     }
 
     def check(self) -> None:
+        super().check()
         if self.task.labels is not None:
             raise UserError(
                 f"Change labels of task '{self.task.name}' to null: a regression has no classes."

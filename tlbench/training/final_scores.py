@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.sources import final_split
@@ -80,14 +79,13 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
     task = target.task
     write_predictions(run.folder, task, {"test": evaluation})
     (train,) = data.train
-    train_labels = torch.from_numpy(train.labels[train.used])
     return {
         "task": task.name,
         "digest": target.test_digest,
         "rows": len(evaluation.ids),
         "score": evaluation.found["score"],
         "metrics": {name: v for name, v in evaluation.found.items() if name != "score"},
-        "majority_score": scores.majority_score(task, train_labels, evaluation.labels),
+        "majority_score": scores.majority_score(task, train.used_labels, evaluation.labels),
         "collapsed": scores.collapsed(task, evaluation.logits),
     }
 

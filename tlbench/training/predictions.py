@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import torch
 
 from tlbench.config.schema import Task
+from tlbench.records.predictions import LOGIT, LOGIT_CROSSED
 from tlbench.tasks import scores
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import kind_of, needs_probabilities
 from tlbench.training.best import BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.module import Evaluation
@@ -22,7 +23,6 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     """The task's score, metrics and rows; no score if the training has diverged."""
     mine = best.best[task.name]
     (train,) = (rows for rows in data.train if rows.task is task)
-    labels = torch.from_numpy(train.labels[train.used])
     dev = mine.splits["dev"]
     found = {k: v for k, v in dev.found.items() if k != "score"}
     extra = _of_extra_splits(mine.splits)
@@ -34,7 +34,7 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
         "cross_fit": None if fit is None else _cross_fit_entry(task, fit, dev.labels, extra),
         "metrics": dict.fromkeys(found) if lost else found,
-        "majority_score": scores.majority_score(task, labels, dev.labels),
+        "majority_score": scores.majority_score(task, train.used_labels, dev.labels),
         "collapsed": None if lost else scores.collapsed(task, dev.logits),
         "step": mine.step,
         "train_rows": len(train.used),
@@ -78,11 +78,12 @@ def write_predictions(
     """Write one Parquet file for the task, each row of its splits at the best evaluation.
 
     Its columns are split, row, label, prediction and the logits of the best evaluation; with a
-    cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``.
+    cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``, and
+    where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on.
     """
     tables = []
     for name, e in splits.items():
-        outputs = {f"logit_{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
+        outputs = {f"{LOGIT}{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
         columns = {
             "split": [name] * len(e.ids),
             "row": e.ids.numpy(),
@@ -91,6 +92,8 @@ def write_predictions(
         }
         if fit is not None:
             columns |= _cross_fit_columns(task, fit, name, len(e.ids))
+            if needs_probabilities("+".join(task.score)):
+                columns |= _cross_fit_logits(fit, name, len(e.ids))
         tables.append(pa.table({**columns, **outputs}))
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,3 +112,14 @@ def _cross_fit_columns(task: Task, fit: CrossFit, split: str, rows: int) -> dict
             predictions[half] = kind_of(task).predict(fit.logits[half]).double()
     values = {"half": fit.second.int(), "prediction_cross_fit": predictions}
     return {name: pa.array(values[name].numpy(), kind) for name, kind in types.items()}
+
+
+def _cross_fit_logits(fit: CrossFit, split: str, rows: int) -> dict[str, pa.Array]:
+    """Return the columns of a split with the logits that halves of dev chose; null for others."""
+    logits = fit.logits
+    return {
+        f"{LOGIT_CROSSED}{i}": pa.array(logits[:, i].numpy())
+        if split == "dev"
+        else pa.nulls(rows, pa.float32())
+        for i in range(logits.shape[1])
+    }

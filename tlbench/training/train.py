@@ -138,6 +138,8 @@ def _train(
     data.setup()
     schedule = data.schedule
     model = _model(run, kernels)
+    for kind, rows in zip(model.kinds, data.train, strict=True):
+        kind.see_train(rows.used_labels)
     if is_compiled(config.trainer, schedule.steps):
         model.encoder.compile()
     module = MultiTaskModule(
