@@ -4,6 +4,8 @@ A gain from a support that holds the target's dev rows is no transfer.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from tlbench.plan.leak import Leak
 from tlbench.plan.stage import TaskSubset
 
 _MOST = 0.1  # of the rows of a split
+_KINDS = ("exact", "normalised")
 
 
 def leaks(target: TaskSubset, supports: Iterable[TaskSubset], cache_dir: str) -> tuple[Leak, ...]:
@@ -34,43 +37,57 @@ def leaks(target: TaskSubset, supports: Iterable[TaskSubset], cache_dir: str) ->
         UserError: if ``cache_dir`` can't be written.
     """
     found = []
-    for name, rows in _scored(target, cache_dir).items():
+    for name, scored in _scored(target, cache_dir).items():
         for subset in (target, *supports):
             train = splits(subset.task)["train"]
-            drawn = draw(subset.count, subset.rows["train"], subset.seed)
-            exact, normalised = (
-                int(np.isin(rows[kind], _digests(train, cache_dir, kind)[drawn]).sum())
-                for kind in ("exact", "normalised")
-            )
+            drawn = _drawn(train, subset.count, subset.rows["train"], subset.seed, cache_dir)
+            exact, normalised = _shared(scored, drawn)
             if normalised:
-                found.append(Leak(name, len(rows["exact"]), subset.name, exact, normalised))
+                found.append(Leak(name, scored.count, subset.name, exact, normalised))
     return tuple(found)
 
 
-def _scored(target: TaskSubset, cache_dir: str) -> dict[str, dict[str, Digests]]:
-    """Return the digests of the rows that are scored, by split and kind."""
-    by_name = splits(target.task)
-    used = {
-        name: (by_name[name], draw(count, target.rows[name], target.seed))
+@dataclass(frozen=True)
+class _Drawn:
+    """Rows of a split, whose digests are known by its key."""
+
+    key: str
+    count: int
+    available: int
+    seed: int
+
+    def digests(self, kind: str) -> Digests:
+        rows: Digests = _known[self.key, kind][draw(self.count, self.available, self.seed)]
+        return rows
+
+
+def _scored(target: TaskSubset, cache_dir: str) -> dict[str, _Drawn]:
+    """Return the rows of the target that are scored, by split."""
+    by_name, seed = splits(target.task), target.seed
+    scored = {
+        name: _drawn(by_name[name], count, target.rows[name], seed, cache_dir)
         for name, count in target.dev_count.items()
     }
     if (test := final_split(target.task)) is not None:
-        used["test"] = (test, np.arange(target.test_rows))
-    return {
-        name: {kind: _digests(split, cache_dir, kind)[rows] for kind in ("exact", "normalised")}
-        for name, (split, rows) in used.items()
-    }
+        scored["test"] = _drawn(test, target.test_rows, target.test_rows, seed, cache_dir)
+    return scored
 
 
-def _digests(split: Split, cache_dir: str, kind: str) -> Digests:
-    if (split.key, kind) not in _known:
+def _drawn(split: Split, count: int, available: int, seed: int, cache_dir: str) -> _Drawn:
+    if (split.key, _KINDS[0]) not in _known:
         digests = row_digests(split.load(cache_dir), cache_dir)
-        _known[split.key, kind] = column(digests, kind)
-    return _known[split.key, kind]
+        _known.update({(split.key, kind): column(digests, kind) for kind in _KINDS})
+    return _Drawn(split.key, count, available, seed)
 
 
-# A sweep plans all experiments of a few tasks.
+# A sweep plans many experiments of a few tasks.
 _known: dict[tuple[str, str], Digests] = {}
+
+
+@cache
+def _shared(scored: _Drawn, trained: _Drawn) -> tuple[int, ...]:
+    """Return how many rows that are scored are among those trained on, of each kind."""
+    return tuple(int(np.isin(scored.digests(kind), trained.digests(kind)).sum()) for kind in _KINDS)
 
 
 def check(found: Iterable[Leak], target: str, of_suite: Collection[str] = ()) -> None:
