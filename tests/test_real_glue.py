@@ -9,7 +9,10 @@ import pytest
 
 from tests.support.experiments import Compose, Run
 from tlbench.config.validation import parse_config
+from tlbench.data.row_digests import column, row_digests
 from tlbench.data.sources import splits
+from tlbench.plan.build import build
+from tlbench.plan.leak import Leak
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +46,25 @@ def test_every_row_is_read(task: str, glue_dir: Path, compose: Compose, cache: P
     assert expected is None or set(found["train"]["label"][:]) == expected
     if task == "mnli":
         assert len(found["dev_mismatched"]) == 5050
+
+
+def test_what_leaks_within_glue_is_said_and_trained(
+    glue_dir: Path, compose: Compose, cache: Path
+) -> None:
+    """STS-B has pairs of the corpus that MRPC is of."""
+    whole = [f"subsample_size.{name}=null" for name in ("target", "support", "dev")]
+    pair = ("target_task=mrpc", "support_task=stsb", "strategy=mtl")
+    found = build(compose(*on_files(glue_dir), *pair, *whole, f"cache_dir={cache}")).leaks
+    assert found == (Leak("dev", 408, "mrpc", 0, 1), Leak("dev", 408, "stsb", 0, 48))
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_no_file_of_glue_looks_quoted(
+    task: str, glue_dir: Path, compose: Compose, cache: Path
+) -> None:
+    config = parse_config(compose(*on_files(glue_dir), f"target_task={task}"))
+    digests = row_digests(splits(config.target_task)["train"].load(str(cache)), str(cache))
+    assert column(digests, "bare").any() or not column(digests, "quoted").any()
 
 
 @pytest.mark.parametrize(

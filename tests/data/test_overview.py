@@ -17,14 +17,20 @@ CLASSES = ["a", "b", "c", "d", "e", "f"]
 
 
 def seen(
-    cache: Path, texts: list[str], labels: list[float], classes: list[str] | None, length: int = 16
+    cache: Path,
+    texts: list[str],
+    labels: list[float],
+    classes: list[str] | None,
+    length: int = 16,
+    split: str = "train",
+    used: int | None = None,
 ) -> dict[str, Any]:
     task = Task("mine", classes, ["f1"], ["f1"], Source("tsv", text=["a"], label="y"))
     rows = Dataset.from_dict({"text_a": texts, "label": labels})
     tokenizer = load_tokenizer("package:tlbench/assets/tiny", None)
     tokens = tokenise(rows, tokenizer, length, str(cache))
-    split = TokenizedSplit(task, "train", tokens, np.arange(len(texts)))
-    return overview(rows, split, tokenizer, str(cache))
+    drawn = np.arange(used or len(texts))
+    return overview(rows, TokenizedSplit(task, split, tokens, drawn), tokenizer, str(cache))
 
 
 def test_classes_duplicates_empty_texts_and_cut_rows(cache: Path) -> None:
@@ -69,3 +75,10 @@ def test_a_tsv_of_pandas_is_noticed(cache: Path, texts: list[str], looks_quoted:
     assert [line[: len(said[0])] for line in warnings("mine", "train", found)] == said[
         :looks_quoted
     ]
+
+
+def test_quotes_are_judged_by_all_rows_of_train(cache: Path) -> None:
+    """QQP's files have cells that are quoted and cells that are not; a few rows may look so."""
+    texts = ['"he said ""hi"""', '6" tall']
+    assert not seen(cache, texts, [0, 1], ["a", "b"], used=1)["looks_quoted"]
+    assert not seen(cache, texts[:1], [0], ["a", "b"], split="dev")["looks_quoted"]

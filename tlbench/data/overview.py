@@ -29,14 +29,15 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         number; ``empty``, rows with a text of nothing but white space; ``duplicates``, rows whose
         texts an earlier one has, and ``contradictory``, those of them with another label;
         ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``, and ``tokens_cut``,
-        what they lose; ``looks_quoted``, whether the quotes of all texts look like a file's own.
+        what they lose; ``looks_quoted``, whether all quotes in texts of train look like its file's.
     """
     digests, used = row_digests(rows, cache_dir), split.used
     labels = split.labels[used]
     duplicates, contradictory = _duplicates(column(digests, "exact")[used], labels)
-    bare, quoted = (bool(column(digests, name)[used].any()) for name in ("bare", "quoted"))
+    # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.
+    bare, quoted = (bool(column(digests, name).any()) for name in ("bare", "quoted"))
     source = split.task.source
-    may_be_quoted = source.format in (None, "tsv") and source.quoting is None
+    may_be = source.format in (None, "tsv") and source.quoting is None and split.split == "train"
     return {
         "rows": len(used),
         "labels": _labels(split.task, labels),
@@ -44,7 +45,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         "duplicates": duplicates,
         "contradictory": contradictory,
         **_tokens(rows, split, tokenizer),
-        "looks_quoted": may_be_quoted and quoted and not bare,
+        "looks_quoted": may_be and quoted and not bare,
     }
 
 
