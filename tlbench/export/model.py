@@ -21,7 +21,8 @@ from tlbench.tasks.kinds import kind_of
 
 # Tokens of a batch; a forward of so many is as fast as of more. On a CPU what lies between two
 # layers should stay in the cache of a core.
-TOKENS = {"cpu": 1024, "other": 8192}
+TOKENS = 8192
+CPU_TOKENS = {torch.float32: 1024, torch.bfloat16: 4096}
 
 
 class TextClassifier(Predictor):
@@ -69,7 +70,7 @@ class TextClassifier(Predictor):
         if not texts:
             return found
         tokens = self._tokens(texts)
-        most = TOKENS["cpu" if torch.device(self.device).type == "cpu" else "other"]
+        most = self._tokens_of_batch()
         for rows in _batches([len(ids) for ids in tokens["input_ids"]], most):
             columns = {name: [column[row] for row in rows] for name, column in tokens.items()}
             inputs = pad(columns, self.tokenizer.pad_token_id, len(columns["input_ids"][-1]))
@@ -78,6 +79,11 @@ class TextClassifier(Predictor):
             logits = self.head(features(self.encoder, on_device, self.kernels).float())
             found[rows] = logits.cpu().numpy()
         return found
+
+    def _tokens_of_batch(self) -> int:
+        if torch.device(self.device).type != "cpu":
+            return TOKENS
+        return CPU_TOKENS[next(self.encoder.parameters()).dtype]
 
     def _tokens(self, texts: Texts) -> dict[str, list[list[int]]]:
         first = [text if isinstance(text, str) else text[0] for text in texts]
