@@ -257,7 +257,7 @@ def test_predictions_are_timed_beside_a_pipeline_and_weighed(
     few = ["--encoder", "tiny", "--timed", "9", "--rows", "30", "--rounds", "1"]
     predict.main([*few, "--batch-sizes", "4", "--file", str(mine)])
     said = capsys.readouterr().out
-    assert "tlbench " in said
+    assert "tlbench, bf16-true " in said
     assert "pipeline, bf16-true, batches of 4 " in said
     (peak,) = re.findall(r"tlbench-predict, 30 rows: peak of (\d+) MiB", said)
     assert 100 < int(peak) < 10_000

@@ -106,8 +106,8 @@ def test_weights_that_were_not_kept_are_trained_again(command: Command, tmp_path
 @pytest.mark.slow
 def test_what_would_be_another_stage_today_is_refused(command: Command, tmp_path: Path) -> None:
     rows = "text,verdict\n" + "".join(f"film {n},{('bad', 'good')[n % 2]}\n" for n in range(40))
-    for split in ("train", "dev"):
-        (tmp_path / f"{split}.csv").write_text(rows)
+    (tmp_path / "train.csv").write_text(rows)
+    (tmp_path / "dev.csv").write_text(rows.replace("film", "show"))
     (tmp_path / "my_conf" / "target_task").mkdir(parents=True)
     (tmp_path / "my_conf" / "target_task" / "mine.yaml").write_text(
         "name: mine\nlabels: [bad, good]\nscore: [accuracy]\nmetrics: [accuracy]\n"

@@ -94,6 +94,7 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
     """
     config = record.config
     changed = {
+        "allow_leakage": True,  # what is trained again was allowed, or was not looked at then
         "store_dir": str(folder / "store"),
         "cache_dir": str(folder / "cache"),
         "logger": {},
