@@ -79,6 +79,15 @@ def test_a_dev_file_beside_one_train_file(tmp_path: Path, cache: Path, frame: pd
         splits(one(tmp_path / "x.csv", dev=None))
 
 
+def test_test_rows_are_read_by_who_asks_for_them(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """A support's are not scored, and its file of them may be elsewhere."""
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    definition = one(tmp_path, dev="train.csv", test="not_here.csv")
+    assert splits(definition).keys() == {"train", "dev"}
+    with pytest.raises(UserError, match=r"Change source\.test .*not_here\.csv can't be read"):
+        final_split(definition)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

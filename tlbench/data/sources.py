@@ -94,7 +94,7 @@ def splits(task: Task) -> dict[str, Split]:
     Raises:
         UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
     """
-    return {name: split for name, split in _splits(task).items() if name != "test"}
+    return _splits(task, ("train", "dev", *(f"dev_{name}" for name in task.source.more_dev)))
 
 
 def final_split(task: Task) -> Split | None:
@@ -103,26 +103,22 @@ def final_split(task: Task) -> Split | None:
     Raises:
         UserError: as ``splits`` does.
     """
-    if task.source.test is None:
-        return None
-    return _splits(task, ("train", "test"))["test"]
+    return None if task.source.test is None else _splits(task, ("test",))["test"]
 
 
-def _splits(task: Task, names: Iterable[str] | None = None) -> dict[str, Split]:
-    """Return splits by name; a fraction is cut off the rows of train."""
+def _splits(task: Task, names: Iterable[str]) -> dict[str, Split]:
+    """Return splits of these names; a fraction is cut off the rows of train."""
     make_split, source = _maker(task), task.source
     origins = {"train": source.train, "dev": source.dev, "test": source.test}
     origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
     fractions = {name: part for name, part in origins.items() if isinstance(part, float)}
     _check_fractions(task, fractions)
-    made = {
-        name: make_split(task, name, origin)
-        for name, origin in origins.items()
-        if name not in fractions
-        and (name != "test" or origin is not None)
-        and (names is None or name in names)
+    cut = {}
+    if fractions:
+        cut = _divided(task, make_split(task, "train", source.train), fractions)
+    return {
+        name: cut[name] if name in cut else make_split(task, name, origins[name]) for name in names
     }
-    return made | _divided(task, made["train"], fractions) if fractions else made
 
 
 def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
