@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from tlbench.data.row_digests import Digests, column, row_digests
-from tlbench.data.sources import Split, final_split, splits
+from tlbench.data.sources import final_split, splits
 from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
@@ -36,14 +36,15 @@ def leaks(target: TaskSubset, supports: Iterable[TaskSubset], cache_dir: str) ->
     Raises:
         UserError: if ``cache_dir`` can't be written.
     """
+    trained = [(s.name, _drawn(s, "train", s.count, cache_dir)) for s in (target, *supports)]
+    counts = target.dev_count | ({} if target.test_digest is None else {"test": target.test_rows})
     found = []
-    for name, scored in _scored(target, cache_dir).items():
-        for subset in (target, *supports):
-            train = splits(subset.task)["train"]
-            drawn = _drawn(train, subset.count, subset.rows["train"], subset.seed, cache_dir)
-            exact, normalised = _shared(scored, drawn)
+    for split, count in counts.items():
+        scored = _drawn(target, split, count, cache_dir)
+        for task, rows in trained:
+            exact, normalised = _shared(scored, rows)
             if normalised:
-                found.append(Leak(name, scored.count, subset.name, exact, normalised))
+                found.append(Leak(split, count, task, exact, normalised))
     return tuple(found)
 
 
@@ -57,31 +58,25 @@ class _Drawn:
     seed: int
 
     def digests(self, kind: str) -> Digests:
-        rows: Digests = _known[self.key, kind][draw(self.count, self.available, self.seed)]
+        rows: Digests = _known[self.key][kind][draw(self.count, self.available, self.seed)]
         return rows
 
 
-def _scored(target: TaskSubset, cache_dir: str) -> dict[str, _Drawn]:
-    """Return the rows of the target that are scored, by split."""
-    by_name, seed = splits(target.task), target.seed
-    scored = {
-        name: _drawn(by_name[name], count, target.rows[name], seed, cache_dir)
-        for name, count in target.dev_count.items()
-    }
-    if (test := final_split(target.task)) is not None:
-        scored["test"] = _drawn(test, target.test_rows, target.test_rows, seed, cache_dir)
-    return scored
-
-
-def _drawn(split: Split, count: int, available: int, seed: int, cache_dir: str) -> _Drawn:
-    if (split.key, _KINDS[0]) not in _known:
+def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str) -> _Drawn:
+    """Return rows of a split, with their digests in ``_known``."""
+    keys, rows = subset.digests, subset.rows
+    if name == "test":
+        keys, rows = {name: str(subset.test_digest)}, {name: subset.test_rows}
+    if keys[name] not in _known:
+        split = final_split(subset.task) if name == "test" else splits(subset.task)[name]
+        assert split is not None  # a subset knows the digest of rows that there are
         digests = row_digests(split.load(cache_dir), cache_dir)
-        _known.update({(split.key, kind): column(digests, kind) for kind in _KINDS})
-    return _Drawn(split.key, count, available, seed)
+        _known[keys[name]] = {kind: column(digests, kind) for kind in _KINDS}
+    return _Drawn(keys[name], count, rows[name], subset.seed)
 
 
-# A sweep plans many experiments of a few tasks.
-_known: dict[tuple[str, str], Digests] = {}
+# By the key of a split and by kind, of all its rows: a sweep plans many experiments of a few tasks.
+_known: dict[str, dict[str, Digests]] = {}
 
 
 @cache
