@@ -6,6 +6,7 @@ the ``hydra.mode``.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
@@ -117,6 +118,7 @@ def _chosen(arguments: Sequence[str], group: str) -> list[str]:
     return []
 
 
+@cache  # Hydra's parser takes milliseconds, and several look at an argument
 def _parsed(argument: str) -> Override | None:
     """Return an override; None of what is none, or can't be read, which Hydra says."""
     if "=" not in argument or argument.startswith("-"):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench.config.keys import Key, declared, is_under
+from tlbench.config.keys import Key, declared, is_under, value_in
 from tlbench.config.schema import Config
 
 KEY_LENGTH = 16  # hexadecimal digits of a stage's key
@@ -77,7 +77,7 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
     ignored = _ignored(identity)
     for key in declared(schema).values():
         parent, _, last = key.name.rpartition(".")
-        node = _inside(identity, parent) if parent else identity
+        node = value_in(identity, parent) if parent else identity
         if not isinstance(node, dict) or last not in node:
             continue
         neutral = key.affects == "nothing" or key.is_resolved
@@ -87,7 +87,7 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
             del node[last]
             if not node and key.only_if_set:  # the whole group came later
                 above, _, last = parent.rpartition(".")
-                del _inside(identity, above)[last]
+                del value_in(identity, above)[last]
     return identity
 
 
@@ -109,21 +109,14 @@ def _is_only_scored(key: str, value: Any) -> bool:
 
 def _ignored(plain: dict[str, Any]) -> list[str]:
     """Return the keys that have no effect on the strategy of a config."""
-    supports = _inside(plain, "strategy.supports")
-    named = _inside(plain, "strategy.without_effect")
+    supports = value_in(plain, "strategy.supports")
+    named = value_in(plain, "strategy.without_effect")
     without_effect = [str(name) for name in named] if isinstance(named, list) else []
     if supports != "one":
         without_effect.append("support_task")
     if supports not in ("many", "all"):
         without_effect.append("strategy.tasks")
     return without_effect
-
-
-def _inside(plain: Any, key: str) -> Any:
-    """Return the value at a dotted key, None where there is none: names come before checks."""
-    for part in key.split("."):
-        plain = plain.get(part) if isinstance(plain, dict) else None
-    return plain
 
 
 def job_folder_name(plain: dict[str, Any]) -> str:
@@ -139,9 +132,9 @@ def setting_name(plain: dict[str, Any]) -> str:
 def _name(plain: dict[str, Any], identity: dict[str, Any], *more: str) -> str:
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
     names = ["target_task.name", "strategy.name"]
-    if _inside(plain, "strategy.supports") == "one":
+    if value_in(plain, "strategy.supports") == "one":
         names.append("support_task.name")
-    parts = [part for name in names if (part := _inside(plain, name))]
+    parts = [part for name in names if (part := value_in(plain, name))]
     return "-".join([slug(part) for part in (*parts, *more)] + [digest.hexdigest()[:8]])
 
 

@@ -126,6 +126,13 @@ def value_at(config: Any, name: str) -> Any:
     return config
 
 
+def value_in(plain: Any, name: str) -> Any:
+    """Return the value at a dotted key of plain mappings; None where there is none."""
+    for part in name.split("."):
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
+
+
 def later_values(config: Any) -> dict[str, Any]:
     """Return what a checked config has of keys that came later and change a result, by dotted name.
 

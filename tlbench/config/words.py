@@ -14,7 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tlbench.config.keys import Key, declared
+from tlbench.config.keys import Key, declared, value_in
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
 
@@ -37,7 +37,7 @@ def check_words(schema: type, plain: Any, where: str) -> None:
         UserError: naming the key.
     """
     for key in declared(schema).values():
-        value = _value_at(plain, key.name)
+        value = value_in(plain, key.name)
         if takes_words(key):
             for word in value if isinstance(value, list) else () if value is None else (value,):
                 if isinstance(word, bool | float | None):
@@ -46,12 +46,6 @@ def check_words(schema: type, plain: Any, where: str) -> None:
                         f"Change {name}: {'null' if word is None else word} is no word; write "
                         "words such as no, null or 1e5 in quotes."
                     )
-
-
-def _value_at(plain: Any, name: str) -> Any:
-    for part in name.split("."):
-        plain = plain.get(part) if isinstance(plain, dict) else None
-    return plain
 
 
 def check_file(file: Path) -> None:

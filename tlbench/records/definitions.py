@@ -6,7 +6,7 @@ the files lay says nothing of that.
 
 from typing import Any
 
-from tlbench.config.keys import Key, declared, is_under
+from tlbench.config.keys import declared, is_under, value_in
 from tlbench.config.schema import Task
 from tlbench.methods.base import without_names
 from tlbench.records.record import ResultRecord
@@ -85,14 +85,8 @@ def _later(task: dict[str, Any]) -> dict[str, Any]:
     So a record of before there was a key is apart from one in which it is set.
     """
     keys = [key for key in declared(Task).values() if key.came_later and key.affects != "nothing"]
-    return {key.name: _value_in(task, key) for key in keys}
-
-
-def _value_in(task: dict[str, Any], key: Key) -> Any:
-    value: Any = task
-    for part in key.name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return key.since if value is None else value
+    values = ((key, value_in(task, key.name)) for key in keys)
+    return {key.name: key.since if value is None else value for key, value in values}
 
 
 def choice_keys(record: ResultRecord) -> dict[str, str]:
