@@ -242,6 +242,11 @@ class TrainerConfig:
         above=0,
         most=THREADS,
     )
+    out_of_memory: Literal["halve", "stop"] = key(
+        "where a forward does not fit: halve its rows, with the same loss, or stop",
+        "nothing",
+        default="halve",
+    )
 
 
 @dataclass

@@ -25,6 +25,7 @@ CONDITIONS = (
     "micro_batch_size",
     "kernels",
     "resumed_under",
+    "out_of_memory",
 )
 
 
@@ -58,8 +59,9 @@ class ResultRecord:
         stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
             threads, precision and micro_batch_size in effect, what its rows are (``data``, see
-            ``tlbench.data.overview``), kernels, and the conditions under
-            which an interrupted one was begun (``resumed_under``). Empty in older records.
+            ``tlbench.data.overview``), kernels, the conditions under which an interrupted one was
+            begun (``resumed_under``), and at which steps the device was out of memory, with the
+            rows of a forward since then (``out_of_memory``). Empty in older records.
         encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
         device, versions, git_revision: of the last stage.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks

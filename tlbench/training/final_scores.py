@@ -17,7 +17,7 @@ from tlbench.plan import encoder_files
 from tlbench.plan.stage import TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.tasks import scores
-from tlbench.training import ddp
+from tlbench.training import ddp, memory
 from tlbench.training.conditions import using_threads
 from tlbench.training.context import StageContext
 from tlbench.training.datamodule import MultiTaskDataModule
@@ -109,7 +109,7 @@ def _evaluate(
     module = MultiTaskModule(model, config, data.evaluated, run.role, 1, frozenset())
     held: list[pl.Callback] = [WhileHeld(run.claim)] if run.claim else []
     trainer = make_trainer(run.stage, 1, devices, None, held)
-    with using_threads(config.trainer.threads), without_notes():
+    with using_threads(config.trainer.threads), without_notes(), memory.named():
         trainer.validate(module, datamodule=data, verbose=False)
     (evaluation,) = module.evaluations
     return data, evaluation

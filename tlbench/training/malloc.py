@@ -23,3 +23,9 @@ def keep_freed() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     # Never trim the heap (-1), and take no block by mmap (0), which would be unmapped when freed.
     return bool(mallopt(_M_TRIM_THRESHOLD, -1) and mallopt(_M_MMAP_MAX, 0))
+
+
+def return_freed() -> None:
+    """Return to the system what is freed, so that others than malloc may have it."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

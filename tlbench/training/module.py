@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,6 +18,7 @@ from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
+from tlbench.training.memory import Forwards
 from tlbench.training.optimization import make_optimizer, make_schedule
 
 Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
@@ -73,6 +75,10 @@ class MultiTaskModule(LightningModule):
         self.evaluations: list[Evaluation] = []
         self._seen: list[list[Seen]] = []
         self.instances = 0
+        may_halve = config.trainer.out_of_memory == "halve"
+        rows = min(config.micro_batch_size or config.batch_size, config.batch_size)
+        self.training_forwards = Forwards("micro_batch_size", rows, may_halve)
+        self.evaluation_forwards = Forwards("eval_batch_size", config.eval_batch_size, may_halve)
         self.seconds = 0.0  # trained before this process took over
         self._began = time.monotonic()
 
@@ -82,13 +88,10 @@ class MultiTaskModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         optimizer = self.optimizers()
-        total = torch.zeros((), device=self.device)
-        for micro in batch.micro_batches(self.config.micro_batch_size):
-            loss = self.model.loss(micro)
-            self.manual_backward(loss)
-            total += loss.detach()
+        backward = partial(self._backward, batch)
+        total = self.training_forwards.run(backward, self.global_step, self.trainer.world_size)
         optimizer.step()  # type: ignore[union-attr]
-        optimizer.zero_grad()  # type: ignore[union-attr]
+        optimizer.zero_grad()  # type: ignore[union-attr]  # evaluations need its memory
         schedule = self.lr_schedulers()
         self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
         schedule.step()  # type: ignore[union-attr]
@@ -96,6 +99,16 @@ class MultiTaskModule(LightningModule):
         self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
         if batch_idx == 0 and len(self.model.tasks) > 1:
             self._log_shares()
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Add up the gradients of a batch's micro-batches, from none; return the batch's loss."""
+        self.optimizers().zero_grad()  # type: ignore[union-attr]
+        total = torch.zeros((), device=self.device)
+        for micro in batch.micro_batches(self.training_forwards.rows):
+            loss = self.model.loss(micro)
+            self.manual_backward(loss)
+            total += loss.detach()
+        return total
 
     def _log_shares(self) -> None:
         """Log what part of the epoch each task gets."""
@@ -107,11 +120,23 @@ class MultiTaskModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["instances"] = self.instances
+        checkpoint["halved"] = [one.halved for one in self._forwards]
         checkpoint["seconds"] = self.seconds + time.monotonic() - self._began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.instances = checkpoint["instances"]
         self.seconds = checkpoint["seconds"]
+        for forwards, halved in zip(self._forwards, checkpoint.get("halved", ()), strict=False):
+            forwards.resume(halved)
+
+    @property
+    def _forwards(self) -> tuple[Forwards, Forwards]:
+        return self.training_forwards, self.evaluation_forwards
+
+    @property
+    def out_of_memory(self) -> list[dict[str, int]]:
+        """At which step a device was out of memory, and how many rows a forward takes since."""
+        return [halved for one in self._forwards for halved in one.halved]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Here and not after backward: by now 16-bit gradients have been unscaled.
@@ -122,12 +147,18 @@ class MultiTaskModule(LightningModule):
         self._seen = [[] for _ in self.evaluated]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        rows = self.evaluated[dataloader_idx]
-        at = self.model.tasks.index(rows.task)
-        counts = [0] * len(self.model.tasks)
-        counts[at] = len(batch.labels)
-        logits = self.model(batch.inputs, counts)[at].float()
+        at = self.model.tasks.index(self.evaluated[dataloader_idx].task)
+        logits = self.evaluation_forwards.run(partial(self._logits, batch, at), self.global_step)
         self._seen[dataloader_idx].append((batch.ids, logits))
+
+    def _logits(self, batch: Batch, at: int) -> Tensor:
+        """Return the logits of a batch of the task at that place, (rows, outputs)."""
+        counts = [0] * len(self.model.tasks)
+        found = []
+        for piece in self.evaluation_forwards.pieces(batch):
+            counts[at] = len(piece.ids)
+            found.append(self.model(piece.inputs, counts)[at].float())
+        return torch.cat(found)
 
     def on_validation_epoch_end(self) -> None:
         seen = self._of_all_ranks()

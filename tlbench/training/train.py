@@ -28,7 +28,7 @@ from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
 from tlbench.store.store import CHECKPOINT
-from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, predictions
+from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, memory, predictions
 from tlbench.training.best import BestPerTask
 from tlbench.training.conditions import Conditions, using_threads
 from tlbench.training.context import StageContext
@@ -54,7 +54,8 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         diverged, if it has: then no task of it has a score.
 
     Raises:
-        UserError: if the devices that are asked for are not there, or the encoder can't be trained.
+        UserError: if the devices that are asked for are not there, the encoder can't be trained, or
+            a device is out of memory and the batches can't be made smaller.
     """
     began = time.time()
     encoder_files.check_unchanged(run.stage.config.encoder)
@@ -85,6 +86,8 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         "instances": module.instances,
         "seconds": round(module.seconds + time.time() - began, 2),
         **conditions.entry(),
+        "micro_batch_size": module.training_forwards.rows,
+        "out_of_memory": module.out_of_memory,
         "kernels": kernels.features,
         "weights": sorted(run.weights_of),
         "selections": best.selections,
@@ -187,7 +190,7 @@ def _fit(
     data: MultiTaskDataModule,
     checkpoint: Path | None,
 ) -> None:
-    with without_notes():
+    with without_notes(), memory.named():
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
