@@ -34,6 +34,7 @@ class Key:
         only_if_set: whether records have it only at another value than ``since``, so that those of
             runs that do not use it are as they were.
         trains_as: by value, another one that trains the same; stage keys hash that.
+        paths: patterns of dotted names below the key whose values are paths; "" for its own value.
         above, least, most, below: bounds of a number.
     """
 
@@ -47,6 +48,7 @@ class Key:
     is_resolved: bool = False
     only_if_set: bool = False
     trains_as: Mapping[Any, Any] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
     above: float | None = None
     least: float | None = None
     most: float | None = None

@@ -12,6 +12,9 @@ from tlbench.config.keys import group, key
 SEEDS = 2**32  # as many as numpy takes
 THREADS = 1024  # more than any machine has; a million would end the process
 
+_ITSELF = ("",)  # the ``paths`` of a key that is one
+_SOURCE = ("path", "train", "dev", "test", "more_dev.*")  # and of a suite, whose sources are open
+
 
 @dataclass
 class Source:
@@ -23,21 +26,30 @@ class Source:
         default=None,
     )
     path: str = key(
-        "a file, the folder of the files, or name on the hub", "experiment", default="."
+        "a file, the folder of the files, or name on the hub",
+        "experiment",
+        default=".",
+        paths=_ITSELF,
     )
     name: str | None = key("config on the hub, or generated task", "experiment", default=None)
-    train: Any = key("file, split of the hub, or number of rows", "experiment", default=None)
+    train: Any = key(
+        "file, split of the hub, or number of rows", "experiment", default=None, paths=_ITSELF
+    )
     dev: Any = key(
         "the same of the rows that are evaluated; or a fraction to cut off train",
         "experiment",
         default=None,
+        paths=_ITSELF,
     )
-    more_dev: dict[str, Any] = key("more splits that are evaluated", "experiment", default={})
+    more_dev: dict[str, Any] = key(
+        "more splits that are evaluated", "experiment", default={}, paths=("*",)
+    )
     test: Any = key(
         "labelled rows that the final weights are scored on; or a fraction to cut off train, which "
         "then has fewer",
         "nothing",
         since=None,
+        paths=_ITSELF,
     )
     text: list[str] = key("the columns of the texts, one or two", "experiment", default=[])
     template: list[str] | None = key(
@@ -118,7 +130,9 @@ class Task:
 class Encoder:
     """The group ``encoder``."""
 
-    name: str = key("a name on the hub, a folder, or package:<package>/<folder>", "experiment")
+    name: str = key(
+        "a name on the hub, a folder, or package:<package>/<folder>", "experiment", paths=_ITSELF
+    )
     revision: str | None = key("branch, tag or commit of the hub", "experiment")
     pretrained: bool = key("false: random weights", "training")
     num_hidden_layers: int | None = key("keep only the first layers", "training", above=0)
@@ -258,14 +272,18 @@ class Config:
     target_task: Task = group(is_choice=True)
     support_task: Any = key("a task, or none", "experiment", is_choice=True)
     subsample_size: SubsampleSize = group()
-    suite: dict[str, Any] = key("where the tasks' rows are", "experiment")
+    suite: dict[str, Any] = key(
+        "where the tasks' rows are",
+        "experiment",
+        paths=("root", *(f"sources.*.{name}" for name in _SOURCE)),
+    )
     sampling: Sampling = group()
     optim: Optim = group()
     trainer: TrainerConfig = group()
     method: dict[str, Any] = key(
         "each row's weight in the loss of a mixed batch, by _target_", "mixed", is_choice=True
     )
-    logger: dict[str, Any] = key("loggers by name, each with its _target_", "nothing")
+    logger: dict[str, Any] = key("loggers by name, each with its _target_", "nothing", paths=("*",))
     seed: int = key(
         "of weights, batches and dropout", "training", is_choice=True, least=0, below=SEEDS
     )
@@ -288,8 +306,8 @@ class Config:
     keep_weights: Literal["needed", "all", "none"] | list[str] = key(
         "what the store keeps: a word, or tasks of the last stage", "nothing"
     )
-    store_dir: str = key("finished stages, shared by all jobs", "nothing")
-    cache_dir: str = key("tokenised rows", "nothing")
+    store_dir: str = key("finished stages, shared by all jobs", "nothing", paths=_ITSELF)
+    cache_dir: str = key("tokenised rows", "nothing", paths=_ITSELF)
     only_stage: str | None = key("train just the stage of this key", "nothing")
     num_workers: int = key("processes that load rows", "nothing", least=0)
     tags: list[str] = key("more tags of a run", "nothing", since=[])

@@ -17,6 +17,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from tlbench.config.homes import expand_homes
 from tlbench.config.keys import Key, declared, value_at
 from tlbench.config.schema import Config
 from tlbench.config.suggestions import unknown
@@ -53,6 +54,7 @@ def checked(schema: type, node: Any, where: str) -> Any:
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         check_words(schema, plain, where)
+        expand_homes(schema, plain, where)
         merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
         typed = OmegaConf.to_container(merged, throw_on_missing=True)
     except (OmegaConfBaseException, TypeError) as error:
@@ -175,6 +177,9 @@ def check_config(config: Config) -> None:
         raise UserError(f"Change support_task: '{config.support_task}' is not a task.")
     if not re.fullmatch(NAME, config.study):  # it names a folder
         raise UserError(f"Change study: {NAME_RULE}.")
+    for name in ("store_dir", "cache_dir"):
+        if not value_at(config, name):  # which would be the working folder
+            raise UserError(f"Change {name}: give it a folder.")
     devices = config.trainer.devices
     if isinstance(devices, int) and devices > config.batch_size:
         raise UserError(
