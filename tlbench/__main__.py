@@ -7,10 +7,9 @@ import warnings
 import hydra
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from tlbench.config.arguments import completed, with_words
-from tlbench.config.overrides import check_choices
+from tlbench.config.arguments import arguments_for_hydra
+from tlbench.config.refusals import in_one_sentence
 from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
@@ -30,9 +29,7 @@ def _job(cfg: DictConfig) -> float | None:
 def main() -> None:
     """Run the command line; one sentence and exit code 1 for what the user can change."""
     try:
-        arguments = with_words(sys.argv[1:])
-        check_choices(arguments)
-        sys.argv[1:] = completed(arguments)
+        sys.argv[1:] = arguments_for_hydra(sys.argv[1:])
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -41,13 +38,7 @@ def main() -> None:
         with writing("hydra.run.dir", "the output folder"):
             _job()
     except CompactHydraException as error:
-        cause = error.__cause__
-        print(
-            error,
-            *([cause] if isinstance(cause, OmegaConfBaseException) else []),
-            sep="\n",
-            file=sys.stderr,
-        )
+        print(in_one_sentence(error), file=sys.stderr)
         sys.exit(1)
     except ValueError as error:
         if str(error) != _NO_TRIAL:

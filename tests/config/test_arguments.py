@@ -6,6 +6,7 @@ import pytest
 
 from tlbench.config import search_path
 from tlbench.config.arguments import completed, with_added_keys, with_mode, with_words
+from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
 
 MULTIRUN = "hydra.mode=MULTIRUN"
@@ -25,7 +26,7 @@ def test_the_mode_of_an_experiment_stands_beside_it(
 ) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "mine.yaml").write_text("defaults: [paper_grid, _self_]\n")
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
     assert with_mode(words) == complete
 
 
@@ -50,7 +51,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "target_task").mkdir()
     for name in ("2024", "mine"):
         (tmp_path / "target_task" / f"{name}.yaml").write_text(f"name: {name}\nsource: {{}}\n")
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
     return tmp_path
 
 
@@ -70,7 +71,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_the_name_of_an_option_is_a_word(mine: Path, word: str, quoted: str) -> None:
-    assert with_words(["-m", word]) == ["-m", quoted]
+    assert with_words([word]) == [quoted]
 
 
 @pytest.mark.parametrize(

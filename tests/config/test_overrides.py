@@ -4,6 +4,7 @@ import pytest
 
 from tlbench.config import overrides, search_path
 from tlbench.config.overrides import check_choices, options
+from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
 
 
@@ -12,12 +13,12 @@ from tlbench.errors import UserError
     [
         (["target_task=nope"], "Change target_task: there is no 'nope'; there are cola, "),
         (["support_task=nope"], "Change support_task: there is no 'nope'; there are .*none"),
-        (["-m", "target_task=rte,nope"], "there is no 'nope'"),
-        (["-m", "target_task=choice(rte,nope)"], "there is no 'nope'"),
+        (["target_task=rte,nope"], "there is no 'nope'"),
+        (["target_task=choice(rte,nope)"], "there is no 'nope'"),
         (["support_task=null"], "there is no 'null'"),
         (["subsample_size=100"], "there is no '100'; there are full, half"),
         (["experiment=[paper,nope]"], "there is no 'nope'"),
-        (["-m", "experiment=search"], "Add hydra/sweeper=optuna: experiment=search is a search"),
+        (["experiment=search"], "Add hydra/sweeper=optuna: experiment=search is a search"),
     ],
 )
 def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said: str) -> None:
@@ -47,7 +48,7 @@ def test_an_unknown_option_is_named_with_those_there_are(words: list[str], said:
     ],
 )
 def test_everything_else_is_hydras(word: str) -> None:
-    check_choices(["-m", "--config-dir", "x", word])
+    check_choices([word])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_plugin_that_is_not_installed_is_named_with_its_extra(
 def test_options_of_a_user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "target_task").mkdir()
     (tmp_path / "target_task" / "mine.yaml").touch()
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", f"--config-dir={tmp_path}"])
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
     assert {"mine", "rte"} <= set(options("target_task"))
     assert {"mine", "rte", "none"} <= set(options("support_task"))
     assert options("optim.lr") == []
@@ -97,7 +98,7 @@ def test_a_file_that_is_no_option_is_named(
     file = tmp_path / "target_task" / "mine.yaml"
     file.parent.mkdir()
     file.write_bytes(content)
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
     with pytest.raises(UserError, match=f"Change .*mine.yaml: .*{said}"):
         check_choices([f"{group}=rte,mine"])
     check_choices([f"{group}=rte"])

@@ -86,12 +86,12 @@ def test_no_study_or_stage_leads_out_of_its_folder() -> None:
     assert cfg.hydra.sweep.dir == "multirun/_x"
 
 
-def test_a_user_folder_is_found_before_ours(
+def test_a_users_folder_is_searched_after_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "target_task").mkdir()
     (tmp_path / "target_task" / "mine.yaml").touch()
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
     assert task_file("mine") == tmp_path / "target_task" / "mine.yaml"
     assert task_file("rte").parent == CONF_DIR / "target_task"
     with pytest.raises(UserError, match="no task 'other'"):

@@ -6,6 +6,7 @@ the ``hydra.mode``.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,28 +14,55 @@ from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
+from tlbench.config.command_line import CommandLine, parse
+from tlbench.config.completion import completing
+from tlbench.config.config_folders import with_config_folders
 from tlbench.config.keys import is_known
-from tlbench.config.overrides import choices, options, read_first, read_option
+from tlbench.config.overrides import check_choices, choices, options, read_first, read_option
 from tlbench.config.schema import Config, Source
 from tlbench.config.search_path import CONF_DIR, config_dirs
+from tlbench.config.syntax import check_syntax, with_quoted_homes
 from tlbench.config.words import check_file
 from tlbench.errors import UserError
 
 _SUITE = "suite.sources"
 
 
-def completed(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments as Hydra takes them.
+def arguments_for_hydra(words: Sequence[str]) -> list[str]:
+    """Return a command line as Hydra takes it, of what a user may have written.
+
+    Raises:
+        UserError: if it can't be read, names what there is not, or chooses what can't be used.
+        SystemExit: after ``--version`` is answered.
+    """
+    line = parse(words)
+    if "shell_completion" in line.options:
+        return completing(line, _readable).words()
+    line = _readable(line)
+    check_choices(line.overrides)
+    return replace(line, overrides=completed(line.overrides)).words()
+
+
+def _readable(line: CommandLine) -> CommandLine:
+    """Return a command line with what Hydra can read, once its config folders are searched."""
+    overrides = [with_quoted_homes(word) for word in line.overrides]
+    check_syntax(overrides)
+    line = with_config_folders(replace(line, overrides=overrides))
+    return replace(line, overrides=with_words(line.overrides))
+
+
+def completed(overrides: Sequence[str]) -> list[str]:
+    """Return overrides that choose what there is, with what Hydra wants beside.
 
     Raises:
         UserError: if one would set a key of a source that the task shares with a suite, or the file
             of a task has words that are read as others.
     """
     for group in ("target_task", "support_task"):
-        for task in _chosen(arguments, group):
+        for task in _chosen(overrides, group):
             for folder in config_dirs():
                 check_file(folder / "target_task" / f"{task}.yaml")
-    return with_mode(with_added_keys(arguments))
+    return with_mode(with_added_keys(overrides))
 
 
 def with_words(arguments: Sequence[str]) -> list[str]:

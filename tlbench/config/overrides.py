@@ -7,14 +7,14 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
-from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from tlbench.config.keys import is_known
+from tlbench.config.identity import unresolved
+from tlbench.config.keys import is_known, value_in
 from tlbench.config.schema import Config
-from tlbench.config.search_path import config_dirs
+from tlbench.config.search_path import CONF_DIR, config_dirs
 from tlbench.config.suggestions import unknown
 from tlbench.errors import UserError
 
@@ -31,7 +31,7 @@ _PLUGINS = {
 
 
 def check_choices(arguments: Sequence[str]) -> None:
-    """Look at the overrides on a command line; unknown keys and options are refused.
+    """Look at overrides that can be read; unknown keys and options are refused.
 
     Raises:
         UserError: naming the key, the group and its options, what to install, or an unreadable
@@ -39,27 +39,49 @@ def check_choices(arguments: Sequence[str]) -> None:
     """
     for word in arguments:
         _check_plugin(word)
-    words = [w for w in arguments if ("=" in w and not w.startswith("-")) or w.startswith("~")]
-    try:
-        overrides = OverridesParser.create().parse_overrides(words)
-    except OverrideParseException:
-        return  # Hydra says what it can't read
-    if any(override.key_or_group == "hydra.searchpath" for override in overrides):
-        return  # there may be options that only Hydra finds
+    overrides = OverridesParser.create().parse_overrides(list(arguments))
     check_keys(overrides)
     for override in overrides:
         group = override.key_or_group
-        known = options(group)
+        if not (known := options(group)):
+            continue
+        _check_form(override)
         for choice in choices(override):
-            if known and choice not in known:
+            if not choice:
+                raise UserError(f"Change {group}: give it a value; there are {', '.join(known)}.")
+            if choice not in known:
                 raise UserError(
                     f"Change {group}: there is no '{choice}'; there are {', '.join(known)}."
                 )
-            found = read_first(group, choice) if known else None
-            # Its file can't choose the sweeper: config.yaml has chosen.
-            is_search = OmegaConf.select(found, "hydra.sweeper.direction") if found else None
-            if group == "experiment" and is_search and _OPTUNA not in arguments:
-                raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
+            _check_option(group, choice, arguments)
+
+
+def _check_form(override: Override) -> None:
+    """Refuse to add what config.yaml has chosen, and another place than the group's own."""
+    group, written = override.key_or_group, str(override.input_line)
+    is_added = override.is_add() or override.is_force_add()
+    if (CONF_DIR / group).is_dir() and (is_added or override.package is not None):
+        raise UserError(f"Write {group}={written.partition('=')[2]}, not {written}.")
+
+
+def _check_option(group: str, choice: str, arguments: Sequence[str]) -> None:
+    """Refuse an option that can't have an effect as it is chosen."""
+    first, *others = [
+        file for place in _folders(group) if (file := place / f"{choice}.yaml").is_file()
+    ]
+    for other in others:  # Hydra would take the first and say nothing
+        if other.read_bytes() != first.read_bytes():
+            raise UserError(f"Rename {other}: {group}={choice} means {first}.")
+    hydra = unresolved(read_option(first)).get("hydra")
+    # Its file can't choose the sweeper: config.yaml has chosen.
+    is_search = value_in(hydra, "sweeper.direction") is not None
+    if group == "experiment" and is_search and _OPTUNA not in arguments:
+        raise UserError(f"Add {_OPTUNA}: experiment={choice} is a search, not a grid.")
+    if value_in(hydra, "searchpath") is not None:
+        raise UserError(
+            f"Leave out hydra.searchpath in {first} and add it to the command: Hydra takes it from "
+            "there, or from the primary config (--config-name), alone."
+        )
 
 
 def check_keys(overrides: Iterable[Override]) -> None:
@@ -72,10 +94,15 @@ def check_keys(overrides: Iterable[Override]) -> None:
         name = override.key_or_group
         is_hydras = name.partition(".")[0].partition("/")[0] == "hydra"
         if not (is_hydras or is_known(Config, name) or any(_folders(name))):
-            raise UserError(unknown(name, _groups()))
+            raise UserError(unknown(name, groups()))
 
 
-def _groups() -> list[str]:
+def is_key(name: str) -> bool:
+    """Whether a name is a key or a config group."""
+    return is_known(Config, name) or name in groups()
+
+
+def groups() -> list[str]:
     """Return the config groups of ours and of the user."""
     folders = (path for folder in config_dirs() for path in folder.glob("*") if path.is_dir())
     return sorted({folder.name for folder in folders} - {"hydra"})

@@ -3,9 +3,9 @@
 Importing this registers our resolvers, and every target task as a support task.
 """
 
-import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -21,19 +21,49 @@ _PACKAGE = Path(__file__).parents[1]
 CONF_DIR = next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if d.is_dir())
 
 
+_folders = [CONF_DIR]  # in the order of Hydra's search path
+
+
 def config_dirs() -> Iterator[Path]:
-    """Folders with configs: the user's ``--config-dir``, then our own."""
-    if HydraConfig.initialized():  # in a job; a cluster's job has not the command line
-        for source in HydraConfig.get().runtime.config_sources:
-            if source.schema == "file" and source.path:
-                yield Path(source.path)
+    """Yield the folders with configs as Hydra searches them: our own, then those of the user."""
+    if not HydraConfig.initialized():
+        yield from _folders
         return
-    for flag, value in zip(sys.argv, [*sys.argv[1:], ""], strict=True):
-        if flag in ("--config-dir", "-cd"):
-            yield Path(value)
-        elif flag.startswith("--config-dir="):
-            yield Path(flag.partition("=")[2])
-    yield CONF_DIR
+    # In a job, which on a cluster has not the command line.
+    for source in HydraConfig.get().runtime.config_sources:
+        if source.provider not in ("hydra", "schema"):
+            folder = folder_of(f"{source.schema}://{source.path}")
+            if folder is not None:
+                yield folder
+
+
+def folder_of(address: str) -> Path | None:
+    """Return the folder that an entry of ``hydra.searchpath`` means, be it there or not.
+
+    None of an entry that is none of the file system's.
+    """
+    scheme, separator, place = address.rpartition("://")
+    if scheme in ("", "file"):
+        return Path(place if separator else address)
+    if scheme != "pkg":
+        return None
+    try:
+        spec = find_spec(place)
+    except (ImportError, ValueError):  # of a package above, or of an empty name
+        spec = None
+    locations = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(locations[0]) if locations else Path(address)
+
+
+def use(main: Path, more: Sequence[Path]) -> None:
+    """Search other folders from now on.
+
+    Args:
+        main: that of the primary config.
+        more: the user's.
+    """
+    _folders[:] = [main, *more]
+    _register_support_tasks()
 
 
 def task_file(name: str, key: str = "strategy.tasks") -> Path:
@@ -74,6 +104,10 @@ def register() -> None:
         OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
         OmegaConf.register_new_resolver("tlbench.gpus", lambda: max(1, len(gpus.available())))
         OmegaConf.register_new_resolver("tlbench.gpu", gpus.of_worker)
+    _register_support_tasks()
+
+
+def _register_support_tasks() -> None:
     store = ConfigStore.instance()
     for folder in config_dirs():
         for file in folder.glob("target_task/*.yaml"):

@@ -58,7 +58,7 @@ def unknown(name: str, more: Iterable[str] = ()) -> str:
         name: dotted.
         more: what else might be meant: config groups.
     """
-    meant = _meant(name, more)
+    meant = meant_by(name, more)
     if meant is None:
         return f"Change {name}: there is no such key (docs/configuration.md lists all)."
     key = declared(Config).get(meant)
@@ -66,7 +66,8 @@ def unknown(name: str, more: Iterable[str] = ()) -> str:
     return f"Change {name}: there is no such key; did you mean {meant}{doc}?"
 
 
-def _meant(name: str, more: Iterable[str]) -> str | None:
+def meant_by(name: str, more: Iterable[str] = ()) -> str | None:
+    """Return the key, or the one of ``more``, that is likely meant by a name; None if none is."""
     word = name.rpartition(".")[2]
     if word in _SYNONYMS:
         return _SYNONYMS[word]

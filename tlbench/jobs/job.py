@@ -5,10 +5,12 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -50,7 +52,7 @@ def run_job(cfg: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
     dry = not in_sweep and hydra.sweeper.get("dry_run")
-    with signals.job_of_worker() as may_begin:
+    with _in_launching_folder(hydra), signals.job_of_worker() as may_begin:
         if not may_begin:
             return None
         try:
@@ -70,6 +72,14 @@ def run_job(cfg: DictConfig) -> float | None:
                 raise RuntimeError(f"the job called sys.exit({error})") from error
             raise
     return None
+
+
+def _in_launching_folder(hydra: HydraConf) -> AbstractContextManager[None]:
+    """Go back to where the command was given, which ``hydra.job.chdir=true`` has left.
+
+    Paths of a config are that folder's: a store in the job's own would be no other job's.
+    """
+    return chdir(hydra.runtime.cwd) if hydra.job.chdir else nullcontext()
 
 
 def _end_if_interrupted(error: BaseException) -> None:

@@ -1,0 +1,30 @@
+"""What Hydra refuses, in one line."""
+
+import re
+
+from hydra.errors import CompactHydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from tlbench.errors import UserError, printable
+
+_SWEEP = re.compile(
+    r"(?:Ambiguous value for argument|Sweep parameters) '([^=]*)=(.*?)'(?: requires|$)"
+)
+_PLACES = "Config search path:"  # what follows is of no help about an option that there is not
+
+
+def in_one_sentence(error: CompactHydraException) -> str:
+    """Return what an exception of Hydra's, or ours, says, in one line."""
+    if isinstance(error, UserError):
+        return str(error)
+    first = str(error).splitlines()[0]
+    if swept := _SWEEP.match(first):
+        key, values = swept.groups()
+        return (
+            f"Add -m to sweep over {key}={values} (--cfg shows the config of one value); a comma "
+            f"that is part of a value stands in quotes: \"{key}='{values}'\"."
+        )
+    parts = str(error).partition(_PLACES)[0].split()
+    if isinstance(error.__cause__, OmegaConfBaseException):
+        parts += str(error.__cause__).splitlines()[:1]
+    return printable(" ".join(parts))
