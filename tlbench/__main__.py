@@ -12,7 +12,7 @@ from tlbench.config.arguments import arguments_for_hydra
 from tlbench.config.refusals import in_one_sentence
 from tlbench.config.search_path import CONF_DIR
 from tlbench.errors import UserError
-from tlbench.store.disk import writing
+from tlbench.store.disk import check_working_folder, writing
 
 _NO_TRIAL = "No trials are completed yet."  # what Optuna raises at the end of such a search
 # Hydra 1.3 takes the defaults of 1.1 unless it is told; 1.4 has no others, and warns of being told.
@@ -29,6 +29,7 @@ def _job(cfg: DictConfig) -> float | None:
 def main() -> None:
     """Run the command line; one sentence and exit code 1 for what the user can change."""
     try:
+        check_working_folder()
         sys.argv[1:] = arguments_for_hydra(sys.argv[1:])
     except UserError as error:
         print(error, file=sys.stderr)

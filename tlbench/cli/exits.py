@@ -4,11 +4,13 @@ import sys
 from collections.abc import Callable
 
 from tlbench.errors import UserError
+from tlbench.store.disk import check_working_folder
 
 
 def exit_code(work: Callable[[], None]) -> int:
     """Do a command's work; return 0, 1 after the sentence of a ``UserError``, 130 after Ctrl-C."""
     try:
+        check_working_folder()
         work()
     except UserError as error:
         print(error, file=sys.stderr)

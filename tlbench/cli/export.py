@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tlbench.cli.exits import exit_code
+from tlbench.cli.parser import new_parser
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.record import RECORD_FILE
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command's arguments."""
-    arguments = argparse.ArgumentParser(prog="tlbench-export", description=__doc__)
+    arguments = new_parser("tlbench-export", __doc__)
     arguments.add_argument(
         "source", type=Path, help="a result.json, the folder that it is in, or a study's folder"
     )

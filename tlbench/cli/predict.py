@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tlbench.cli.exits import exit_code
+from tlbench.cli.parser import new_parser
 from tlbench.data.parsing import Changes
 from tlbench.data.readers import FILE_FORMATS, FileFormat
 from tlbench.errors import UserError
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command's arguments."""
-    arguments = argparse.ArgumentParser(prog="tlbench-predict", description=__doc__)
+    arguments = new_parser("tlbench-predict", __doc__)
     arguments.add_argument(
         "model",
         type=Path,

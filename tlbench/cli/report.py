@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tlbench.cli.exits import exit_code
+from tlbench.cli.parser import new_parser
 from tlbench.errors import UserError
 from tlbench.records.definitions import COMPARED
 from tlbench.store.disk import writing
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command's arguments."""
-    arguments = argparse.ArgumentParser(prog="tlbench-report", description=__doc__)
+    arguments = new_parser("tlbench-report", __doc__)
     arguments.add_argument(
         "study",
         nargs="+",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tlbench.cli.exits import exit_code
+from tlbench.cli.parser import new_parser
 from tlbench.cli.rerun_differences import differences
 from tlbench.console import say
 from tlbench.errors import UserError
@@ -21,7 +22,7 @@ from tlbench.records.rerun_config import prepare_rerun, run_config
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0 if the score is the same, 1 with a sentence if not."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: _rerun(Path(options.record), options.overrides))
+    return exit_code(lambda: _rerun(options.record, options.overrides))
 
 
 def _rerun(file: Path, overrides: Sequence[str]) -> None:
@@ -34,8 +35,8 @@ def _rerun(file: Path, overrides: Sequence[str]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="tlbench-rerun", description=__doc__)
-    parser.add_argument("record", help="a result.json, or the folder that it is in")
+    parser = new_parser("tlbench-rerun", __doc__)
+    parser.add_argument("record", type=Path, help="a result.json, or the folder that it is in")
     parser.add_argument("overrides", nargs="*", help="values to change: trainer.accelerator=cpu")
     return parser
 

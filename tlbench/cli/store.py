@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tlbench.cli import store_prune, store_verify
+from tlbench.cli.parser import new_parser
 from tlbench.errors import UserError
+from tlbench.store.disk import check_working_folder
 from tlbench.store.store import WORK, Store
 
 
@@ -17,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0, or 1 if damage was found or the store does not exist."""
     options = parser().parse_args(arguments)
     try:
-        code: int = options.run(_open(Path(options.store)), options)
+        check_working_folder()
+        code: int = options.run(_open(options.store), options)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
@@ -42,8 +45,9 @@ def _open(folder: Path) -> Store:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(prog="tlbench-store", description=__doc__)
-    top.add_argument("--store", default="multirun/.store", help="the store_dir of your runs")
+    top = new_parser("tlbench-store", __doc__)
+    default = Path("multirun/.store")
+    top.add_argument("--store", type=Path, default=default, help="the store_dir of your runs")
     # Each command's module adds its options, and ``run`` is what main calls.
     commands = top.add_subparsers(required=True)
     ls = commands.add_parser("ls", help="list the finished stages")

@@ -41,6 +41,20 @@ def writing(setting: str, folder: str | Path) -> Iterator[None]:
         raise
 
 
+def check_working_folder() -> None:
+    """Refuse to work in a folder that is there no more, which relative paths would be in.
+
+    Raises:
+        UserError: that says so.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UserError(
+            f"Change into another folder: the present one can't be used ({error.strerror})."
+        ) from error
+
+
 def probe_writing(folder: Path) -> None:
     """Create a folder if need be, and write and remove a file in it.
 
