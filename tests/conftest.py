@@ -24,6 +24,8 @@ from tlbench.records.record import ResultRecord, read_record
 __all__ = ["launcher", "make_sweeper", "sweep", "table"]  # fixtures, which pytest finds here
 
 datasets.disable_progress_bars()
+for _name in {name for name in os.environ if name.startswith("WANDB_")} - {"WANDB_MODE"}:
+    del os.environ[_name]  # whoever runs the tests may have a project, or a login
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_the_papers_protocol() -> None:
         compose_config("experiment=paper", "strategy=mtl", "support_task=mnli"), resolve=True
     )
     snapshot = Path(__file__).with_name("paper_protocol.yaml")
-    assert resolved == OmegaConf.to_container(OmegaConf.load(snapshot))
+    assert resolved == OmegaConf.to_container(OmegaConf.load(snapshot), resolve=True)
 
 
 def test_the_papers_scores() -> None:

@@ -12,7 +12,7 @@ import wandb
 
 from tests.support.experiments import Run
 from tlbench.jobs.loggers import RunInfo
-from tlbench.jobs.wandb_log import WandbLog, login_mode
+from tlbench.jobs.wandb_log import WandbLog
 from tlbench.records.record import read_record
 
 Records = dict[str, list[dict[str, Any]]]
@@ -72,7 +72,7 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
         assert curve in logged, curve
     record = read_record(tmp_path / "job" / "result.json")
     assert summary(found)["score"] == pytest.approx(record.score)
-    assert summary(found)["target/final/accuracy"] == pytest.approx(record.metrics["accuracy"])
+    assert summary(found)["final/accuracy"] == pytest.approx(record.metrics["accuracy"])
     assert [record["exit_code"] for record in found["exit"]] == [0]
 
 
@@ -102,11 +102,11 @@ def test_what_is_not_defined_is_not_logged_and_the_summary_says_so(
     found = wandb_run(*overrides)
     names = {*summary(found), *(name for row in found["history"] for name in row["item"])}
     assert summary(found)["outcome"] == outcome
-    assert not {"score", "target/final/matthews", "target/cola/dev/matthews"} & names
+    assert not {"score", "final/matthews", "target/cola/dev/matthews"} & names
     assert "steps" in names
     if outcome == "undefined":
         assert summary(found)["undefined"] == "matthews"
-        assert {"target/final/accuracy", "target/cola/dev/accuracy"} <= names
+        assert {"final/accuracy", "target/cola/dev/accuracy"} <= names
     assert [record["exit_code"] for record in found["exit"]] == [0]
 
 
@@ -158,17 +158,21 @@ def test_seeds_share_a_setting_and_others_have_another(
 def inits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What ``wandb.init`` is called with, where there is a login and no server."""
     calls: list[dict[str, Any]] = []
-    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
     monkeypatch.setattr(wandb, "init", lambda **given: calls.append(given) or MagicMock())
     return calls
 
 
-def open_and_close(folder: Path, failed: bool | None) -> None:
+def open_and_close(folder: Path, failed: bool | None, mode: str = "online", **info: Any) -> None:
     """A job's run; with ``failed`` of None the job is killed."""
-    job = RunInfo("a job", "study", "stage", (), {}, folder)
-    opened = WandbLog("tlbench", None, str(folder), job)
+    job = RunInfo("a job", "study", "stage", (), {}, folder, **info)
+    opened = WandbLog(job, save_dir=str(folder / "wb"), mode=mode)
     if failed is not None:
         opened.finish({}, failed)
+
+
+def id_files(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir() if file.is_file()]
 
 
 def test_a_job_is_one_run_until_it_has_finished(
@@ -181,52 +185,25 @@ def test_a_job_is_one_run_until_it_has_finished(
     assert {call["resume"] for call in inits} == {"allow"}
     assert ids[:2] == [first, first]
     assert len({first, *ids[2:]}) == 3
-    assert list((tmp_path / "job").iterdir()) == []
+    assert id_files(tmp_path / "job") == []
+    assert id_files(tmp_path / "another") == ["wandb_run_id"]
 
 
-@pytest.mark.parametrize("variable", ["WANDB_MODE=offline", "WANDB_SWEEP_ID=abc"])
-def test_a_run_that_cant_be_resumed_or_is_an_agents_has_no_id_of_ours(
-    variable: str, inits: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_cant_be_resumed_has_a_new_id(
+    inits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(*variable.split("="))
-    open_and_close(tmp_path, None)
-    assert inits[0]["id"] is None
-    assert list(tmp_path.iterdir()) == []
+    for _ in range(2):
+        open_and_close(tmp_path, None, mode="offline")
+    assert inits[0]["id"] != inits[1]["id"]
+    assert inits[0]["resume"] is None
+    assert id_files(tmp_path) == []
 
 
-@pytest.mark.parametrize(("mode", "silent"), [("online", False), ("offline", True)])
+@pytest.mark.parametrize(("mode", "silent"), [("online", None), ("offline", True)])
 def test_a_run_says_no_more_than_where_it_is(
-    mode: str,
-    silent: bool,
-    inits: list[dict[str, Any]],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    mode: str, silent: bool | None, inits: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("WANDB_MODE", mode)
-    open_and_close(tmp_path, failed=False)
+    open_and_close(tmp_path, failed=False, mode=mode)
     settings = inits[0]["settings"]
-    assert (settings.quiet, settings.silent) == (True, silent)
-
-
-@pytest.mark.parametrize(
-    ("login", "mode"),
-    [
-        ({}, "offline"),
-        ({"WANDB_API_KEY": "x" * 40}, "online"),
-        ({"NETRC": "machine api.wandb.ai login user password secret"}, "online"),
-        ({"NETRC": "machine example.org login user password secret"}, "offline"),
-        ({"NETRC": "not a netrc file"}, "offline"),
-    ],
-)
-def test_offline_where_there_is_no_login(
-    login: dict[str, str], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("WANDB_API_KEY", "NETRC", "WANDB_IDENTITY_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name, value in login.items():
-        if name == "NETRC":
-            (tmp_path / "netrc").write_text(value)
-            value = str(tmp_path / "netrc")
-        monkeypatch.setenv(name, value)
-    assert login_mode() == mode
+    assert settings.quiet
+    assert settings.silent == bool(silent)

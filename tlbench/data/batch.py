@@ -1,6 +1,6 @@
 """A batch of rows as tensors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -32,6 +32,10 @@ class Batch(NamedTuple):
     def labels(self) -> Tensor:
         """Class indices, or numbers in a regression, as float32, (rows,)."""
         return self.label_bits.view(torch.float32)
+
+    def weighted(self, losses: Sequence[Tensor]) -> Tensor:
+        """Return the loss of the batch, a scalar, from its rows' by task, each (rows,)."""
+        return (torch.cat(list(losses)) * self.weights).sum()
 
     def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
         """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""

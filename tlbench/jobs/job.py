@@ -6,7 +6,6 @@ import sys
 import time
 import traceback
 from contextlib import AbstractContextManager, chdir, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tlbench.config.identity import setting_name
-from tlbench.config.keys import recorded
 from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
+from tlbench.jobs.described import describe, summary_of
 from tlbench.jobs.dry_run import print_run
 from tlbench.jobs.final_scores import ensure_scored
 from tlbench.jobs.runner import StageRunner
@@ -28,9 +26,7 @@ from tlbench.plan.cross_fit import dev_readers
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import Stage
 from tlbench.records.asking import first_asked
-from tlbench.records.build import encoder_word, finished_record, with_first, write_failure
-from tlbench.records.provenance import git_revision
-from tlbench.records.record import ResultRecord
+from tlbench.records.build import finished_record, with_first, write_failure
 from tlbench.records.summary import print_record
 from tlbench.store import claims
 from tlbench.store.disk import writing
@@ -131,7 +127,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     wanted = experiment.last_of(plan)
     store = Store(experiment.config.store_dir)
     alone = experiment.config.only_stage is not None
-    job = _describe(experiment, folder, wanted if alone else None)
+    job = describe(experiment, plan, folder, wanted if alone else None, in_sweep)
     log.info("%s", job.title)
     opened = loggers.open_logs(experiment.config.logger, job)
     summary: dict[str, Any] = {}
@@ -147,7 +143,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         with writing(place, folder):
             record = with_first(record, folder)
             record.write(folder)
-        summary = _summary(record)
+        summary = summary_of(record)
     finally:
         opened.finish(summary, failed=not summary)
     print_record(record, folder, experiment.title if in_sweep else None)
@@ -171,44 +167,6 @@ def _is_told_to_stop(error: BaseException) -> bool:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         return str(frame.f_globals.get("__name__")).startswith("submitit.")
     return isinstance(error, SystemExit)
-
-
-def _describe(experiment: Experiment, folder: Path, alone: Stage | None) -> loggers.RunInfo:
-    """What a logger calls the job: the experiment, or the stage that it trains alone."""
-    c = experiment.config
-    config = {**recorded(c), "git_revision": git_revision()}
-    if alone:
-        kind, title, tasks = "stage", f"stage {alone.title} s{c.seed}", list(alone.tasks)
-    else:
-        config["setting"] = setting_name(asdict(c))  # what it shares with the runs of other seeds
-        kind, title = c.strategy.name, experiment.title
-        tasks = [subset.name for subset in (experiment.target, *experiment.supports)]
-    tags = dict.fromkeys([kind, *tasks, encoder_word(c.encoder.name), *c.tags])
-    return loggers.RunInfo(title, c.study, kind, tuple(tags), config, folder)
-
-
-def _summary(record: ResultRecord) -> dict[str, Any]:
-    """What a W&B run's summary holds: the score, its metrics, and what they cost.
-
-    What is not defined is not in it; ``outcome`` and ``undefined`` say so.
-    """
-    costs = ("steps", "instances", "steps_reused", "instances_reused", "training_seconds")
-    metrics = {f"target/final/{name}": value for name, value in record.metrics.items()}
-    test = record.test or {}
-    on_test = {name: test.get(name) for name in ("score", "majority_score", "collapsed", "rows")}
-    on_test |= test.get("metrics", {})
-    found = {
-        "outcome": record.outcome,
-        "undefined": ", ".join(record.undefined) or None,
-        "collapsed": record.collapsed,
-        "score": record.score,
-        **{f"score_{name}": value for name, value in record.scores_by_selection.items()},
-        "majority_score": record.majority_score,
-        **metrics,
-        **{f"test/{name}": value for name, value in on_test.items()},
-        **{name: getattr(record, name) for name in costs},
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _record_failure(cfg: DictConfig, folder: Path | None, error: BaseException) -> None:

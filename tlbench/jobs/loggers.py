@@ -7,14 +7,17 @@ every case, with the final score, trained or reused. Ours import Lightning only 
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isclass, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlbench.config.dotted import imported, lacks, made_by
 from tlbench.errors import UserError
+from tlbench.jobs.private import without_places
+from tlbench.plan.stage import Stage
 from tlbench.store.disk import why_not_written
+from tlbench.store.manifest import Manifest
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -27,6 +30,11 @@ class RunInfo:
     Attributes:
         kind: the strategy, or ``stage`` for a job that trains a stage alone.
         tags: kind, tasks, encoder, and those of the key ``tags``.
+        config: of the job, as records have it, without the tasks and loggers that are not its own;
+            with its folder, its stages' keys and the versions of packages.
+        target: the task that the job's score is of; None for a job that trains a stage alone.
+        in_sweep: whether it is one of several jobs of a command.
+        logger: what the logger is called in the config.
     """
 
     title: str
@@ -35,6 +43,9 @@ class RunInfo:
     tags: tuple[str, ...]
     config: dict[str, Any]
     folder: Path
+    target: str | None = None
+    in_sweep: bool = False
+    logger: str = "wandb"
 
 
 class JobLog(Protocol):
@@ -47,6 +58,24 @@ class JobLog(Protocol):
         """Close it, with the final numbers."""
 
 
+@runtime_checkable
+class StageLog(Protocol):
+    """What a ``JobLog`` may have beside: then it is told of every stage that its job needs."""
+
+    def stage_begins(self, stage: Stage, role: str) -> None:
+        """Take in that a stage is trained now; ``role`` begins the names of its curves."""
+
+    def stage_ends(
+        self, stage: Stage, role: str, folder: Path, manifest: Manifest, trained: bool
+    ) -> None:
+        """Take in that a stage is finished, in a folder of the store; more than once, maybe.
+
+        Args:
+            manifest: its ``stage.json``.
+            trained: whether the job has trained it; else it was there.
+        """
+
+
 class JobLogs:
     """All loggers of a job."""
 
@@ -56,6 +85,20 @@ class JobLogs:
     def lightning(self) -> "list[Logger]":
         """Return the loggers for a stage's Trainer."""
         return [one.lightning() for one in self._logs]
+
+    def stage_begins(self, stage: Stage, role: str) -> None:
+        """Tell those that want to know."""
+        for one in self._logs:
+            if isinstance(one, StageLog):
+                one.stage_begins(stage, role)
+
+    def stage_ends(
+        self, stage: Stage, role: str, folder: Path, manifest: Manifest, trained: bool
+    ) -> None:
+        """Tell those that want to know."""
+        for one in self._logs:
+            if isinstance(one, StageLog):
+                one.stage_ends(stage, role, folder, manifest, trained)
 
     def finish(self, summary: dict[str, Any], failed: bool) -> None:
         """Close them all, also if one of them fails."""
@@ -70,7 +113,14 @@ def open_logs(config: dict[str, Any], info: RunInfo) -> JobLogs:
     Raises:
         UserError: if there is no such logger, or it can't be made with these options.
     """
-    return JobLogs([_open(name, options, info) for name, options in config.items()])
+    opened: list[JobLog] = []
+    try:
+        for name, options in config.items():
+            opened.append(_open(name, options, replace(info, logger=name)))
+    except BaseException:
+        JobLogs(opened).finish({}, failed=True)
+        raise
+    return JobLogs(opened)
 
 
 def _open(name: str, config: Any, info: RunInfo) -> JobLog:
@@ -97,7 +147,9 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
         if error.__cause__ and why_not_written(error.__cause__):
             raise error.__cause__ from None  # the disk is full: no other logger would help
         raise
-    opened: JobLog = made if "info" in takes else LightningLog(name, made, info)
+    opened: JobLog = made
+    if "info" not in takes:  # what it needs may be imported, or asked, only now
+        opened = made_by(LightningLog, target, f"logger.{name}", name, made, info)
     return opened
 
 
@@ -113,13 +165,23 @@ class LightningLog:
                 "Lightning's, and takes no info."
             )
         self._logger = logger
-        logger.log_hyperparams({**info.config, "title": info.title, "tags": list(info.tags)})
+        about = {"title": info.title, "tags": list(info.tags)}
+        logger.log_hyperparams(without_places(info.config) | about)
 
     def lightning(self) -> "Logger":
         return self._logger
 
     def finish(self, summary: dict[str, Any], failed: bool) -> None:
         _finish(self._logger, summary, failed)
+        _end_wandb(self._logger)
+
+
+def _end_wandb(logger: Any) -> None:
+    """End the run of Lightning's W&B logger, or the next job of this process would be in it."""
+    from pytorch_lightning.loggers import WandbLogger
+
+    if isinstance(logger, WandbLogger):
+        logger.experiment.finish()
 
 
 def _finish(logger: "Logger", summary: dict[str, Any], failed: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tlbench.config.dotted import imported
 from tlbench.errors import UserError
+from tlbench.jobs.curves import role_of
 from tlbench.jobs.loggers import JobLogs
 from tlbench.plan import weights
 from tlbench.plan.stage import Need, Stage
@@ -63,7 +64,7 @@ class StageRunner:
         manifest = self.store.find_sound(*wanted)
         if manifest:
             log.info("  %s is in the store (%s)", stage.title, stage.key)
-            return manifest
+            return self._told(stage, manifest)
         needed = tuple(self._needed(need) for need in stage.needs)
         with writing("store_dir", self.store.root), self.store.claim(stage.key) as claim:
             manifest = self.store.find_sound(*wanted)
@@ -71,6 +72,12 @@ class StageRunner:
                 self.store.set_aside_damaged(stage.key, claim)
                 manifest = self._make(stage, claim, needed, weights_of)
                 self.trained.add(stage.key)
+        return self._told(stage, manifest)
+
+    def _told(self, stage: Stage, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Tell the loggers of a finished stage; return its manifest."""
+        role, folder = role_of(stage, self.plan), self.store.folder(stage.key)
+        self.opened.stage_ends(stage, role, folder, manifest, stage.key in self.trained)
         return manifest
 
     def _needed(self, need: Need) -> Needed:
@@ -98,7 +105,7 @@ class StageRunner:
                 made = _not_trained(stage, diverged[0])
             else:
                 context = StageContext(
-                    stage, self._role(stage), work, needed, frozenset(kept), claim
+                    stage, role_of(stage, self.plan), work, needed, frozenset(kept), claim
                 )
                 made = _completed(stage, self._run(context), weights_of)
             manifest = {**made, **_provenance(stage, needed)}
@@ -109,21 +116,10 @@ class StageRunner:
     def _run(self, context: StageContext) -> Any:
         stage = context.stage
         log.info("  %s: training as %s (%s)", context.title, context.role, stage.key)
+        self.opened.stage_begins(stage, context.role)
         # By its name and not imported above: with everything in the store a job needs no torch.
         make = imported(stage.run, "strategy.plan")
         return make(context, self.opened.lightning())
-
-    def _role(self, stage: Stage) -> str:
-        """``target`` for the plan's last stage, ``support`` (or ``support1``, ``support2``, ... in
-        the order of training) for those that it starts from, else ``single/<tasks>``.
-        """
-        final = self.plan[-1]
-        if stage.key == final.key:
-            return "target"
-        chain = [start.key for start in final.starts()]
-        if stage.key in chain:
-            return "support" if len(chain) == 1 else f"support{chain.index(stage.key) + 1}"
-        return f"single/{'+'.join(stage.tasks)}"
 
 
 def _compare(stage: Stage, earlier: dict[str, Any], manifest: dict[str, Any]) -> None:

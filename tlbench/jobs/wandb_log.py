@@ -1,16 +1,32 @@
-"""A job's run in Weights & Biases."""
+"""A job's run in Weights & Biases; see docs/wandb.md."""
 
 import logging
-import netrc
 import os
-import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
+from tlbench.config.identity import slug
+from tlbench.errors import UserError
+from tlbench.jobs import wandb_stages
+from tlbench.jobs.curves import STEP, best_of_curves
 from tlbench.jobs.loggers import RunInfo
+from tlbench.jobs.private import without_places
+from tlbench.jobs.wandb_settings import (
+    checked_entity,
+    checked_folder,
+    checked_mode,
+    checked_project,
+    fitted,
+    fitted_tags,
+    resume,
+    run_id,
+)
+from tlbench.plan.stage import Stage
+from tlbench.store.manifest import Manifest
 
 if TYPE_CHECKING:
+    import wandb
     from pytorch_lightning.loggers import Logger
 
 log = logging.getLogger(__name__)
@@ -22,37 +38,124 @@ class WandbLog:
     With a login a job that was cut off or has failed goes on in its run: the run's id is in the
     job's folder until the job has finished. Run anew after that it gets a run of its own, since
     a resumed one would draw its curves over those of the finished one.
+
+    Args:
+        info: of the job.
+        project, entity: where the run goes; without an entity, to the login's own.
+        group, name, job_type: of the run; the study, the job's title and its kind without them. In
+            a sweep the title stands behind a name, as all jobs have that.
+        notes: of the run.
+        tags: more of them, a list or a text with commas between.
+        save_dir: the folder for W&B's own, ``wandb``.
+        mode: W&B's word; None for ``online`` where there is a login.
+        predictions: whether to log a table of the target's dev predictions and a confusion matrix;
+            ``texts``: the rows' texts are in the table.
+        artifacts: whether to log the stages that are trained as artifacts, and to say which of
+            them a job uses.
+        machine_info: whether the run may say on whose machine it was, and where on it: host, paths,
+            command line, git remote, packages, console.
+
+    Raises:
+        UserError: for what W&B would refuse, and where it does not open the run.
     """
 
-    def __init__(self, project: str, entity: str | None, save_dir: str, info: RunInfo) -> None:
-        import wandb
+    def __init__(
+        self,
+        info: RunInfo,
+        project: str | None = "tlbench",
+        entity: str | None = None,
+        group: str | None = None,
+        name: str | None = None,
+        job_type: str | None = None,
+        notes: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        save_dir: str | None = "multirun",
+        mode: str | None = None,
+        predictions: bool | str = False,
+        artifacts: bool = False,
+        machine_info: bool = False,
+    ) -> None:
+        self._info, self._machine_info = info, _switch("machine_info", machine_info, info)
+        self._artifacts = _switch("artifacts", artifacts, info)
+        self._predictions = _switch("predictions", predictions, info, "texts")
+        self._stages: set[str] = set()  # that were logged
+        self._id_file = info.folder / f"{slug(info.logger)}_run_id"
+        named = f"{name} {info.title}" if name and info.in_sweep else name or info.title
+        mode = checked_mode(mode, info)
+        self._online = mode in ("online", "shared")
+        options = {
+            "project": checked_project(project, info),
+            "entity": checked_entity(entity, info),
+            "dir": checked_folder(save_dir, info),
+            "name": fitted(str(named), "name"),
+            "group": fitted(str(group or info.study), "group"),
+            "job_type": fitted(str(job_type or info.kind), "job_type"),
+            "notes": notes,
+            "tags": fitted_tags(info.tags, tags),
+            "config": info.config if machine_info else without_places(info.config),
+            "mode": mode,
+            # Offline nothing can be resumed.
+            "resume": resume() if self._online else None,
+            "id": run_id(self._online, self._id_file, info),
+        }
+        self.run = _opened(options, self._settings(mode), info)
+        self.run.define_metric(STEP, hidden=True, summary="none")
 
-        mode = None if "WANDB_MODE" in os.environ else login_mode()
-        effective = mode or os.environ["WANDB_MODE"]
-        online = effective == "online"
-        self._id_file = info.folder / "wandb_run_id"
-        Path(save_dir).mkdir(parents=True, exist_ok=True)
-        self.run = wandb.init(
-            project=project,
-            entity=entity,
-            dir=save_dir,
-            name=info.title,
-            group=info.study,
-            job_type=info.kind,
-            tags=info.tags,
-            config=info.config,
-            mode=mode,  # type: ignore[arg-type]
-            # Offline nothing can be resumed; in a W&B sweep its agent has given the id.
-            id=_run_id(self._id_file) if online and "WANDB_SWEEP_ID" not in os.environ else None,
-            resume="allow" if online else None,
-            # Its own summary of each run would drown a sweep's lines, which have the score.
-            settings=wandb.Settings(silent=effective == "offline", quiet=True),
-        )
+    def _settings(self, mode: str) -> dict[str, Any]:
+        # Its own summary of each run would drown a sweep's lines, which have the score.
+        quiet = {"quiet": True}
+        if "WANDB_SILENT" not in os.environ:
+            quiet["silent"] = mode == "offline"
+        if self._machine_info:
+            return quiet
+        return quiet | {
+            "x_disable_meta": True,
+            "x_save_requirements": False,
+            "disable_git": True,
+            "disable_code": True,
+            "save_code": False,
+            "console": "off",
+            "host": "",
+        }
 
     def lightning(self) -> "Logger":
         from pytorch_lightning.loggers import WandbLogger
 
         return WandbLogger(experiment=self.run, log_model=False)
+
+    def stage_begins(self, stage: Stage, role: str) -> None:
+        """Say over which steps a stage's curves are drawn, and what sums them up."""
+        self.run.define_metric(f"{role}/*", step_metric=STEP)
+        for name, best in best_of_curves(stage, role).items():
+            self.run.define_metric(name, step_metric=STEP, summary=best)
+
+    def stage_ends(
+        self, stage: Stage, role: str, folder: Path, manifest: Manifest, trained: bool
+    ) -> None:
+        """Log what is asked for of a stage that the job has trained, or has found in the store."""
+        if stage.key in self._stages:
+            return
+        self._stages.add(stage.key)
+        if self._artifacts:
+            self._log_artifact(stage, folder, manifest, trained)
+        if self._predictions and role == "target" and not manifest["diverged"]:
+            (task,) = (s.task for s in stage.subsets if s.name == self._info.target)
+            with_texts = self._predictions == "texts"
+            if shown := wandb_stages.predictions(stage, task, folder, with_texts):
+                self.run.log(shown)
+
+    def _log_artifact(self, stage: Stage, folder: Path, manifest: Manifest, trained: bool) -> None:
+        made = wandb_stages.artifact(stage, folder, manifest, self._machine_info)
+        if trained:
+            self.run.log_artifact(made)
+        elif self._online:
+            # The draft: W&B finds the same content there, or uploads what was trained without W&B.
+            self.run.use_artifact(made)
+        else:
+            log.info(
+                "  W&B can't say offline that a run uses %s; stage_keys of its config does.",
+                made.name,
+            )
 
     def finish(self, summary: dict[str, Any], failed: bool) -> None:
         self.run.summary.update(summary)
@@ -61,31 +164,27 @@ class WandbLog:
             self._id_file.unlink(missing_ok=True)
 
 
-def _run_id(file: Path) -> str:
-    """The id in a file, a new one if there is none."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_suffix(f".{os.getpid()}")
-        draft.write_text(secrets.token_hex(8))
-        draft.replace(file)
-    return file.read_text()
+def _switch(key: str, value: Any, info: RunInfo, *words: str) -> Any:
+    """Return what switches something on or off.
+
+    Raises:
+        UserError: if it is anything else.
+    """
+    if isinstance(value, bool) or value in words:
+        return value
+    known = ", ".join(("true", "false", *words))
+    raise UserError(f"Change logger.{info.logger}.{key}: '{value}' is none of {known}.")
 
 
-def login_mode() -> str:
-    """``online`` if there is a login: an API key in the environment or in the netrc file."""
+def _opened(options: dict[str, Any], settings: dict[str, Any], info: RunInfo) -> "wandb.Run":
     import wandb
 
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return "online"
-    hosts = [urlparse(wandb.setup().settings.base_url).netloc]
-    if "WANDB_BASE_URL" not in os.environ:
-        hosts.append("api.wandb.ai")  # the public server's older name, which logins still have
-    file = os.environ.get("NETRC") or next(
-        (str(f) for f in (Path.home() / ".netrc", Path.home() / "_netrc") if f.is_file()), None
-    )
     try:
-        logins = netrc.netrc(file) if file else None
-        return "online" if logins and any(map(logins.authenticators, hosts)) else "offline"
-    except (OSError, netrc.NetrcParseError) as error:
-        log.warning("W&B is offline: %s can't be read (%s).", file, error)
-        return "offline"
+        # create_new: a second W&B logger of a job has a run of its own.
+        made = wandb.Settings(**settings)
+        return wandb.init(**options, settings=made, reinit="create_new")
+    except (wandb.Error, ValueError) as error:
+        offline = " or set WANDB_MODE=offline" if options["mode"] != "offline" else ""
+        raise UserError(
+            f"Change logger.{info.logger}{offline}: W&B does not open the run ({error})."
+        ) from error

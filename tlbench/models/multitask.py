@@ -59,13 +59,16 @@ class MultiTaskModel(nn.Module):
             for name, part in zip(self.head_names, parts, strict=True)
         ]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return a batch's loss: every row's, as the kind of its task has it, times its weight."""
+    def losses(self, batch: Batch) -> list[Tensor]:
+        """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
         logits = self(batch.inputs, batch.counts)
         labels = torch.split(batch.labels, list(batch.counts))
         by_task = zip(self.kinds, logits, labels, strict=True)
-        losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
-        return (torch.cat(losses) * batch.weights).sum()
+        return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return a batch's loss: every row's times its weight."""
+        return batch.weighted(self.losses(batch))
 
     def save_head(self, task: Task, file: Path) -> None:
         """Write the head of a task as safetensors, under names that say nothing of ``heads``.

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from tlbench.analysis.collect import Records
+from tlbench.config.search_path import CONF_DIR
 from tlbench.jobs.loggers import RunInfo
 from tlbench.jobs.wandb_log import WandbLog
 from tlbench.records.provenance import git_revision
@@ -18,9 +21,10 @@ def log_report(study: Records, report: Report) -> None:
 
     name = ", ".join(sorted(study.table.study.astype(str).unique()))
     config = {"git_revision": git_revision(), "records": len(study.table)}
-    job = RunInfo(f"report {name}", name, "report", ("report",), config, report.folder)
-    project, entity = _where(study)
-    opened = WandbLog(project, entity, "multirun", job)
+    title, tags = f"report {name}", ("report",)
+    # As of a sweep, whose jobs do not take the id of one run.
+    job = RunInfo(title, name, "report", tags, config, report.folder, in_sweep=True)
+    opened = WandbLog(job, **_options(study))
     media: dict[str, Any] = {"page": wandb.Html(report.page.read_text("utf-8"), inject=False)}
     for key, table in report.tables.items():
         media[f"tables/{key}"] = wandb.Table(dataframe=table.words())
@@ -30,9 +34,15 @@ def log_report(study: Records, report: Report) -> None:
     opened.finish({"records": len(study.table)}, failed=False)
 
 
-def _where(study: Records) -> tuple[str, str | None]:
-    """Return project and entity of the study's runs; the default ones where it was not logged."""
+def _options(study: Records) -> dict[str, Any]:
+    """Return where the run goes: as the config group ``logger`` has it by default.
+
+    Project and entity are those of the study's own runs, if it was logged.
+    """
+    usual = OmegaConf.load(CONF_DIR / "logger" / "wandb.yaml").wandb
+    options = {name: usual[name] for name in ("project", "entity", "save_dir", "mode")}
     logged = study.table[study.table.wandb_project.ne("")]
     if logged.empty:
-        return "tlbench", None
-    return str(logged.wandb_project.iloc[0]), logged.wandb_entity.iloc[0] or None
+        return options
+    first = logged.iloc[0]
+    return options | {"project": str(first.wandb_project), "entity": first.wandb_entity or None}

@@ -88,6 +88,10 @@ class TaskKind(ABC):
             labels: (rows,), in float32.
         """
 
+    def mean_loss(self, logits: "Tensor", labels: "Tensor") -> float:
+        """Return the mean loss of rows; labels may be in float64, else as for ``losses``."""
+        return float(self.losses(logits, labels).mean())
+
     @abstractmethod
     def predict(self, logits: "Tensor") -> "Tensor":
         """Return predictions, (rows,), from logits, (rows, outputs)."""

@@ -95,9 +95,9 @@ def diverged(task: Task, logits: "Tensor", labels: "Tensor") -> bool:
     if not logits.isfinite().all():
         return True
     kind = kind_of(replace(task, loss=Loss()))
-    at_chance = float(kind.losses(torch.zeros_like(logits), labels).mean())
+    at_chance = kind.mean_loss(torch.zeros_like(logits), labels)
     # At least 1: labels may be tiny numbers, and then a fresh head is far from them.
-    return float(kind.losses(logits, labels).mean()) > EXPLODED * max(1.0, at_chance)
+    return kind.mean_loss(logits, labels) > EXPLODED * max(1.0, at_chance)
 
 
 def _is_constant(values: "Tensor") -> bool:

@@ -20,6 +20,7 @@ from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
 from tlbench.training.memory import Forwards
 from tlbench.training.optimization import make_optimizer, make_schedule
+from tlbench.training.task_losses import TaskLosses
 
 Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
 
@@ -73,6 +74,7 @@ class MultiTaskModule(LightningModule):
         self.total_steps = total_steps
         self.eval_steps = eval_steps
         self.evaluations: list[Evaluation] = []
+        self.task_losses = TaskLosses(len(model.tasks))
         self._seen: list[list[Seen]] = []
         self.instances = 0
         may_halve = config.trainer.out_of_memory == "halve"
@@ -89,7 +91,10 @@ class MultiTaskModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         optimizer = self.optimizers()
         backward = partial(self._backward, batch)
-        total = self.training_forwards.run(backward, self.global_step, self.trainer.world_size)
+        total, by_task = self.training_forwards.run(
+            backward, self.global_step, self.trainer.world_size
+        )
+        self.task_losses.add(by_task)
         optimizer.step()  # type: ignore[union-attr]
         optimizer.zero_grad()  # type: ignore[union-attr]  # evaluations need its memory
         schedule = self.lr_schedulers()
@@ -97,18 +102,36 @@ class MultiTaskModule(LightningModule):
         schedule.step()  # type: ignore[union-attr]
         self.instances += batch.rows
         self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
+        if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log_dict(self._train_losses())
         if batch_idx == 0 and len(self.model.tasks) > 1:
             self._log_shares()
 
-    def _backward(self, batch: Batch) -> Tensor:
-        """Add up the gradients of a batch's micro-batches, from none; return the batch's loss."""
+    def _backward(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """Add up the gradients of a batch's micro-batches, from none.
+
+        Returns:
+            The batch's loss, a scalar, and the losses of the rows of every task, each (rows,).
+        """
         self.optimizers().zero_grad()  # type: ignore[union-attr]
-        total = torch.zeros((), device=self.device)
+        total, losses = torch.zeros((), device=self.device), []
         for micro in batch.micro_batches(self.training_forwards.rows):
-            loss = self.model.loss(micro)
+            by_task = self.model.losses(micro)
+            loss = micro.weighted(by_task)
             self.manual_backward(loss)
             total += loss.detach()
-        return total
+            losses.append([of_task.detach() for of_task in by_task])
+        return total, [torch.cat(of_task) for of_task in zip(*losses, strict=True)]
+
+    def _train_losses(self) -> dict[str, float]:
+        """Return the mean loss of each task's rows since the step that was logged before."""
+        means = self.task_losses.take(self.trainer.strategy)
+        by_task = zip(self.model.tasks, means, strict=True)
+        return {
+            f"{self.role}/{task.name}/train/loss": mean
+            for task, mean in by_task
+            if math.isfinite(mean)
+        }
 
     def _log_shares(self) -> None:
         """Log what part of the epoch each task gets."""
@@ -172,7 +195,20 @@ class MultiTaskModule(LightningModule):
             for metric, value in evaluation.found.items()
             if not math.isnan(value)
         }
+        if self.loggers:
+            logged |= self._dev_losses()
         self.log_dict(logged)
+
+    def _dev_losses(self) -> dict[str, float]:
+        """Return the mean loss of the rows of every split that was evaluated, if it is finite."""
+        kinds = dict(zip((task.name for task in self.model.tasks), self.model.kinds, strict=True))
+        means = {
+            f"{self.role}/{rows.task.name}/{rows.split}/loss": kinds[rows.task.name].mean_loss(
+                evaluation.logits, evaluation.labels
+            )
+            for rows, evaluation in zip(self.evaluated, self.evaluations, strict=True)
+        }
+        return {name: mean for name, mean in means.items() if math.isfinite(mean)}
 
     def _of_all_ranks(self) -> list[list[Seen]]:
         """By loader, what all the ranks have seen, on the CPU."""

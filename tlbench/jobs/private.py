@@ -1,0 +1,45 @@
+"""Takes out of a config what says on whose machine, and where on it, a job has run."""
+
+import getpass
+import re
+from pathlib import Path, PureWindowsPath
+from typing import Any
+from urllib.parse import urlsplit
+
+_PLACE = re.compile(r"(?:file:)?(?:[/~\\]|\.\.(?:[/\\]|$)|[A-Za-z]:[/\\])")  # of a path's beginning
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def without_places(plain: Any) -> Any:
+    """Return plain data in which a path is relative, or its last part alone behind ``.../``.
+
+    A path below the working folder becomes relative to it; any other that leads out of it
+    (absolute, ``~`` or ``..``) loses all but its last part, and that too where it is the user's
+    name. Logins in addresses are left out.
+    """
+    if isinstance(plain, dict):
+        return {key: without_places(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [without_places(value) for value in plain]
+    if not isinstance(plain, str):
+        return plain
+    return _without_place(plain) if _PLACE.match(plain) else _LOGIN.sub("", plain)
+
+
+def _without_place(path: str) -> str:
+    if path.startswith("file:"):
+        path = urlsplit(path).path
+    here = Path.cwd()
+    inside = Path(path).is_absolute() and Path(path).is_relative_to(here)
+    if inside:
+        return str(Path(path).relative_to(here))
+    last = PureWindowsPath(path).name  # it splits at slashes of either kind
+    return f".../{last}" if last not in ("", "..", *_users()) else "..."
+
+
+def _users() -> tuple[str, ...]:
+    """Return what is the user's name and that of the home folder."""
+    try:
+        return getpass.getuser(), Path.home().name, "~"
+    except (OSError, KeyError, RuntimeError):  # a container may have no name for its user
+        return ("~",)
