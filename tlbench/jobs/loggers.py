@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlbench.config.dotted import imported, lacks, made_by
 from tlbench.errors import UserError
-from tlbench.jobs.private import without_places
+from tlbench.jobs.private import PRIVATE_WANDB, without_places
 from tlbench.plan.stage import Stage
 from tlbench.store.disk import why_not_written
 from tlbench.store.manifest import Manifest
@@ -140,7 +140,7 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     if "info" in takes:
         options["info"] = info
     elif "save_dir" in takes:
-        options = {"save_dir": str(info.folder)} | options
+        options = {"save_dir": str(info.folder)} | _of_wandb(make) | options
     try:
         made = made_by(make, target, f"logger.{name}", **options)
     except UserError as error:
@@ -151,6 +151,17 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     if "info" not in takes:  # what it needs may be imported, or asked, only now
         opened = made_by(LightningLog, target, f"logger.{name}", name, made, info)
     return opened
+
+
+def _of_wandb(make: Any) -> dict[str, Any]:
+    """Return with what Lightning's W&B logger opens a run of its own, as private as ours."""
+    from pytorch_lightning.loggers import WandbLogger
+
+    if not (isclass(make) and issubclass(make, WandbLogger)):
+        return {}
+    import wandb
+
+    return {"reinit": "create_new", "settings": wandb.Settings(quiet=True, **PRIVATE_WANDB)}
 
 
 class LightningLog:

@@ -1,10 +1,22 @@
-"""Takes out of a config what says on whose machine, and where on it, a job has run."""
+"""Keeps from loggers on whose machine, and where on it, a job has run."""
 
 import getpass
 import re
 from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import urlsplit
+
+# Settings with which W&B does not collect host, paths, command line, git remote, packages, code and
+# what is printed. Load of processors and memory it still measures.
+PRIVATE_WANDB: dict[str, Any] = {
+    "x_disable_meta": True,
+    "x_save_requirements": False,
+    "disable_git": True,
+    "disable_code": True,
+    "save_code": False,
+    "console": "off",
+    "host": "",
+}
 
 _PLACE = re.compile(r"(?:file:)?(?:[/~\\]|\.\.(?:[/\\]|$)|[A-Za-z]:[/\\])")  # of a path's beginning
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")

@@ -11,7 +11,7 @@ from tlbench.errors import UserError
 from tlbench.jobs import wandb_stages
 from tlbench.jobs.curves import STEP, best_of_curves
 from tlbench.jobs.loggers import RunInfo
-from tlbench.jobs.private import without_places
+from tlbench.jobs.private import PRIVATE_WANDB, without_places
 from tlbench.jobs.wandb_settings import (
     checked_entity,
     checked_folder,
@@ -106,17 +106,7 @@ class WandbLog:
         quiet = {"quiet": True}
         if "WANDB_SILENT" not in os.environ:
             quiet["silent"] = mode == "offline"
-        if self._machine_info:
-            return quiet
-        return quiet | {
-            "x_disable_meta": True,
-            "x_save_requirements": False,
-            "disable_git": True,
-            "disable_code": True,
-            "save_code": False,
-            "console": "off",
-            "host": "",
-        }
+        return quiet if self._machine_info else quiet | PRIVATE_WANDB
 
     def lightning(self) -> "Logger":
         from pytorch_lightning.loggers import WandbLogger
