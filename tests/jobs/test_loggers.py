@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from pytorch_lightning.loggers import Logger
 
 from tests.support.experiments import Compose, Run
@@ -145,6 +146,22 @@ def test_two_options_of_the_group_are_both_used(run: Run, tmp_path: Path) -> Non
     assert list((tmp_path / "job").glob("events.out.tfevents.*"))
 
 
+def test_loggers_of_lightnings_beside_our_wandb_have_runs_of_their_own(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "wb"
+    lightnings = "+logger.theirs={_target_: pytorch_lightning.loggers.WandbLogger, offline: true}"
+    csvs = "+logger.file={_target_: pytorch_lightning.loggers.CSVLogger}"
+    ours = ("logger=wandb", f"logger.wandb.save_dir={folder}")
+    second = f"+logger.b={{_target_: tlbench.jobs.wandb_log.WandbLog, save_dir: '{folder}'}}"
+    for seed in range(2):
+        run(*ours, lightnings, second, csvs, f"seed={seed}")
+    assert wandb.run is None
+    assert len(list((tmp_path / "job" / "wandb").glob("offline-run-*"))) == 2
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 4
+    assert len(list((tmp_path / "job" / "lightning_logs").glob("*/metrics.csv"))) == 2
+
+
 def test_a_stage_trained_alone_is_called_so(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +196,14 @@ def test_a_stage_trained_alone_is_called_so(
         (
             [f"+logger.mine={{_target_: {__name__}.Broken, kind: server}}"],
             "Change logger.mine: .*Broken' can't be made .ConnectionError: nobody answers in test_",
+        ),
+        (
+            ["+logger.mine={_target_: pytorch_lightning.loggers.CometLogger}"],
+            "Change logger.mine: .*CometLogger' can't be made .ModuleNotFoundError: .*comet-ml",
+        ),
+        (
+            ["+logger.mine={_target_: pytorch_lightning.loggers.NeptuneLogger}"],
+            "Change logger.mine._target_: .*NeptuneLogger' can't be imported",
         ),
         (["+logger.project=x"], "Change logger.project: a logger is a mapping with its _target_"),
         (["+logger.mine={_target_: pathlib.Path}"], "'PosixPath' is no logger of Lightning's"),

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -60,6 +61,11 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
     assert config["target_task"]["source"]["name"] == "rte"  # resolved
     assert config["optim"]["lr"] == 1e-4
     assert "git_revision" in config
+    assert set(config["suite"]["sources"]) == {"rte", "mnli"}
+    assert "logger" not in config
+    assert config["folder"] == ".../job"
+    record = read_record(tmp_path / "job" / "result.json")
+    assert config["stage_keys"] == record.stage_keys
     logged = {name for row in found["history"] for name in row["item"]}
     for curve in (
         "support/loss",
@@ -68,12 +74,55 @@ def test_a_wandb_run_holds_config_names_curves_and_the_score(
         "target/loss",
         "support/mnli/dev_mismatched/accuracy",
         "target/rte/dev/accuracy",
+        "target/rte/dev/loss",
+        "target/rte/train/loss",
+        "support/mnli/train/loss",
+        "support/mnli/dev_mismatched/loss",
     ):
         assert curve in logged, curve
-    record = read_record(tmp_path / "job" / "result.json")
     assert summary(found)["score"] == pytest.approx(record.score)
     assert summary(found)["final/accuracy"] == pytest.approx(record.metrics["accuracy"])
     assert [record["exit_code"] for record in found["exit"]] == [0]
+
+
+def test_curves_are_over_steps_and_the_summary_has_their_best(
+    wandb_run: Callable[..., Records],
+) -> None:
+    metrics = "target_task.metrics=[accuracy,log_loss]"
+    found = wandb_run(metrics, "optim.lr=1e-3", "trainer.max_steps=8", "eval_every=0.25")
+    defined = {m.get("name", m.get("glob_name")): m for m in found["metric"]}
+    assert defined["target/*"]["step_metric"] == "trainer/global_step"
+    curves = {name: m for name, m in defined.items() if name.startswith("target/rte")}
+    assert {m["step_metric"] for m in curves.values()} == {"trainer/global_step"}
+    for name, best in (("accuracy", max), ("score", max), ("log_loss", min), ("loss", min)):
+        curve = f"target/rte/dev/{name}"
+        values = [row["item"][curve] for row in found["history"] if curve in row["item"]]
+        assert len(set(values)) > 1 or best is max
+        assert summary(found)[curve] == {best.__name__: best(values)}
+    final = {"score", "score_dev", "score_cross_fit", "final/accuracy"}
+    assert final <= set(summary(found))
+    assert max(final) < min(name for name in summary(found) if "/dev/" in name)
+
+
+def test_a_run_does_not_say_whose_machine_it_was(
+    wandb_run: Callable[..., Records], tmp_path: Path
+) -> None:
+    encoder = tmp_path / "enc"
+    encoder.symlink_to(files("tlbench") / "assets" / "tiny")
+    own = [f"encoder.name={encoder}", "logger.wandb.predictions=texts"]
+    found = wandb_run(*own)
+    (about,) = found["run"]
+    config = about["config"]["update"]
+    assert config["encoder"]["name"] == ".../enc"
+    assert config["store_dir"] == ".../store"
+    assert not {"environment", "output_raw"} & set(found)
+    assert not [one for f in found["files"] for one in f["files"] if "media" not in one["path"]]
+    del found["artifact"]  # they say where to upload a table from, which is not uploaded
+    assert str(tmp_path) not in json.dumps(found)
+    assert read_record(tmp_path / "job" / "result.json").config["encoder"]["name"] == str(encoder)
+    found = wandb_run(*own, "logger.wandb.machine_info=true")
+    assert found["environment"][0]["host"]
+    assert found["run"][0]["config"]["update"]["encoder"]["name"] == str(encoder)
 
 
 def test_test_scores_are_in_the_summary_and_in_no_curve(
