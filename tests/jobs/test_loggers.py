@@ -162,6 +162,27 @@ def test_loggers_of_lightnings_beside_our_wandb_have_runs_of_their_own(
     assert len(list((tmp_path / "job" / "lightning_logs").glob("*/metrics.csv"))) == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"project": "a/b"}, "Change logger.mine.project: 'a/b' has /"),
+        ({"mode": "OFFLINE"}, "Change logger.mine.mode: 'OFFLINE' is none of"),
+        ({"entity": "a b"}, "Change logger.mine.entity: 'a b' is not the name"),
+        ({"_target_": "no.such"}, "Change logger.mine._target_: 'no.such' can't be imported"),
+        ({"mode": "online", "save_dir": "/dev/null"}, None),  # may go well where the jobs run
+    ],
+)
+def test_what_no_job_could_open_is_refused_before_a_sweeps_first(
+    options: dict[str, str], said: str | None
+) -> None:
+    config = {"mine": {"_target_": "tlbench.jobs.wandb_log.WandbLog"} | options}
+    if said is None:
+        loggers.check_logs(config)
+        return
+    with pytest.raises(UserError, match=said):
+        loggers.check_logs(config)
+
+
 def test_a_stage_trained_alone_is_called_so(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

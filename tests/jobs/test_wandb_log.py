@@ -248,6 +248,16 @@ def test_a_run_that_cant_be_resumed_has_a_new_id(
     assert id_files(tmp_path) == []
 
 
+def test_a_job_that_never_resumes_has_a_new_id(
+    inits: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RESUME", "never")
+    for _ in range(2):
+        open_and_close(tmp_path, None)
+    assert inits[0]["id"] != inits[1]["id"]
+    assert inits[0]["resume"] == "never"
+
+
 @pytest.mark.parametrize(("mode", "silent"), [("online", None), ("offline", True)])
 def test_a_run_says_no_more_than_where_it_is(
     mode: str, silent: bool | None, inits: list[dict[str, Any]], tmp_path: Path

@@ -1,5 +1,6 @@
 """What W&B's variables do, and what W&B would refuse."""
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.experiments import Run
 from tlbench.errors import UserError
+from tlbench.jobs.wandb_run_id import resume
 from tlbench.jobs.wandb_settings import LONGEST, fitted, fitted_tags, login_mode
 
 Opened = Callable[..., dict[str, Any]]
@@ -70,7 +72,8 @@ def test_one_id_is_of_one_job(
 ) -> None:
     assert opened(WANDB_RUN_ID="mine")["id"] == "mine"
     second = "+logger.second={_target_: tlbench.jobs.wandb_log.WandbLog}"
-    assert opened(second)["id"] == "mine-second"
+    call = opened(second, WANDB_PROJECT="ours")
+    assert (call["id"], call["project"], call["mode"]) == ("mine-second", "ours", "offline")
     swept = [opened(f"seed={seed}", in_sweep=True)["id"] for seed in (1, 2)]
     assert len({*swept, "mine"}) == 3
     assert "WANDB_RUN_ID is not used: it would put all jobs of a sweep into one run" in caplog.text
@@ -83,11 +86,14 @@ def test_one_id_is_of_one_job(
         opened("seed=4", WANDB_RUN_ID="a/b")
 
 
-def test_disabled(opened: Opened, tmp_path: Path) -> None:
+def test_disabled(opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert opened("logger.wandb.mode=disabled")["mode"] == "disabled"
     assert not list(tmp_path.glob("multirun/wandb/*run-*"))
-    assert opened("logger.wandb.mode=null", WANDB_DISABLED="true")["mode"] == "disabled"
-    assert opened("logger.wandb.mode=null", WANDB_DISABLED="false")["mode"] == "offline"
+    assert opened(WANDB_DISABLED="true")["mode"] == "offline"  # WANDB_MODE of the tests
+    monkeypatch.delenv("WANDB_MODE")
+    assert opened(WANDB_DISABLED="true")["mode"] == "disabled"
+    assert opened(WANDB_DISABLED="false")["mode"] == "offline"
 
 
 def test_an_encoder_with_a_long_name(opened: Opened, tmp_path: Path) -> None:
@@ -118,7 +124,6 @@ REFUSED = [
     (["project=a/b"], "Change logger.wandb.project: 'a/b' has /, which no project has"),
     (["project=" + "a" * 129], "Change logger.wandb.project: a project's name has at most 128"),
     (["project=''"], "Change logger.wandb.project: a project has a name"),
-    (["project=null"], "Change logger.wandb.project: a project has a name"),
     (["entity=a/b"], "Change logger.wandb.entity: 'a/b' is not the name of a user or team"),
     (["mode=OFFLINE"], "Change logger.wandb.mode: 'OFFLINE' is none of online, offline, shared"),
     (["mode=''"], "Change logger.wandb.mode: '' is none of"),
@@ -145,13 +150,13 @@ def test_what_wandb_would_refuse_is_one_sentence(
 @pytest.mark.parametrize(
     ("variable", "said"),
     [
-        ("WANDB_PROJECT=a:b", "Change logger.wandb.project, or WANDB_PROJECT,: 'a:b' has :"),
-        ("WANDB_PROJECT=", "Change logger.wandb.project, or WANDB_PROJECT,: a project has a name"),
-        ("WANDB_MODE=OFFLINE", "Change logger.wandb.mode, or WANDB_MODE,: 'OFFLINE' is none"),
-        ("WANDB_MODE=", "Change logger.wandb.mode, or WANDB_MODE,: '' is none of online"),
-        ("WANDB_MODE=shared", "change logger.wandb.mode, or WANDB_MODE,: 'shared' needs a login"),
-        ("WANDB_DIR=/dev/null/x", "Change logger.wandb.save_dir, or WANDB_DIR,: /dev/null/x can't"),
-        ("WANDB_ENTITY=a b", "Change logger.wandb.entity, or WANDB_ENTITY,: 'a b' is not the name"),
+        ("WANDB_PROJECT=a:b", "Change logger.wandb.project (or WANDB_PROJECT): 'a:b' has :"),
+        ("WANDB_PROJECT=", "Change logger.wandb.project (or WANDB_PROJECT): a project has a name"),
+        ("WANDB_MODE=OFFLINE", "Change logger.wandb.mode (or WANDB_MODE): 'OFFLINE' is none"),
+        ("WANDB_MODE=", "Change logger.wandb.mode (or WANDB_MODE): '' is none of online"),
+        ("WANDB_MODE=shared", "change logger.wandb.mode (or WANDB_MODE): 'shared' needs a login"),
+        ("WANDB_DIR=/dev/null/x", "Change logger.wandb.save_dir (or WANDB_DIR): /dev/null/x can't"),
+        ("WANDB_ENTITY=a b", "Change logger.wandb.entity (or WANDB_ENTITY): 'a b' is not the name"),
         ("WANDB_RUN_ID=", "Change WANDB_RUN_ID: '' is no id"),
     ],
 )
@@ -160,15 +165,13 @@ def test_a_variable_that_wandb_would_refuse_is_named(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(*variable.split("=", 1))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=re.escape(said)):
         run("logger=wandb", *([] if "DIR" in variable else [f"logger.wandb.save_dir={tmp_path}"]))
 
 
 def test_a_resume_that_is_none_of_wandbs_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tlbench.jobs.wandb_settings import resume
-
     words = {"allow": "allow", "must": "must", "never": "never", "auto": "allow"}
     for asked, meant in words.items():
         monkeypatch.setenv("WANDB_RESUME", asked)

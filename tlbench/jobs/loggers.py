@@ -7,14 +7,15 @@ every case, with the final score, trained or reused. Ours import Lightning only 
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from inspect import isclass, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from tlbench.config.dotted import imported, lacks, made_by
 from tlbench.errors import UserError
-from tlbench.jobs.private import PRIVATE_WANDB, without_places
+from tlbench.jobs.job_log import JobLog, RunInfo, StageLog
+from tlbench.jobs.lightning_log import LightningLog, end, more_options
 from tlbench.plan.stage import Stage
 from tlbench.store.disk import why_not_written
 from tlbench.store.manifest import Manifest
@@ -22,58 +23,7 @@ from tlbench.store.manifest import Manifest
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What a run is called and filed under.
-
-    Attributes:
-        kind: the strategy, or ``stage`` for a job that trains a stage alone.
-        tags: kind, tasks, encoder, and those of the key ``tags``.
-        config: of the job, as records have it, without the tasks and loggers that are not its own;
-            with its folder, its stages' keys and the versions of packages.
-        target: the task that the job's score is of; None for a job that trains a stage alone.
-        in_sweep: whether it is one of several jobs of a command.
-        logger: what the logger is called in the config.
-    """
-
-    title: str
-    study: str
-    kind: str
-    tags: tuple[str, ...]
-    config: dict[str, Any]
-    folder: Path
-    target: str | None = None
-    in_sweep: bool = False
-    logger: str = "wandb"
-
-
-class JobLog(Protocol):
-    """The face of a logger whose constructor takes ``info``, a ``RunInfo``."""
-
-    def lightning(self) -> "Logger":
-        """Return the logger for a stage's Trainer."""
-
-    def finish(self, summary: dict[str, Any], failed: bool) -> None:
-        """Close it, with the final numbers."""
-
-
-@runtime_checkable
-class StageLog(Protocol):
-    """What a ``JobLog`` may have beside: then it is told of every stage that its job needs."""
-
-    def stage_begins(self, stage: Stage, role: str) -> None:
-        """Take in that a stage is trained now; ``role`` begins the names of its curves."""
-
-    def stage_ends(
-        self, stage: Stage, role: str, folder: Path, manifest: Manifest, trained: bool
-    ) -> None:
-        """Take in that a stage is finished, in a folder of the store; more than once, maybe.
-
-        Args:
-            manifest: its ``stage.json``.
-            trained: whether the job has trained it; else it was there.
-        """
+__all__ = ["CsvLog", "JobLog", "JobLogs", "RunInfo", "StageLog", "TensorboardLog", "open_logs"]
 
 
 class JobLogs:
@@ -123,7 +73,22 @@ def open_logs(config: dict[str, Any], info: RunInfo) -> JobLogs:
     return JobLogs(opened)
 
 
-def _open(name: str, config: Any, info: RunInfo) -> JobLog:
+def check_logs(config: dict[str, Any]) -> None:
+    """Refuse what no job of a sweep could open, before the first: see ``open_logs``.
+
+    A class may have a function ``check`` of a logger's name and its options.
+
+    Raises:
+        UserError: naming the key to change.
+    """
+    for name, options in config.items():
+        make, _, given = _named(name, options)
+        if check := getattr(make, "check", None):
+            check(name, given)
+
+
+def _named(name: str, config: Any) -> tuple[Any, str, dict[str, Any]]:
+    """Return what makes a logger, its dotted path, and its options."""
     if not isinstance(config, dict) or "_target_" not in config:
         raise UserError(
             f"Change logger.{name}: a logger is a mapping with its _target_, as in "
@@ -131,7 +96,11 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
         )
     target = str(config["_target_"])
     options = {key: value for key, value in config.items() if key != "_target_"}
-    make = imported(target, f"logger.{name}._target_")
+    return imported(target, f"logger.{name}._target_"), target, options
+
+
+def _open(name: str, config: Any, info: RunInfo) -> JobLog:
+    make, target, options = _named(name, config)
     if missing := lacks(make) if isclass(make) else []:
         raise UserError(
             f"Change logger.{name}._target_, or the class: '{target}' lacks {', '.join(missing)}."
@@ -140,7 +109,7 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     if "info" in takes:
         options["info"] = info
     elif "save_dir" in takes:
-        options = {"save_dir": str(info.folder)} | _of_wandb(make) | options
+        options = {"save_dir": str(info.folder)} | more_options(make) | options
     try:
         made = made_by(make, target, f"logger.{name}", **options)
     except UserError as error:
@@ -151,54 +120,6 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     if "info" not in takes:  # what it needs may be imported, or asked, only now
         opened = made_by(LightningLog, target, f"logger.{name}", name, made, info)
     return opened
-
-
-def _of_wandb(make: Any) -> dict[str, Any]:
-    """Return with what Lightning's W&B logger opens a run of its own, as private as ours."""
-    from pytorch_lightning.loggers import WandbLogger
-
-    if not (isclass(make) and issubclass(make, WandbLogger)):
-        return {}
-    import wandb
-
-    return {"reinit": "create_new", "settings": wandb.Settings(quiet=True, **PRIVATE_WANDB)}
-
-
-class LightningLog:
-    """Any logger of Lightning's; it gets the config as hyper-parameters, and the final numbers."""
-
-    def __init__(self, name: str, logger: Any, info: RunInfo) -> None:
-        from pytorch_lightning.loggers import Logger
-
-        if not isinstance(logger, Logger):
-            raise UserError(
-                f"Change logger.{name}._target_: '{type(logger).__name__}' is no logger of "
-                "Lightning's, and takes no info."
-            )
-        self._logger = logger
-        about = {"title": info.title, "tags": list(info.tags)}
-        logger.log_hyperparams(without_places(info.config) | about)
-
-    def lightning(self) -> "Logger":
-        return self._logger
-
-    def finish(self, summary: dict[str, Any], failed: bool) -> None:
-        _finish(self._logger, summary, failed)
-        _end_wandb(self._logger)
-
-
-def _end_wandb(logger: Any) -> None:
-    """End the run of Lightning's W&B logger, or the next job of this process would be in it."""
-    from pytorch_lightning.loggers import WandbLogger
-
-    if isinstance(logger, WandbLogger):
-        logger.experiment.finish()
-
-
-def _finish(logger: "Logger", summary: dict[str, Any], failed: bool) -> None:
-    numbers = {key: value for key, value in summary.items() if isinstance(value, int | float)}
-    logger.log_metrics(numbers)
-    logger.finalize("failed" if failed else "success")
 
 
 class CsvLog:
@@ -227,7 +148,7 @@ class CsvLog:
 
     def finish(self, summary: dict[str, Any], failed: bool) -> None:
         if self._logger is not None:
-            _finish(self._logger, summary, failed)
+            end(self._logger, summary, failed)
 
 
 class TensorboardLog(CsvLog):

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,18 @@ from tlbench.config.identity import slug
 from tlbench.errors import UserError
 from tlbench.jobs import wandb_stages
 from tlbench.jobs.curves import STEP, best_of_curves
-from tlbench.jobs.loggers import RunInfo
+from tlbench.jobs.job_log import RunInfo
 from tlbench.jobs.private import PRIVATE_WANDB, without_places
+from tlbench.jobs.wandb_run_id import resume, run_id
 from tlbench.jobs.wandb_settings import (
     checked_entity,
     checked_folder,
     checked_mode,
     checked_project,
+    checked_word,
     fitted,
     fitted_tags,
-    resume,
-    run_id,
+    usual,
 )
 from tlbench.plan.stage import Stage
 from tlbench.store.manifest import Manifest
@@ -39,15 +40,17 @@ class WandbLog:
     job's folder until the job has finished. Run anew after that it gets a run of its own, since
     a resumed one would draw its curves over those of the finished one.
 
+    What is None is what W&B's variable for it says, and without one what stands here.
+
     Args:
         info: of the job.
-        project, entity: where the run goes; without an entity, to the login's own.
+        project, entity: where the run goes; without any, to ``tlbench`` of the login's own.
         group, name, job_type: of the run; the study, the job's title and its kind without them. In
             a sweep the title stands behind a name, as all jobs have that.
         notes: of the run.
         tags: more of them, a list or a text with commas between.
-        save_dir: the folder for W&B's own, ``wandb``.
-        mode: W&B's word; None for ``online`` where there is a login.
+        save_dir: the folder for W&B's own, ``wandb``; ``multirun``.
+        mode: W&B's word; ``online`` where there is a login, else ``offline``.
         predictions: whether to log a table of the target's dev predictions and a confusion matrix;
             ``texts``: the rows' texts are in the table.
         artifacts: whether to log the stages that are trained as artifacts, and to say which of
@@ -62,14 +65,14 @@ class WandbLog:
     def __init__(
         self,
         info: RunInfo,
-        project: str | None = "tlbench",
+        project: str | None = None,
         entity: str | None = None,
         group: str | None = None,
         name: str | None = None,
         job_type: str | None = None,
         notes: str | None = None,
         tags: str | Sequence[str] | None = None,
-        save_dir: str | None = "multirun",
+        save_dir: str | None = None,
         mode: str | None = None,
         predictions: bool | str = False,
         artifacts: bool = False,
@@ -80,18 +83,19 @@ class WandbLog:
         self._predictions = _switch("predictions", predictions, info, "texts")
         self._stages: set[str] = set()  # that were logged
         self._id_file = info.folder / f"{slug(info.logger)}_run_id"
+        name = usual("name", name)
         named = f"{name} {info.title}" if name and info.in_sweep else name or info.title
-        mode = checked_mode(mode, info)
+        mode = checked_mode(mode, info.logger)
         self._online = mode in ("online", "shared")
         options = {
-            "project": checked_project(project, info),
-            "entity": checked_entity(entity, info),
-            "dir": checked_folder(save_dir, info),
+            "project": checked_project(project, info.logger),
+            "entity": checked_entity(entity, info.logger),
+            "dir": checked_folder(save_dir, info.logger),
             "name": fitted(str(named), "name"),
-            "group": fitted(str(group or info.study), "group"),
-            "job_type": fitted(str(job_type or info.kind), "job_type"),
-            "notes": notes,
-            "tags": fitted_tags(info.tags, tags),
+            "group": fitted(str(usual("group", group) or info.study), "group"),
+            "job_type": fitted(str(usual("job_type", job_type) or info.kind), "job_type"),
+            "notes": usual("notes", notes),
+            "tags": fitted_tags(info.tags, usual("tags", tags)),
             "config": info.config if machine_info else without_places(info.config),
             "mode": mode,
             # Offline nothing can be resumed.
@@ -100,6 +104,19 @@ class WandbLog:
         }
         self.run = _opened(options, self._settings(mode), info)
         self.run.define_metric(STEP, hidden=True, summary="none")
+
+    @staticmethod
+    def check(name: str, options: Mapping[str, Any]) -> None:
+        """Refuse what W&B would refuse on any machine, before a sweep's first job.
+
+        Raises:
+            UserError: naming the key, or the variable, to change.
+        """
+        checked_project(options.get("project"), name)
+        checked_entity(options.get("entity"), name)
+        mode = usual("mode", options.get("mode"))
+        if mode is not None:
+            checked_word(mode, name)
 
     def _settings(self, mode: str) -> dict[str, Any]:
         # Its own summary of each run would drown a sweep's lines, which have the score.

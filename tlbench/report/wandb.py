@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from tlbench.analysis.collect import Records
-from tlbench.config.search_path import CONF_DIR
 from tlbench.jobs.loggers import RunInfo
 from tlbench.jobs.wandb_log import WandbLog
 from tlbench.records.provenance import git_revision
@@ -35,14 +32,9 @@ def log_report(study: Records, report: Report) -> None:
 
 
 def _options(study: Records) -> dict[str, Any]:
-    """Return where the run goes: as the config group ``logger`` has it by default.
-
-    Project and entity are those of the study's own runs, if it was logged.
-    """
-    usual = OmegaConf.load(CONF_DIR / "logger" / "wandb.yaml").wandb
-    options = {name: usual[name] for name in ("project", "entity", "save_dir", "mode")}
+    """Return project and entity of the study's runs; the usual ones where it was not logged."""
     logged = study.table[study.table.wandb_project.ne("")]
     if logged.empty:
-        return options
+        return {}
     first = logged.iloc[0]
-    return options | {"project": str(first.wandb_project), "entity": first.wandb_entity or None}
+    return {"project": str(first.wandb_project), "entity": first.wandb_entity or None}

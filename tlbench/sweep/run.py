@@ -10,6 +10,7 @@ from rich.table import Table
 from tlbench.console import console, say
 from tlbench.errors import UserError
 from tlbench.jobs import signals
+from tlbench.jobs.loggers import check_logs
 from tlbench.plan.final_scores import is_scored
 from tlbench.plan.missing import find, is_there
 from tlbench.records.asking import first_asked, now
@@ -61,10 +62,13 @@ def run(plan: Plan, launch: Launch) -> Outcome:
             since launchers differ in what they do about a job that fails or is killed.
 
     Raises:
-        UserError: if there is a stage to train and its store can't be written.
+        UserError: if there is a stage to train and its store can't be written, or its job's loggers
+            can't be opened anywhere.
     """
     for store in {store_of(job.stage.config) for job in plan.jobs}:
         store.make_writable()
+    for job in plan.jobs:
+        check_logs(job.stage.config.logger)
     failures: dict[str, Failure] = {}
     asked = now()
     for planned in plan.todo:
