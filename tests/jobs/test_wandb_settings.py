@@ -1,6 +1,9 @@
 """What W&B's variables do, and what W&B would refuse."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -84,6 +87,33 @@ def test_one_id_is_of_one_job(
     monkeypatch.delenv("WANDB_SWEEP_ID")
     with pytest.raises(UserError, match="Change WANDB_RUN_ID: 'a/b' is no id"):
         opened("seed=4", WANDB_RUN_ID="a/b")
+
+
+def test_what_the_config_overrules_is_not_looked_at(tmp_path: Path) -> None:
+    """In a process of its own: W&B reads its variables once in each."""
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from tlbench.jobs.loggers import RunInfo\n"
+        "from tlbench.jobs.wandb_log import WandbLog\n"
+        "info = RunInfo('job', 'study', 'single', ('rte',), {}, Path('job'))\n"
+        "log = WandbLog(info, project='fine', mode='offline', save_dir='wb', notes=['a'])\n"
+        "print(log.run.project, log.run.tags, os.environ['WANDB_PROJECT'])\n"
+        "log.finish({}, failed=False)\n"
+    )
+    variables = {
+        "WANDB_PROJECT": "a/b",
+        "WANDB_MODE": "OFFLINE",
+        "WANDB_RESUME": "must",
+        "WANDB_TAGS": "," + "a" * 65,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"fine ('rte', '{fitted('a' * 65, 'tag')}') a/b\n", done.stderr
 
 
 def test_disabled(opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from tlbench.jobs.wandb_settings import (
     checked_word,
     fitted,
     fitted_tags,
+    read_here,
     usual,
 )
 from tlbench.plan.stage import Stage
@@ -94,7 +95,7 @@ class WandbLog:
             "name": fitted(str(named), "name"),
             "group": fitted(str(usual("group", group) or info.study), "group"),
             "job_type": fitted(str(usual("job_type", job_type) or info.kind), "job_type"),
-            "notes": usual("notes", notes),
+            "notes": None if (said := usual("notes", notes)) is None else str(said),
             "tags": fitted_tags(info.tags, usual("tags", tags)),
             "config": info.config if machine_info else without_places(info.config),
             "mode": mode,
@@ -187,9 +188,10 @@ def _opened(options: dict[str, Any], settings: dict[str, Any], info: RunInfo) ->
     import wandb
 
     try:
-        # create_new: a second W&B logger of a job has a run of its own.
-        made = wandb.Settings(**settings)
-        return wandb.init(**options, settings=made, reinit="create_new")
+        with read_here():
+            made = wandb.Settings(**settings)
+            # create_new: a second W&B logger of a job has a run of its own.
+            return wandb.init(**options, settings=made, reinit="create_new")
     except (wandb.Error, ValueError) as error:
         offline = " or set WANDB_MODE=offline" if options["mode"] != "offline" else ""
         raise UserError(

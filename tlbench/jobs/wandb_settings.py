@@ -9,7 +9,8 @@ import logging
 import netrc
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -24,6 +25,7 @@ _IN_NO_PROJECT = "/\\#?%:"
 _MODES = ("online", "offline", "shared", "disabled")
 _OLDER = {"run": "online", "dryrun": "offline"}
 _TRUE = ("1", "true", "yes", "on")
+_CHECKED = ("WANDB_PROJECT", "WANDB_TAGS", "WANDB_RUN_ID", "WANDB_RESUME")
 _VARIABLES = {"group": "WANDB_RUN_GROUP", "save_dir": "WANDB_DIR"}
 
 
@@ -50,15 +52,18 @@ def fitted(text: str, limit: str) -> str:
     return f"{text[: most - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def fitted_tags(words: Iterable[str], more: str | Iterable[str] | None) -> tuple[str, ...]:
+def fitted_tags(words: Iterable[str], more: Any) -> tuple[str, ...]:
     """Return tags as W&B takes them: none empty, none twice.
 
     Args:
         words: of every run.
-        more: those of the config; a text has them with commas between, as ``WANDB_TAGS`` has.
+        more: those of the config, a list or one; a text has them with commas between, as
+            ``WANDB_TAGS`` has.
     """
-    more = more.split(",") if isinstance(more, str) else more or ()
-    stripped = [str(word).strip() for word in (*words, *more)]
+    own = more.split(",") if isinstance(more, str) else more
+    if not isinstance(own, list | tuple):
+        own = () if own is None else (own,)
+    stripped = [str(word).strip() for word in (*words, *own)]
     return tuple(dict.fromkeys(fitted(word, "tag") for word in stripped if word))
 
 
@@ -148,13 +153,31 @@ def checked_word(asked: str, logger: str) -> str:
     return mode
 
 
+@contextmanager
+def read_here() -> Iterator[None]:
+    """Keep from W&B the variables that it checks and that are read here.
+
+    It would refuse a tag of ``WANDB_TAGS`` that is cut here, and what the config overrules. An
+    agent's run has project and id of its variables.
+    """
+    names = () if "WANDB_SWEEP_ID" in os.environ else _CHECKED
+    if _OLDER.get(mode := os.environ.get("WANDB_MODE", _MODES[0]), mode) not in _MODES:
+        names = (*names, "WANDB_MODE")
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
 def login_mode() -> str:
     """``online`` if there is a login: an API key in the environment or in the netrc file."""
     import wandb
 
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return "online"
-    hosts = [urlparse(wandb.setup().settings.base_url).netloc]
+    with read_here():
+        hosts = [urlparse(wandb.setup().settings.base_url).netloc]
     if "WANDB_BASE_URL" not in os.environ:
         hosts.append("api.wandb.ai")  # the public server's older name, which logins still have
     file = os.environ.get("NETRC") or next(

@@ -63,6 +63,7 @@ def predictions(stage: Stage, task: Task, folder: Path, with_texts: bool) -> "di
     logits = LOGIT_CROSSED if crossed else LOGIT
     saved = read_split(file, "dev", "+".join(task.score), said, logits)
     if saved is None:
+        log.warning("  %s has no predictions of dev to log: %s is gone.", stage.title, file)
         return {}
     columns = _columns(task, saved)
     if with_texts:
