@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlbench.config.identity import slug
+from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.jobs import wandb_stages
 from tlbench.jobs.curves import STEP, best_of_curves
@@ -91,7 +92,7 @@ class WandbLog:
         options = {
             "project": checked_project(project, info.logger),
             "entity": checked_entity(entity, info.logger),
-            "dir": checked_folder(save_dir, info.logger),
+            "dir": None if mode == "disabled" else checked_folder(save_dir, info.logger),
             "name": fitted(str(named), "name"),
             "group": fitted(str(usual("group", group) or info.study), "group"),
             "job_type": fitted(str(usual("job_type", job_type) or info.kind), "job_type"),
@@ -147,10 +148,14 @@ class WandbLog:
         if self._artifacts:
             self._log_artifact(stage, folder, manifest, trained)
         if self._predictions and role == "target" and not manifest["diverged"]:
-            (task,) = (s.task for s in stage.subsets if s.name == self._info.target)
-            with_texts = self._predictions == "texts"
-            if shown := wandb_stages.predictions(stage, task, folder, with_texts):
-                self.run.log(shown)
+            for subset in stage.subsets:
+                if subset.name == self._info.target:
+                    self._log_predictions(stage, subset.task, folder)
+
+    def _log_predictions(self, stage: Stage, task: Task, folder: Path) -> None:
+        with_texts = self._predictions == "texts"
+        if shown := wandb_stages.predictions(stage, task, folder, with_texts):
+            self.run.log(shown)
 
     def _log_artifact(self, stage: Stage, folder: Path, manifest: Manifest, trained: bool) -> None:
         made = wandb_stages.artifact(stage, folder, manifest, self._machine_info)
