@@ -13,7 +13,9 @@ from tlbench.jobs.private import without_places
         ("/data/alice/glue/", ".../glue"),
         ("~/enc", ".../enc"),
         ("~", "..."),
-        ("/", "..."),
+        ("/", "/"),
+        ("\\t", "\\t"),
+        ("\\\\host\\alice\\enc", ".../enc"),
         ("..", "..."),
         ("../alice/enc", ".../enc"),
         ("file:///data/alice/mlruns", ".../mlruns"),
@@ -40,5 +42,5 @@ def test_a_path_in_the_working_folder_is_relative(
 
 
 def test_what_is_no_text_stays_as_it_is() -> None:
-    plain = {"a": 1, "b": None, "c": 0.5, "d": True}
+    plain = {"labels": ["/r/news", "~"], "a": 1, "b": None, "c": 0.5, "d": True}
     assert without_places(plain) == plain

@@ -18,7 +18,9 @@ PRIVATE_WANDB: dict[str, Any] = {
     "host": "",
 }
 
-_PLACE = re.compile(r"(?:file:)?(?:[/~\\]|\.\.(?:[/\\]|$)|[A-Za-z]:[/\\])")  # of a path's beginning
+# How a path begins: /a, ~, ~a/, .., C:/ or two backslashes.
+_PLACE = re.compile(r"(?:file:)?/+[^/\s]|~(?:$|[\w.-]*[/\\])|\.\.(?:[/\\]|$)|[A-Za-z]:[/\\]|\\\\\w")
+_WORDS = ("labels", "values", "positive", "text", "label", "group", "keep")  # of a task's rows
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -27,10 +29,10 @@ def without_places(plain: Any) -> Any:
 
     A path below the working folder becomes relative to it; any other that leads out of it
     (absolute, ``~`` or ``..``) loses all but its last part, and that too where it is the user's
-    name. Logins in addresses are left out.
+    name. Logins in addresses are left out; labels and columns of a task stay as they are.
     """
     if isinstance(plain, dict):
-        return {key: without_places(value) for key, value in plain.items()}
+        return {k: v if k in _WORDS else without_places(v) for k, v in plain.items()}
     if isinstance(plain, list | tuple):
         return [without_places(value) for value in plain]
     if not isinstance(plain, str):
