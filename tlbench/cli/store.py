@@ -1,14 +1,10 @@
-"""The command ``tlbench-store``: list, verify and prune the finished stages."""
+"""The command ``tlbench-store``: list, show, verify and prune the finished stages."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from tlbench.cli import store_prune, store_verify
+from tlbench.cli import store_ls, store_prune, store_show, store_verify
 from tlbench.cli.parser import new_parser
 from tlbench.errors import UserError
 from tlbench.store.disk import check_working_folder
@@ -23,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
         code: int = options.run(_open(options.store), options)
     except UserError as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        sys.stderr.close()
         return 1
     except PermissionError as error:
         print(f"Change the permissions of {error.filename}, or --store: {error}", file=sys.stderr)
@@ -51,7 +50,11 @@ def parser() -> argparse.ArgumentParser:
     # Each command's module adds its options, and ``run`` is what main calls.
     commands = top.add_subparsers(required=True)
     ls = commands.add_parser("ls", help="list the finished stages")
-    ls.set_defaults(run=_ls)
+    store_ls.add_arguments(ls)
+    ls.set_defaults(run=store_ls.run)
+    show = commands.add_parser("show", help="say all that is known of one stage")
+    store_show.add_arguments(show)
+    show.set_defaults(run=store_show.run)
     verify = commands.add_parser("verify", help="compare all files with their checksums")
     store_verify.add_arguments(verify)
     verify.set_defaults(run=store_verify.run)
@@ -59,33 +62,6 @@ def parser() -> argparse.ArgumentParser:
     store_prune.add_arguments(prune)
     prune.set_defaults(run=store_prune.run)
     return top
-
-
-def _ls(store: Store, options: argparse.Namespace) -> int:
-    table = Table(title=f"Finished stages in {store.root}")
-    for column in ("key", "stage", "seed", "scores", "steps", "weights of", "MB"):
-        table.add_column(column)
-    for manifest in store.stages():
-        scores = [f"{name} {_score(task)}" for name, task in manifest["tasks"].items()]
-        table.add_row(
-            manifest["key"],
-            manifest["title"],
-            str(manifest.get("seed", manifest.get("ingredients", {}).get("seed", "-"))),
-            ", ".join(scores),
-            str(manifest["steps"]),
-            ", ".join(manifest["weights"]) or "-",
-            f"{_megabytes(store.folder(manifest['key'])):.1f}",
-        )
-    Console(soft_wrap=True).print(table)
-    return 0
-
-
-def _score(task: dict[str, Any]) -> str:
-    return "-" if task["score"] is None else f"{100 * task['score']:.1f}"
-
-
-def _megabytes(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What dotted paths of the config name: functions and classes, of ours or of the user's."""
 
+import sys
 import traceback
+from functools import cache
 from importlib import import_module
 from inspect import isclass
 from pathlib import Path
@@ -27,6 +29,11 @@ def imported(path: str, key: str) -> Any:
 
 
 def _located(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    if module in sys.modules and hasattr(
+        sys.modules[module], name
+    ):  # at once: a sweep asks for it thousands of times
+        return getattr(sys.modules[module], name)
     try:
         return resolve_name(path)
     except AttributeError:
@@ -54,13 +61,18 @@ def imported_class(path: str, base: type, key: str) -> Any:
 
 def lacks(kind: type) -> list[str]:
     """Return the abstract methods that a class does not have, and attributes without a value."""
+    return list(_lacks(kind))
+
+
+@cache
+def _lacks(kind: type) -> tuple[str, ...]:
     attributes = {
         name
         for base in kind.__mro__
         for name, annotation in vars(base).get("__annotations__", {}).items()
         if get_origin(annotation) is ClassVar and not hasattr(kind, name)
     }
-    return sorted({*getattr(kind, "__abstractmethods__", ()), *attributes})
+    return tuple(sorted({*getattr(kind, "__abstractmethods__", ()), *attributes}))
 
 
 def made_by(make: Any, path: str, key: str, *arguments: Any, **options: Any) -> Any:

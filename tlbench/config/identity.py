@@ -3,12 +3,13 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench.config.keys import Key, declared, is_under, value_in
+from tlbench.config.keys import Key, declared, is_under, keys_below, value_in
+from tlbench.config.remembered import Remembered
 from tlbench.config.schema import Config
 
 KEY_LENGTH = 16  # hexadecimal digits of a stage's key
@@ -73,9 +74,19 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
     That is neutral keys, what its strategy ignores, test splits, and keys that came later at the
     value that stands for not having them.
     """
-    identity = {k: _without_test(v, k) for k, v in plain.items() if k != "hydra"}
-    ignored = _ignored(identity)
-    for key in declared(schema).values():
+    ignored = tuple(_ignored(plain.get("strategy")))
+    parts = (_part(schema, k, value, ignored) for k, value in plain.items() if k != "hydra")
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the identity has of a key at the top of a config: that key, or nothing.
+
+    Args:
+        ignored: the keys that have no effect on the config's strategy.
+    """
+    identity = {name: _without_test(value, name)}
+    for key in keys_below(schema, name):
         parent, _, last = key.name.rpartition(".")
         node = value_in(identity, parent) if parent else identity
         if not isinstance(node, dict) or last not in node:
@@ -107,10 +118,10 @@ def _is_only_scored(key: str, value: Any) -> bool:
     return bool(_TEST_SPLIT.fullmatch(key)) and not isinstance(value, float)
 
 
-def _ignored(plain: dict[str, Any]) -> list[str]:
-    """Return the keys that have no effect on the strategy of a config."""
-    supports = value_in(plain, "strategy.supports")
-    named = value_in(plain, "strategy.without_effect")
+def _ignored(strategy: Any) -> list[str]:
+    """Return the keys that have no effect on a strategy, of its config."""
+    supports = value_in(strategy, "supports")
+    named = value_in(strategy, "without_effect")
     without_effect = [str(name) for name in named] if isinstance(named, list) else []
     if supports != "one":
         without_effect.append("support_task")
@@ -119,23 +130,43 @@ def _ignored(plain: dict[str, Any]) -> list[str]:
     return without_effect
 
 
-def job_folder_name(plain: dict[str, Any]) -> str:
-    """Return a folder name made of what was asked, the same in every rerun."""
-    return _name(plain, identity_of(plain), f"seed{plain.get('seed')}")
+def job_folder_name(plain: dict[str, Any], remembered: Remembered | None = None) -> str:
+    """Return a folder name made of what was asked, the same in every rerun.
+
+    Args:
+        plain: the config.
+        remembered: of the configs of one sweep, which share their parts.
+    """
+    return _name(plain, remembered or Remembered(), [], f"seed{plain.get('seed')}")
 
 
 def setting_name(plain: dict[str, Any]) -> str:
     """Return a name made of what was asked less the seed: ``rte-stilts-mnli-3fa9c1d2``."""
-    return _name(plain, {k: v for k, v in identity_of(plain).items() if k != "seed"})
+    return _name(plain, Remembered(), ["seed"])
 
 
-def _name(plain: dict[str, Any], identity: dict[str, Any], *more: str) -> str:
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
+def _name(
+    plain: dict[str, Any], remembered: Remembered, without: Collection[str], *more: str
+) -> str:
+    strategy = plain.get("strategy")
+    parts = [
+        remembered(_json_part, name, plain[name], strategy)
+        for name in sorted(plain)
+        if name != "hydra" and name not in without
+    ]
+    identity = "{" + ", ".join(filter(None, parts)) + "}"  # as JSON has it, sorted
+    digest = hashlib.sha256(identity.encode())
     names = ["target_task.name", "strategy.name"]
     if value_in(plain, "strategy.supports") == "one":
         names.append("support_task.name")
     parts = [part for name in names if (part := value_in(plain, name))]
     return "-".join([slug(part) for part in (*parts, *more)] + [digest.hexdigest()[:8]])
+
+
+def _json_part(name: str, value: Any, strategy: Any) -> str:
+    """Return what the identity has of a key at the top, as JSON within braces; empty for none."""
+    part = _part(Config, name, value, tuple(_ignored(strategy)))
+    return json.dumps(part, sort_keys=True, default=str)[1:-1]
 
 
 def slug(part: Any) -> str:

@@ -6,9 +6,13 @@ names, protocols, the checks and docs/configuration.md are made from these decla
 """
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
+from operator import attrgetter
 from typing import Any, Literal, cast, get_origin, get_type_hints
+
+from tlbench.config.remembered import Remembered
 
 # training: every stage that is trained. started: stages that start from another one or train
 # several tasks. mixed: stages of several tasks. experiment: which stages there are, and of which
@@ -123,9 +127,10 @@ def is_known(schema: type, name: str) -> bool:
 
 def value_at(config: Any, name: str) -> Any:
     """Return the value at a dotted key of a checked config."""
-    for part in name.split("."):
-        config = getattr(config, part)
-    return config
+    return _getter(name)(config)
+
+
+_getter = cache(attrgetter)
 
 
 def value_in(plain: Any, name: str) -> Any:
@@ -141,21 +146,40 @@ def later_values(config: Any) -> dict[str, Any]:
     Those are left out that say the same as not having the key.
     """
     schema: type = type(config)
-    values = {
-        name: (key, value_at(config, name))
-        for name, key in declared(schema).items()
-        if key.came_later and key.affects != "nothing"
-    }
-    return {name: value for name, (key, value) in values.items() if not key.is_left_out(value)}
+    values = ((key, value_at(config, key.name)) for key in _later_keys(schema))
+    return {key.name: value for key, value in values if not key.is_left_out(value)}
 
 
-def recorded(config: Any) -> dict[str, Any]:
+@cache
+def _later_keys(schema: type) -> tuple[Key, ...]:
+    return tuple(k for k in declared(schema).values() if k.came_later and k.affects != "nothing")
+
+
+@cache
+def affecting(schema: type, what: frozenset[Affects]) -> tuple[Key, ...]:
+    """Return the keys of a schema that affect any of these."""
+    return tuple(key for key in declared(schema).values() if key.affects in what)
+
+
+def recorded(config: Any, remembered: Remembered | None = None) -> dict[str, Any]:
     """Return a checked config as records have it: without what is ``only_if_set`` and is not.
 
     A group that has nothing left is not there either.
+
+    Args:
+        config: or a task, or another schema's.
+        remembered: of the configs of one sweep, which share their parts.
     """
-    plain, schema = asdict(config), cast(type, type(config))
-    for key in declared(schema).values():
+    once, schema = remembered or Remembered(), type(config)
+    values = ((one.name, getattr(config, one.name)) for one in fields(config))
+    parts = (once(_recorded_part, schema, name, value) for name, value in values)
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _recorded_part(schema: type, name: str, value: Any) -> dict[str, Any]:
+    """Return what records have of a key at the top of a config: that key, or nothing."""
+    plain = {name: asdict(value) if is_dataclass(value) else deepcopy(value)}  # type: ignore[arg-type]
+    for key in keys_below(schema, name):
         *parents, last = key.name.split(".")
         nodes = [plain]
         for parent in parents:
@@ -167,6 +191,17 @@ def recorded(config: Any) -> dict[str, Any]:
     return plain
 
 
+@cache
+def keys_below(schema: type, name: str) -> tuple[Key, ...]:
+    """Return the declared keys that are, or are below, a key at the top of a schema."""
+    return tuple(key for key in declared(schema).values() if is_under(key.name, (name,)))
+
+
 def is_under(name: str, parents: Iterable[str]) -> bool:
     """Whether a dotted key is one of the keys ``parents`` or below one."""
-    return f"{name}.".startswith(tuple(f"{parent}." for parent in parents))
+    return f"{name}.".startswith(_beginnings(tuple(parents)))
+
+
+@cache
+def _beginnings(parents: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{parent}." for parent in parents)

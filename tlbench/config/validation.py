@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import MISSING, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -55,8 +57,7 @@ def checked(schema: type, node: Any, where: str) -> Any:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         check_words(schema, plain, where)
         expand_homes(schema, plain, where)
-        merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
-        typed = OmegaConf.to_container(merged, throw_on_missing=True)
+        typed = _typed(schema, plain)
     except (OmegaConfBaseException, TypeError) as error:
         full_key = getattr(error, "full_key", None)
         path = (full_key,) if full_key else _path_of_fault(_without_words(schema), plain)
@@ -65,6 +66,49 @@ def checked(schema: type, node: Any, where: str) -> Any:
     for key in declared(schema).values():
         _check(key, value_at(instance, key.name), where)
     return instance
+
+
+def _typed(schema: type, plain: Any) -> Any:
+    """Return a plain config with the types of a schema, and the defaults of what it lacks.
+
+    Raises:
+        OmegaConfBaseException: if a value does not fit.
+        TypeError: since OmegaConf 2.4 also that.
+    """
+    if isinstance(plain, dict) and plain.keys() == {one.name for one in fields(schema)}:
+        with suppress(OmegaConfBaseException, TypeError):
+            return {name: _typed_part(schema, name, value) for name, value in plain.items()}
+    # As a whole, which says better what is wrong.
+    merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
+    return OmegaConf.to_container(merged, throw_on_missing=True)
+
+
+def _typed_part(schema: type, name: str, value: Any) -> Any:
+    """Return the value of one field with its type.
+
+    The configs of a sweep have few different parts, and merging them takes OmegaConf long.
+    """
+    known = _typed_parts.setdefault((schema, name), {})
+    if (text := repr(value)) not in known:
+        if len(known) > _MOST_PARTS:
+            known.clear()
+        structured = OmegaConf.structured(_field_alone(schema, name))
+        merged = OmegaConf.merge(structured, {name: value})
+        typed: Any = OmegaConf.to_container(merged, throw_on_missing=True)
+        known[text] = typed[name]
+    return deepcopy(known[text])
+
+
+_MOST_PARTS = 1000
+_typed_parts: dict[tuple[type, str], dict[str, Any]] = {}
+
+
+@cache
+def _field_alone(schema: type, name: str) -> type:
+    (one,) = (one for one in fields(_without_words(schema)) if one.name == name)
+    hint = get_type_hints(_without_words(schema))[name]
+    default: Any = {"default": one.default, "default_factory": one.default_factory}
+    return make_dataclass(schema.__name__, [(name, hint, field(**default))])
 
 
 def _refusal(error: OmegaConfBaseException | TypeError, name: str) -> UserError:

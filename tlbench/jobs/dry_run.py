@@ -1,6 +1,6 @@
 """What a run would do, without doing it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from tlbench.console import say
@@ -43,10 +43,15 @@ def say_unresolved(experiments: Iterable[Experiment]) -> None:
         say(f"nothing of it can be trained yet: {reason}")
 
 
-def say_older(stores: Iterable[Store]) -> None:
-    """Say how many stages are of an older training, which would give other numbers."""
+def say_older(stores: Iterable[Store], present: Collection[str] = ()) -> None:
+    """Say how many stages are of an older training, which would give other numbers.
+
+    Args:
+        present: keys of stages as today's training makes them, which need not be read.
+    """
     for store in stores:
-        versions = [m.get("fingerprint", {}).get("training") for m in store.stages()]
+        manifests = store.stages(without=present)
+        versions = [manifest.get("fingerprint", {}).get("training") for manifest in manifests]
         older = sum(version != TRAINING_VERSION for version in versions)
         if older:
             say(

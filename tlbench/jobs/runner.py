@@ -11,6 +11,7 @@ from tlbench.jobs.curves import role_of
 from tlbench.jobs.loggers import JobLogs
 from tlbench.plan import weights
 from tlbench.plan.stage import Need, Stage
+from tlbench.records import asking
 from tlbench.records.build import COSTS, stage_entries_before
 from tlbench.records.provenance import git_revision, package_versions
 from tlbench.records.record import CONDITIONS, jsonable
@@ -151,6 +152,7 @@ def _provenance(stage: Stage, needed: Sequence[Needed]) -> dict[str, Any]:
         "title": stage.title,
         "versions": package_versions(),
         "git_revision": git_revision(),
+        "finished": asking.now(),
     }
 
 

@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from tlbench.config.identity import unresolved
 from tlbench.config.overrides import read_option
-from tlbench.config.schema import Config, Task
+from tlbench.config.remembered import Remembered
+from tlbench.config.schema import Config, Encoder, Strategy, SubsampleSize, Task
 from tlbench.config.search_path import task_file
 from tlbench.config.validation import check_config, checked, parse_config
 from tlbench.config.words import check_file
@@ -28,18 +29,22 @@ def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
     return from_config(parse_config(cfg), in_sweep)
 
 
-def from_config(config: Config, in_sweep: bool = False) -> Experiment:
+def from_config(
+    config: Config, in_sweep: bool = False, remembered: Remembered | None = None
+) -> Experiment:
     """Return the experiment of a config whose types are right.
 
     Args:
         in_sweep: a sweep gives strategies without a support task one as it gives the others;
             there it is dropped, in a single run it is an error.
+        remembered: of the experiments of one sweep, whose tasks are looked at once.
 
     Raises:
         UserError: for whatever a user can get wrong in a config or in the data.
     """
+    once = remembered or Remembered()
     check_config(config)
-    check_task(config.target_task)
+    once(check_task, config.target_task)
     if config.support_task.get("name") and config.strategy.supports != "one" and not in_sweep:
         raise UserError(
             f"Change support_task to none: strategy={config.strategy.name} uses no support task."
@@ -49,15 +54,18 @@ def from_config(config: Config, in_sweep: bool = False) -> Experiment:
     size = config.subsample_size
     for name in size.per_task:
         _definition(name, "subsample_size.per_task")
-    config, unresolved = _identified(config)
-    target = _subset(config, config.target_task, size.target, "subsample_size.target")
-    target = _with_test(target, config.cache_dir)
+    encoder, unresolved = once(_identified, config.encoder)
+    config = replace(config, encoder=encoder)
+    place = size, config.cache_dir
+    target = once(_subset, *place, config.target_task, size.target, "subsample_size.target")
+    target = once(_with_test, target, config.cache_dir)
+    tasks = once(_support_tasks, config.strategy, config.support_task, config.suite, target.name)
     supports = tuple(
-        _subset(config, task, size.support, "subsample_size.support", target.count)
-        for task in _support_tasks(config)
+        once(_subset, *place, task, size.support, "subsample_size.support", target.count)
+        for task in tasks
     )
-    leaks = leakage.leaks(target, supports, config.cache_dir)
-    if not config.allow_leakage:
+    leaks = once(leakage.leaks, target, supports, config.cache_dir)
+    if leaks and not config.allow_leakage:
         own = [subset.name for subset in (target, *supports) if _is_of_suite(subset.task, config)]
         leakage.check(leaks, target.name, own)
     return Experiment(config, target, supports, unresolved, leaks)
@@ -71,13 +79,12 @@ def _is_of_suite(task: Task, config: Config) -> bool:
     )
 
 
-def _identified(config: Config) -> tuple[Config, str | None]:
-    """Return the config with the encoder's identity, or why there is none."""
+def _identified(encoder: Encoder) -> tuple[Encoder, str | None]:
+    """Return the encoder with its identity, or why there is none."""
     try:
-        identity = encoder_files.identify(config.encoder)
+        return replace(encoder, identity=encoder_files.identify(encoder)), None
     except UserError as error:
-        return config, str(error)
-    return replace(config, encoder=replace(config.encoder, identity=identity)), None
+        return encoder, str(error)
 
 
 def impossible(config: Config) -> str | None:
@@ -99,15 +106,15 @@ def impossible(config: Config) -> str | None:
     return None
 
 
-def _support_tasks(config: Config) -> list[Task]:
-    strategy = config.strategy
+def _support_tasks(
+    strategy: Strategy, support_task: Any, suite: dict[str, Any], target: str
+) -> list[Task]:
     if strategy.supports == "one":
-        return [_task(json.dumps(config.support_task), "support_task")]
+        return [_task(json.dumps(support_task), "support_task")]
     if strategy.supports == "many":
-        return [_defined(name, config.suite) for name in strategy.tasks]
+        return [_defined(name, suite) for name in strategy.tasks]
     if strategy.supports == "all":
-        names = sorted({*strategy.tasks} - {config.target_task.name})
-        return [_defined(name, config.suite) for name in names]
+        return [_defined(name, suite) for name in sorted({*strategy.tasks} - {target})]
     return []
 
 
@@ -149,27 +156,32 @@ def _task(definition: str, where: str) -> Task:
 
 
 def _subset(
-    config: Config, task: Task, size: Any, key: str, target: int | None = None
+    sizes: SubsampleSize,
+    cache_dir: str,
+    task: Task,
+    size: Any,
+    key: str,
+    target: int | None = None,
 ) -> TaskSubset:
     """Return the rows of a task that an experiment uses.
 
     Args:
-        size: the value of ``subsample_size``, which stands at ``key``.
+        sizes: of the config.
+        size: the value of it that stands at ``key``.
         target: how many rows the target has, for a support.
     """
     by_name = splits(task)
-    rows = {name: _row_count(split, config.cache_dir) for name, split in by_name.items()}
-    own_size = config.subsample_size.per_task.get(task.name)
+    rows = {name: _row_count(split, cache_dir) for name, split in by_name.items()}
     own_key = f"subsample_size.per_task.{task.name}"
-    available = count_rows(own_size, rows["train"], task.name, own_key)
-    most = config.subsample_size.dev
+    available = count_rows(sizes.per_task.get(task.name), rows["train"], task.name, own_key)
+    most = sizes.dev
     return TaskSubset(
         task=task,
         digests={name: split.key for name, split in by_name.items()},
         rows=rows,
         count=count_rows(size, available, task.name, key, target),
         dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
-        seed=config.subsample_size.seed,
+        seed=sizes.seed,
     )
 
 

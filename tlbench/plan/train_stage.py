@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tlbench.config.keys import declared, value_at
+from tlbench.config.keys import Affects, affecting, value_at
 from tlbench.data.batching import ONE_TASK_A_BATCH
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
@@ -62,13 +62,13 @@ class TrainStage(Stage):
 
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Yield the config values that change what is trained here, by dotted key."""
-        affecting = {"training"}
-        affecting |= {"started"} if self.is_mixed or self.start else set()
-        affecting |= {"mixed"} if self.is_mixed else set()
+        what: set[Affects] = {"training"}
+        what |= {"started"} if self.is_mixed or self.start else set()
+        what |= {"mixed"} if self.is_mixed else set()
         schema: type = type(self.config)
-        for key in declared(schema).values():
+        for key in affecting(schema, frozenset(what)):
             value = value_at(self.config, key.name)
-            if key.affects not in affecting or key.is_left_out(value):
+            if key.is_left_out(value):
                 continue
             if key.only_with:
                 sibling, words = key.only_with

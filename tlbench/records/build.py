@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.config.keys import recorded
+from tlbench.config.remembered import Remembered
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan.cross_fit import dev_readers
@@ -37,13 +38,16 @@ def finished_record(
     plan: Sequence[Stage],
     found: dict[str, Any],
     trained: Collection[str] = (),
+    remembered: Remembered | None = None,
 ) -> ResultRecord:
     """The record of an experiment whose last stage is finished.
 
     Args:
         found: the last stage's ``stage.json``.
         trained: the keys of the stages that were trained just now, for it; others are reused.
+        remembered: of the experiments of one sweep, whose configs share their parts.
     """
+    once = remembered or Remembered()
     final, c, diverged = plan[-1], experiment.config, found.get("diverged")
     mine = found["tasks"][experiment.target.name]
     selected = mine if diverged or c.selection != "cross_fit" else mine["cross_fit"]
@@ -84,8 +88,8 @@ def finished_record(
         encoder_identity=c.encoder.identity,
         git_revision=found.get("git_revision"),  # of whoever trained it, as the versions
         versions=found["versions"],
-        config=recorded(c),
-        tasks={subset.name: recorded(subset.task) for subset in subsets},
+        config=recorded(c, once),
+        tasks={subset.name: once(recorded, subset.task) for subset in subsets},
         digests={subset.name: _digests(subset) for subset in subsets},
         test=_test(final),
         finished=asking.now(),

@@ -50,7 +50,7 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
         if study.suffix == PACKED and study.is_file():
             yield from _unpack(study)
         elif study.is_dir():
-            for file in _files(study.resolve()):
+            for file in record_files(study.resolve()):
                 if file not in seen:
                     seen.add(file)
                     yield Source(str(file), partial(read_record, file))
@@ -58,7 +58,7 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
             raise UserError(f"Change STUDY: the folder {study} is not there.")
 
 
-def _files(top: Path) -> Iterator[Path]:
+def record_files(top: Path) -> Iterator[Path]:
     """Yield the record files below a folder; hidden folders, as the store, hold none."""
     for folder, children, files in os.walk(top):
         children[:] = sorted(child for child in children if not child.startswith("."))

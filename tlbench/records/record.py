@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -136,15 +137,29 @@ class ResultRecord:
         file = folder / name
         if why := record_damage(file):
             set_aside(file, folder, why)
-        write_sealed(file, jsonable(asdict(self)))
+        write_sealed(file, jsonable(vars(self)), is_plain=True)
 
 
 def jsonable(value: Any) -> Any:
     """The same with None for numbers that JSON does not have, and no half characters in words."""
+    text = json.dumps(value)
+    if not _HALF_CHARACTER.search(text):
+        return json.loads(text, parse_constant=lambda number: None)
+    return _without_half_characters(value)
+
+
+# As JSON escapes it; so it does the halves of a whole one, which need no care.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _without_half_characters(value: Any) -> Any:
     if isinstance(value, dict):
-        return {jsonable(key): jsonable(item) for key, item in value.items()}
+        return {
+            _without_half_characters(key): _without_half_characters(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return [_without_half_characters(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, str):
@@ -175,7 +190,9 @@ def parse_record(text: str, name: str) -> ResultRecord:
         found = unseal(json.loads(text))
         if found.get("schema") != SCHEMA:
             raise UserError(f"{name} is not a result record of schema {SCHEMA}; remove it.")
-        return _parser()(text)
+        # Half characters, which JSON can escape and UTF-8 can't say, are for pydantic to refuse.
+        has_half = "\\ud" in text or "\\uD" in text
+        return _of_text()(text) if has_half else _of_plain()(found)
     except (ValueError, RecursionError) as error:
         reason = "; ".join(str(error).splitlines()[:3])
         raise UserError(f"{name} is not a result record ({reason}); remove it.") from error
@@ -200,8 +217,27 @@ def record_damage(file: Path) -> str | None:
 
 
 @cache
-def _parser() -> Callable[[str], ResultRecord]:
+def _of_text() -> Callable[[str], ResultRecord]:
     from pydantic import TypeAdapter  # a command that reads no record does without it
 
     adapter = TypeAdapter(ResultRecord)
     return lambda text: adapter.validate_json(text, strict=True)
+
+
+@cache
+def _of_plain() -> Callable[[dict[str, Any]], ResultRecord]:
+    """Return the same of JSON that has been parsed already."""
+    from typing import NotRequired
+
+    from pydantic import TypeAdapter
+    from typing_extensions import TypedDict
+
+    hints = {
+        one.name: one.type
+        if one.default is one.default_factory is MISSING
+        else NotRequired[one.type]
+        for one in fields(ResultRecord)
+    }
+    make: Any = TypedDict  # a dataclass it would take from JSON's text alone
+    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(make("ResultRecord", hints))
+    return lambda found: ResultRecord(**adapter.validate_python(found, strict=True))

@@ -35,14 +35,31 @@ class Setting(NamedTuple):
 Settings = Mapping[Setting, Mapping[int, ResultRecord]]  # the records of every setting by seed
 
 
-def varying(records: Sequence[ResultRecord]) -> list[str]:
+class Flattened:
+    """Flattens records' configs, section by section: many records have few different sections."""
+
+    def __init__(self) -> None:
+        self._sections: dict[tuple[str, str], dict[str, str]] = {}
+
+    def __call__(self, record: ResultRecord) -> dict[str, str]:
+        """Return the values of a record's config and choices, as texts by dotted key."""
+        flat: dict[str, str] = {}
+        for name, value in record.config.items():
+            section = name, repr(value)
+            if section not in self._sections:
+                self._sections[section] = {key: str(v) for key, v in flatten(value, name)}
+            flat |= self._sections[section]
+        return flat | choice_keys(record)
+
+
+def varying(records: Sequence[ResultRecord], flattened: Flattened | None = None) -> list[str]:
     """Return the keys in which records differ, all that an experiment chooses aside.
 
     They are of the config, of what a strategy or a method of one name is, and of what a task is
     where the config does not say it: ``task_keys``.
     """
     values: dict[str, set[str]] = defaultdict(set)
-    configs = [_flat(record) for record in records]
+    configs = list(map(flattened or Flattened(), records))
     for config in configs:
         for key, value in config.items():
             values[key].add(value)
@@ -57,24 +74,22 @@ def varying(records: Sequence[ResultRecord]) -> list[str]:
     return [*of_config, *of_tasks]
 
 
-def _flat(record: ResultRecord) -> dict[str, str]:
-    return {key: str(value) for key, value in flatten(record.config)} | choice_keys(record)
-
-
-def setting_of(record: ResultRecord, varied: Sequence[str]) -> Setting:
+def setting_of(record: ResultRecord, varied: Sequence[str], flattened: Flattened) -> Setting:
     """Return what a record shares with the same experiment of other seeds.
 
     Args:
         varied: the keys in which the records of the table differ.
+        flattened: of those records.
     """
-    config, ignored = _flat(record) | task_keys(record), without_effect(record)
+    known = flattened(record) | task_keys(record) if varied else {}
+    ignored = without_effect(record)
     return Setting(
         target=record.target_task,
         strategy=record.strategy,
         method=method_of(record),
         support=support_of(record),
         values=tuple(
-            config.get(key, NONE) if affects_training(key, ignored) else NONE for key in varied
+            known.get(key, NONE) if affects_training(key, ignored) else NONE for key in varied
         ),
     )
 

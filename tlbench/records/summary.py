@@ -14,6 +14,7 @@ from tlbench.records.definitions import BASELINE, NONE
 from tlbench.records.older import with_later_keys
 from tlbench.records.record import RECORD_FILE, ResultRecord
 from tlbench.records.settings import (
+    Flattened,
     Setting,
     Settings,
     baseline_of,
@@ -85,10 +86,11 @@ def study_table(records: Iterable[ResultRecord]) -> Table:
     have been scored on test rows.
     """
     trained = [with_later_keys(record) for record in records if record.outcome != "failed"]
-    varied = varying(trained)
+    flattened = Flattened()
+    varied = varying(trained, flattened)
     settings: dict[Setting, dict[int, ResultRecord]] = defaultdict(dict)
     for record in trained:
-        settings[setting_of(record, varied)][record.seed] = record
+        settings[setting_of(record, varied, flattened)][record.seed] = record
     has_methods = len({setting.method for setting in settings} - {NONE}) > 1
     counts = _counts(trained)
     # Headings may break where a key has a dot or an underscore: a log is narrow.

@@ -72,5 +72,12 @@ def scores_folders(stage: Path) -> Iterator[Path]:
     yield from sorted((stage / _FOLDER).glob("*"))
 
 
+def sound_scores(stage: Path) -> Iterator[Manifest]:
+    """Yield what every ``scores.json`` of a stage holds, but for damaged ones."""
+    for folder in scores_folders(stage):
+        if not scores_damage(folder):
+            yield _read(folder)
+
+
 def _read(folder: Path) -> Manifest:
     return unseal(json.loads((folder / SCORES).read_text("utf-8")))

@@ -41,15 +41,25 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a JSON file with a checksum of all of it."""
     # Through JSON first, which changes types (tuples, keys that are numbers): a reader computes
     # the checksum from what JSON has kept.
-    plain = json.loads(json.dumps(content))
+    return _sealed(json.loads(json.dumps(content)))
+
+
+def _sealed(plain: dict[str, Any]) -> dict[str, Any]:
     return {**plain, _CHECKSUM_KEY: _digest(plain)}
 
 
-def write_sealed(file: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file with its checksum; a reader sees the old one or the new one."""
+def write_sealed(file: Path, content: dict[str, Any], is_plain: bool = False) -> None:
+    """Write a JSON file with its checksum; a reader sees the old one or the new one.
+
+    Args:
+        is_plain: whether the content is as JSON gives it back.
+    """
+    from pydantic_core import to_json  # that of Python is slow where it indents
+
+    sealed = _sealed(content) if is_plain else seal(content)
     draft = file.with_suffix(f".{os.getpid()}.draft")
     try:
-        draft.write_text(json.dumps(seal(content), indent=1) + "\n", "utf-8")
+        draft.write_bytes(to_json(sealed, indent=1, inf_nan_mode="constants") + b"\n")
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """``stage.json``: what a finished stage says of itself, and the checksums of its other files."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,14 @@ def finished_keys(root: Path) -> list[str]:
         UserError: if there is no permission to read it.
     """
     try:
-        folders = [path for path in root.iterdir() if path.is_dir()]
+        names = [entry.name for entry in os.scandir(root) if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UserError(
             f"Change the permissions of {root}, or store_dir: it can't be read ({error.strerror})."
         ) from error
-    return sorted(path.name for path in folders if re.fullmatch(_KEY, path.name))
+    return sorted(name for name in names if re.fullmatch(_KEY, name))
 
 
 def stage_damage(folder: Path, key: str) -> list[str]:

@@ -110,10 +110,14 @@ class Store:
         """
         return finished_keys(self.root)
 
-    def stages(self) -> Iterator[Manifest]:
-        """Yield the manifest of every finished stage that is not damaged, by key."""
+    def stages(self, without: Collection[str] = ()) -> Iterator[Manifest]:
+        """Yield the manifest of every finished stage that is not damaged, by key.
+
+        Args:
+            without: the keys of stages that are not looked at.
+        """
         for key in self.finished():
-            manifest = self.find(key)
+            manifest = None if key in without else self.find(key)
             if manifest is not None:
                 yield manifest
 

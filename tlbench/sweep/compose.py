@@ -50,6 +50,8 @@ class Composer:
     Attributes:
         values: the parsed overrides of values; None for one that chooses an option of a group.
         bases: the configs that options of groups give, without and with the node ``hydra``.
+        options: of every key that was asked for as a group.
+        in_use: the config whose node ``hydra`` is set.
     """
 
     def __init__(self, loader: ConfigLoader, master_config: DictConfig) -> None:
@@ -58,6 +60,8 @@ class Composer:
         self.parser = OverridesParser.create()
         self.values: dict[str, Override | None] = {}
         self.bases: dict[Options, tuple[DictConfig, DictConfig]] = {}
+        self.options: dict[str, list[str]] = {}
+        self.in_use: DictConfig | None = None
 
     def __call__(self, overrides: Options) -> Combination:
         """Compose one job.
@@ -71,7 +75,9 @@ class Composer:
         cfg = deepcopy(base)
         # Hydra has no public function for this; test_compose.py compares with what it composes.
         ConfigLoaderImpl._apply_overrides_to_config([v for v in values.values() if v], cfg)
-        HydraConfig.instance().set_config(with_hydra)  # as in the job: ${hydra:...} may be used
+        if with_hydra is not self.in_use:  # to set one copies all of it
+            HydraConfig.instance().set_config(with_hydra)  # as in the job, for ${hydra:...}
+            self.in_use = with_hydra
         return Combination(overrides, unresolved(cfg), parse_config(cfg))
 
     def _base(self, groups: Options) -> tuple[DictConfig, DictConfig]:
@@ -109,10 +115,16 @@ class Composer:
         """Return an override of a value; None if it chooses an option of a group."""
         if text not in self.values:
             override = self.parser.parse_override(text)
-            options = self.loader.get_group_options(override.key_or_group, ObjectType.CONFIG)
+            options = self._options(override.key_or_group)
             is_group = options and not isinstance(override.value(), dict)
             self.values[text] = None if is_group else override
         return self.values[text]
+
+    def _options(self, group: str) -> list[str]:
+        """Return the options of a group; none of a key that is no group."""
+        if group not in self.options:
+            self.options[group] = self.loader.get_group_options(group, ObjectType.CONFIG)
+        return self.options[group]
 
 
 def combine(

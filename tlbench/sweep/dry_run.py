@@ -31,7 +31,7 @@ def print_plan(plan: Plan) -> None:
     experiments = [one.experiment for one in plan.experiments if one.experiment]
     say_unresolved(experiments)
     stores = {e.config.store_dir: store_of(e.config) for e in experiments}
-    say_older(stores.values())
+    say_older(stores.values(), plan.stages)
     say_work([job.stage for job in plan.jobs])
 
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 
 from tlbench.config.identity import job_folder_name, stage_folder
+from tlbench.config.remembered import Remembered
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan import weights
@@ -17,7 +18,7 @@ from tlbench.plan.missing import Missing, is_there
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import Tasks
-from tlbench.records.record import RECORD_FILE, find_record
+from tlbench.records.record import RECORD_FILE, ResultRecord, find_record
 from tlbench.sweep.compose import Combination
 
 
@@ -28,6 +29,7 @@ class PlannedExperiment:
     Attributes:
         folder: where its record belongs.
         experiment, stages: None and empty if an ``error`` kept it from being planned.
+        record: of what was done before the sweep; None of everything else.
     """
 
     overrides: Sequence[str]
@@ -36,6 +38,7 @@ class PlannedExperiment:
     experiment: Experiment | None = None
     stages: Sequence[Stage] = ()
     error: str | None = None
+    record: ResultRecord | None = None
 
     @property
     def title(self) -> str:
@@ -43,21 +46,27 @@ class PlannedExperiment:
 
     @property
     def is_done(self) -> bool:
-        """Whether its record is there, one of the stages and test rows that it has today, and the
-        weights are that ``keep_weights`` asks for.
+        """Whether it is done; see ``find_done``."""
+        return self.find_done() is not None
+
+    def find_done(self) -> ResultRecord | None:
+        """Return its record if that is one of the stages and test rows that it has today.
+
+        None also without the weights that ``keep_weights`` asks for.
         """
         record = None if self.error else find_record(self.folder / RECORD_FILE)
         if record is None or record.status == "failed":
-            return False
+            return None
         if record.stage_keys != [stage.key for stage in self.stages]:
-            return False
+            return None
         target = tested(self.stages[-1])
         if target and record.status == "done":
             test = record.test or {}
             if test.get("digest") != target.test_digest:
-                return False
+                return None
         asked = weights.asked_for(self.stages)
-        return all(is_there(s, asked[s.key]) for s in self.stages if s.key in asked)
+        has_weights = all(is_there(s, asked[s.key]) for s in self.stages if s.key in asked)
+        return record if has_weights else None
 
 
 @dataclass(frozen=True)
@@ -115,8 +124,7 @@ class Plan:
 
     @property
     def todo(self) -> list[PlannedExperiment]:
-        done = {id(planned) for planned in self.reused}
-        return [planned for planned in self.experiments if id(planned) not in done]
+        return [planned for planned in self.experiments if planned.record is None]
 
     @property
     def jobs(self) -> list[SweepJob]:
@@ -137,30 +145,33 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
     Raises:
         UserError: if no combination is possible, or a value has a wrong type.
     """
-    plan = Plan()
+    plan, remembered = Plan(), Remembered()
     found: set[str] = set()
     for combination in combinations:
         plan.combinations += 1
-        name = job_folder_name(combination.plain)
+        name = job_folder_name(combination.plain, remembered)
         if reason := impossible(combination.config):
             plan.impossible[reason] += 1
         elif name in found:
             plan.duplicates += 1
         else:
             found.add(name)
-            plan.experiments.append(_planned(combination, folder / name, dry_run))
+            plan.experiments.append(_planned(combination, folder / name, dry_run, remembered))
     if plan.impossible and not plan.experiments:
         raise UserError(next(iter(plan.impossible)))
-    plan.reused = [planned for planned in plan.experiments if planned.is_done]
+    plan.experiments = [replace(one, record=one.find_done()) for one in plan.experiments]
+    plan.reused = [planned for planned in plan.experiments if planned.record]
     plan.waves = _waves(plan.todo, folder)
     plan.scorings = _scorings(plan)
     return plan
 
 
-def _planned(combination: Combination, folder: Path, dry_run: bool) -> PlannedExperiment:
+def _planned(
+    combination: Combination, folder: Path, dry_run: bool, remembered: Remembered
+) -> PlannedExperiment:
     overrides, config = combination.overrides, combination.config
     try:
-        experiment = from_config(config, in_sweep=True)
+        experiment = from_config(config, in_sweep=True, remembered=remembered)
         if experiment.unresolved and not dry_run:
             raise UserError(experiment.unresolved)
         return PlannedExperiment(overrides, config, folder, experiment, experiment.plan())

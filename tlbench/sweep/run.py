@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.table import Table
 
+from tlbench.config.remembered import Remembered
 from tlbench.console import console, say
 from tlbench.errors import UserError
 from tlbench.jobs import signals
@@ -20,7 +21,6 @@ from tlbench.records.record import (
     RECORD_FILE,
     ResultRecord,
     find_record,
-    read_record,
 )
 from tlbench.records.summary import study_table
 from tlbench.store.disk import writing
@@ -51,7 +51,7 @@ class Outcome:
     @property
     def records(self) -> list[ResultRecord]:
         """The records of all that have a result."""
-        return [read_record(p.folder / RECORD_FILE) for p in [*self.reused, *self.done]]
+        return [p.record for p in [*self.reused, *self.done] if p.record is not None]
 
 
 def run(plan: Plan, launch: Launch) -> Outcome:
@@ -88,8 +88,8 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         _write_records(plan.todo)
     outcome = Outcome(reused=plan.reused)
     for planned in plan.todo:
-        if planned.is_done:
-            outcome.done.append(planned)
+        if record := planned.find_done():
+            outcome.done.append(replace(planned, record=record))
         else:
             failure = _failure(planned, failures)
             write_failure(planned.config, failure.reason, planned.folder)
@@ -154,12 +154,13 @@ def _can_start(job: SweepJob) -> bool:
 
 def _write_records(todo: Sequence[PlannedExperiment]) -> None:
     """Record every experiment that is finished in the store, unless its job did."""
+    remembered = Remembered()
     for planned in todo:
         if planned.experiment is None or planned.is_done:
             continue
         found = find(planned.stages[-1])
         if found and is_scored(planned.stages[-1]):
-            record = finished_record(planned.experiment, planned.stages, found)
+            record = finished_record(planned.experiment, planned.stages, found, (), remembered)
             with_first(record, planned.folder).write(planned.folder)
 
 
