@@ -13,6 +13,7 @@ from tlbench.plan.leak import Leak
 from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
+from tlbench.records.places import short, shown_file, without_places
 from tlbench.records.predictions import Saved
 from tlbench.records.record import CONDITIONS, ResultRecord
 from tlbench.tasks.kinds import CORRELATIONS
@@ -82,16 +83,33 @@ class Records:
         protocols: what the records' configs say, experiments' own choices aside.
         problems: one sentence for every file that could not be read.
         packed: by file, the predictions that were packed with records.
+        has_paths: whether what is written of them may tell of this machine; see
+            ``tlbench.records.places``. ``file``, ``store`` and ``wandb_entity`` of the table always
+            do, for analyses read what is there.
     """
 
     table: pd.DataFrame
     protocols: Protocols
     problems: list[str] = field(default_factory=list)
     packed: dict[str, Saved] = field(default_factory=dict)
+    has_paths: bool = False
+
+    @property
+    def published(self) -> pd.DataFrame:
+        """The table as it is written."""
+        if self.has_paths:
+            return self.table
+        table = self.table
+        return table.assign(
+            file=table.file.map(shown_file), store=table.store.map(short), wandb_entity=""
+        )
 
 
-def collect(folders: Iterable[str | Path]) -> Records:
+def collect(folders: Iterable[str | Path], paths: bool = False) -> Records:
     """Read every record below the folders, and in files of packed records.
+
+    Args:
+        paths: whether what is written of them may tell of this machine.
 
     Raises:
         UserError: if one is not there, or none of them holds a record that can be read.
@@ -100,7 +118,7 @@ def collect(folders: Iterable[str | Path]) -> Records:
     protocols, rows, problems, packed = Protocols(), [], [], {}
     for file, read, predictions in sources(studies):
         try:
-            rows.append(_row(read(), file, protocols))
+            rows.append(_row(read(), file, protocols, paths))
             if predictions is not None:
                 packed[file] = predictions
         except UserError as error:
@@ -116,7 +134,7 @@ def collect(folders: Iterable[str | Path]) -> Records:
         shown = ", ".join(map(str, studies))
         raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
     table = pd.DataFrame(rows).astype({"collapsed": "boolean"})
-    return Records(table, protocols, problems, packed)
+    return Records(table, protocols, problems, packed, paths)
 
 
 def table_of(records: "Records | pd.DataFrame | Iterable[ResultRecord]") -> pd.DataFrame:
@@ -129,7 +147,7 @@ def table_of(records: "Records | pd.DataFrame | Iterable[ResultRecord]") -> pd.D
         return records.table
     if not isinstance(records, pd.DataFrame):
         protocols = Protocols()
-        rows = [_row(record, "", protocols) for record in records]
+        rows = [_row(record, "", protocols, False) for record in records]
         return pd.DataFrame(rows).astype({"collapsed": "boolean"})
     if missing := {"target", "strategy", "seed", "score"} - {*records.columns}:
         raise UserError(f"The table of records has no column {', '.join(sorted(missing))}.")
@@ -154,11 +172,12 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(EXPERIMENT, keep="last")
 
 
-def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, Any]:
+def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) -> dict[str, Any]:
     record = with_later_keys(by_present_rules(as_read))
+    published = record if paths else without_places(record)
     rows = _sizes(record)
     return {
-        **{name: getattr(record, name) for name in _COPIED},
+        **{name: getattr(published, name) for name in _COPIED},
         "label": label_of(record),
         "method": method_of(record),
         "method_label": method_label_of(record),
@@ -186,7 +205,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols) -> dict[str, An
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
         "conditions": _together([_conditions(stage) for stage in record.stages]),
         **_places(record.config),
-        "protocol": protocols.number(record),
+        "protocol": protocols.number(published),
         "file": file,
     }
 

@@ -8,6 +8,7 @@ from tlbench.analysis import leaks, protocol, selection
 from tlbench.analysis.collect import EXPERIMENT, SETTING, done
 from tlbench.analysis.names import Labels, Sides
 from tlbench.records.definitions import NONE
+from tlbench.records.places import shown_file
 
 UNSCORED = {
     "failed": "Failed experiments",
@@ -98,7 +99,7 @@ def _repeated(table: pd.DataFrame, labels: Labels) -> list[str]:
     other = [rows for rows in groups if len(rows[["outcome", "score"]].drop_duplicates()) > 1]
     if other:
         example = other[0].drop_duplicates(["outcome", "score"], keep="last")
-        files = [f"{_result(row)} in {row.file}" for _, row in example.iterrows()]
+        files = [f"{_result(row)} in {shown_file(row.file)}" for _, row in example.iterrows()]
         notices.append(
             f"Experiments whose records have different results: {len(other):,}; the score that was "
             f"read last counts. {experiment_in_words(example.iloc[-1], labels)}, in the order "

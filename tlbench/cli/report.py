@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
         help="also write all records, with labels and predictions of dev rows, into one .parquet "
         "file, which gives the same report",
     )
+    arguments.add_argument(
+        "--paths",
+        action="store_true",
+        help="keep absolute paths and names of users and hosts in what is written",
+    )
     arguments.add_argument("--wandb", action="store_true", help="also log it as a W&B run")
     return arguments
 
@@ -63,7 +68,7 @@ def _report(options: argparse.Namespace) -> None:
 
     if options.pack and options.pack.suffix != ".parquet":
         raise UserError(f"Change --pack: {options.pack} does not end in .parquet.")
-    records = collect(options.study)
+    records = collect(options.study, options.paths)
     _print_problems(records.problems)
     analyses = analyse_study(records, options.by, options.compare.split(","))
     for analysis in analyses:
@@ -80,7 +85,7 @@ def _report(options: argparse.Namespace) -> None:
         from tlbench.records.packing import pack
 
         with writing("--pack", options.pack):
-            count, predicted = pack(options.study, options.pack)
+            count, predicted = pack(options.study, options.pack, options.paths)
         print(f"{count} records, {predicted} with predictions: {options.pack}")
     if options.wandb:
         from tlbench.report.wandb import log_report

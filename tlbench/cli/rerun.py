@@ -15,6 +15,8 @@ from tlbench.cli.rerun_differences import differences
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.older import by_present_rules
+from tlbench.records.packing import PACKED, packed_record
+from tlbench.records.places import given_anew
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
 from tlbench.records.rerun_config import prepare_rerun, run_config
 
@@ -26,7 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _rerun(file: Path, overrides: Sequence[str]) -> None:
-    old = _read(file / RECORD_FILE if file.is_dir() else file)
+    packed = next((one for one in (file, *file.parents) if one.suffix == PACKED), None)
+    if packed and not file.is_dir():
+        old = _usable(packed_record(packed, str(file.relative_to(packed))), file)
+    else:
+        old = _read(file / RECORD_FILE if file.is_dir() else file)
+    old, overrides = given_anew(old, overrides)
     folder = prepare_rerun(old)
     say(f"running it again in {folder}, with a store of its own")
     new = run_config(folder, overrides)
@@ -36,7 +43,12 @@ def _rerun(file: Path, overrides: Sequence[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = new_parser("tlbench-rerun", __doc__)
-    parser.add_argument("record", type=Path, help="a result.json, or the folder that it is in")
+    parser.add_argument(
+        "record",
+        type=Path,
+        help="a result.json, the folder that it is in, or one of a file that --pack has written: "
+        "study.parquet/rte-single-seed0-8c1d40aa",
+    )
     parser.add_argument("overrides", nargs="*", help="values to change: trainer.accelerator=cpu")
     return parser
 
@@ -47,9 +59,12 @@ def _read(file: Path) -> ResultRecord:
     Raises:
         UserError: if the file holds none.
     """
-    record = read_record(file)
+    return _usable(read_record(file), file)
+
+
+def _usable(record: ResultRecord, name: Path) -> ResultRecord:
     if record.status == "failed" or not record.config:
-        raise UserError(f"Give another record: {file} is of a failed job, or holds no config.")
+        raise UserError(f"Give another record: {name} is of a failed job, or holds no config.")
     return record
 
 

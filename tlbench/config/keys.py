@@ -186,7 +186,7 @@ def _recorded_part(schema: type, name: str, value: Any) -> dict[str, Any]:
             nodes.append(nodes[-1][parent])
         if key.only_if_set and key.is_left_out(nodes[-1][last]):
             del nodes[-1][last]
-            if not nodes[-1]:
+            if parents and not nodes[-1]:
                 del nodes[-2][parents[-1]]
     return plain
 

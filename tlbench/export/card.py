@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,6 +11,7 @@ from tlbench.console import points
 from tlbench.data.sources import text_columns
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import label_of
+from tlbench.records.places import without_places
 from tlbench.records.record import ResultRecord
 
 # What decides a stage's result and names no place on this machine.
@@ -96,10 +96,8 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
 
 def _settings(record: ResultRecord) -> dict[str, Any]:
     """Return what decides the result, without a folder of this machine."""
-    kept = {name: record.config[name] for name in _SETTINGS if name in record.config}
-    encoder = kept["encoder"]
-    if Path(encoder["name"]).is_absolute():
-        kept["encoder"] = encoder | {"name": Path(encoder["name"]).name}
+    config = without_places(record).config
+    kept = {name: config[name] for name in _SETTINGS if name in config}
     return kept
 
 
@@ -110,7 +108,7 @@ def _summary(chosen: Chosen) -> str:
     )
     return (
         f"A model that {does} each row of `{task.name}`, fine-tuned from "
-        f"`{record.encoder}` by [tlbench](https://pypi.org/project/tlbench)."
+        f"`{without_places(record).encoder}` by [tlbench](https://pypi.org/project/tlbench)."
     )
 
 

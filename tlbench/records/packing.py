@@ -3,8 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.errors import UserError
+from tlbench.records.places import short, shown_file, without_places
 from tlbench.records.predictions import Array, Saved, find_predictions
 from tlbench.records.record import RECORD_FILE, ResultRecord, jsonable, parse_record, read_record
 
@@ -27,6 +27,7 @@ _LISTS = {
     "probabilities": pa.list_(pa.float64()),  # of the first row, of the second, ...
 }
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
+_NAMED = 3  # records, in a sentence
 _AT_ONCE = 1000  # records held at once
 _STEPS = 1000  # at the least, between the lowest and the highest of predicted numbers
 
@@ -79,6 +80,28 @@ def _unpack(file: Path) -> Iterator[Source]:
         raise UserError(f"Change STUDY: {file} holds no packed records ({error}).") from error
 
 
+def packed_record(file: Path, name: str) -> ResultRecord:
+    """Return a record of a packed file.
+
+    Args:
+        name: of the folder that it was in, or all that the file calls it; ``.`` for the only one.
+
+    Raises:
+        UserError: if there is no such file or record, or several are called so.
+    """
+    if not file.is_file():
+        raise UserError(f"Give another record: the file {file} is not there.")
+    every = {one.name: one for one in _unpack(file)}
+    found = [n for n in every if name in (".", n, Path(n).parent.name, str(Path(n).parent))]
+    if len(found) != 1:
+        some = ", ".join(str(Path(one).parent) for one in (found or [*every])[:_NAMED])
+        raise UserError(
+            f"Give {file}/<record>: it has {len(found) or 'no'} records of that name; its records "
+            f"are {some}, ..."
+        )
+    return every[found[0]].read()
+
+
 def _saved(row: Mapping[str, Any]) -> Saved | None:
     if row.get("rows") is None:
         return None
@@ -91,11 +114,14 @@ def _saved(row: Mapping[str, Any]) -> Saved | None:
     return saved._replace(probabilities=probabilities.reshape(len(saved.rows), -1))
 
 
-def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
-    """Write all records that can be read into one file, without the paths above the studies.
+def pack(studies: Sequence[Path], out: Path, paths: bool = False) -> tuple[int, int]:
+    """Write all records that can be read into one file, without what tells of this machine.
 
     With each go its target's dev labels and predictions, where they are saved: row numbers and no
     text, and rounded where they are no labels. Probabilities go with them where a score is of them.
+
+    Args:
+        paths: keep what ``without_places`` leaves out.
 
     Returns:
         How many records there were, and how many of them with predictions.
@@ -104,7 +130,7 @@ def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
     draft = out.with_suffix(".draft")  # out may be one of the studies
     count = with_predictions = 0
     with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
-        every = _rows(studies)
+        every = _rows(studies, paths)
         while rows := list(islice(every, _AT_ONCE)):
             writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
             count += len(rows)
@@ -113,9 +139,8 @@ def pack(studies: Sequence[Path], out: Path) -> tuple[int, int]:
     return count, with_predictions
 
 
-def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    folders = [study.resolve() for study in studies if study.is_dir()]
-    top = os.path.commonpath([folder.parent for folder in folders]) if folders else ""
+def _rows(studies: Sequence[Path], paths: bool) -> Iterator[dict[str, Any]]:
+    names: set[str] = set()
     for source in sources(studies):
         try:
             record = source.read()
@@ -131,13 +156,20 @@ def _rows(studies: Sequence[Path]) -> Iterator[dict[str, Any]]:
         )
         if saved is not None:
             saved = saved._replace(predictions=_rounded(saved.predictions))
+        name = _name(source.name, names)
+        names.add(name)
+        record = record if paths else without_places(record)
         yield {
-            "file": os.path.relpath(source.name, top)
-            if Path(source.name).is_absolute()
-            else source.name,
-            "record": json.dumps(jsonable(asdict(record)), sort_keys=True),
+            "file": name,
+            "record": json.dumps(jsonable(vars(record)), sort_keys=True),
             **(_columns(saved) if saved else {}),
         }
+
+
+def _name(file: str, others: Container[str]) -> str:
+    """Return what a record is called in a packed file, where no two have one name."""
+    name = shown_file(file) if Path(file).is_absolute() else file
+    return f"{short(str(Path(file).parents[1]))}/{name}" if name in others else name
 
 
 def _columns(saved: Saved) -> dict[str, Array | None]:

@@ -103,6 +103,8 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
         "encoder": config.get("encoder", {}) | _encoder_files(record),
         **_conditions(record, "micro_batch_size"),
     }
+    if (config.get("strategy") or {}).get("supports") not in ("one", None):
+        changed["support_task"] = {}  # a sweep gives it to all strategies, a single run refuses it
     hydra = {"run": {"dir": str(folder)}, "job": {"name": "tlbench", "chdir": False}}
     return {"defaults": [*_PLAIN, "_self_"], **config, **changed, "hydra": hydra}
 

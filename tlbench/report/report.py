@@ -37,8 +37,8 @@ class Report:
 def write_report(study: Records, analyses: Sequence[Analysis], folder: Path) -> Report:
     """Write the report of a study's analyses into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    study.table.to_parquet(folder / "records.parquet", index=False)
-    without_formulas(study.table).to_csv(folder / "records.csv", index=False)
+    study.published.to_parquet(folder / "records.parquet", index=False)
+    without_formulas(study.published).to_csv(folder / "records.csv", index=False)
     parts: list[Part] = []
     report = Report(folder, {}, {})
     predictions = StoredPredictions(study.table, study.packed)
