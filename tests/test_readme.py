@@ -10,6 +10,7 @@ import pytest
 from tests.support.experiments import compose_config
 from tlbench.cli import export, predict, report, rerun
 from tlbench.cli.store import parser
+from tlbench.config.command_line import parse
 from tlbench.config.overrides import check_choices
 from tlbench.config.search_path import CONF_DIR
 from tlbench.config.validation import parse_config
@@ -27,9 +28,9 @@ def words(line: str) -> list[str]:
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("tlbench ")])
 def test_an_everyday_command_composes(line: str) -> None:
-    arguments = words(line)[1:]
-    check_choices(arguments)
-    overrides = [a for a in arguments if "=" in a and "," not in a and "range" not in a]
+    given = parse(words(line)[1:]).overrides
+    check_choices(given)
+    overrides = [a for a in given if "," not in a and "range" not in a]
     assert parse_config(compose_config(*overrides)).batch_size > 0
 
 

@@ -17,6 +17,10 @@ from tlbench.errors import UserError
         (["target_task=choice(rte,nope)"], "there is no 'nope'"),
         (["support_task=null"], "there is no 'null'"),
         (["subsample_size=100"], "there is no '100'; there are full, half"),
+        (["target_task="], "Change target_task: give it a value; there are cola, "),
+        (["+experiment=smoke"], "^Write experiment=smoke, not \\+experiment=smoke"),
+        (["++encoder=tiny"], "^Write encoder=tiny, not \\+\\+encoder=tiny"),
+        (["target_task@x=rte"], "^Write target_task=rte, not target_task@x=rte"),
         (["experiment=[paper,nope]"], "there is no 'nope'"),
         (["experiment=search"], "Add hydra/sweeper=optuna: experiment=search is a search"),
     ],
@@ -102,6 +106,33 @@ def test_a_file_that_is_no_option_is_named(
     with pytest.raises(UserError, match=f"Change .*mine.yaml: .*{said}"):
         check_choices([f"{group}=rte,mine"])
     check_choices([f"{group}=rte"])
+
+
+def test_an_option_that_another_folder_hides_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hydra would take ours and say nothing."""
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
+    ours = CONF_DIR / "target_task" / "rte.yaml"
+    (tmp_path / "target_task").mkdir()
+    own = tmp_path / "target_task" / "rte.yaml"
+    own.write_bytes(ours.read_bytes())
+    check_choices(["target_task=rte"])
+    own.write_text("name: rte\n")
+    for group in ("target_task", "support_task"):
+        with pytest.raises(UserError) as refused:
+            check_choices([f"{group}=mnli,rte"])
+        assert str(refused.value) == f"Rename {own}: {group}=rte means {ours}."
+    check_choices(["target_task=mnli"])
+
+
+def test_an_option_has_no_search_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_path, "_folders", [CONF_DIR, tmp_path])
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "mine.yaml"
+    file.write_text("# @package _global_\nhydra: {searchpath: ['file:///x']}\n")
+    with pytest.raises(UserError, match="^Leave out hydra.searchpath in .*mine.yaml and add it"):
+        check_choices(["experiment=mine"])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tlbench.errors import UserError
 _SPACED = re.compile(r"^([\w./@+]+)(?:\n=\n?|=\n)([^\n=]+)$", re.MULTILINE)
 _COLON = re.compile(r"([\w./]+):\s*(.+)")
 # A path that begins with ~, alone, in a sweep, a list or a mapping; it may have interpolations.
-_HOME = re.compile(r"(^|[,\[{:]\s*)(~(?:\$\{[^}]*\}|[^,\[\]{}'\"])*)")
+_HOME = re.compile(r"(^|[,\[{:]\s*)((?:file://)?~(?:\$\{[^}]*\}|[^,\[\]{}'\"])*)")
 
 
 def with_quoted_homes(override: str) -> str:
