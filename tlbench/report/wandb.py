@@ -19,9 +19,9 @@ def log_report(study: Records, report: Report) -> None:
     name = ", ".join(sorted(study.table.study.astype(str).unique()))
     config = {"git_revision": git_revision(), "records": len(study.table)}
     title, tags = f"report {name}", ("report",)
-    # As of a sweep, whose jobs do not take the id of one run.
+    # As of a sweep, for the id that a variable gives is a job's.
     job = RunInfo(title, name, "report", tags, config, report.folder, in_sweep=True)
-    opened = WandbLog(job, **_options(study))
+    opened = WandbLog(job, group=name, job_type=job.kind, **_options(study))
     media: dict[str, Any] = {"page": wandb.Html(report.page.read_text("utf-8"), inject=False)}
     for key, table in report.tables.items():
         media[f"tables/{key}"] = wandb.Table(dataframe=table.words())
