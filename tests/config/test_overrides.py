@@ -131,7 +131,7 @@ def test_an_option_has_no_search_path(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "experiment").mkdir()
     file = tmp_path / "experiment" / "mine.yaml"
     file.write_text("# @package _global_\nhydra: {searchpath: ['file:///x']}\n")
-    with pytest.raises(UserError, match="^Leave out hydra.searchpath in .*mine.yaml and add it"):
+    with pytest.raises(UserError, match=r"^Leave out hydra\.searchpath in .*mine.yaml and add it"):
         check_choices(["experiment=mine"])
 
 

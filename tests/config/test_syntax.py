@@ -11,6 +11,7 @@ from tlbench.errors import UserError
     ("words", "said"),
     [
         (["seed", "=", "1"], "Write seed=1 without spaces around '='."),
+        (["seed = 1"], "Write seed=1 without spaces around '='."),
         (["seed=", "1"], "Write seed=1 without spaces around '='."),
         (["debug=fast", "seed", "=1"], "Write seed=1 without spaces around '='."),
         (["seed:1"], "Write seed=1 with '=', not seed:1."),
@@ -22,6 +23,11 @@ from tlbench.errors import UserError
         (["experiment==smoke"], "Write experiment=smoke with one '=', not experiment==smoke."),
         (["seed=[1"], "Change seed=[1: it can't be read (no viable alternative at input '[1'); "),
         (["store_dir=a=b"], "Change store_dir=a=b: it can't be read ("),
+        (["store_dir=\u00fc"], "Change store_dir=\u00fc: it can't be read (a character is for q"),
+        (
+            ["target_task=rte,"],
+            "Change target_task=rte,: it can't be read (mismatched input '<EOF>'); ",
+        ),
         (["store_dir=a(b"], "Change store_dir=a(b: it can't be read ("),
     ],
 )

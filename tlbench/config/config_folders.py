@@ -68,6 +68,8 @@ def _in_overrides(overrides: Sequence[str]) -> list[str] | None:
     for word in filter(_is_of_searchpath, overrides):
         (override,) = OverridesParser.create().parse_overrides([word])
         value: Any = override.value()
+        if override.is_sweep_override():
+            return None  # which Hydra refuses
         if not isinstance(value, list):
             raise UserError(f"Write {_KEY}=[{word.partition('=')[2]}]: it is a list.")
         return [str(getattr(entry, "text", entry)) for entry in value]

@@ -9,8 +9,8 @@ from hydra.errors import OverrideParseException
 from tlbench.config.overrides import groups, is_key, options
 from tlbench.errors import UserError
 
-# An override of which the shell has made several words; one stands on a line.
-_SPACED = re.compile(r"^([\w./@+]+)(?:\n=\n?|=\n)([^\n=]+)$", re.MULTILINE)
+# An override with spaces, of which the shell makes several words; one stands on a line.
+_SPACED = re.compile(r"^([\w./@+]+)(?:\s+=\s*|=\n)([^\n=]+)$", re.MULTILINE)
 _COLON = re.compile(r"([\w./]+):\s*(.+)")
 # A path that begins with ~, alone, in a sweep, a list or a mapping; it may have interpolations.
 _HOME = re.compile(r"(^|[,\[{:]\s*)((?:file://)?~(?:\$\{[^}]*\}|[^,\[\]{}'\"])*)")
@@ -64,7 +64,9 @@ def _check_value(override: str) -> None:
         OverridesParser.create().parse_overrides([override])
     except OverrideParseException as error:
         key, _, value = override.partition("=")
-        reason = str(error.message).splitlines()[0]
+        reason = str(error.message).splitlines()[0].partition(" expecting")[0]
+        if reason.startswith("Lexer"):
+            reason = "a character is for quotes only"
         quoted = value.replace("'", "\\'")
         raise UserError(
             f"Change {override}: it can't be read ({reason}); close what is open, or quote a value "
