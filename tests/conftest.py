@@ -16,12 +16,19 @@ import pytest
 from omegaconf import DictConfig
 
 from tests.support.experiments import Compose, Run, Trained, compose_config
+from tests.support.slurm import slurm
 from tests.support.sweeps import launcher, make_sweeper, sweep
 from tests.support.tables import table
 from tlbench.jobs.job import run_experiment
 from tlbench.records.record import ResultRecord, read_record
 
-__all__ = ["launcher", "make_sweeper", "sweep", "table"]  # fixtures, which pytest finds here
+__all__ = [
+    "launcher",
+    "make_sweeper",
+    "slurm",
+    "sweep",
+    "table",
+]  # fixtures, which pytest finds here
 
 datasets.disable_progress_bars()
 for _name in {name for name in os.environ if name.startswith("WANDB_")} - {"WANDB_MODE"}:

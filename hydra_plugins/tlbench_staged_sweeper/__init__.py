@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_loader import ConfigLoader
@@ -17,11 +18,16 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
+from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.console import show_or_hide_progress_bars
+
+if TYPE_CHECKING:
+    from tlbench.sweep.submit import Submitter
 
 
 @dataclass
@@ -30,10 +36,14 @@ class StagedSweeperConf(BasicSweeperConf):
 
     Attributes:
         dry_run: print what would be done and do nothing.
+        detach: end once Slurm has all jobs; see ``tlbench.sweep.detach``.
+        max_submit: how many jobs may be in Slurm's queue, whatever they are; null asks Slurm.
     """
 
     _target_: str = "hydra_plugins.tlbench_staged_sweeper.StagedSweeper"
     dry_run: bool = False
+    detach: bool = False
+    max_submit: int | None = None
 
 
 ConfigStore.instance().store(
@@ -49,9 +59,13 @@ class StagedSweeper(BasicSweeper):
         max_batch_size: int | None = None,
         params: dict[str, str] | None = None,
         dry_run: bool = False,
+        detach: bool = False,
+        max_submit: int | None = None,
     ) -> None:
         super().__init__(max_batch_size, params)
         self.dry_run = dry_run
+        self.detach = detach
+        self.max_submit = max_submit
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -79,8 +93,9 @@ class StagedSweeper(BasicSweeper):
             UserError: at once if a value has a wrong type, at the end if an experiment has failed.
         """
         from tlbench.jobs import signals
-        from tlbench.sweep import compose, dry_run, plan, run, snapshot
+        from tlbench.sweep import compose, detach, dry_run, plan, run, snapshot
 
+        self._check_detach()
         show_or_hide_progress_bars(self._setting("trainer.progress_bar"))
         folder = Path(self._setting("hydra.sweep.dir"))
         # Before the configs are copied: globs look into the folders of hydra.searchpath too
@@ -93,9 +108,15 @@ class StagedSweeper(BasicSweeper):
         planned = plan.make_plan(combinations, folder, self.dry_run)
         dry_run.print_plan(planned)
         if self.dry_run:
+            if self.detach:
+                detach.preview(planned, folder)
             return
         OmegaConf.save(self.master_config, folder / "multirun.yaml")
-        launch = self._launcher(loader, folder)
+        launcher = self._launcher(loader, folder)
+        if self.detach:
+            detach.advance(planned, folder, partial(self._submitter, launcher))
+            return
+        launch = self._launch_by(launcher)
         with signals.answered():
             outcome = run.run(planned, launch)
         run.report(outcome, folder)
@@ -144,8 +165,36 @@ class StagedSweeper(BasicSweeper):
             raise UserError(f"Change {override.input_line}: it is a choice of nothing.")
         return options
 
-    def _launcher(self, loader: ConfigLoader, folder: Path) -> Callable[[list[list[str]]], None]:
-        """Return what runs jobs on the configured launcher, with the configs of ``loader``."""
+    def _check_detach(self) -> None:
+        """Refuse to leave what can't be left.
+
+        Raises:
+            UserError: naming the override to change.
+        """
+        from tlbench.errors import UserError
+
+        if not self.detach:
+            return
+        launcher = get_class(self._setting("hydra.launcher._target_"))
+        if getattr(launcher, "_EXECUTOR", None) != "slurm":  # of submitit's launchers
+            raise UserError(
+                "Add hydra/launcher=slurm, or remove hydra.sweeper.detach=true: jobs of "
+                f"{launcher.__name__} end with the command that launches them."
+            )
+        if self.max_submit is not None and self.max_submit < 1:
+            raise UserError("Change hydra.sweeper.max_submit: it must be more than 0, or null.")
+
+    def _submitter(self, launcher: Launcher) -> "Submitter":
+        """Return what submits jobs to Slurm without waiting for them."""
+        from tlbench.sweep.submit import make_submitter
+
+        options = OmegaConf.to_container(self.master_config.hydra.launcher, resolve=True)
+        assert isinstance(options, dict)
+        named = {str(name): value for name, value in options.items()}
+        return make_submitter(launcher, named, self.max_batch_size, self.max_submit)
+
+    def _launcher(self, loader: ConfigLoader, folder: Path) -> Launcher:
+        """Return the configured launcher, with the configs of ``loader``."""
         config = deepcopy(self.master_config)
         quoted = str(folder).replace("'", "\\'")
         with read_write(config.hydra):  # Hydra 1.4 hands out what it has composed read-only
@@ -153,9 +202,12 @@ class StagedSweeper(BasicSweeper):
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
         # A copy, so that what else a release of Hydra hands to its launchers reaches them.
         context = replace(self.context, config_loader=loader)
-        launcher = Plugins.instance().instantiate_launcher(
+        return Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=self.task_function, config=config
         )
+
+    def _launch_by(self, launcher: Launcher) -> Callable[[list[list[str]]], None]:
+        """Return what runs jobs on a launcher and waits for them."""
         numbers = count()
 
         def launch(jobs: list[list[str]]) -> None:

@@ -52,6 +52,8 @@ def run_job(cfg: DictConfig) -> float | None:
         if not may_begin:
             return None
         try:
+            if not in_sweep and hydra.sweeper.get("detach"):
+                raise UserError("Add -m, or remove hydra.sweeper.detach=true: this is one run.")
             if not dry:
                 return _run_while_held(cfg, folder, in_sweep)
             print_run(build(cfg))

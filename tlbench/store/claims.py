@@ -112,7 +112,7 @@ def _acquire(file: Path, what: str) -> _Lease:
     """Take a claim as soon as it is free, or has been without a heartbeat for long enough."""
     lease, watch = _new_lease(file), _Watch(file)
     if not _try_acquire(lease):
-        log.info("  waiting for %s, which another process trains (%s)", what, file)
+        log.info("  waiting for %s, which another process is at work on (%s)", what, file)
         while not _try_acquire(lease):
             if not watch.pause():
                 # The library too counts the time without a heartbeat: a new lease starts at 0.

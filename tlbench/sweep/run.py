@@ -1,7 +1,7 @@
 """Runs a plan wave by wave; what is on disk afterwards says what became of it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,26 +72,35 @@ def run(plan: Plan, launch: Launch) -> Outcome:
     failures: dict[str, Failure] = {}
     asked = now()
     for planned in plan.todo:
-        _forget_failure(planned.folder / RECORD_FILE)
+        forget_failure(planned.folder / RECORD_FILE)
         with writing("hydra.sweep.dir", planned.folder):
             first_asked(planned.folder, asked)
-    _write_records(plan.todo)
+    write_records(plan.todo)
     for number, wave in enumerate(plan.waves, 1):
         ready = [job for job in wave if _can_start(job)]
         log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
         failures |= _run_wave(ready, launch)
-        _write_records(plan.todo)
+        write_records(plan.todo)
     scorings = [job for job in plan.scorings if _is_trained(job) and not job.is_finished]
     if scorings:
         log.info("Test rows of %d experiments", len(scorings))
         failures |= _run_wave(scorings, launch)
-        _write_records(plan.todo)
+        write_records(plan.todo)
+    return conclude(plan, failures)
+
+
+def conclude(plan: Plan, failures: dict[str, Failure]) -> Outcome:
+    """Return what became of a plan's experiments; what has failed and has no record gets one.
+
+    Args:
+        failures: of jobs, by the key of the stage.
+    """
     outcome = Outcome(reused=plan.reused)
     for planned in plan.todo:
         if record := planned.find_done():
             outcome.done.append(replace(planned, record=record))
         else:
-            failure = _failure(planned, failures)
+            failure = failure_of(planned, failures)
             write_failure(planned.config, failure.reason, planned.folder)
             outcome.failed.append((planned, failure))
     return outcome
@@ -100,17 +109,19 @@ def run(plan: Plan, launch: Launch) -> Outcome:
 def _run_wave(jobs: Sequence[SweepJob], launch: Launch) -> dict[str, Failure]:
     """Run jobs; the failures by the key of the stage. A launcher that fails gets one more try."""
     for job in jobs:
-        _forget_failure(job.folder / FAILED_STAGE_FILE)
+        forget_failure(job.folder / FAILED_STAGE_FILE)
     left, broke = list(jobs), ""
     for _ in range(2):
         broke = _launch(left, launch)
-        left = [job for job in left if not job.is_finished and _said(job) is None]
+        left = [job for job in left if not job.is_finished and error_of(job) is None]
         if not (broke and left):
             break
         log.warning("The launcher failed (%s); %d jobs are launched again.", broke, len(left))
     lost = f"it left no record ({broke or 'it was killed, or never ran'})"
     return {
-        job.stage.key: Failure(_said(job) or lost, job.log) for job in jobs if not job.is_finished
+        job.stage.key: Failure(error_of(job) or lost, job.log)
+        for job in jobs
+        if not job.is_finished
     }
 
 
@@ -128,14 +139,14 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch) -> str:
     return said
 
 
-def _forget_failure(file: Path) -> None:
+def forget_failure(file: Path) -> None:
     """Remove the record of an earlier failure, so that one found later is of this run."""
     record = find_record(file)
     if record and record.status == "failed":
         file.unlink()
 
 
-def _said(job: SweepJob) -> str | None:
+def error_of(job: SweepJob) -> str | None:
     """The error that a failed job has left in its folder."""
     for name in (RECORD_FILE, FAILED_STAGE_FILE):
         record = find_record(job.folder / name)
@@ -152,7 +163,7 @@ def _can_start(job: SweepJob) -> bool:
     return all(is_there(need.stage, need.tasks) for need in job.stage.needs)
 
 
-def _write_records(todo: Sequence[PlannedExperiment]) -> None:
+def write_records(todo: Sequence[PlannedExperiment]) -> None:
     """Record every experiment that is finished in the store, unless its job did."""
     remembered = Remembered()
     for planned in todo:
@@ -164,7 +175,8 @@ def _write_records(todo: Sequence[PlannedExperiment]) -> None:
             with_first(record, planned.folder).write(planned.folder)
 
 
-def _failure(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:
+def failure_of(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:
+    """Return why an experiment without a result has failed, given the failures of jobs."""
     if planned.error:
         return Failure(planned.error, None)
     for stage in planned.stages:
@@ -197,10 +209,15 @@ def report(outcome: Outcome, folder: Path) -> None:
     console().print(table)
     for title, record in lacking:
         say(f"{record.outcome}: {title}: {record.reason}")
-    for planned, failure in outcome.failed:
-        where = f" (log: {failure.log})" if failure.log else ""
-        say(f"failed: {planned.title}: {failure.reason}{where}")
+    say_failures(outcome.failed)
     say(f"records: {folder}")
     if outcome.failed:
         count = len(outcome.failed)
         raise UserError(f"{count} experiments failed; the same command again runs only those.")
+
+
+def say_failures(failed: Iterable[tuple[PlannedExperiment, Failure]]) -> None:
+    """Print a line about every experiment that has failed."""
+    for planned, failure in failed:
+        where = f" (log: {failure.log})" if failure.log else ""
+        say(f"failed: {planned.title}: {failure.reason}{where}")
