@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_loader import ConfigLoader
@@ -25,9 +25,6 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.console import show_or_hide_progress_bars
-
-if TYPE_CHECKING:
-    from tlbench.sweep.submit import Submitter
 
 
 @dataclass
@@ -94,8 +91,10 @@ class StagedSweeper(BasicSweeper):
         """
         from tlbench.jobs import signals
         from tlbench.sweep import compose, detach, dry_run, plan, run, snapshot
+        from tlbench.sweep.allocation import Allocation
+        from tlbench.sweep.submit import make_submitter
 
-        self._check_detach()
+        slurm = self._slurm()
         show_or_hide_progress_bars(self._setting("trainer.progress_bar"))
         folder = Path(self._setting("hydra.sweep.dir"))
         # Before the configs are copied: globs look into the folders of hydra.searchpath too
@@ -106,15 +105,16 @@ class StagedSweeper(BasicSweeper):
             loader = snapshot.freeze(loader, folder)
         combinations = compose.combine(axes, compose.Composer(loader, self.master_config))
         planned = plan.make_plan(combinations, folder, self.dry_run)
-        dry_run.print_plan(planned)
+        dry_run.print_plan(planned, Allocation.of(slurm) if slurm else None)
         if self.dry_run:
             if self.detach:
                 detach.preview(planned, folder)
             return
         OmegaConf.save(self.master_config, folder / "multirun.yaml")
         launcher = self._launcher(loader, folder)
-        if self.detach:
-            detach.advance(planned, folder, partial(self._submitter, launcher))
+        if self.detach and slurm:
+            limits = self.max_batch_size, self.max_submit
+            detach.advance(planned, folder, partial(make_submitter, launcher, slurm, *limits))
             return
         launch = self._launch_by(launcher)
         with signals.answered():
@@ -165,33 +165,27 @@ class StagedSweeper(BasicSweeper):
             raise UserError(f"Change {override.input_line}: it is a choice of nothing.")
         return options
 
-    def _check_detach(self) -> None:
-        """Refuse to leave what can't be left.
+    def _slurm(self) -> dict[str, Any] | None:
+        """Return the launcher's config if its jobs go to Slurm; refuse to leave those of others.
 
         Raises:
             UserError: naming the override to change.
         """
         from tlbench.errors import UserError
 
-        if not self.detach:
-            return
         launcher = get_class(self._setting("hydra.launcher._target_"))
-        if getattr(launcher, "_EXECUTOR", None) != "slurm":  # of submitit's launchers
+        if self.max_submit is not None and self.max_submit < 1:
+            raise UserError("Change hydra.sweeper.max_submit: it must be more than 0, or null.")
+        if getattr(launcher, "_EXECUTOR", None) == "slurm":  # of submitit's launchers
+            options = OmegaConf.to_container(self._setting("hydra.launcher"), resolve=True)
+            assert isinstance(options, dict)
+            return {str(name): value for name, value in options.items()}
+        if self.detach:
             raise UserError(
                 "Add hydra/launcher=slurm, or remove hydra.sweeper.detach=true: jobs of "
                 f"{launcher.__name__} end with the command that launches them."
             )
-        if self.max_submit is not None and self.max_submit < 1:
-            raise UserError("Change hydra.sweeper.max_submit: it must be more than 0, or null.")
-
-    def _submitter(self, launcher: Launcher) -> "Submitter":
-        """Return what submits jobs to Slurm without waiting for them."""
-        from tlbench.sweep.submit import make_submitter
-
-        options = OmegaConf.to_container(self.master_config.hydra.launcher, resolve=True)
-        assert isinstance(options, dict)
-        named = {str(name): value for name, value in options.items()}
-        return make_submitter(launcher, named, self.max_batch_size, self.max_submit)
+        return None
 
     def _launcher(self, loader: ConfigLoader, folder: Path) -> Launcher:
         """Return the configured launcher, with the configs of ``loader``."""

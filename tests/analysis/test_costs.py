@@ -98,3 +98,20 @@ def test_a_method_is_a_row_of_its_own(table: Table) -> None:
         ("stilts", "-", 2),
     ]
     assert means.instances_per_point[means.strategy == "mtl"].notna().all()
+
+
+def test_device_hours_count_every_stage_once_and_each_of_its_devices(table: Table) -> None:
+    """Two STILTs from one stage of two devices; an older record has seconds and no stages."""
+    hour = {"steps": 1, "instances": 1, "train_rows": {"rte": 100}, "seconds": 3600.0}
+    first = {**hour, "title": "a", "key": "a", "devices": 2, "reused": True}
+    records = []
+    for seed, key in enumerate("bc"):
+        stages = [first, {**hour, "title": key, "key": key, "devices": None, "reused": False}]
+        keys = ["a", key]
+        more = {"stages": stages, "stage_keys": keys}
+        records.append(record("stilts", "rte", "mnli", TASKS, seed, 0.5, **more))
+    assert (records[0].device_hours, records[0].device_hours_reused) == (3.0, 2.0)
+    records.append(record("single", "rte", None, TASKS, 0, 0.5, training_seconds=1800.0))
+    costs = totals(table(records)).set_index("cost").loc["device hours"]
+    assert costs.with_reuse == pytest.approx(2 + 1 + 1 + 0.5)
+    assert costs.without_reuse == pytest.approx(3 + 3 + 0.5)

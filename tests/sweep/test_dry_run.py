@@ -9,7 +9,9 @@ from tests.support.experiments import Compose, Run
 from tests.support.sweeps import Sweep
 from tlbench.jobs.dry_run import print_run
 from tlbench.plan.build import build
-from tlbench.plan.train_stage import TRAINING_VERSION
+from tlbench.plan.estimate import estimated_seconds
+from tlbench.plan.schedule import Schedule
+from tlbench.plan.train_stage import TRAINING_VERSION, TrainStage
 from tlbench.store.integrity import write_sealed
 
 
@@ -55,3 +57,47 @@ def test_weights_that_are_asked_for_later_are_to_train(
     assert "reused" in capsys.readouterr().out
     print_run(build(compose("keep_weights=all")))
     assert "to train" in capsys.readouterr().out
+
+
+def test_what_is_asked_of_slurm_and_expected_is_said(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the same unit; what a CPU has taken says nothing of a GPU."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
+    sweep()
+    slurm = ("hydra/launcher=slurm", "seed=1,2", "hydra.sweeper.dry_run=true")
+    sweep(*slurm, "hydra.launcher.cpus_per_task=3")
+    said = capsys.readouterr().out
+    assert "asked of Slurm: 2 jobs x 3 cores x 4:00:00: 24 core hours; expected: about 0.0" in said
+    sweep(*slurm, "hydra.launcher.gpus_per_node=1")
+    said = capsys.readouterr().out
+    assert "same encoder that was trained on a GPU" in said
+    assert "asked of Slurm: 2 jobs x 1 GPU x 4:00:00: 8 GPU hours; expected: not known" in said
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices", "said"),
+    [("", 1, None), ("", 2, "device hours"), ("0,1", 1, "GPU hours"), ("0,1", 2, "GPU hours")],
+)
+def test_device_hours_are_said_where_there_is_more_than_one_cpu(
+    run: Run,
+    compose: Compose,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    visible: str,
+    devices: int,
+    said: str | None,
+) -> None:
+    run()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    # debug=fast asks for a CPU
+    plan = compose("seed=1", f"trainer.devices={devices}", "trainer.accelerator=auto")
+    print_run(build(plan))
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("time: about")]
+    assert line.endswith(said or "one job runs at a time")
+    trained = [one for one in build(plan).plan() if isinstance(one, TrainStage)]
+    seconds = estimated_seconds([Schedule.planned(one) for one in trained])
+    assert seconds is not None
+    if said:
+        hours = float(line.rpartition(": ")[2].split()[0])
+        assert hours == pytest.approx(sum(seconds) * devices / 3600, rel=0.01)

@@ -15,7 +15,7 @@ from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.places import short, shown_file, without_places
 from tlbench.records.predictions import Saved
-from tlbench.records.record import CONDITIONS, ResultRecord
+from tlbench.records.record import CONDITIONS, ResultRecord, device_hours_of
 from tlbench.tasks.kinds import CORRELATIONS
 
 PAIR = ["target", "support", "target_rows", "support_rows"]
@@ -33,6 +33,8 @@ _COPIED = (
     "steps_reused",
     "instances_reused",
     "training_seconds",
+    "device_hours",
+    "device_hours_reused",
     "outcome",
     "reason",
     "collapsed",
@@ -202,6 +204,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),
         **{f"stage_{cost}": _each(record, cost) for cost in ("steps", "instances")},
+        "stage_device_hours": " ".join(f"{device_hours_of(one):.6f}" for one in record.stages),
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
         "conditions": _together([_conditions(stage) for stage in record.stages]),
         **_places(record.config),

@@ -1,4 +1,4 @@
-"""Adds up what scores cost: steps and instances, per point gained, with and without reuse."""
+"""Adds up what scores cost, with and without reuse, and per point gained."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,8 @@ import pandas as pd
 from tlbench.analysis.collect import SETTING, trained
 from tlbench.analysis.settings import setting_means
 from tlbench.records.definitions import BASELINE
+
+COSTS = ("steps", "instances", "device_hours")
 
 
 def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +43,7 @@ def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> pd.DataFrame:
-    """Return steps and instances of the whole study: each stage once, and as if none were reused.
+    """Return what the whole study cost: each stage once, and as if none were reused.
 
     What has diverged or has no defined score has cost them too.
 
@@ -51,14 +53,15 @@ def totals(table: pd.DataFrame) -> pd.DataFrame:
     """
     runs = trained(table)
     rows = []
-    for cost in ("steps", "instances"):
-        without = int(runs[cost].sum())
+    for cost in COSTS:
+        without = runs[cost].sum()
         with_reuse = sum(_stage_costs(runs, cost).values())
-        rows.append({"cost": cost, "with_reuse": with_reuse, "without_reuse": without})
+        name = cost.replace("_", " ")
+        rows.append({"cost": name, "with_reuse": with_reuse, "without_reuse": without})
     return pd.DataFrame(rows)
 
 
-def _stage_costs(runs: pd.DataFrame, cost: str) -> dict[str, int]:
+def _stage_costs(runs: pd.DataFrame, cost: str) -> dict[str, float]:
     costs = _known_costs(runs, cost)
     plans = sorted(_plans(runs, cost), key=lambda plan: len(plan[0]))
     for stages, total, reused in plans:  # a start's part where one of its users has it reused
@@ -73,17 +76,17 @@ def _stage_costs(runs: pd.DataFrame, cost: str) -> dict[str, int]:
     return costs
 
 
-def _known_costs(runs: pd.DataFrame, cost: str) -> dict[str, int]:
+def _known_costs(runs: pd.DataFrame, cost: str) -> dict[str, float]:
     """Return by stage what the records say that it cost."""
-    costs: dict[str, int] = {}
+    costs: dict[str, float] = {}
     for stages, each in runs[["stages", f"stage_{cost}"]].itertuples(index=False):
         if each:
-            costs |= dict(zip(str(stages).split(), map(int, str(each).split()), strict=True))
+            costs |= dict(zip(str(stages).split(), map(float, str(each).split()), strict=True))
     return costs
 
 
-def _plans(runs: pd.DataFrame, cost: str) -> Iterator[tuple[list[str], int, int]]:
+def _plans(runs: pd.DataFrame, cost: str) -> Iterator[tuple[list[str], float, float]]:
     """Yield every record's stages, what they cost, and what of it was in the store before."""
     columns = runs[["stages", cost, f"{cost}_reused", "file"]]
     for stages, total, reused, file in columns.itertuples(index=False):
-        yield str(stages).split() or [str(file)], int(total), int(reused)
+        yield str(stages).split() or [str(file)], float(total), float(reused)

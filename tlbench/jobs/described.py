@@ -58,7 +58,8 @@ def summary_of(record: ResultRecord) -> dict[str, Any]:
     What is not defined is not in it; ``outcome`` and ``undefined`` say so. The names of final
     numbers sort before those of curves, whose best or last value stands beside them.
     """
-    costs = ("steps", "instances", "steps_reused", "instances_reused", "training_seconds")
+    trained = ("steps", "instances", "steps_reused", "instances_reused")
+    costs = (*trained, "training_seconds", "device_hours")
     metrics = {f"final/{name}": value for name, value in record.metrics.items()}
     test = record.test or {}
     on_test = {name: test.get(name) for name in ("score", "majority_score", "collapsed", "rows")}

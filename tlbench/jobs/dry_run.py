@@ -1,8 +1,10 @@
 """What a run would do, without doing it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from operator import mul
 
+from tlbench.config import gpus
 from tlbench.console import say
 from tlbench.plan.estimate import estimated_seconds
 from tlbench.plan.experiment import Experiment
@@ -60,16 +62,39 @@ def say_older(stores: Iterable[Store], present: Collection[str] = ()) -> None:
             )
 
 
-def say_work(stages: Iterable[Stage]) -> None:
-    """Print how many rows stages train and evaluate at most, and about how long it takes."""
+def say_work(stages: Iterable[Stage], on_gpu: bool | None = None) -> list[float] | None:
+    """Print how many rows stages train and evaluate at most, and about how long it takes.
+
+    Args:
+        on_gpu: whether they are trained on GPUs; None: on what this machine has.
+
+    Returns:
+        The seconds that each training takes, where that is known.
+    """
     schedules = [Schedule.planned(stage) for stage in stages if isinstance(stage, TrainStage)]
     if not schedules:
-        return
+        return []
     trained = sum(schedule.trained_rows for schedule in schedules)
     evaluated = sum(schedule.evaluated_rows for schedule in schedules)
     say(f"at most {trained:,} rows to train and {evaluated:,} to evaluate")
-    seconds = estimated_seconds(schedules)
+    seconds = estimated_seconds(schedules, on_gpu)
     if seconds is None:
-        say("time: not known before the store has a finished stage of the same encoder")
-    else:
-        say(f"time: about {timedelta(seconds=round(seconds))} if one job runs at a time")
+        where = " that was trained on a GPU" if on_gpu else ""
+        say(f"time: not known before the store has a finished stage of the same encoder{where}")
+        return None
+    duration = timedelta(seconds=round(sum(seconds)))
+    device_hours = "" if on_gpu is not None else _device_hours(schedules, seconds)
+    say(f"time: about {duration} if one job runs at a time{device_hours}")
+    return seconds
+
+
+def _device_hours(schedules: Sequence[Schedule], seconds: Sequence[float]) -> str:
+    """Return what trainings take of this machine's devices, in words; nothing of one CPU."""
+    trainers = [schedule.stage.config.trainer for schedule in schedules]
+    has_gpus = all(trainer.accelerator in ("auto", "gpu", "cuda") for trainer in trainers)
+    available = len(gpus.available()) if has_gpus else 0
+    devices = [max(1, available) if t.devices == "auto" else int(t.devices) for t in trainers]
+    if not available and max(devices) == 1:
+        return ""
+    hours = sum(map(mul, seconds, devices)) / 3600
+    return f": {hours:.3g} {'GPU' if available else 'device'} hours"

@@ -10,30 +10,37 @@ from tlbench.store.store import Store, store_of
 _EVALUATION = 1 / 3  # of the work on a row: a forward pass, where training has a backward one too
 
 
-def estimated_seconds(schedules: Sequence[Schedule]) -> float | None:
-    """Return how long it takes at the speed of the finished stages of the same encoders.
+def estimated_seconds(
+    schedules: Sequence[Schedule], on_gpu: bool | None = None
+) -> list[float] | None:
+    """Return how long each takes at the speed of the finished stages of the same encoder.
 
-    None where there is no such stage.
+    None where there is no such stage for one of them.
+
+    Args:
+        on_gpu: judge by stages that were trained on GPUs, or by those that were not; None: by all.
     """
     speeds: dict[str, dict[str, float]] = {}
-    total = 0.0
+    seconds = []
     for schedule in schedules:
         config = schedule.stage.config
         if config.store_dir not in speeds:
-            speeds[config.store_dir] = _speeds(store_of(config))
+            speeds[config.store_dir] = _speeds(store_of(config), on_gpu)
         speed = speeds[config.store_dir].get(_encoder_of(schedule.stage.fingerprint()))
         if speed is None:
             return None
-        total += _work(schedule.trained_rows, schedule.evaluated_rows) / speed
-    return total
+        seconds.append(_work(schedule.trained_rows, schedule.evaluated_rows) / speed)
+    return seconds
 
 
-def _speeds(store: Store) -> dict[str, float]:
+def _speeds(store: Store, on_gpu: bool | None) -> dict[str, float]:
     """Return the work done in a second, by encoder."""
     done: dict[str, tuple[float, float]] = {}
     for manifest in store.stages():
         fingerprint = manifest.get("fingerprint", {})
         if "config" not in fingerprint:  # of an older version, or no training
+            continue
+        if on_gpu is not None and on_gpu == (manifest["device"] == "cpu"):
             continue
         encoder = _encoder_of(fingerprint)
         work, seconds = done.get(encoder, (0.0, 0.0))

@@ -120,6 +120,16 @@ class ResultRecord:
         return "undefined" if self.score is None or math.isnan(self.score) else "scored"
 
     @property
+    def device_hours(self) -> float:
+        """Hours of training times devices, of all stages, reused or not."""
+        hours = [device_hours_of(stage) for stage in self.stages]
+        return sum(hours) if hours else self.training_seconds / 3600  # of a version with one device
+
+    @property
+    def device_hours_reused(self) -> float:
+        return sum(device_hours_of(stage) for stage in self.stages if stage.get("reused"))
+
+    @property
     def reason(self) -> str:
         """Why there is no score, in words; empty where there is one."""
         if self.outcome == "undefined":
@@ -138,6 +148,11 @@ class ResultRecord:
         if why := record_damage(file):
             set_aside(file, folder, why)
         write_sealed(file, jsonable(vars(self)), is_plain=True)
+
+
+def device_hours_of(stage: dict[str, Any]) -> float:
+    """Return the hours that a stage of a record has trained, times its devices."""
+    return float(stage["seconds"]) * (stage.get("devices") or 1) / 3600
 
 
 def jsonable(value: Any) -> Any:

@@ -17,9 +17,10 @@ class Column:
     """A column: where its numbers are, its heading, and what they are.
 
     Attributes:
-        kind: ``text``, ``count``, ``number``, ``p``, ``percent``, or a fraction shown in points:
-            ``points``, ``gain`` (with its sign), ``interval`` (of the keys ``low high``;
-            ``range`` without signs). An interval of percentages is ``shares``.
+        kind: ``text``, ``count``, ``amount`` (a count or a number of any size), ``number``, ``p``,
+            ``percent``, or a fraction shown in points: ``points``, ``gain`` (with its sign),
+            ``interval`` (of the keys ``low high``; ``range`` without signs). An interval of
+            percentages is ``shares``.
         labels: how people read the names in a text; a CSV has the names.
     """
 
@@ -110,6 +111,9 @@ _INTERVALS = {
     "shares": "{:.0f} to {:.0f}%",
 }
 _FORMATS = {
+    "amount": lambda value: (
+        f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+    ),
     "count": lambda value: f"{value:,.0f}",
     "number": lambda value: f"{value:.2f}",
     "p": lambda value: f"{value:.3f}" if value >= 0.001 else "<0.001",

@@ -73,10 +73,16 @@ def _strategies(analysis: Analysis) -> Table:
 def _totals(analysis: Analysis) -> Table:
     columns = (
         Column("cost", "cost"),
-        Column("with_reuse", "every stage once", "count"),
-        Column("without_reuse", "without reuse", "count"),
+        Column("with_reuse", "every stage once", "amount"),
+        Column("without_reuse", "without reuse", "amount"),
     )
-    note = "The whole study; a training that several scores need is done once."
+    note = (
+        "The whole study; a training that several scores need is done once. A device hour is an "
+        "hour of training on one device"
+    )
+    # Of a record whose stages were trained on several devices they are joined.
+    devices = {one for joined in analysis.table.device.dropna() for one in joined.split(" | ")}
+    note += f" ({', '.join(sorted(devices))})." if devices else "."
     return Table("totals", "What the study cost", note, columns, analysis.totals)
 
 

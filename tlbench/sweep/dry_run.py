@@ -4,11 +4,16 @@ from tlbench.console import say
 from tlbench.jobs.dry_run import say_older, say_unresolved, say_work
 from tlbench.plan.final_scores import is_scored
 from tlbench.store.store import store_of
+from tlbench.sweep.allocation import Allocation
 from tlbench.sweep.plan import Plan
 
 
-def print_plan(plan: Plan) -> None:
-    """Print what a sweep's combinations come to, and what would be trained."""
+def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
+    """Print what a sweep's combinations come to, and what would be trained.
+
+    Args:
+        slurm: what each job asks of Slurm, if they go there.
+    """
     dropped = [f"{count} impossible ({why})" for why, count in _short_reasons(plan).items()]
     say(
         f"{plan.combinations} combinations: {'; '.join(dropped) or '0 impossible'}; "
@@ -32,7 +37,10 @@ def print_plan(plan: Plan) -> None:
     say_unresolved(experiments)
     stores = {e.config.store_dir: store_of(e.config) for e in experiments}
     say_older(stores.values(), plan.stages)
-    say_work([job.stage for job in plan.jobs])
+    on_gpu = None if slurm is None else slurm.gpus > 0
+    seconds = say_work([job.stage for job in plan.jobs], on_gpu)
+    if slurm and (jobs := len(plan.jobs) + len(plan.scorings)):
+        say(slurm.described(jobs, seconds))
 
 
 def _short_reasons(plan: Plan) -> dict[str, int]:
