@@ -280,7 +280,7 @@ def test_no_more_is_submitted_than_the_user_may_have(
     said = left(*study)
     taken = 2 if asked == "at submission" else 3  # Slurm takes an array or none of it
     assert len(slurm.queue) == taken
-    assert f"{4 - taken} jobs are more than you may have in the queue" in said
+    assert f"not submitted: {4 - taken} jobs, as you may not have more" in said
     assert place(said)["not submitted"] == 4 - taken
     for job in ("1_0", "1_1"):
         slurm.becomes(job, "RUNNING")

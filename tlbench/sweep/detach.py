@@ -116,8 +116,8 @@ def _submit(
             say(f"submitted: {what}: {_described(array)}")
         if any(request.name in standing.missing for request in requests):
             say(
-                f"{len(standing.missing)} jobs are more than you may have in the queue; the same "
-                "command submits them once others have ended (hydra.sweeper.max_submit)."
+                f"not submitted: {len(standing.missing)} jobs, as you may not have more in the "
+                "queue (hydra.sweeper.max_submit); the same command does it once others have ended"
             )
             return
 
