@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a study does on a real Slurm: an array job per wave, requeue, preemption and time limit.
+# What a study does on a real Slurm: an array job per wave, one that is left, requeue, preemption and time limit.
 #
 #   SLURM_RECIPE=<folder> scripts/slurm_demo.sh [scratch folder]     (about 9 minutes on 2 cores)
 #
@@ -69,6 +69,20 @@ tlbench experiment=smoke "${slurm[@]}" 2> smoke.err
 test "$(grep -l '"status": "done"' multirun/smoke/*/result.json | wc -l)" = 36
 sleep 2
 sacct -X -n -o JobID,State
+
+say "a study that is left: both waves are queued, and the same command ends it"
+left=(-m target_task=rte support_task=mnli strategy=stilts seed=0,1 suite=generated encoder=tiny logger=none
+      trainer.accelerator=cpu trainer.max_epochs=1 study=left store_dir=stores/left "${slurm[@]}"
+      hydra.sweeper.detach=true)
+queue_is_empty() { ! squeue -h -n tlbench | grep .; }
+tlbench "${left[@]}" 2> left.err
+scancel "$(squeue -h -r -n tlbench -o %i | tail -1)"
+tlbench "${left[@]}" 2>> left.err | tee left.out
+grep -q "^to be submitted again: " left.out
+wait_until queue_is_empty
+tlbench "${left[@]}" 2>> left.err
+test "$(grep -l '"status": "done"' multirun/left/*/result.json | wc -l)" = 2
+test "$(grep -h ': training as' -r multirun/left | wc -l)" = 4  # each stage once
 
 say "a long stage, undisturbed"
 tlbench "${long[@]}" study=undisturbed store_dir=stores/undisturbed > undisturbed.out 2>&1

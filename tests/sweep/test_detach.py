@@ -165,7 +165,7 @@ def test_a_failure_while_others_wait_stops_only_what_needs_it(
     trained.errors["mrpc"] = RuntimeError("no memory")
     slurm.run("1_0")
     trained.errors.clear()
-    with pytest.raises(UserError, match="1 experiments failed; the same command submits them"):
+    with pytest.raises(UserError, match="1 experiments failed; the same command again tries"):
         left(*STUDY)
     counts = place(capsys.readouterr().out)
     assert (counts["waiting"], counts["failed"]) == (1, 1)

@@ -160,6 +160,23 @@ def test_what_the_sweep_itself_can_not_read_is_named(command: Command, key: str)
     assert ran.stderr == f"Change {key}: Interpolation key 'nope' not found\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("debug=fast", "hydra.sweeper.detach=true"), "Add -m, or remove hydra.sweeper.detach="),
+        ((*FAST, "seed=0,1", "hydra.sweeper.detach=true"), "Add hydra/launcher=slurm, or remove "),
+    ],
+)
+def test_what_can_not_be_left_is_refused_in_one_sentence(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ran = command(*arguments)
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+    assert not list(tmp_path.rglob("stage.json"))
+
+
 def test_a_sweep_takes_the_options_that_its_dry_run_has_named(
     command: Command, tmp_path: Path
 ) -> None:

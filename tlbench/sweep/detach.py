@@ -51,24 +51,20 @@ def advance(plan: Plan, folder: Path, make_submitter: Callable[[], Submitter]) -
         run.write_records(plan.todo)
         submitted = _read(folder)
         standing = stand(plan, submitted)
-        failures = standing.failures_by_stage
-        for name in {*standing.failures, *standing.blocked}:
+        for name in {*standing.failures, *standing.blocked}:  # told now
             submitted.pop(name, None)
-        if not (standing.queued or standing.missing):
-            outcome = run.conclude(plan, failures)
-            _write(folder, submitted)
-            run.report(outcome, folder)
-            return
-        failed = [(p, run.failure_of(p, failures)) for p in plan.todo if standing.of(p) == "failed"]
-        run.say_failures(failed)
         _write(folder, submitted)
+        if not (standing.queued or standing.missing):
+            run.report(run.conclude(plan, standing.failures_by_stage), folder)
+            return
+        failed = _say_failures(plan, standing)
         if standing.missing:
             _submit(plan, standing, submitted, folder, make_submitter())
         _print(plan, standing, submitted)
         say(f"records: {folder}")
         if failed:
             raise UserError(
-                f"{len(failed)} experiments failed; the same command submits them again."
+                f"{failed} experiments failed; the same command again tries them again."
             )
         say("The same command again says where the study stands, and submits what was lost.")
 
@@ -81,10 +77,7 @@ def preview(plan: Plan, folder: Path) -> None:
     """
     submitted = _read(folder)
     standing = stand(plan, submitted)
-    failures = standing.failures_by_stage
-    run.say_failures(
-        (p, run.failure_of(p, failures)) for p in plan.todo if standing.of(p) == "failed"
-    )
+    _say_failures(plan, standing)
     _say_lost(standing)
     _print(plan, standing, submitted)
 
@@ -144,6 +137,14 @@ def _described(array: Sequence[tuple[Request, Submitted]]) -> str:
     after = sorted({one for request, _ in array for one in request.after})
     behind = f", after {', '.join(after)}" if after else ""
     return f"Slurm job {slurm.array_of(array[0][1].id)} ({len(array)} jobs){behind}"
+
+
+def _say_failures(plan: Plan, standing: Standing) -> int:
+    """Print what has failed; return how many experiments that is."""
+    failures = standing.failures_by_stage
+    failed = [p for p in plan.todo if standing.of(p) == "failed"]
+    run.say_failures((planned, run.failure_of(planned, failures)) for planned in failed)
+    return len(failed)
 
 
 def _say_lost(standing: Standing) -> None:

@@ -23,6 +23,7 @@ _ENDS = {
     "TIMEOUT",
     UNKNOWN,
 }
+_RUNS = {"COMPLETING", "CONFIGURING", "RESIZING", "RUNNING", "SIGNALING", "STOPPED", "SUSPENDED"}
 _NOT_THEIR_FAULT = {"BOOT_FAIL", "CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED", UNKNOWN}
 _SACCTMGR = ("sacctmgr", "--noheader", "--parsable2", "show")
 
@@ -47,7 +48,7 @@ class State:
 
     @property
     def is_running(self) -> bool:
-        return not self.is_ended and self.name != "PENDING"
+        return self.name in _RUNS
 
     @property
     def is_lost(self) -> bool:

@@ -61,7 +61,7 @@ class Standing:
         """Find out where a job stands, once those before it have been placed."""
         before = self.before[name]
         if state and not state.is_ended:
-            if state.name == "PENDING" and any(other in self.missing for other in before):
+            if not state.is_running and any(other in self.missing for other in before):
                 self.outdated.append(name)
                 self.missing.append(name)
             else:
