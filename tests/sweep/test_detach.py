@@ -197,7 +197,10 @@ def test_a_job_says_which_stage_it_lacks_and_trains_nothing(
     ("state", "reason"),
     [
         ("OUT_OF_MEMORY", "Slurm job 1 ended as OUT_OF_MEMORY and left no record (log: "),
-        ("COMPLETED", "Slurm job 1 ended as COMPLETED and left no record (log: "),
+        pytest.param(
+            *("COMPLETED", "Slurm job 1 ended as COMPLETED and left no record (log: "),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_job_that_died_has_failed_as_slurm_says(
@@ -237,6 +240,7 @@ def test_what_slurm_has_forgotten_is_looked_up_in_its_accounts_and_submitted_aga
     assert slurm.queue == {"2": "PENDING"}
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_recorded_while_others_wait(
     left: Callable[..., str], slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -290,12 +294,14 @@ def test_no_more_is_submitted_than_the_user_may_have(
     assert len(slurm.queue) == 2
 
 
+@pytest.mark.slow
 def test_the_jobs_of_others_count_for_the_limit(left: Callable[..., str], slurm: Slurm) -> None:
     slurm.set(jobs={"900": {"state": "RUNNING", "reason": "None"}}, submit_limit="2")
     left(*LEFT, "seed=0,1,2")
     assert sorted(slurm.queue) == ["1", "900"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_where_it_stands_and_changes_nothing(
     left: Callable[..., str], slurm: Slurm, tmp_path: Path
 ) -> None:
@@ -347,6 +353,7 @@ def test_a_limit_of_nothing_is_refused(make_sweeper: MakeSweeper) -> None:
         sweeper.conduct(overrides)
 
 
+@pytest.mark.slow
 def test_without_slurm_it_is_said_where_to_go(
     sweep: Sweep, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
