@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--stages", type=int, default=50_000, help="of the store that is listed")
     parser.add_argument("--against", type=Path, help="another checkout")
+    parser.add_argument("--only", default="", help="commands whose name has these words")
     parser.add_argument("--folder", type=Path, help="where to make them; kept, and used again")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as made:
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             make(folder, overrides, options.stages)
         checkouts = [ROOT, *([options.against.absolute()] if options.against else [])]
         for name, command in commands(overrides).items():
+            if options.only not in name:
+                continue
             times = []
             for checkout in checkouts:
                 if "no records" in name:
