@@ -13,7 +13,7 @@ from tests.support.experiments import write_users_task
 from tlbench.records.record import read_record
 
 pytestmark = pytest.mark.slow
-SIZES = ("subsample_size.target=null", "subsample_size.support=null")
+SIZES = ("subsample_size.target=20", "subsample_size.support=20")
 
 
 def test_a_home_in_every_path(

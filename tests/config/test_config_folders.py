@@ -82,6 +82,7 @@ def test_a_package_may_have_configs(mine: Path, monkeypatch: pytest.MonkeyPatch)
         (["--config-name", "nope"], "Change --config-name: there is no nope.yaml in "),
         (["hydra.searchpath=[nope]"], "Change hydra.searchpath: there is no folder nope."),
         (["hydra.searchpath=[pkg://no.such]"], "Change hydra.searchpath: there is no folder pkg:"),
+        (["hydra.searchpath=[a],[b]"], "Change hydra.searchpath: a sweep has one, of all its"),
         (["hydra.searchpath=x"], "Write hydra.searchpath=[x]: it is a list."),
         (["hydra.searchpath=['~no-one/x']"], "Change hydra.searchpath: there is no home folder"),
         (["--config-dir=~no-one/x"], "Change --config-dir: there is no home folder '~no-one'"),

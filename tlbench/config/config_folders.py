@@ -69,7 +69,7 @@ def _in_overrides(overrides: Sequence[str]) -> list[str] | None:
         (override,) = OverridesParser.create().parse_overrides([word])
         value: Any = override.value()
         if override.is_sweep_override():
-            return None  # which Hydra refuses
+            raise UserError(f"Change {_KEY}: a sweep has one, of all its folders: [a,b].")
         if not isinstance(value, list):
             raise UserError(f"Write {_KEY}=[{word.partition('=')[2]}]: it is a list.")
         return [str(getattr(entry, "text", entry)) for entry in value]
