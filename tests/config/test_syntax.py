@@ -21,14 +21,14 @@ from tlbench.errors import UserError
         (["my conf"], "Change 'my conf': an override is key=value, in quotes if it has spaces."),
         ([""], "Leave out the empty argument: an override is key=value."),
         (["experiment==smoke"], "Write experiment=smoke with one '=', not experiment==smoke."),
-        (["seed=[1"], "Change seed=[1: it can't be read (no viable alternative at input '[1'); "),
-        (["store_dir=a=b"], "Change store_dir=a=b: it can't be read ("),
-        (["store_dir=\u00fc"], "Change store_dir=\u00fc: it can't be read (a character is for q"),
+        (["seed=[1"], "Change seed=[1: Hydra can't read it; close what is "),
+        (["store_dir=a=b"], "Change store_dir=a=b: Hydra can't read it; close what is "),
+        (["store_dir=\u00fc"], "Change store_dir=\u00fc: Hydra can't read it; close what is "),
         (
             ["target_task=rte,"],
-            "Change target_task=rte,: it can't be read (mismatched input '<EOF>'); ",
+            "Change target_task=rte,: Hydra can't read it; close what is ",
         ),
-        (["store_dir=a(b"], "Change store_dir=a(b: it can't be read ("),
+        (["store_dir=a(b"], "Change store_dir=a(b: Hydra can't read it; close what is "),
     ],
 )
 def test_one_sentence_says_how_it_is_written(words: list[str], said: str) -> None:

@@ -64,11 +64,8 @@ def _check_value(override: str) -> None:
         OverridesParser.create().parse_overrides([override])
     except OverrideParseException as error:
         key, _, value = override.partition("=")
-        reason = str(error.message).splitlines()[0].partition(" expecting")[0]
-        if reason.startswith("Lexer"):
-            reason = "a character is for quotes only"
         quoted = value.replace("'", "\\'")
         raise UserError(
-            f"Change {override}: it can't be read ({reason}); close what is open, or quote a value "
-            f"that has other than letters, digits and -_./: \"{key}='{quoted}'\"."
+            f"Change {override}: Hydra can't read it; close what is open, or quote a value that "
+            f"has other than letters, digits and -_./: \"{key}='{quoted}'\"."
         ) from error
