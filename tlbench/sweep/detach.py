@@ -91,8 +91,7 @@ def _submit(
 ) -> None:
     """Submit what is missing, the earlier waves first, as far as the user may."""
     _say_lost(standing)
-    for store in {store_of(standing.jobs[name].stage.config) for name in standing.missing}:
-        store.make_writable()
+    run.check_jobs(standing.jobs[name] for name in standing.missing)
     slurm.cancel(submitted[name].id for name in standing.outdated)
     for number, wave in enumerate(named_waves(plan), 1):
         requests = [_request(n, standing, submitted) for n in wave if n in standing.missing]

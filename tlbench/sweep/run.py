@@ -54,6 +54,19 @@ class Outcome:
         return [p.record for p in [*self.reused, *self.done] if p.record is not None]
 
 
+def check_jobs(jobs: Iterable[SweepJob]) -> None:
+    """Refuse what no job could write to or log to, before the first.
+
+    Raises:
+        UserError: if a store can't be written, or a logger can't be opened anywhere.
+    """
+    configs = [job.stage.config for job in jobs]
+    for store in {store_of(config) for config in configs}:
+        store.make_writable()
+    for config in configs:
+        check_logs(config.logger)
+
+
 def run(plan: Plan, launch: Launch) -> Outcome:
     """Train what the plan lacks and see that every experiment has a record.
 
@@ -65,10 +78,7 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         UserError: if there is a stage to train and its store can't be written, or its job's loggers
             can't be opened anywhere.
     """
-    for store in {store_of(job.stage.config) for job in plan.jobs}:
-        store.make_writable()
-    for job in plan.jobs:
-        check_logs(job.stage.config.logger)
+    check_jobs(plan.jobs)
     failures: dict[str, Failure] = {}
     asked = now()
     for planned in plan.todo:
