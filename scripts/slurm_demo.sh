@@ -76,7 +76,7 @@ left=(-m target_task=rte support_task=mnli strategy=stilts seed=0,1 suite=genera
       hydra.sweeper.detach=true)
 queue_is_empty() { ! squeue -h -n tlbench | grep .; }
 tlbench "${left[@]}" 2> left.err
-scancel "$(squeue -h -r -n tlbench -o %i | tail -1)"
+scancel "$(squeue -h -r -n tlbench -t PENDING -o %i | tail -1)"
 tlbench "${left[@]}" 2>> left.err | tee left.out
 grep -q "^to be submitted again: " left.out
 wait_until queue_is_empty

@@ -360,3 +360,11 @@ def test_without_slurm_it_is_said_where_to_go(
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match="go to a login node of Slurm: there is no scontrol here"):
         sweep(*LEFT)
+
+
+def test_what_no_job_could_open_is_refused_before_any_is_submitted(
+    sweep: Sweep, slurm: Slurm
+) -> None:
+    with pytest.raises(UserError, match=r"^Change logger.bad: a logger is a mapping with its"):
+        sweep(*LEFT, "+logger.bad=3")
+    assert slurm.queue == {}
