@@ -82,7 +82,7 @@ grep -q "^to be submitted again: " left.out
 wait_until queue_is_empty
 tlbench "${left[@]}" 2>> left.err
 test "$(grep -l '"status": "done"' multirun/left/*/result.json | wc -l)" = 2
-test "$(grep -h ': training as' -r multirun/left | wc -l)" = 4  # each stage once
+test "$(grep -h ': training as' -r multirun/left --include=tlbench.log | wc -l)" = 4  # each stage once
 
 say "a long stage, undisturbed"
 tlbench "${long[@]}" study=undisturbed store_dir=stores/undisturbed > undisturbed.out 2>&1
