@@ -29,6 +29,7 @@ ORDER = (
     "store",
     "config",
     "console",
+    "progress",
     "errors",
 )
 WITHOUT_TORCH = ("plan", "records", "analysis", "store", "config", "tasks", "methods")

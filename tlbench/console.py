@@ -5,18 +5,25 @@ import sys
 
 from rich.console import Console
 
+from tlbench import progress
+
 
 def wants_progress_bars(asked: bool | None) -> bool:
-    """``trainer.progress_bar``, or where that is null whether somebody watches a terminal."""
+    """``trainer.progress_bar``, or where that is null whether somebody watches a terminal.
+
+    Never in a job of a sweep, which shows what its jobs do.
+    """
+    if progress.is_followed():
+        return False
     return sys.stderr.isatty() if asked is None else asked
 
 
 def show_or_hide_progress_bars(asked: bool | None) -> None:
-    """Keep the bars of reading and tokenising rows from the screen, unless wanted."""
-    if not wants_progress_bars(asked):
-        import datasets  # reports, which print as well, do without it
+    """Have the reading and tokenising of rows shown in a line of ours, if that is wanted."""
+    import datasets  # reports, which print as well, do without it
 
-        datasets.disable_progress_bars()
+    datasets.disable_progress_bars()  # they don't say whose rows they are about
+    progress.show(wants_progress_bars(asked))
 
 
 def points(value: float | None, signed: bool = False) -> str:

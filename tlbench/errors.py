@@ -11,7 +11,12 @@ class UserError(CompactHydraException):
     Args:
         sentence: may quote data and other libraries' messages; lines are joined, and control
             characters and lone surrogates shown as escapes, so that it is one line for any log.
+
+    Attributes:
+        exit_code: of a command that ends with it.
     """
+
+    exit_code = 1
 
     def __init__(self, sentence: str) -> None:
         super().__init__(printable(" ".join(sentence.splitlines())))

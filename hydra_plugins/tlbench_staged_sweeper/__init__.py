@@ -3,6 +3,7 @@
 Hydra imports every plugin at each start, so what is heavy is imported when a sweep begins.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_loader import ConfigLoader
@@ -26,6 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.console import show_or_hide_progress_bars
 
+if TYPE_CHECKING:
+    from tlbench.sweep.limits import Limits
+
 
 @dataclass
 class StagedSweeperConf(BasicSweeperConf):
@@ -35,12 +39,16 @@ class StagedSweeperConf(BasicSweeperConf):
         dry_run: print what would be done and do nothing.
         detach: end once Slurm has all jobs; see ``tlbench.sweep.detach``.
         max_submit: how many jobs may be in Slurm's queue, whatever they are; null asks Slurm.
+        fail_fast: begin no further job once one has failed.
+        max_hours: begin no further job after so many hours, and have those that run save and stop.
     """
 
     _target_: str = "hydra_plugins.tlbench_staged_sweeper.StagedSweeper"
     dry_run: bool = False
     detach: bool = False
     max_submit: int | None = None
+    fail_fast: bool = False
+    max_hours: float | None = None
 
 
 ConfigStore.instance().store(
@@ -58,11 +66,15 @@ class StagedSweeper(BasicSweeper):
         dry_run: bool = False,
         detach: bool = False,
         max_submit: int | None = None,
+        fail_fast: bool = False,
+        max_hours: float | None = None,
     ) -> None:
         super().__init__(max_batch_size, params)
         self.dry_run = dry_run
         self.detach = detach
         self.max_submit = max_submit
+        self.fail_fast = fail_fast
+        self.max_hours = max_hours
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -81,7 +93,7 @@ class StagedSweeper(BasicSweeper):
                 self.conduct(arguments)
         except UserError as error:
             print(error, file=sys.stderr)  # Hydra would add how to see a stack trace
-            sys.exit(1)
+            sys.exit(error.exit_code)
 
     def conduct(self, arguments: list[str]) -> None:
         """Run the sweep, or print what it would do.
@@ -90,13 +102,19 @@ class StagedSweeper(BasicSweeper):
             UserError: at once if a value has a wrong type, at the end if an experiment has failed.
         """
         from tlbench.jobs import signals
+        from tlbench.jobs.followed import ProgressFolder
         from tlbench.sweep import compose, detach, dry_run, plan, run, snapshot
         from tlbench.sweep.allocation import Allocation
+        from tlbench.sweep.limits import Limits
         from tlbench.sweep.submit import make_submitter
+        from tlbench.sweep.watch import Watch
 
         slurm = self._slurm()
-        show_or_hide_progress_bars(self._setting("trainer.progress_bar"))
+        progress_bar = self._setting("trainer.progress_bar")
+        show_or_hide_progress_bars(progress_bar)
         folder = Path(self._setting("hydra.sweep.dir"))
+        limits = Limits(ProgressFolder(folder), self.fail_fast, self.max_hours)
+        limits.check(self.detach)
         # Before the configs are copied: globs look into the folders of hydra.searchpath too
         # (Hydra 1.4), and a loader of copies does not list those.
         axes = self.axes(arguments)
@@ -106,6 +124,9 @@ class StagedSweeper(BasicSweeper):
         combinations = compose.combine(axes, compose.Composer(loader, self.master_config))
         planned = plan.make_plan(combinations, folder, self.dry_run)
         dry_run.print_plan(planned, Allocation.of(slurm) if slurm else None)
+        if self.max_hours is not None and planned.jobs:
+            at_once = dry_run.jobs_at_once(self.master_config.hydra.launcher)
+            dry_run.print_budget(planned, self.max_hours, at_once)
         if self.dry_run:
             if self.detach:
                 detach.preview(planned, folder)
@@ -113,13 +134,15 @@ class StagedSweeper(BasicSweeper):
         OmegaConf.save(self.master_config, folder / "multirun.yaml")
         launcher = self._launcher(loader, folder)
         if self.detach and slurm:
-            limits = self.max_batch_size, self.max_submit
-            detach.advance(planned, folder, partial(make_submitter, launcher, slurm, *limits))
+            limits.discard()
+            sizes = self.max_batch_size, self.max_submit
+            detach.advance(planned, folder, partial(make_submitter, launcher, slurm, *sizes))
             return
-        launch = self._launch_by(launcher)
-        with signals.answered():
-            outcome = run.run(planned, launch)
-        run.report(outcome, folder)
+        limits.open()
+        launch = self._launch_by(launcher, limits)
+        with signals.answered(), Watch(planned, limits, progress_bar) as watch:
+            outcome = run.run(planned, launch, watch)
+        run.report(outcome, folder, limits)
 
     def _setting(self, key: str) -> Any:
         """Return what the sweep itself reads of its config, which no job has checked yet."""
@@ -194,19 +217,44 @@ class StagedSweeper(BasicSweeper):
         with read_write(config.hydra):  # Hydra 1.4 hands out what it has composed read-only
             # A job's own ${study} is another one where the sweep is over experiments.
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+            config.hydra.overrides.hydra += _quiet(config)
         # A copy, so that what else a release of Hydra hands to its launchers reaches them.
         context = replace(self.context, config_loader=loader)
         return Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=self.task_function, config=config
         )
 
-    def _launch_by(self, launcher: Launcher) -> Callable[[list[list[str]]], None]:
+    def _launch_by(self, launcher: Launcher, limits: "Limits") -> Callable[[list[list[str]]], None]:
         """Return what runs jobs on a launcher and waits for them."""
         numbers = count()
 
         def launch(jobs: list[list[str]]) -> None:
             for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size):
+                if limits.are_reached:
+                    return
                 first, *_ = (next(numbers) for _ in batch)
                 launcher.launch(batch, initial_job_idx=first)
 
         return launch
+
+
+# What they say of each job, a line of overrides, is in the job's folder too.
+_LAUNCHERS = (
+    "hydra._internal.core_plugins.basic_launcher",
+    "hydra_plugins.hydra_joblib_launcher",
+    "hydra_plugins.hydra_submitit_launcher",
+)
+
+
+def _quiet(config: DictConfig) -> list[str]:
+    """Keep from the screen what is no warning of a job: it is in the job's log.
+
+    Returns:
+        The overrides by which the jobs do so.
+    """
+    if config.hydra.verbose:
+        return []
+    for name in _LAUNCHERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    has_console = OmegaConf.select(config, "hydra.job_logging.handlers.console") is not None
+    return ["++hydra.job_logging.handlers.console.level=WARNING"] if has_console else []

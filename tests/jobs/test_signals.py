@@ -35,6 +35,7 @@ SWEEP = (
     "strategy.plan=loading.slowly",
     "hydra/launcher=joblib",
     "hydra.launcher.n_jobs=2",
+    "hydra.verbose=[tlbench]",  # what the jobs log is on the screen too
 )
 LOADING = """
 import os, signal, time

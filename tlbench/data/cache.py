@@ -6,10 +6,11 @@ sizes are compared whenever the dataset is opened, the checksums before a stage 
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlbench.progress import doing
 from tlbench.store import claims
 from tlbench.store.disk import writing
 from tlbench.store.integrity import checksum, set_aside, unseal, write_sealed
@@ -20,7 +21,9 @@ if TYPE_CHECKING:  # tlbench-store reads only indices, and starts faster without
 SMALL = 100_000  # bytes: below, a checksum costs too little to be left out
 
 
-def cached(make: Callable[[], "Dataset"], cache_dir: str, key: str, verify: bool) -> "Dataset":
+def cached(
+    make: Callable[[], "Dataset"], cache_dir: str, key: str, verify: bool, phase: str
+) -> "Dataset":
     """Return a dataset that is opened or, where it is missing or damaged, made by ``make``.
 
     Args:
@@ -28,6 +31,7 @@ def cached(make: Callable[[], "Dataset"], cache_dir: str, key: str, verify: bool
         cache_dir: the folder of all datasets.
         key: a digest of its content, 32 digits or more.
         verify: compare the checksums too, which reads all of it.
+        phase: what a person reads while it is made.
 
     Raises:
         UserError: if ``cache_dir`` can't be written.
@@ -41,7 +45,8 @@ def cached(make: Callable[[], "Dataset"], cache_dir: str, key: str, verify: bool
                 problems = damage(index, verify)  # again: another process may have repaired it
                 claim.check()
                 _set_aside(index, problems)
-        dataset = make()
+        with nullcontext() if index.exists() else doing(phase, "row"):
+            dataset = make()
         if dataset.cache_files and not index.exists():  # without files it is in memory alone
             _write_index(index, dataset)
     return dataset

@@ -26,6 +26,7 @@ from tlbench.data.files import is_saved
 from tlbench.data.parsing import usable_rows
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
+from tlbench.progress import counted, doing
 
 # That the hub can't be reached is said once, by our own error, and not at each of its retries.
 set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -88,12 +89,13 @@ def load(task: str, path: str, name: str | None, split: str) -> Dataset | Iterab
     """
     place = Path(path)
     try:
-        if is_saved(place):
-            return _part(_saved(place), split)
-        if place.is_dir():
-            return _part(_streamed(path, name), split)
-        # Whatever revision this is, a digest of its rows goes into the stage's key.
-        return load_dataset(path, name, split=split)  # nosec B615
+        with doing(_phase(task, path, name, split)):
+            if is_saved(place):
+                return _part(_saved(place), split)
+            if place.is_dir():
+                return _part(_streamed(path, name), split)
+            # Whatever revision this is, a digest of its rows goes into the stage's key.
+            return load_dataset(path, name, split=split)  # nosec B615
     except Exception as error:  # datasets has no common base class for "does not exist"
         reason = str(error).splitlines()[0]
         said = " ".join(filter(None, (f"'{path}'", name, split)))
@@ -147,6 +149,11 @@ def content_of(*place: Any) -> str:
     copy, and have the same rows.
     """
     sha = hashlib.sha256()
-    for batch in load(*place).iter(batch_size=10_000):
-        sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
+    with doing(_phase(*place), "batch"):
+        for batch in counted(load(*place).iter(batch_size=10_000)):
+            sha.update(json.dumps(batch, sort_keys=True, default=str).encode())
     return sha.hexdigest()
+
+
+def _phase(task: str, path: str, name: str | None, split: str) -> str:
+    return f"reading {task} from {' '.join(filter(None, (path, name, split)))}"

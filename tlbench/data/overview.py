@@ -31,7 +31,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``, and ``tokens_cut``,
         what they lose; ``looks_quoted``, whether all quotes in texts of train look like its file's.
     """
-    digests, used = row_digests(rows, cache_dir), split.used
+    digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
     labels = split.labels[used]
     duplicates, contradictory = _duplicates(column(digests, "exact")[used], labels)
     # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.

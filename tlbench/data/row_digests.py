@@ -1,13 +1,14 @@
 """What the texts of a row are known by, for finding the same ones again in other rows."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 
+from tlbench import progress
 from tlbench.data.cache import cached
 from tlbench.data.division import normalised
 
@@ -16,7 +17,7 @@ _VERSION = 1
 _END = "\x1f"  # of a text, so that ("ab", "c") is not ("a", "bc")
 
 
-def row_digests(rows: Dataset, cache_dir: str) -> Dataset:
+def row_digests(rows: Dataset, cache_dir: str, title: str = "rows") -> Dataset:
     """Return columns that tell rows with the same texts, made once per rows.
 
     A pair counts as the same in either order.
@@ -24,6 +25,7 @@ def row_digests(rows: Dataset, cache_dir: str) -> Dataset:
     Args:
         rows: with ``text_a``, and ``text_b`` where there are two texts.
         cache_dir: where the result is kept.
+        title: what a person calls the rows.
 
     Returns:
         ``exact`` and ``normalised`` (case and punctuation aside), 64 bits each; ``empty``, whether
@@ -37,16 +39,21 @@ def row_digests(rows: Dataset, cache_dir: str) -> Dataset:
     identity = f"{rows._fingerprint} row digests {_VERSION}"
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:32]
 
+    def columns(batch: Mapping[str, Any], indices: Sequence[int]) -> dict[str, list[Any]]:
+        progress.note(steps=len(rows))
+        progress.at(indices[-1] + 1)
+        return _columns(list(zip(*(batch[name] for name in texts), strict=True)))
+
     def make() -> Dataset:
         return rows.map(
-            lambda batch: _columns(list(zip(*(batch[name] for name in texts), strict=True))),
+            columns,
             batched=True,
+            with_indices=True,
             remove_columns=rows.column_names,
             new_fingerprint=fingerprint,
-            desc="Looking for the same rows",
         )
 
-    return cached(make, cache_dir, fingerprint, verify=True)
+    return cached(make, cache_dir, fingerprint, True, f"looking for the same rows in {title}")
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> dict[str, list[Any]]:

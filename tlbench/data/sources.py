@@ -24,6 +24,7 @@ from tlbench.data.division import VERSION, Division
 from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
+from tlbench.progress import counted
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
@@ -45,6 +46,14 @@ class Split:
     key: str
     make: Callable[[], Iterable[Row]]
 
+    @property
+    def title(self) -> str:
+        return f"{self.task.name} {self.name}"
+
+    @property
+    def phase(self) -> str:
+        return f"reading {self.title}"
+
     def load(self, cache_dir: str, verify: bool = False) -> Dataset:
         """Return all rows, in the order of the source; from ``cache_dir`` the second time.
 
@@ -55,7 +64,7 @@ class Split:
         Raises:
             UserError: if a row can't be used, or ``cache_dir`` can't be written.
         """
-        return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify)
+        return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify, self.phase)
 
     def _load(self, cache_dir: str) -> Dataset:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
@@ -64,7 +73,7 @@ class Split:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.
             return Dataset.from_generator(
-                lambda: ({name: row[name] for name in features} for row in self.make()),
+                lambda: ({name: row[name] for name in features} for row in counted(self.make())),
                 features=features,
                 cache_dir=str(Path(cache_dir) / "rows"),
                 fingerprint=self.key,

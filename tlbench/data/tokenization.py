@@ -11,10 +11,13 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tlbench import progress
 from tlbench.data.cache import cached
 
 
-def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> Dataset:
+def tokenise(
+    rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str, title: str = "rows"
+) -> Dataset:
     """Return ``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, cached by content.
 
     Args:
@@ -22,6 +25,7 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
         tokenizer: a fast one, of transformers.
         max_length: tokens at which a row is truncated.
         cache_dir: where the result is kept.
+        title: what a person calls the rows.
 
     Raises:
         UserError: if ``cache_dir`` can't be written.
@@ -29,18 +33,21 @@ def tokenise(rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str) -> 
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
     fingerprint = _fingerprint(rows, tokenizer, max_length)
 
+    def tokens(batch: Mapping[str, Any], indices: Sequence[int]) -> Any:
+        progress.note(steps=len(rows))
+        progress.at(indices[-1] + 1)
+        return tokenizer(*(batch[name] for name in texts), truncation=True, max_length=max_length)
+
     def make() -> Dataset:
         return rows.map(
-            lambda batch: tokenizer(
-                *(batch[name] for name in texts), truncation=True, max_length=max_length
-            ),
+            tokens,
             batched=True,
+            with_indices=True,
             remove_columns=texts,
             new_fingerprint=fingerprint,
-            desc="Tokenising",
         )
 
-    return cached(make, cache_dir, fingerprint, verify=True)
+    return cached(make, cache_dir, fingerprint, True, f"tokenising {title}")
 
 
 def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:

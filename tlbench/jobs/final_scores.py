@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import resolve_name
 
+from tlbench import progress
 from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.stage import Stage
 from tlbench.records.record import jsonable
@@ -38,6 +39,7 @@ def ensure_scored(store: Store, last: Stage) -> None:
         with _work_folder(store, last.key) as work:
             context = StageContext(last, "test", work, claim=claim)
             log.info("  %s: scoring %d test rows", context.title, target.test_rows)
+            progress.note(phase=f"scoring test rows of {target.name}", step=None, steps=None)
             # By its name and not imported above, as a job that has nothing to score needs no torch.
             scored = resolve_name(_SCORE)(context, target, store.weights(last.key, target.name))
             claim.check()

@@ -14,12 +14,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from tlbench import progress
 from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
 from tlbench.jobs.described import describe, summary_of
 from tlbench.jobs.dry_run import print_run
 from tlbench.jobs.final_scores import ensure_scored
+from tlbench.jobs.followed import followed
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.build import build
 from tlbench.plan.cross_fit import dev_readers
@@ -48,8 +50,14 @@ def run_job(cfg: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
     dry = not in_sweep and hydra.sweeper.get("dry_run")
-    with _in_launching_folder(hydra), signals.job_of_worker() as may_begin:
-        if not may_begin:
+    is_limited = "max_hours" in hydra.sweeper  # by the sweeper that follows its jobs
+    sweep = Path(hydra.sweep.dir) if in_sweep and is_limited else None
+    with (
+        _in_launching_folder(hydra),
+        signals.job_of_worker() as may_begin,
+        followed(sweep, folder) as follower,
+    ):
+        if not may_begin or (follower and not follower.may_begin):
             return None
         try:
             if not in_sweep and hydra.sweeper.get("detach"):
@@ -58,11 +66,14 @@ def run_job(cfg: DictConfig) -> float | None:
                 return _run_while_held(cfg, folder, in_sweep)
             print_run(build(cfg))
         except BaseException as error:
-            if signals.was_told() and isinstance(error, KeyboardInterrupt | SystemExit):
+            was_told = signals.was_told() or (follower and follower.has_stopped)
+            if was_told and isinstance(error, KeyboardInterrupt | SystemExit):
                 log.warning(_INTERRUPTED)
                 return None  # the sweep ends once all of its workers have
             _end_if_interrupted(error)
             _record_failure(cfg, None if dry else folder, error)
+            if follower and hydra.sweeper.get("fail_fast"):
+                follower.close()
             if isinstance(error, UserError) and not in_sweep:
                 sys.exit(1)  # the sentence is in the log; Hydra would print it again
             if in_sweep and isinstance(error, SystemExit):
@@ -119,6 +130,7 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
     with writing(place, folder):
         first_asked(folder)
     show_or_hide_progress_bars(cfg.trainer.progress_bar)
+    progress.note(phase="planning")
     experiment = build(cfg, in_sweep)
     if experiment.unresolved:
         raise UserError(experiment.unresolved)
@@ -148,7 +160,8 @@ def run_experiment(cfg: DictConfig, folder: Path, in_sweep: bool) -> float | Non
         summary = summary_of(record)
     finally:
         opened.finish(summary, failed=not summary)
-    print_record(record, folder, experiment.title if in_sweep else None)
+    if not progress.is_followed():  # a sweep that follows its jobs says it itself
+        print_record(record, folder, experiment.title if in_sweep else None)
     return record.score
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tlbench import progress
 from tlbench.config.dotted import imported
 from tlbench.errors import UserError
 from tlbench.jobs.curves import role_of
@@ -116,6 +117,7 @@ class StageRunner:
 
     def _run(self, context: StageContext) -> Any:
         stage = context.stage
+        progress.note(phase="loading", step=None, steps=None, score=None)
         log.info("  %s: training as %s (%s)", context.title, context.role, stage.key)
         self.opened.stage_begins(stage, context.role)
         # By its name and not imported above: with everything in the store a job needs no torch.

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 _STOP_VARIABLE = "TLBENCH_TOLD_TO_STOP"  # for workers that a pool starts after the signal
 _received: list[int] = []  # the signals that this process has had
 _runs_a_job = False  # whether a job runs in this worker
+_is_own = False  # whether this process has told its own job to stop
 
 
 class Told(SystemExit):
@@ -50,10 +51,24 @@ def end_if_told() -> None:
         raise _end_of_sweep()
 
 
+def stop_own_job() -> None:
+    """Tell the job that runs in this process to stop, as SIGTERM would; a sweep goes on."""
+    global _is_own
+    _is_own = True
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _answer(number: int, _: FrameType | None) -> None:
+    global _is_own
+    trains = signal.getsignal(number) is not _answer  # Lightning calls this too
+    if _is_own and number == signal.SIGTERM:
+        _is_own = False
+        if trains:
+            return
+        raise Told(128 + number)
     _received.append(number)
-    if signal.getsignal(number) is not _answer:
-        return  # Lightning trains here: it calls this too, and ends after the step
+    if trains:
+        return  # it ends after the step
     children = multiprocessing.active_children()
     workers = [child.pid for child in children if child.pid and child.name.startswith("Loky")]
     if not workers or len(_received) > 1:

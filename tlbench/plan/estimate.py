@@ -1,11 +1,14 @@
 """How long stages take, judged by those in the store."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tlbench.config.keys import is_under
 from tlbench.plan.schedule import Schedule
-from tlbench.store.store import Store, store_of
+from tlbench.plan.stage import Stage
+from tlbench.plan.train_stage import TrainStage
+from tlbench.store.store import Store
 
 _EVALUATION = 1 / 3  # of the work on a row: a forward pass, where training has a backward one too
 
@@ -20,17 +23,51 @@ def estimated_seconds(
     Args:
         on_gpu: judge by stages that were trained on GPUs, or by those that were not; None: by all.
     """
-    speeds: dict[str, dict[str, float]] = {}
-    seconds = []
-    for schedule in schedules:
-        config = schedule.stage.config
-        if config.store_dir not in speeds:
-            speeds[config.store_dir] = _speeds(store_of(config), on_gpu)
-        speed = speeds[config.store_dir].get(_encoder_of(schedule.stage.fingerprint()))
-        if speed is None:
-            return None
-        seconds.append(_work(schedule.trained_rows, schedule.evaluated_rows) / speed)
-    return seconds
+    seconds = seconds_of_each([_work_of(schedule) for schedule in schedules], on_gpu)
+    known = [one for one in seconds if one is not None]
+    return known if len(known) == len(seconds) else None
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the making of a stage comes to at most.
+
+    Attributes:
+        amount: rows to train, and a part of those to evaluate; 0 of what is no training.
+        encoder: those of one encoder can be compared.
+        store_dir: where finished ones tell how fast they are done.
+    """
+
+    amount: float
+    encoder: str
+    store_dir: str
+
+
+def work_of(stage: Stage) -> Work:
+    """Return what the making of a stage comes to."""
+    if not isinstance(stage, TrainStage):
+        return Work(0.0, "", stage.config.store_dir)
+    return _work_of(Schedule.planned(stage))
+
+
+def _work_of(schedule: Schedule) -> Work:
+    amount = _work(schedule.trained_rows, schedule.evaluated_rows)
+    encoder = _encoder_of(schedule.stage.fingerprint())
+    return Work(amount, encoder, schedule.stage.config.store_dir)
+
+
+def seconds_of_each(works: Sequence[Work], on_gpu: bool | None = None) -> list[float | None]:
+    """Return the same as ``estimated_seconds``, and None where there is no such stage."""
+    folders = {work.store_dir for work in works if work.amount}
+    speeds = {folder: _speeds(Store(folder), on_gpu) for folder in folders}
+    return [_seconds(work, speeds) for work in works]
+
+
+def _seconds(work: Work, speeds: Mapping[str, Mapping[str, float]]) -> float | None:
+    if not work.amount:
+        return 0.0
+    speed = speeds[work.store_dir].get(work.encoder)
+    return None if speed is None else work.amount / speed
 
 
 def _speeds(store: Store, on_gpu: bool | None) -> dict[str, float]:

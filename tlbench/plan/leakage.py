@@ -70,7 +70,7 @@ def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str) -> _Drawn:
     if keys[name] not in _known:
         split = final_split(subset.task) if name == "test" else splits(subset.task)[name]
         assert split is not None  # a subset knows the digest of rows that there are
-        digests = row_digests(split.load(cache_dir), cache_dir)
+        digests = row_digests(split.load(cache_dir), cache_dir, split.title)
         _known[keys[name]] = {kind: column(digests, kind) for kind in _KINDS}
     return _Drawn(keys[name], count, rows[name], subset.seed)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from tlbench.errors import UserError
+from tlbench.progress import doing
 from tlbench.store.owners import has_ended, is_local, owner_of
 
 log = logging.getLogger(__name__)
@@ -113,12 +114,13 @@ def _acquire(file: Path, what: str) -> _Lease:
     lease, watch = _new_lease(file), _Watch(file)
     if not _try_acquire(lease):
         log.info("  waiting for %s, which another process is at work on (%s)", what, file)
-        while not _try_acquire(lease):
-            if not watch.pause():
-                # The library too counts the time without a heartbeat: a new lease starts at 0.
-                lease = _new_lease(file)
-            elif watch.is_stale:
-                _remove_stale(file, watch.stamp)
+        with doing(f"waiting for {what}"):
+            while not _try_acquire(lease):
+                if not watch.pause():
+                    # The library too counts the time without a heartbeat: a new lease starts at 0.
+                    lease = _new_lease(file)
+                elif watch.is_stale:
+                    _remove_stale(file, watch.stamp)
     return lease
 
 

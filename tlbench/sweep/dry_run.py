@@ -1,11 +1,17 @@
 """What a sweep would do, without doing it."""
 
+import os
+from collections.abc import Mapping
+from typing import Any
+
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_older, say_unresolved, say_work
+from tlbench.plan.estimate import seconds_of_each, work_of
 from tlbench.plan.final_scores import is_scored
 from tlbench.store.store import store_of
 from tlbench.sweep.allocation import Allocation
 from tlbench.sweep.plan import Plan
+from tlbench.sweep.time_left import clock, seconds_left
 
 
 def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
@@ -51,3 +57,33 @@ def _short_reasons(plan: Plan) -> dict[str, int]:
         kind = "support task = target task" if same else "no support task for a strategy with one"
         found[kind] = found.get(kind, 0) + count
     return found
+
+
+def print_budget(plan: Plan, max_hours: float, at_once: int) -> None:
+    """Print whether the time of a sweep is likely to be enough.
+
+    Args:
+        max_hours: that it has.
+        at_once: how many jobs its launcher runs beside each other.
+    """
+    seconds = [seconds_of_each([work_of(job.stage) for job in wave]) for wave in plan.waves]
+    known = [[one for one in wave if one is not None] for wave in seconds]
+    limit = f"hydra.sweeper.max_hours={max_hours:g}"
+    if known != seconds:
+        say(f"{limit}: whether it is enough is not known before that")
+        return
+    needed = seconds_left(known, at_once)
+    is_enough = needed <= 3600 * max_hours
+    beside = "one job" if at_once == 1 else f"{at_once} jobs"
+    say(
+        f"{limit} is likely {'enough' if is_enough else 'too little'}: about {clock(needed)} with "
+        f"{beside} at a time"
+        + ("" if is_enough else "; the same command again goes on where it was")
+    )
+
+
+def jobs_at_once(launcher: Mapping[str, Any]) -> int:
+    """Return how many jobs a launcher runs beside each other, by its config."""
+    count = launcher.get("n_jobs") or launcher.get("array_parallelism") or 1
+    # joblib's -1 stands for all cores, -2 for all but one.
+    return int(count) if count > 0 else max(1, (os.cpu_count() or 1) + 1 + int(count))

@@ -1,24 +1,26 @@
 """The plan of a sweep: its experiments, the stages that they lack, and the jobs that train them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from tlbench.config.identity import job_folder_name, stage_folder
 from tlbench.config.remembered import Remembered
 from tlbench.config.schema import Config
+from tlbench.console import points
 from tlbench.errors import UserError
 from tlbench.plan import weights
 from tlbench.plan.build import from_config, impossible
 from tlbench.plan.experiment import Experiment, title_of
 from tlbench.plan.final_scores import is_scored, tested
-from tlbench.plan.missing import Missing, is_there
+from tlbench.plan.missing import Missing, find, is_there
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import Tasks
-from tlbench.records.record import RECORD_FILE, ResultRecord, find_record
+from tlbench.records.record import FAILED_STAGE_FILE, RECORD_FILE, ResultRecord, find_record
 from tlbench.sweep.compose import Combination
 
 
@@ -78,6 +80,8 @@ class SweepJob:
     Attributes:
         weights_of: the tasks whose best weights of this stage are wanted.
         end: the last stage of the experiment, if it is the experiment's process.
+        title: what a person calls it: ``stilts rte<-mnli s0``, or ``stage mnli s0``.
+        target: the experiment's target task, if it is the experiment's process.
     """
 
     stage: Stage
@@ -85,12 +89,35 @@ class SweepJob:
     folder: Path
     weights_of: Tasks
     end: Stage | None = None
+    title: str = ""
+    target: str | None = None
 
     @property
     def is_finished(self) -> bool:
         """Whether the store has the stage, with the weights and scores that are wanted of it."""
         is_scored_too = self.end is None or is_scored(self.end)
         return is_scored_too and is_there(self.stage, self.weights_of)
+
+    @property
+    def failure(self) -> str | None:
+        """The error that it has left in its folder, if it has failed."""
+        for name in (RECORD_FILE, FAILED_STAGE_FILE):
+            record = find_record(self.folder / name)
+            if record and record.status == "failed":
+                return record.error
+        return None
+
+    @property
+    def score(self) -> str:
+        """What a person reads of it once it is finished: ``61.2``, or ``mnli 70.1, rte 61.2``."""
+        manifest = find(self.stage) or {"tasks": {}}
+        if manifest.get("diverged"):
+            return "diverged"
+        shown = [self.target] if self.target else self.stage.tasks
+        scores = {task: _score(manifest["tasks"][task]) for task in shown}
+        if len(scores) == 1:
+            return next(iter(scores.values()))
+        return ", ".join(f"{task} {score}" for task, score in scores.items())
 
     @property
     def rows(self) -> int:
@@ -212,8 +239,13 @@ def _scorings(plan: Plan) -> list[SweepJob]:
         if planned.stages and planned.folder not in in_waves and not is_scored(planned.stages[-1]):
             last = planned.stages[-1]
             overrides = (*planned.overrides, _told_identity(last))
-            jobs.append(SweepJob(last, overrides, planned.folder, Tasks(), last))
+            about = (planned.folder, Tasks(), last, planned.title, planned.config.target_task.name)
+            jobs.append(SweepJob(last, overrides, *about))
     return jobs
+
+
+def _score(entry: Mapping[str, Any]) -> str:
+    return points(entry["score"]) + (" (collapsed)" if entry.get("collapsed") else "")
 
 
 def _told_identity(stage: Stage) -> str:
@@ -239,4 +271,7 @@ def _job(
         told.append(f"only_stage='{stage.key}'")
     job_folder = end.folder if end else sweep / stage_folder(stage.key)
     last = end.stages[-1] if end else None
-    return SweepJob(stage, (*first.overrides, *told), job_folder, weights_of, last)
+    title = end.title if end else f"stage {stage.title} s{stage.config.seed}"
+    target = end.config.target_task.name if end else None
+    overrides = (*first.overrides, *told)
+    return SweepJob(stage, overrides, job_folder, weights_of, last, title, target)

@@ -25,7 +25,9 @@ from tlbench.records.record import (
 from tlbench.records.summary import study_table
 from tlbench.store.disk import writing
 from tlbench.store.store import store_of
+from tlbench.sweep.limits import Limits, OutOfTimeError
 from tlbench.sweep.plan import Plan, PlannedExperiment, SweepJob
+from tlbench.sweep.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +44,17 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What became of the experiments of a plan; ``done`` had no record before."""
+    """What became of the experiments of a plan.
+
+    Attributes:
+        done: had no record before.
+        left: those that a limit of the sweep has kept from being finished.
+    """
 
     done: list[PlannedExperiment] = field(default_factory=list)
     reused: list[PlannedExperiment] = field(default_factory=list)
     failed: list[tuple[PlannedExperiment, Failure]] = field(default_factory=list)
+    left: list[PlannedExperiment] = field(default_factory=list)
 
     @property
     def records(self) -> list[ResultRecord]:
@@ -67,12 +75,13 @@ def check_jobs(jobs: Iterable[SweepJob]) -> None:
         check_logs(config.logger)
 
 
-def run(plan: Plan, launch: Launch) -> Outcome:
+def run(plan: Plan, launch: Launch, watch: Watch) -> Outcome:
     """Train what the plan lacks and see that every experiment has a record.
 
     Args:
         launch: runs jobs, each given by its overrides; what it raises or returns says little,
             since launchers differ in what they do about a job that fails or is killed.
+        watch: follows the jobs, and knows until when they may begin.
 
     Raises:
         UserError: if there is a stage to train and its store can't be written, or its job's loggers
@@ -86,29 +95,37 @@ def run(plan: Plan, launch: Launch) -> Outcome:
         with writing("hydra.sweep.dir", planned.folder):
             first_asked(planned.folder, asked)
     write_records(plan.todo)
+    if any(planned.error for planned in plan.todo):
+        watch.limits.note_failure()
     for number, wave in enumerate(plan.waves, 1):
+        if watch.limits.are_reached:
+            break
         ready = [job for job in wave if _can_start(job)]
+        watch.lose([job for job in wave if job not in ready])
         log.info("Wave %d of %d: %d stages", number, len(plan.waves), len(ready))
-        failures |= _run_wave(ready, launch)
+        failures |= _run_wave(ready, launch, watch)
         write_records(plan.todo)
     scorings = [job for job in plan.scorings if _is_trained(job) and not job.is_finished]
-    if scorings:
+    if scorings and not watch.limits.are_reached:
         log.info("Test rows of %d experiments", len(scorings))
-        failures |= _run_wave(scorings, launch)
+        failures |= _run_wave(scorings, launch, watch)
         write_records(plan.todo)
-    return conclude(plan, failures)
+    return conclude(plan, failures, watch.limits.are_reached)
 
 
-def conclude(plan: Plan, failures: dict[str, Failure]) -> Outcome:
+def conclude(plan: Plan, failures: dict[str, Failure], is_limited: bool = False) -> Outcome:
     """Return what became of a plan's experiments; what has failed and has no record gets one.
 
     Args:
         failures: of jobs, by the key of the stage.
+        is_limited: whether a limit has kept jobs from being run.
     """
     outcome = Outcome(reused=plan.reused)
     for planned in plan.todo:
         if record := planned.find_done():
             outcome.done.append(replace(planned, record=record))
+        elif is_limited and not _has_failed(planned, failures):
+            outcome.left.append(planned)
         else:
             failure = failure_of(planned, failures)
             write_failure(planned.config, failure.reason, planned.folder)
@@ -116,26 +133,35 @@ def conclude(plan: Plan, failures: dict[str, Failure]) -> Outcome:
     return outcome
 
 
-def _run_wave(jobs: Sequence[SweepJob], launch: Launch) -> dict[str, Failure]:
+def _run_wave(jobs: Sequence[SweepJob], launch: Launch, watch: Watch) -> dict[str, Failure]:
     """Run jobs; the failures by the key of the stage. A launcher that fails gets one more try."""
     for job in jobs:
         forget_failure(job.folder / FAILED_STAGE_FILE)
     left, broke = list(jobs), ""
+    killed: list[SweepJob] = []
     for _ in range(2):
-        broke = _launch(left, launch)
-        left = [job for job in left if not job.is_finished and error_of(job) is None]
-        if not (broke and left):
+        if watch.limits.are_reached:
+            break
+        with watch.following(left) as unfinished:
+            broke = _launch(left, launch, watch.limits)
+        killed = unfinished
+        left = [job for job in left if not job.is_finished and job.failure is None]
+        if killed or any(job.failure for job in jobs):
+            watch.limits.note_failure()
+        if not (broke and left) or watch.limits.are_reached:
             break
         log.warning("The launcher failed (%s); %d jobs are launched again.", broke, len(left))
     lost = f"it left no record ({broke or 'it was killed, or never ran'})"
+    # A limit keeps jobs from being run: of those that leave nothing, only the killed have failed.
+    is_failure = killed if watch.limits.are_reached else jobs
     return {
-        job.stage.key: Failure(error_of(job) or lost, job.log)
+        job.stage.key: Failure(job.failure or lost, job.log)
         for job in jobs
-        if not job.is_finished
+        if not job.is_finished and (job.failure or job in is_failure)
     }
 
 
-def _launch(jobs: Sequence[SweepJob], launch: Launch) -> str:
+def _launch(jobs: Sequence[SweepJob], launch: Launch, limits: Limits) -> str:
     """Launch jobs; what the launcher says if it fails. Ctrl-C and SIGTERM end the sweep."""
     said = ""
     signals.end_if_told()
@@ -145,6 +171,9 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch) -> str:
         except Exception as error:  # launchers raise their own kinds, or the first job's
             log.debug("launcher", exc_info=error)
             said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        except signals.Told:
+            if not limits.is_used_up:
+                raise  # else it is the sweep's own word, which came when the job had ended
         signals.end_if_told()
     return said
 
@@ -154,15 +183,6 @@ def forget_failure(file: Path) -> None:
     record = find_record(file)
     if record and record.status == "failed":
         file.unlink()
-
-
-def error_of(job: SweepJob) -> str | None:
-    """The error that a failed job has left in its folder."""
-    for name in (RECORD_FILE, FAILED_STAGE_FILE):
-        record = find_record(job.folder / name)
-        if record and record.status == "failed":
-            return record.error
-    return None
 
 
 def _is_trained(job: SweepJob) -> bool:
@@ -185,6 +205,10 @@ def write_records(todo: Sequence[PlannedExperiment]) -> None:
             with_first(record, planned.folder).write(planned.folder)
 
 
+def _has_failed(planned: PlannedExperiment, failures: dict[str, Failure]) -> bool:
+    return bool(planned.error) or any(stage.key in failures for stage in planned.stages)
+
+
 def failure_of(planned: PlannedExperiment, failures: dict[str, Failure]) -> Failure:
     """Return why an experiment without a result has failed, given the failures of jobs."""
     if planned.error:
@@ -197,11 +221,12 @@ def failure_of(planned: PlannedExperiment, failures: dict[str, Failure]) -> Fail
     return Failure("none of its jobs ran", None)
 
 
-def report(outcome: Outcome, folder: Path) -> None:
+def report(outcome: Outcome, folder: Path, limits: Limits | None = None) -> None:
     """Print what became of the experiments, and the study's table.
 
     Raises:
         UserError: if one has failed; the command then ends with exit code 1.
+        OutOfTimeError: if none has, and the sweep's time is used up before all are done.
     """
     records = outcome.records
     if records:
@@ -212,6 +237,8 @@ def report(outcome: Outcome, folder: Path) -> None:
     if lacking:
         counts["of them without a score"] = len(lacking)
     counts["failed"] = len(outcome.failed)
+    if outcome.left:
+        counts["not finished" if limits and limits.is_used_up else "not run"] = len(outcome.left)
     table = Table(title="Experiments of this sweep")
     for name in counts:
         table.add_column(name, justify="right")
@@ -221,9 +248,24 @@ def report(outcome: Outcome, folder: Path) -> None:
         say(f"{record.outcome}: {title}: {record.reason}")
     say_failures(outcome.failed)
     say(f"records: {folder}")
-    if outcome.failed:
-        count = len(outcome.failed)
-        raise UserError(f"{count} experiments failed; the same command again runs only those.")
+    _raise_if_incomplete(outcome, limits)
+
+
+def _raise_if_incomplete(outcome: Outcome, limits: Limits | None) -> None:
+    failed, left = len(outcome.failed), len(outcome.left)
+    if limits and failed and left:
+        raise UserError(
+            f"{failed} experiments failed and {left} were not run ({limits.reason}); the same "
+            "command again goes on with them where it was."
+        )
+    if failed:
+        raise UserError(f"{failed} experiments failed; the same command again runs only those.")
+    if limits and left:
+        there = len(outcome.records)
+        raise OutOfTimeError(
+            f"{limits.reason}: {there} of {there + left} experiments are there; the same command "
+            "again goes on where it was."
+        )
 
 
 def say_failures(failed: Iterable[tuple[PlannedExperiment, Failure]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlbench.sweep import run, slurm
+from tlbench.sweep import slurm
 from tlbench.sweep.plan import Plan, PlannedExperiment, SweepJob
 from tlbench.sweep.run import Failure
 from tlbench.sweep.submit import Submitted
@@ -108,7 +108,7 @@ def named_waves(plan: Plan) -> list[dict[str, SweepJob]]:
 
 def _failure(job: SweepJob, submitted: Submitted, state: slurm.State) -> Failure | None:
     """Return why a job has failed that has ended; None if it was lost."""
-    if error := run.error_of(job):
+    if error := job.failure:
         return Failure(error, job.log)
     if state.is_lost:
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from tlbench import progress
 from tlbench.console import points
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
@@ -173,6 +174,7 @@ class BestPerTask(pl.Callback):
             f"{task} {points(splits[self.selecting]['score'])}"
             for task, splits in self.history[-1]["tasks"].items()
         ]
+        progress.note(score=", ".join(by_task))
         log.info(
             "  %s: step %d/%d  %s",
             self.title,

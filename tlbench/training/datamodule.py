@@ -88,7 +88,8 @@ class MultiTaskDataModule(LightningDataModule):
         """Return all rows of a split tokenised, from the cache the second time."""
         cache_dir = self.config.cache_dir
         rows = split.load(cache_dir, verify=True)
-        return tokenise(rows, self.tokenizer, self.config.encoder.max_length, cache_dir)
+        length = self.config.encoder.max_length
+        return tokenise(rows, self.tokenizer, length, cache_dir, split.title)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         self.before_batches()

@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.loggers import Logger
+from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from tlbench.config.schema import Config, TrainerConfig
@@ -27,6 +28,7 @@ from tlbench.models.probe import try_encoder
 from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
+from tlbench.progress import doing
 from tlbench.store.store import CHECKPOINT
 from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, memory, predictions
 from tlbench.training.best import BestPerTask
@@ -36,6 +38,7 @@ from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.held import WhileHeld
 from tlbench.training.look import look
 from tlbench.training.module import MultiTaskModule
+from tlbench.training.saying import Saying
 
 # Their notes on hardware and products; what matters is in our own lines and in the record.
 for name in ("pytorch_lightning", "lightning_fabric"):
@@ -60,10 +63,12 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     began = time.time()
     encoder_files.check_unchanged(run.stage.config.encoder)
     devices = ddp.count_devices(run.stage.config.trainer)
-    kernels = choose_kernels(run.stage.config)
+    with doing("trying the encoder"):
+        kernels = choose_kernels(run.stage.config)
     data = MultiTaskDataModule(_stage(run), run.single_task_scores)
     data.setup()  # before there are other ranks, which then find the rows tokenised
-    seen = look(data)
+    with doing("looking at the rows"):
+        seen = look(data)
     checkpoint = checkpoint_io.usable(run)
     threads = using_threads(run.stage.config.trainer.threads)
     with ddp.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
@@ -155,7 +160,7 @@ def _train(
     )
     held = [WhileHeld(run.claim)] if run.claim else []
     conditions = Conditions(config)
-    callbacks = [*held, best, last, conditions]
+    callbacks = [*held, best, last, conditions, Saying(schedule.steps)]
     trainer = make_trainer(run.stage, schedule.steps, devices, loggers, callbacks)
     data.before_batches = partial(last_checkpoint.finish_evaluation, trainer, best)
     _fit(trainer, module, data, checkpoint)
@@ -190,7 +195,10 @@ def _fit(
     data: MultiTaskDataModule,
     checkpoint: Path | None,
 ) -> None:
-    with without_notes(), memory.named():
+    # A line that is logged would overwrite a bar, and stay beside what is left of it.
+    has_bar = trainer.progress_bar_callback is not None
+    lines = logging_redirect_tqdm() if has_bar else nullcontext()
+    with without_notes(), lines, memory.named():
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
