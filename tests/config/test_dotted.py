@@ -1,3 +1,4 @@
+import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -48,8 +49,48 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_path_names_a_function_or_an_attribute_of_a_class() -> None:
-    assert imported("os.path.join", "key") is __import__("os").path.join
-    assert imported("pathlib.Path.cwd", "key") == Path.cwd
+    assert imported(f"{__name__}.Whole.measure", "key") is Whole.measure
+    assert imported(f"{__name__}.PATH", "key") == PATH
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system",
+        "builtins.exec",
+        "os.nope",
+        "subprocess:run",
+        "torch.os.system",
+        "torch.os",
+        "torch.os.path.join",
+        "torch.sys.exit",
+        "torch.builtins.eval",
+        f"{__name__}.Path",
+    ],
+)
+def test_what_is_of_pythons_own_library_is_refused_under_any_path(path: str) -> None:
+    with pytest.raises(UserError, match=f"^Change key: '{path}' is of Python's own library"):
+        imported(path, "key")
+
+
+def test_a_module_of_pythons_is_not_even_imported() -> None:
+    sys.modules.pop("this", None)
+    with pytest.raises(UserError, match="'this.c' is of Python's own library"):
+        imported("this.c", "key")
+    assert "this" not in sys.modules
+
+
+def test_code_of_others_is_named_before_it_is_imported(
+    package: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    (package / "own.py").write_text("import logging; logging.info('imported')\nclass Mine: ...\n")
+    path = f"{package.name}.own.Mine"
+    imported(path, "key")
+    imported("torch.optim.AdamW", "key")
+    imported(path, "key")
+    said = f"  code from outside tlbench is imported: {path}, named by key"
+    assert caplog.messages == [said, "imported"]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +117,7 @@ def test_what_keeps_a_module_from_being_imported_is_said(
     assert not caplog.records
 
 
-@pytest.mark.parametrize("path", ["", "..", "no", "a b.c", "None", "os.nope"])
+@pytest.mark.parametrize("path", ["", "..", "no", "a b.c", "None", "torch.nope"])
 def test_what_is_no_path_is_refused(path: str) -> None:
     with pytest.raises(UserError, match=r"^Change key: '.*' can't be imported \(\w+Error: "):
         imported(path, "key")

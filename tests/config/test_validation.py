@@ -14,7 +14,7 @@ from tlbench.tasks.definition import check_task
     [
         ("method._target_=no.such", "Change method._target_: 'no.such' can't be imported (Mod"),
         ("+method.other=1", "Change method: 'tlbench.methods.sum.Sum' can't be made (Type"),
-        ("method._target_=pathlib.PurePath", "Change method._target_: 'pathlib.PurePath' is not a"),
+        ("method._target_=torch.Tensor", "Change method._target_: 'torch.Tensor' is not a"),
         ("selection=test", "Change selection: 'test' is not one of dev, cross_fit, held_out."),
         ("heads=one", "Change heads: "),
         ("keep_weights=some", "Change keep_weights: "),

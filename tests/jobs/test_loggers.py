@@ -124,6 +124,11 @@ class Broken(Mine):
         raise {"value": ValueError, "server": ConnectionError}[kind]("nobody answers")
 
 
+def called(path: str) -> None:
+    Path(path).mkdir()
+
+
+CALLED = "+logger.mine={{_target_: {}, path: called}}"
 MINE = f"+logger.mine={{_target_: {__name__}.Mine, colour: blue}}"
 
 
@@ -202,10 +207,10 @@ def test_a_stage_trained_alone_is_called_so(
     ("overrides", "said"),
     [
         (["logger.wandb._target_=no.such"], "Change logger.wandb._target_: 'no.such' can't be imp"),
-        (["logger.wandb._target_=os.nope"], "Change logger.wandb._target_: 'os.nope' can't be "),
+        (["logger.wandb._target_=os.nope"], "Change logger.wandb._target_: 'os.nope' is of Python"),
         (["+logger.csv.x=1"], "Change logger.csv: .*CsvLog' can't be made .*keyword.* 'x'"),
-        (["+logger.mine={_target_: math.pi}"], "Change logger.mine: .*not a callable"),
-        (["+logger.mine={_target_: builtins.dict}"], "Change logger.mine: .*no signature found"),
+        (["+logger.mine={_target_: torch.pi}"], "Change logger.mine: .*not a callable"),
+        (["+logger.mine={_target_: torch.add}"], "Change logger.mine: .*no signature found"),
         (
             [f"+logger.mine={{_target_: {__name__}.Unfinished}}"],
             "Change logger.mine._target_, or the class: .*Unfinished' lacks log_hyperparams, log_m",
@@ -227,10 +232,16 @@ def test_a_stage_trained_alone_is_called_so(
             "Change logger.mine._target_: .*NeptuneLogger' can't be imported",
         ),
         (["+logger.project=x"], "Change logger.project: a logger is a mapping with its _target_"),
-        (["+logger.mine={_target_: pathlib.Path}"], "'PosixPath' is no logger of Lightning's"),
+        (
+            [CALLED.format(f"{__name__}.called")],
+            "called' is no logger of Lightning's, and takes no",
+        ),
+        ([CALLED.format("os.mkdir")], "Change logger.mine._target_: 'os.mkdir' is of Python's own"),
+        ([CALLED.format("torch.os.mkdir")], "_target_: 'torch.os.mkdir' is of Python's own libra"),
     ],
 )
 def test_what_is_no_logger_is_one_sentence(run: Run, overrides: list[str], said: str) -> None:
     option = "csv" if "csv" in overrides[0] else "wandb" if "wandb" in overrides[0] else "none"
     with pytest.raises(UserError, match=said):
         run(f"logger={option}", *overrides)
+    assert not Path("called").exists()

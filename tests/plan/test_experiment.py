@@ -8,6 +8,10 @@ from tlbench.errors import UserError
 from tlbench.plan.build import build
 
 
+def nothing(experiment: object) -> None:
+    """A strategy that gives no stage."""
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -30,8 +34,12 @@ from tlbench.plan.build import build
         ),
         (["strategy=mtl_all", "strategy.tasks=[cola,nope]"], "Change strategy.tasks: .* 'nope'"),
         (["strategy.plan=no.such.function"], "Change strategy.plan"),
-        (["strategy.plan=os.getcwd"], "Change strategy.plan: 'os.getcwd' takes no experiment"),
-        (["strategy.plan=builtins.repr"], "Change strategy.plan: 'builtins.repr' gives no stage"),
+        (["strategy.plan=os.system"], "Change strategy.plan: 'os.system' is of Python's own libr"),
+        (["strategy.plan=builtins.exec"], "'builtins.exec' is of Python's own library"),
+        (["strategy.plan=torch.os.getcwd"], "'torch.os.getcwd' is of Python's own library"),
+        (["strategy.plan=torch.load"], "'torch.load' takes no experiment; .* argument is called"),
+        (["strategy.plan=torch.add"], "'torch.add' takes no experiment"),
+        ([f"strategy.plan={__name__}.nothing"], r"Change strategy.plan: .*nothing. gives no stage"),
         (["suite=glue_tsv", "suite.root=nowhere"], "suite.root.: nowhere/RTE/train.tsv"),
         (["suite=glue"], "Change suite .*'nyu-mll/glue' rte train can't be loaded"),
     ],

@@ -93,7 +93,7 @@ def test_one_of_a_users_own_can_be_a_score() -> None:
         ({"kappa": "kappa"}, r"more_metrics.kappa of task 't': give it a _target_"),
         ({"kappa": {"num_classes": 3}}, r"more_metrics.kappa of task 't': give it a _target_"),
         ({"kappa": {"_target_": "no.such.Metric"}}, "kappa of task 't', its _target_: 'no.such"),
-        ({"kappa": {"_target_": "pathlib.Path"}}, "'pathlib.Path' is not a torchmetrics.metric"),
+        ({"kappa": {"_target_": "torch.Tensor"}}, "'torch.Tensor' is not a torchmetrics.metric"),
         ({"kappa": {"_target_": KAPPA["_target_"]}}, "can't be made .*num_classes"),
         ({"kappa": {**KAPPA, "num_classes": 2}}, "gives no number for rows of 3 outputs .*"),
         (

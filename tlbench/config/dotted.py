@@ -1,15 +1,25 @@
-"""What dotted paths of the config name: functions and classes, of ours or of the user's."""
+"""What dotted paths of the config name: functions and classes, of ours or of the user's.
 
+What Python's own library has (``os.system``, ``builtins.exec``) is refused, under whatever path.
+Whoever imports code of others than those in ``TRUSTED`` says so before.
+"""
+
+import logging
 import sys
 import traceback
 from functools import cache
 from importlib import import_module
-from inspect import isclass
+from inspect import isclass, ismodule, isroutine
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, ClassVar, get_origin
 
 from tlbench.errors import UserError
+
+log = logging.getLogger(__name__)
+
+TRUSTED = ("tlbench", "torch", "torchmetrics", "pytorch_lightning", "lightning")
+_PYTHONS = {*sys.stdlib_module_names, "builtins"}
 
 
 def imported(path: str, key: str) -> Any:
@@ -19,13 +29,46 @@ def imported(path: str, key: str) -> Any:
         key: where the path stands, for the sentence.
 
     Raises:
-        UserError: if it can't be imported, whatever its module raises.
+        UserError: if it can't be imported, whatever its module raises, or is of Python's library.
     """
     try:
-        return _located(path)
+        located = None if package_of(path) in _PYTHONS else _located(_said(path, key))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"Change {key}: '{path}' can't be imported ({reason}).") from error
+    if located is None or package_of(defined_in(located)) in _PYTHONS:
+        raise UserError(
+            f"Change {key}: '{path}' is of Python's own library, which has nothing for it; name a "
+            "function or class of tlbench, of another package or of your own."
+        )
+    return located
+
+
+def package_of(path: str) -> str:
+    """Return the first word of a dotted path: the package that is imported for it."""
+    return path.partition(":")[0].partition(".")[0]
+
+
+def defined_in(located: Any) -> str:
+    """Return the module in which a class or function is defined; empty for any other object.
+
+    A path may lead to what a module has imported itself: ``torch.os.system`` is of ``posix``.
+    """
+    if isclass(located) or isroutine(located):
+        return str(getattr(located, "__module__", None) or "")
+    return str(getattr(located, "__name__", "")) if ismodule(located) else ""
+
+
+def _said(path: str, key: str) -> str:
+    """Return a path, and say once that it is of code that comes neither with tlbench nor torch."""
+    if package_of(path) not in TRUSTED:
+        _say_foreign(path, key)
+    return path
+
+
+@cache
+def _say_foreign(path: str, key: str) -> None:
+    log.info("  code from outside tlbench is imported: %s, named by %s", path, key)
 
 
 def _located(path: str) -> Any:

@@ -108,8 +108,10 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     takes = made_by(signature, target, f"logger.{name}", make).parameters
     if "info" in takes:
         options["info"] = info
-    elif "save_dir" in takes:
-        options = {"save_dir": str(info.folder)} | more_options(make) | options
+    else:
+        _check_lightnings(make, target, name)
+        if "save_dir" in takes:
+            options = {"save_dir": str(info.folder)} | more_options(make) | options
     try:
         made = made_by(make, target, f"logger.{name}", **options)
     except UserError as error:
@@ -120,6 +122,21 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
     if "info" not in takes:  # what it needs may be imported, or asked, only now
         opened = made_by(LightningLog, target, f"logger.{name}", name, made, info)
     return opened
+
+
+def _check_lightnings(make: Any, target: str, name: str) -> None:
+    """Refuse what is no class of Lightning's loggers, before it is called.
+
+    Raises:
+        UserError: if it is none.
+    """
+    from pytorch_lightning.loggers import Logger
+
+    if not (isclass(make) and issubclass(make, Logger)):
+        raise UserError(
+            f"Change logger.{name}._target_: '{target}' is no logger of Lightning's, and takes no "
+            "info."
+        )
 
 
 class CsvLog:

@@ -129,9 +129,15 @@ class Experiment:
     def _final_stage(self, name: str) -> Any:
         strategy = imported(name, "strategy.plan")
         try:
-            inspect.signature(strategy).bind(self)
+            bound = inspect.signature(strategy).bind(self)
         except (TypeError, ValueError) as error:  # ValueError: of some functions in C
             raise UserError(f"Change strategy.plan: '{name}' takes no experiment.") from error
+        # By its name, so that no other function is called: torch.load would take anything too.
+        if list(bound.arguments) != ["experiment"]:
+            raise UserError(
+                f"Change strategy.plan: '{name}' takes no experiment; a strategy is a function "
+                "whose first argument is called experiment."
+            )
         return strategy(self)
 
     @property
