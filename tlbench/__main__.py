@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from tlbench.config.arguments import arguments_for_hydra
 from tlbench.config.refusals import in_one_sentence
 from tlbench.config.search_path import CONF_DIR
+from tlbench.config.task_files import check_files
 from tlbench.errors import UserError
 from tlbench.store.disk import check_working_folder, writing
 
@@ -34,6 +35,7 @@ def main() -> None:
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    check_files()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback of what is said below
     try:
         with writing("hydra.run.dir", "the output folder"):

@@ -75,7 +75,7 @@ def test_what_is_of_pythons_own_library_is_refused_under_any_path(path: str) -> 
 
 def test_a_module_of_pythons_is_not_even_imported() -> None:
     sys.modules.pop("this", None)
-    with pytest.raises(UserError, match="'this.c' is of Python's own library"):
+    with pytest.raises(UserError, match=r"'this\.c' is of Python's own library"):
         imported("this.c", "key")
     assert "this" not in sys.modules
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
+from tests.config.test_bounds import BOMB
 from tests.data.test_files import texts
 from tests.data.test_sources import task
 from tlbench.config.schema import Task
+from tlbench.data.hub import load
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
 
@@ -85,3 +87,10 @@ def test_what_dev_is_must_be_said(tmp_path: Path, rows: Dataset) -> None:
     rows.to_parquet(tmp_path / "train.parquet")
     with pytest.raises(UserError, match=r"Add source\.dev to task 'mine': name a split of the"):
         splits(of(tmp_path, dev=None))
+
+
+def test_a_card_without_bounds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("t,y\na,0\n")
+    (tmp_path / "README.md").write_text(f"---\n{BOMB}---\nA dataset.\n")
+    with pytest.raises(UserError, match=r"^Change .*README\.md: .* more than 50,000 values"):
+        load("mine", str(tmp_path), None, "train")

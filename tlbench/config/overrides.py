@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from tlbench.config.bounds import check_bounds
 from tlbench.config.identity import unresolved
 from tlbench.config.keys import is_known, value_in
 from tlbench.config.schema import Config
@@ -127,6 +128,7 @@ def read_option(file: Path) -> DictConfig:
     Raises:
         UserError: if the file can't be read, or is not a mapping in YAML.
     """
+    check_bounds(file)
     try:
         found = OmegaConf.load(file)
     except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:

@@ -14,6 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tlbench.config.bounds import check_bounds
 from tlbench.config.keys import Key, declared, value_in
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
@@ -54,8 +55,9 @@ def check_file(file: Path) -> None:
     A file that is not YAML is left to whoever reads it.
 
     Raises:
-        UserError: naming the file and the key.
+        UserError: naming the file and the key, or a file without bounds.
     """
+    check_bounds(file)
     try:
         root = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
         words = [

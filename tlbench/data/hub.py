@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
@@ -21,6 +22,7 @@ from datasets import (
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub.utils.logging import set_verbosity_error
 
+from tlbench.config.bounds import MOST_BYTES, check_bounds
 from tlbench.config.schema import Task
 from tlbench.data.files import is_saved
 from tlbench.data.parsing import usable_rows
@@ -93,9 +95,12 @@ def load(task: str, path: str, name: str | None, split: str) -> Dataset | Iterab
             if is_saved(place):
                 return _part(_saved(place), split)
             if place.is_dir():
+                _check_card(place / "README.md")
                 return _part(_streamed(path, name), split)
             # Whatever revision this is, a digest of its rows goes into the stage's key.
             return load_dataset(path, name, split=split)  # nosec B615
+    except UserError:
+        raise
     except Exception as error:  # datasets has no common base class for "does not exist"
         reason = str(error).splitlines()[0]
         said = " ".join(filter(None, (f"'{path}'", name, split)))
@@ -103,6 +108,19 @@ def load(task: str, path: str, name: str | None, split: str) -> Dataset | Iterab
             f"Change suite (suite=glue_tsv and suite=generated need no download) or source.path of "
             f"task '{task}': {said} can't be loaded ({reason})."
         ) from error
+
+
+def _check_card(card: Path) -> None:
+    """Refuse YAML at the top of a dataset's card that has no bounds: datasets copies what it says.
+
+    Raises:
+        UserError: naming the card.
+    """
+    if card.is_file():
+        with card.open(encoding="utf-8", errors="replace") as opened:
+            begin = opened.read(2 * MOST_BYTES)
+        _, *parts = re.split(r"^---\s*$", begin, maxsplit=2, flags=re.M)
+        check_bounds(card, parts[0] if parts else "")
 
 
 def _saved(folder: Path) -> Mapping[str, Dataset]:
