@@ -113,7 +113,12 @@ TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format
         (record(), "Give another record: .* holds no config"),
         (record(config={"seed": 0}, tasks={"a": {**TASK, "name": "../../x"}}), "Change name"),
         (record(config={"seed": 0}, tasks={"a": {}}), "Change tasks.a.name"),
-        (record(config={"seed": "${"}), "Give another record: its config can't be used"),
+        (
+            record(config={"seed": "${"}),
+            r"Add --trust if .* asks for seed: \$\{, to be resolved here",
+        ),
+        (record(config={"hydra": {}}), "Give another record: its config is none .Change hydra:"),
+        (record(config={"defaults": []}), "Give another record: .* .Change defaults: there is no"),
         (None, "is not a result record"),
     ],
 )
@@ -154,3 +159,34 @@ def test_a_record_that_has_diverged_can_be_run_again(
     assert main(["job", *override]) == (1 if override else 0)
     printed = capfd.readouterr()
     assert re.search(message, printed.out + printed.err, re.DOTALL)
+
+
+def test_nothing_of_a_strangers_record_is_run_without_the_flag(
+    command: Command, tmp_path: Path
+) -> None:
+    ran = command("debug=fast", "target_task=rte", "logger=none")
+    assert ran.returncode == 0, ran.stderr
+    (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
+    content = json.loads(file.read_text())
+    del content["checksum"]
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "__init__.py").write_text("open('harmed', 'w')\n")
+    (package / "optimizers.py").write_text("from torch.optim import SGD\nclass Own(SGD): ...\n")
+    (tmp_path / "hydra_plugins").mkdir()
+    (tmp_path / "hydra_plugins" / "harm.py").write_text("open('harmed', 'w')\n")
+    (tmp_path / "same.json").write_text(json.dumps(content))
+    content["config"]["optim"]["optimizer"]["_target_"] = "theirs.optimizers.Own"
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    again = command("same.json", module=RERUN)
+    assert "The score is the same." in again.stdout, again.stderr
+    assert not (tmp_path / "harmed").exists()  # though it lies in the current folder
+    again = command("other.json", module=RERUN)
+    assert again.returncode == 1
+    (line,) = again.stderr.splitlines()
+    assert "Add --trust" in line
+    assert "optim.optimizer._target_=theirs.optimizers.Own" in line
+    assert not (tmp_path / "harmed").exists()
+    again = command("--trust", "other.json", module=RERUN)
+    assert "score: " in again.stdout, again.stderr
+    assert (tmp_path / "harmed").exists()

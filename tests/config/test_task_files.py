@@ -73,9 +73,9 @@ def test_nothing_of_a_strangers_task_is_run(
     tasks = tmp_path / "theirs" / "target_task"
     tasks.mkdir(parents=True)
     (tasks / "x.yaml").write_text(GLOBAL + TASK)
-    for chosen in (["target_task=x"], ["-m", "support_task=x,mnli", "strategy=mtl"]):
+    for mode, chosen in ([], "target_task=x"), (["-m"], "support_task=x,mnli"):
         dry = ("--config-dir", "theirs", "debug=fast", "hydra.sweeper.dry_run=true")
-        done = command(*chosen, *dry)
+        done = command(*mode, *dry, "strategy=mtl", chosen)
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
         assert "keys of its task alone, and has no '@package _global_'" in line

@@ -24,19 +24,19 @@ from tlbench.records.rerun_config import prepare_rerun, run_config
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0 if the score is the same, 1 with a sentence if not."""
     options = parser().parse_args(arguments)
-    return exit_code(lambda: _rerun(options.record, options.overrides))
+    return exit_code(lambda: _rerun(options.record, options.overrides, options.trust))
 
 
-def _rerun(file: Path, overrides: Sequence[str]) -> None:
+def _rerun(file: Path, overrides: Sequence[str], trust: bool) -> None:
     packed = next((one for one in (file, *file.parents) if one.suffix == PACKED), None)
     if packed and not file.is_dir():
         old = _usable(packed_record(packed, str(file.relative_to(packed))), file)
     else:
         old = _read(file / RECORD_FILE if file.is_dir() else file)
     old, overrides = given_anew(old, overrides)
-    folder = prepare_rerun(old)
+    folder = prepare_rerun(old, trust=trust)
     say(f"running it again in {folder}, with a store of its own")
-    new = run_config(folder, overrides)
+    new = run_config(folder, overrides, trust=trust)
     _compare(by_present_rules(old), new)
 
 
@@ -48,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="a result.json, the folder that it is in, or one of a file that --pack has written: "
         "study.parquet/rte-single-seed0-8c1d40aa",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run code that the record names, also from outside tlbench, torch, torchmetrics and "
+        "Lightning, and code among its encoder's files",
     )
     parser.add_argument("overrides", nargs="*", help="values to change: trainer.accelerator=cpu")
     return parser

@@ -1,5 +1,6 @@
 """From a record to a config that trains its experiment again, and to the record of that."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.config.identity import job_folder_name
-from tlbench.config.schema import Task
+from tlbench.config.keys import is_known
+from tlbench.config.schema import Config, Task
+from tlbench.config.suggestions import unknown
 from tlbench.config.validation import checked
 from tlbench.errors import UserError
 from tlbench.records.older import with_later_keys
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
+from tlbench.records.trust import check_trusted, installed
 from tlbench.tasks.definition import check_task
 
 CONFIG_FOLDER = "conf"
@@ -27,7 +31,10 @@ _PLAIN = [{"override hydra/job_logging": "plain"}, {"override hydra/hydra_loggin
 
 
 def prepare_rerun(
-    record: ResultRecord, parent: Path = _RERUNS, changed: Mapping[str, Any] | None = None
+    record: ResultRecord,
+    parent: Path = _RERUNS,
+    changed: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Path:
     """Write a record as a config, into a folder of its own; return that.
 
@@ -37,11 +44,17 @@ def prepare_rerun(
         parent: of the folder.
         changed: values of the config in place of the record's; without ``store_dir`` among them the
             folder has a store of its own.
+        trust: whether the record may name code from anywhere, as a config may.
 
     Raises:
-        UserError: if the record's config or tasks can't be used.
+        UserError: if the record's config or tasks can't be used, or need ``trust``.
     """
     record = with_later_keys(record)
+    for name in record.config:
+        if not is_known(Config, name):  # hydra and defaults above all
+            raise UserError(f"Give another record: its config is none ({unknown(name)})")
+    if not trust:
+        check_trusted(record)
     folder = parent / job_folder_name(record.config)
     # A record is written last, so one that is there is of a finished rerun.
     if (folder / RECORD_FILE).exists():
@@ -56,13 +69,14 @@ def prepare_rerun(
 
 
 def run_config(
-    folder: Path, overrides: Sequence[str] = (), output: int | None = None
+    folder: Path, overrides: Sequence[str] = (), output: int | None = None, trust: bool = False
 ) -> ResultRecord:
     """Run the config that ``prepare_rerun`` has written, as a user would; return its record.
 
     Args:
         overrides: values to change.
         output: the file descriptor that it prints to; None for standard output.
+        trust: whether code may be imported from the current folder.
 
     Raises:
         UserError: if that fails.
@@ -70,10 +84,24 @@ def run_config(
     # In a process of its own, as Hydra is made to run once a process, with its own log and exit.
     config = ["--config-dir", str(folder / CONFIG_FOLDER), "--config-name", CONFIG_NAME]
     command = [sys.executable, "-m", "tlbench", *config, *overrides]
+    environment = None if trust else _without_current_folder()
     # Fixed words and no shell; the overrides are the user's own, as for tlbench.
-    if subprocess.run(command, stdout=output).returncode:  # noqa: S603  # nosec B603
+    if subprocess.run(command, stdout=output, env=environment).returncode:  # noqa: S603  # nosec B603
         raise UserError(f"The rerun has failed, as it says above and in {folder / 'tlbench.log'}.")
     return read_record(folder / RECORD_FILE)
+
+
+def _without_current_folder() -> dict[str, str]:
+    """Return an environment in which Python does not import from the current folder.
+
+    It still finds tlbench where it has been found, as in a clone that is not installed.
+    """
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [entry for entry in entries if Path(entry).is_absolute()]  # an empty one is the current
+    own = Path(__file__).resolve().parents[2]
+    if own not in installed():
+        kept.append(str(own))
+    return {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(kept)}
 
 
 def _write_tasks(record: ResultRecord, folder: Path) -> None:
