@@ -17,7 +17,8 @@ def load_model(source: "str | Path", device: str | None = None, **options: Any) 
     Args:
         source: a ``result.json``, the folder that it is in, or an exported folder.
         device: as torch calls it; None for a GPU where there is one.
-        options: ``task``, ``ensemble`` and ``precision`` of ``tlbench.export.load.load_model``.
+        options: ``task``, ``ensemble``, ``precision`` and ``trust`` of
+            ``tlbench.export.load.load_model``.
 
     Raises:
         tlbench.errors.UserError: if there is no such record or folder, or it has not what is asked

@@ -1,5 +1,7 @@
 """A model is loaded of an exported folder or of a record: one seed, or the mean of all."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tests.export.test_export import MTL
 from tests.support.experiments import Run
 from tests.support.sweeps import Sweep
 from tlbench.errors import UserError
+from tlbench.export.folder import MANIFEST
 from tlbench.export.load import load_model
 from tlbench.export.predictor import Ensemble
 from tlbench.records.record import read_record
@@ -90,3 +93,21 @@ def test_what_is_not_finished_is_left_out_and_said(
     replace(record, status="failed", error="it has failed").write(third)
     with pytest.raises(UserError, match=r"Leave out --ensemble: .* has no finished run of another"):
         load_model(first, "cpu", ensemble=True)
+
+
+@pytest.mark.parametrize("of", ["record", "model"])
+def test_code_that_a_strangers_record_or_model_names_is_not_run(
+    rte_model: Path, tmp_path: Path, of: str
+) -> None:
+    copied = tmp_path / "theirs"
+    shutil.copytree(rte_model / ("job" if of == "record" else "model"), copied)
+    file = copied / ("result.json" if of == "record" else MANIFEST)
+    content = json.loads(file.read_text())
+    content.pop("checksum", None)
+    definition = content["tasks"]["rte"] if of == "record" else content["task"]
+    definition["kind"] = "no.such.Kind"
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"^Add --trust .* this {of}, .*rte\.kind=no\.such\.Kind"):
+        load_model(copied)
+    with pytest.raises(UserError, match=r"'no\.such\.Kind' can't be imported"):
+        load_model(copied, trust=True)

@@ -32,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--task", help="another task of a multi-task stage: its own best weights and head"
     )
+    arguments.add_argument(
+        "--trust", action="store_true", help="run code that the record names, also from elsewhere"
+    )
     arguments.add_argument("--out", type=Path, required=True, help="the new folder")
     arguments.add_argument("--push", metavar="REPO", help="also upload it to the hub: owner/name")
     arguments.add_argument("--public", action="store_true", help="a new REPO is seen by all")
@@ -51,9 +54,9 @@ def _export(options: argparse.Namespace) -> None:
     if source.is_file() or (source / RECORD_FILE).exists():
         if options.target is not None or options.seed is not None:
             raise UserError("Leave out --target and --seed: they choose among a study's records.")
-        chosen = of_record(source, options.task)
+        chosen = of_record(source, options.task, options.trust)
     else:
-        chosen = of_study(source, options.target, options.seed, options.task)
+        chosen = of_study(source, options.target, options.seed, options.task, options.trust)
         say(chosen.how)
     chosen = with_weights(chosen)
     export(chosen, options.out, options.push or "")

@@ -92,6 +92,9 @@ def _add_options_of_model(arguments: argparse.ArgumentParser) -> None:
         "--precision", default="32-true", help="32-true (default), or bf16-true: faster, less exact"
     )
     arguments.add_argument("--device", help="as torch calls it; else a GPU where there is one")
+    arguments.add_argument(
+        "--trust", action="store_true", help="run code that MODEL names, as a task kind of its own"
+    )
 
 
 def _model(options: argparse.Namespace) -> "Predictor":
@@ -103,6 +106,7 @@ def _model(options: argparse.Namespace) -> "Predictor":
         task=options.task,
         ensemble=options.ensemble,
         precision=options.precision,
+        trust=options.trust,
     )
 
 

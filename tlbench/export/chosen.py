@@ -16,6 +16,7 @@ from tlbench.console import points
 from tlbench.errors import UserError
 from tlbench.records.predictions import store_folder
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
+from tlbench.records.trust import check_trusted_task
 from tlbench.store.store import Store
 
 
@@ -28,6 +29,7 @@ class Chosen:
         task: the target, or another task of the stage.
         how: in a sentence, how it was chosen among a study's runs; empty for a record.
         advice: what the study says of the target; None for a record.
+        trust: whether the record may name code from anywhere.
     """
 
     record: ResultRecord
@@ -35,6 +37,7 @@ class Chosen:
     task: Task
     how: str = ""
     advice: Advice | None = None
+    trust: bool = False
 
     @property
     def key(self) -> str:
@@ -57,16 +60,17 @@ class Chosen:
         return Store(folder)
 
 
-def of_record(path: Path, task: str | None = None) -> Chosen:
+def of_record(path: Path, task: str | None = None, trust: bool = False) -> Chosen:
     """Choose a record's last stage.
 
     Args:
         path: a ``result.json``, or the folder that it is in.
         task: whose weights and head; None for the target.
+        trust: whether the record may name code from anywhere.
 
     Raises:
-        UserError: if there is no such record, it is of no training that came to a good end, or
-            its last stage does not train the task.
+        UserError: if there is no such record, it is of no training that came to a good end, its
+            last stage does not train the task, or it needs ``trust``.
     """
     file = path / RECORD_FILE if path.is_dir() else path
     record = read_record(file)
@@ -80,12 +84,18 @@ def of_record(path: Path, task: str | None = None) -> Chosen:
         )
     if name not in record.tasks:
         raise UserError(f"Give a newer record: {file} holds no definition of '{name}'.")
+    if not trust:
+        check_trusted_task(record.tasks[name], "record")
     definition = checked(Task, OmegaConf.create(record.tasks[name]), f"tasks.{name}")
-    return Chosen(record, file, definition)
+    return Chosen(record, file, definition, trust=trust)
 
 
 def of_study(
-    folder: Path, target: str | None, seed: int | None = None, task: str | None = None
+    folder: Path,
+    target: str | None,
+    seed: int | None = None,
+    task: str | None = None,
+    trust: bool = False,
 ) -> Chosen:
     """Choose what a study's verdict names for a target: of its seeds the best by dev.
 
@@ -93,7 +103,7 @@ def of_study(
         folder: the study's.
         target: which; None if it has one.
         seed: the run of another seed.
-        task: as of ``of_record``.
+        task, trust: as of ``of_record``.
 
     Raises:
         UserError: if the study has no such target or seed, or none of its runs has a score.
@@ -107,7 +117,7 @@ def of_study(
     runs = found.sort_values("score", ascending=False, kind="stable")
     run = runs.iloc[0] if seed is None else _of_seed(runs, seed)
     how = f"{advice.do} is the best guess for {advice.target}; {_which(run, runs, seed)}."
-    return replace(of_record(Path(run.file), task), how=how, advice=advice)
+    return replace(of_record(Path(run.file), task, trust), how=how, advice=advice)
 
 
 def _advice(advices: list[Advice], target: str | None) -> Advice:

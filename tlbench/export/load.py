@@ -23,6 +23,7 @@ from tlbench.export.predictor import Ensemble, Predictor
 from tlbench.export.seeds import Seeds, seeds_of
 from tlbench.export.weights import with_weights
 from tlbench.records.record import RECORD_FILE
+from tlbench.records.trust import check_trusted_task
 
 Load = Callable[[Path], TextClassifier]
 
@@ -36,6 +37,7 @@ def load_model(
     task: str | None = None,
     ensemble: bool = False,
     precision: str = "32-true",
+    trust: bool = False,
 ) -> Predictor:
     """Return the model of a record, or of a folder that ``tlbench-export`` has written.
 
@@ -49,15 +51,18 @@ def load_model(
         ensemble: of a record, the mean of all finished seeds of its setting in its study.
         precision: of the encoder: ``32-true``, or ``bf16-true``, which is faster where the
             hardware multiplies bfloat16, and less exact.
+        trust: whether a record or folder may name code from anywhere, as a task kind of its own.
 
     Raises:
-        UserError: if there is no such record or folder, or it has not what is asked for.
+        UserError: if there is no such record or folder, it has not what is asked for, or it needs
+            ``trust``.
     """
     if precision not in PRECISIONS:
         raise UserError(f"Change --precision: '{precision}' is none of {', '.join(PRECISIONS)}.")
-    place, load = Path(source), partial(_of_folder, device=device, dtype=PRECISIONS[precision])
+    place, dtype = Path(source), PRECISIONS[precision]
+    load = partial(_of_folder, device=device, dtype=dtype, trust=trust)
     if place.is_file() or (place / RECORD_FILE).exists():
-        chosen = of_record(place, task)
+        chosen = of_record(place, task, trust)
         return _mean(seeds_of(chosen), load) if ensemble else _exported(chosen, load)
     if task is not None or ensemble:
         option = "--ensemble" if ensemble else "--task"
@@ -80,15 +85,18 @@ def _exported(chosen: Chosen, load: Load) -> TextClassifier:
         return load(place)
 
 
-def _of_folder(place: Path, device: str | None, dtype: torch.dtype) -> TextClassifier:
+def _of_folder(place: Path, device: str | None, dtype: torch.dtype, trust: bool) -> TextClassifier:
     """Return the model of an exported folder.
 
     Raises:
-        UserError: if it is none.
+        UserError: if it is none, or needs ``trust``.
     """
     try:
         manifest = json.loads((place / MANIFEST).read_text("utf-8"))
-        node = OmegaConf.create(manifest["task"])
+        definition = dict(manifest["task"])
+        if not trust:
+            check_trusted_task(definition, "model")
+        node = OmegaConf.create(definition)
         max_length, is_plain = int(manifest["max_length"]), bool(manifest["plain"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -39,7 +39,7 @@ def seeds_of(chosen: Chosen) -> Seeds:
         key=lambda one: one[0].seed,
     )
     finished = {
-        record.seed: of_record(file, chosen.task.name)
+        record.seed: of_record(file, chosen.task.name, chosen.trust)
         for record, file in alike
         if record.status == "done"
     }

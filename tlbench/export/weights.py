@@ -27,8 +27,8 @@ def with_weights(chosen: Chosen) -> Chosen:
     task, old = chosen.task.name, chosen.record
     notice(f"the store has not kept these weights of {task}: training the stage again")
     changed = {"store_dir": str(chosen.store.root.absolute()), "keep_weights": [task]}
-    folder = prepare_rerun(old, _AGAIN, changed)
-    new = run_config(folder, output=_STANDARD_ERROR)
+    folder = prepare_rerun(old, _AGAIN, changed, chosen.trust)
+    new = run_config(folder, output=_STANDARD_ERROR, trust=chosen.trust)
     if new.stage_keys != old.stage_keys:
         raise UserError(
             f"Give another record: what {chosen.file} names is not what would be trained today "

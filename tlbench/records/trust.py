@@ -30,22 +30,37 @@ def check_trusted(record: ResultRecord) -> None:
     Raises:
         UserError: naming the flag, and all that the record asks for.
     """
-    asked = list(dict.fromkeys(textwrap.shorten(one, _LONG) for one in _asked(record)))
+    _refuse("record", _asked({**record.config, "tasks": record.tasks}))
+
+
+def check_trusted_task(definition: Mapping[str, Any], of: str) -> None:
+    """Refuse a task's definition that names code from elsewhere, as ``check_trusted`` does.
+
+    Args:
+        of: what holds the definition: a record, or a model.
+
+    Raises:
+        UserError: naming the flag, and all that is asked for.
+    """
+    _refuse(of, _asked({"tasks": {definition.get("name"): definition}}))
+
+
+def _refuse(of: str, all_asked: Iterator[str]) -> None:
+    asked = list(dict.fromkeys(textwrap.shorten(one, _LONG) for one in all_asked))
     if asked:
         more = f" and {len(asked) - _NAMED} more" if len(asked) > _NAMED else ""
         raise UserError(
-            "Add --trust if you would run the code of whoever made this record, which asks for "
+            f"Add --trust if you would run the code of whoever made this {of}, which asks for "
             f"{'; '.join(asked[:_NAMED])}{more}."
         )
 
 
-def _asked(record: ResultRecord) -> Iterator[str]:
-    """Yield what a record asks for, with its key."""
-    plain = {**record.config, "tasks": record.tasks}
+def _asked(plain: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a record's config and tasks ask for, with its key."""
     for key, text in _texts(plain, ""):
         if "${" in text:
             yield f"{key}: {text}, to be resolved here, where a finished record has values"
-    encoder = record.config.get("encoder")
+    encoder = plain.get("encoder")
     if isinstance(encoder, Mapping) and encoder.get("trust_remote_code") not in (None, False):
         yield f"encoder.trust_remote_code: Python code among the files of {encoder.get('name')}"
     shadowed = [said for name in TRUSTED if (said := _elsewhere(name))]
