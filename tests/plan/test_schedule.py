@@ -1,8 +1,12 @@
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.experiments import Compose, Run
 from tlbench.plan.build import build
-from tlbench.plan.schedule import Schedule
+from tlbench.plan.schedule import EvalSteps, Schedule
 from tlbench.store.store import Store
 
 
@@ -28,3 +32,28 @@ def test_what_is_planned_is_what_is_trained(
     assert planned.steps == found["steps"]
     assert planned.trained_rows == found["instances"]
     assert sorted(planned.evaluations) == [evaluation["step"] for evaluation in found["history"]]
+
+
+@settings(deadline=None)
+@given(
+    total=st.integers(1, 300),
+    per_epoch=st.integers(1, 60),
+    every=st.floats(1e-3, 20) | st.sampled_from([0.5, 0.25, 1.5, 1.0, 1 / 3]),
+)
+def test_evaluations_are_those_that_a_list_would_have(
+    total: int, per_epoch: int, every: float
+) -> None:
+    steps = EvalSteps(total, per_epoch, every)
+    number = math.ceil(total / (every * per_epoch))
+    due = {max(1, round(i * every * per_epoch)) for i in range(1, number + 1)}
+    listed = sorted({step for step in due if step < total} | {total})
+    assert list(steps) == listed
+    assert len(steps) == len(listed)
+    assert [step for step in range(-1, total + 2) if step in steps] == listed
+
+
+def test_as_many_as_no_memory_holds_are_counted() -> None:
+    steps = EvalSteps(10**15, 10**6, 1e-6)
+    assert len(steps) == 10**15
+    assert 12345 in steps
+    assert len(EvalSteps(10**15, 10**6, 0.5)) == 2 * 10**9

@@ -17,7 +17,7 @@ from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
 from tlbench.plan.encoder_files import locate
-from tlbench.plan.schedule import eval_steps
+from tlbench.plan.schedule import EvalSteps
 from tlbench.plan.stage import Stage
 from tlbench.records.record import jsonable, read_record
 from tlbench.store.store import CHECKPOINT
@@ -147,7 +147,7 @@ def without_dropout(folder: Path) -> Path:
     ],
 )
 def test_when_to_evaluate(total: int, per_epoch: int, every: float, steps: list[int]) -> None:
-    assert sorted(eval_steps(total, per_epoch, every)) == steps
+    assert list(EvalSteps(total, per_epoch, every)) == steps
 
 
 def test_evaluations_come_when_announced(compose: Compose, tmp_path: Path) -> None:

@@ -197,6 +197,11 @@ def keys_below(schema: type, name: str) -> tuple[Key, ...]:
     return tuple(key for key in declared(schema).values() if is_under(key.name, (name,)))
 
 
+def shown(bound: float) -> str:
+    """Return a bound of a number as people read it: 1,000,000 or 1e-06."""
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+
+
 def is_under(name: str, parents: Iterable[str]) -> bool:
     """Whether a dotted key is one of the keys ``parents`` or below one."""
     return f"{name}.".startswith(_beginnings(tuple(parents)))

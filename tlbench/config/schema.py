@@ -11,6 +11,9 @@ from tlbench.config.keys import group, key
 
 SEEDS = 2**32  # as many as numpy takes
 THREADS = 1024  # more than any machine has; a million would end the process
+# More than anybody trains for, and few enough that no product of two is too large a number.
+EPOCHS, STEPS, ROWS = 10**6, 10**9, 10**9
+LARGE = 10**9  # of numbers that are no counts
 
 _ITSELF = ("",)  # the ``paths`` of a key that is one
 _SOURCE = ("path", "train", "dev", "test", "more_dev.*")  # and of a suite, whose sources are open
@@ -96,6 +99,7 @@ class Loss:
         "experiment",
         since=None,
         above=0,
+        most=100,
     )
 
 
@@ -135,8 +139,10 @@ class Encoder:
     )
     revision: str | None = key("branch, tag or commit of the hub", "experiment")
     pretrained: bool = key("false: random weights", "training")
-    num_hidden_layers: int | None = key("keep only the first layers", "training", above=0)
-    max_length: int = key("tokens of a row, at most", "training", above=0)
+    num_hidden_layers: int | None = key(
+        "keep only the first layers", "training", above=0, most=THREADS
+    )
+    max_length: int = key("tokens of a row, at most", "training", above=0, most=10**6)
     trust_remote_code: bool = key("run Python code in the files", "training", default=False)
     identity: str | None = key(
         "what the files are: a commit or a digest", "training", default=None, is_resolved=True
@@ -164,8 +170,10 @@ class SubsampleSize:
     target: Any = key("train rows: null, a count or a fraction", "experiment", is_choice=True)
     support: Any = key("the same, or 2x: of the target's", "experiment", is_choice=True)
     per_task: dict[str, Any] = key("as if a task had so many", "experiment")
-    dev: int | None = key("evaluate on so many rows of a task at most", "experiment", above=0)
-    seed: int = key("of the draw", "experiment", least=0)
+    dev: int | None = key(
+        "evaluate on so many rows of a task at most", "experiment", above=0, most=ROWS
+    )
+    seed: int = key("of the draw", "experiment", least=0, below=2**64)
 
 
 @dataclass
@@ -178,13 +186,15 @@ class Sampling:
     temperature: float | None = key(
         "flattens the parts",
         "mixed",
-        above=0,
+        above=1e-3,
+        most=LARGE,
         only_with=("name", ("temperature", "dynamic")),
     )
     cap: int | None = key(
         "no task counts as larger",
         "mixed",
         above=0,
+        most=ROWS,
         only_with=("name", ("temperature",)),
     )
     mode: Literal["softmax", "gap", "gap_x_size"] | None = key(
@@ -193,14 +203,15 @@ class Sampling:
     floor: float | None = key(
         "no distance counts as smaller",
         "mixed",
-        above=0,
+        above=1e-9,
+        most=1,
         only_with=("name", ("dynamic",)),
     )
     batches: Literal["heterogeneous", "homogeneous", "partition", "fixed_counts"] = key(
         "the composition of batches", "mixed"
     )
     epoch: Literal["total", "shortest", "longest", "target"] | int = key(
-        "instances of an epoch, or a number of steps", "mixed", above=0
+        "instances of an epoch, or a number of steps", "mixed", above=0, most=STEPS
     )
     last_batch: Literal["keep", "drop"] = key(
         "an epoch's last batch where it is smaller", "training", since="keep"
@@ -211,8 +222,10 @@ class Sampling:
 class Optim:
     """The group ``optim``."""
 
-    lr: float = key("learning rate at the peak of the schedule", "training", above=0)
-    weight_decay: float = key("of all but biases and normalisation", "training", least=0)
+    lr: float = key("learning rate at the peak of the schedule", "training", above=0, most=LARGE)
+    weight_decay: float = key(
+        "of all but biases and normalisation", "training", least=0, most=LARGE
+    )
     warmup: float = key("fraction of all steps", "training", least=0, most=1)
     schedule: Literal[
         "linear",
@@ -224,7 +237,9 @@ class Optim:
         "cosine_with_min_lr",
         "warmup_stable_decay",
     ] = key("of the learning rate, after the warm-up", "training")
-    gradient_clip: float | None = key("norm that no gradient exceeds", "training", above=0)
+    gradient_clip: float | None = key(
+        "norm that no gradient exceeds", "training", above=0, most=LARGE
+    )
     optimizer: dict[str, Any] = key("any optimizer of torch by _target_", "training")
     schedule_options: dict[str, Any] = key(
         "of a schedule of transformers: {num_cycles: 2}", "training", since={}
@@ -235,19 +250,25 @@ class Optim:
 class TrainerConfig:
     """The group ``trainer``."""
 
-    max_epochs: int = key("epochs of a stage", "training", above=0)
-    max_steps: int | None = key("optimizer steps of a stage, at most", "training", above=0)
+    max_epochs: int = key("epochs of a stage", "training", above=0, most=EPOCHS)
+    max_steps: int | None = key(
+        "optimizer steps of a stage, at most", "training", above=0, most=STEPS
+    )
     early_stopping: int | None = key(
-        "evaluations without an improvement, before it stops", "training", above=0
+        "evaluations without an improvement, before it stops", "training", above=0, most=STEPS
     )
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = key("what trains", "nothing")
-    devices: Literal["auto"] | int = key("of one stage; batches are shared out", "nothing", above=0)
+    devices: Literal["auto"] | int = key(
+        "of one stage; batches are shared out", "nothing", above=0, most=THREADS
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"] = key(
         "of numbers", "training"
     )
     compile: Literal["auto"] | bool = key("torch.compile the encoder", "training")
-    checkpoint_minutes: float | None = key("between two checkpoints", "nothing", above=0)
-    checkpoint_steps: int | None = key("between two checkpoints", "nothing", above=0)
+    checkpoint_minutes: float | None = key(
+        "between two checkpoints", "nothing", above=0, most=LARGE
+    )
+    checkpoint_steps: int | None = key("between two checkpoints", "nothing", above=0, most=STEPS)
     progress_bar: bool | None = key("null: only on a terminal", "nothing")
     threads: int | None = key(
         "of torch, in each process of a stage; null: its own choice",
@@ -288,14 +309,14 @@ class Config:
         "of weights, batches and dropout", "training", is_choice=True, least=0, below=SEEDS
     )
     study: str = key("the folder under multirun, and W&B's group", "nothing")
-    batch_size: int = key("rows of an optimizer step", "training", above=0)
+    batch_size: int = key("rows of an optimizer step", "training", above=0, most=ROWS)
     micro_batch_size: int | None = key(
-        "rows of a forward; the loss stays that of batch_size", "nothing", above=0
+        "rows of a forward; the loss stays that of batch_size", "nothing", above=0, most=ROWS
     )
-    eval_batch_size: int = key("rows of a forward in evaluation", "nothing", above=0)
+    eval_batch_size: int = key("rows of a forward in evaluation", "nothing", above=0, most=ROWS)
     group_by_length: bool = key("batches near each other exchange rows", "training")
     fast_kernels: bool = key("cheaper dropout and attention, no padding", "training")
-    eval_every: float = key("epochs between evaluations", "training", above=0)
+    eval_every: float = key("epochs between evaluations", "training", above=1e-6, most=EPOCHS)
     selection: Literal["dev", "cross_fit", "held_out"] = key(
         "what chooses the best evaluation: dev itself, each half of dev for the other, or rows of "
         "train; cross_fit trains as dev does",
@@ -309,7 +330,7 @@ class Config:
     store_dir: str = key("finished stages, shared by all jobs", "nothing", paths=_ITSELF)
     cache_dir: str = key("tokenised rows", "nothing", paths=_ITSELF)
     only_stage: str | None = key("train just the stage of this key", "nothing")
-    num_workers: int = key("processes that load rows", "nothing", least=0)
+    num_workers: int = key("processes that load rows", "nothing", least=0, most=THREADS)
     tags: list[str] = key("more tags of a run", "nothing", since=[])
     allow_leakage: bool = key(
         "train although more than a tenth of the target's dev or test rows are among train rows",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from tlbench.config.keys import Key, declared
+from tlbench.config.keys import Key, declared, shown
 from tlbench.config.schema import Config
 from tlbench.config.search_path import CONF_DIR
 
@@ -52,7 +52,7 @@ def _part(name: str, keys: list[Key]) -> Iterator[str]:
 
 def _type(key: Key) -> str:
     bounds = {"more than": key.above, "from": key.least, "to": key.most, "below": key.below}
-    limits = [f"{word} {value:g}" for word, value in bounds.items() if value is not None]
+    limits = [f"{word} {shown(value)}" for word, value in bounds.items() if value is not None]
     return " ".join([_words(key.annotation), *limits])
 
 

@@ -20,7 +20,7 @@ from omegaconf.errors import (
 )
 
 from tlbench.config.homes import expand_homes
-from tlbench.config.keys import Key, declared, value_at
+from tlbench.config.keys import Key, declared, shown, value_at
 from tlbench.config.schema import Config
 from tlbench.config.suggestions import unknown
 from tlbench.config.words import check_words
@@ -202,13 +202,13 @@ def _are_all(values: list[Any], kinds: tuple[type, ...]) -> bool:
 
 def _check_bounds(key: Key, name: str, value: float) -> None:
     if key.above is not None and not key.above < value < math.inf:
-        raise UserError(f"Change {name}: {value} is not a number more than {key.above:g}.")
+        raise UserError(f"Change {name}: {value} is not a number more than {shown(key.above)}.")
     if key.least is not None and not key.least <= value < math.inf:
-        raise UserError(f"Change {name}: {value} is not a number from {key.least:g} on.")
+        raise UserError(f"Change {name}: {value} is not a number from {shown(key.least)} on.")
     if key.most is not None and not value <= key.most:
-        raise UserError(f"Change {name}: {value} is more than {key.most:g}.")
+        raise UserError(f"Change {name}: {value} is more than {shown(key.most)}.")
     if key.below is not None and not value < key.below:
-        raise UserError(f"Change {name}: {value} is not less than {key.below}.")
+        raise UserError(f"Change {name}: {value} is not less than {shown(key.below)}.")
 
 
 def check_config(config: Config) -> None:

@@ -1,8 +1,10 @@
 """How long a stage trains and when it evaluates: planning needs it as training does."""
 
 import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count, groupby, takewhile
 
 import numpy as np
 
@@ -78,9 +80,9 @@ class Schedule:
         return int(min(trainer.max_epochs * self.mixer.steps(), trainer.max_steps or math.inf))
 
     @cached_property
-    def evaluations(self) -> frozenset[int]:
+    def evaluations(self) -> Collection[int]:
         """After which steps to evaluate."""
-        return eval_steps(self.steps, self.mixer.steps(), self.stage.config.eval_every)
+        return EvalSteps(self.steps, self.mixer.steps(), self.stage.config.eval_every)
 
     @property
     def trained_rows(self) -> int:
@@ -102,8 +104,40 @@ def trained_rows(stage: Stage) -> int:
     return Schedule.planned(stage).trained_rows if isinstance(stage, TrainStage) else 0
 
 
-def eval_steps(total: int, per_epoch: int, every: float) -> frozenset[int]:
-    """After which optimizer steps to evaluate: every so many epochs, and after the last."""
-    count = math.ceil(total / (every * per_epoch))
-    due = (max(1, round(i * every * per_epoch)) for i in range(1, count + 1))
-    return frozenset([*(step for step in due if step < total), total])
+@dataclass(frozen=True)
+class EvalSteps(Collection[int]):
+    """After which optimizer steps to evaluate: every so many epochs, and after the last.
+
+    They are computed and not listed, as there may be more of them than memory holds.
+
+    Attributes:
+        total: the steps of the training; per_epoch: of an epoch.
+        every: the epochs between two evaluations; of less than a step, every step is due.
+    """
+
+    total: int
+    per_epoch: int
+    every: float
+
+    def _due(self, number: int) -> int:
+        return max(1, round(number * self.every * self.per_epoch))
+
+    def __contains__(self, step: object) -> bool:
+        if not isinstance(step, int) or not 0 < step < self.total:
+            return step == self.total
+        near = int(step / (self.every * self.per_epoch))
+        return any(self._due(number) == step for number in range(max(1, near - 1), near + 3))
+
+    def __iter__(self) -> Iterator[int]:
+        due = (self._due(number) for number in count(1))
+        before = (step for step, _ in groupby(takewhile(lambda step: step < self.total, due)))
+        return chain(before, [self.total])
+
+    def __len__(self) -> int:
+        interval = self.every * self.per_epoch
+        if interval <= 1:
+            return self.total
+        last = int(self.total / interval) + 1
+        while last and self._due(last) >= self.total:
+            last -= 1
+        return last + 1

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -62,7 +62,7 @@ class MultiTaskModule(LightningModule):
         evaluated: Sequence[TokenizedSplit],
         role: str,
         total_steps: int,
-        eval_steps: frozenset[int],
+        eval_steps: Collection[int],
     ) -> None:
         super().__init__()
         # Manual, so that micro-batches weigh their rows by the whole batch's task counts.
