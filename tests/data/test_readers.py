@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,29 @@ def test_what_is_not_utf8_or_not_there_is_named(tmp_path: Path) -> None:
         list(read_rows(tmp_path / "x.tsv", FileFormat("tsv")))
     with pytest.raises(UserError, match="can't be read"):
         list(read_rows(tmp_path / "y.tsv", FileFormat("tsv")))
+
+
+def test_dates_beyond_pythons_range_are_refused_only_where_they_are_used(tmp_path: Path) -> None:
+    when = pa.array([2**61, 0], pa.timestamp("us"))
+    table = pa.table({"a": ["x", "y"], "when": when, "days": pa.array([2**30, 0], pa.date32())})
+    pq.write_table(table, tmp_path / "t.parquet")
+    (_, first), (_, second) = read_rows(tmp_path / "t.parquet", FileFormat("parquet"))
+    assert (first["a"], second["a"]) == ("x", "y")
+    assert repr(first["when"]) == "a timestamp[us] beyond Python's"
+    assert repr(first["days"]) == "a date32[day] beyond Python's"
+    assert second["days"].year == 1970
+
+
+@pytest.mark.parametrize("changed", [{4: b"\xff"}, {8: b"\x63"}, {6: b"\x01"}])
+def test_a_zip_of_another_kind_is_one_sentence(tmp_path: Path, changed: dict[int, bytes]) -> None:
+    """One of another version, of another compression, and one with a password."""
+    file = tmp_path / "rows.csv.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", "a,b\n1,2\n")
+    content = bytearray(file.read_bytes())
+    for start, extra in (0, 0), (content.index(b"PK\1\2"), 2):
+        for place, byte in changed.items():
+            content[start + place + extra : start + place + extra + 1] = byte
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"^Change .*rows\.csv\.zip can't be decompressed"):
+        list(read_rows(file, FileFormat("csv")))

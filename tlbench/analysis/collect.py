@@ -129,6 +129,8 @@ def collect(folders: Iterable[str | Path], paths: bool = False) -> Records:
             TypeError,
             ValueError,
             AttributeError,
+            LookupError,
+            ArithmeticError,
         ) as error:  # JSON of the right keys, but not ours
             problems.append(f"{file} is not a result record ({error}); remove it.")
     if not rows:

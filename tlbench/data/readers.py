@@ -25,8 +25,9 @@ Row = dict[str, Any]
 NumberedRow = tuple[int, Row | UserError]
 _MAX_FIELD = 2**31 - 1  # characters of a CSV field; Python's own limit is 131,072
 _LOOKED_AT = 2**20  # characters at a file's begin, of which the line ends are found out
-# What compression's libraries raise at bytes that are not theirs, or that end too early.
-_NOT_COMPRESSED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# What compression's libraries raise at bytes that are not theirs, that end too early, or that are
+# of a kind that they do not read: a RuntimeError is zipfile's of a password.
+_NOT_COMPRESSED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,39 @@ def _parquet(file: Path, file_format: FileFormat) -> Iterator[NumberedRow]:
     with _opened(file) as opened, pq.ParquetFile(opened) as parquet:
         _check_unique(file, 1, parquet.schema_arrow.names)
         batches = parquet.iter_batches(batch_size=1000)  # the file may exceed memory
-        yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
+        yield from enumerate((row for batch in batches for row in _rows(batch)), start=1)
+
+
+@dataclass(frozen=True)
+class BeyondPython:
+    """A cell that Arrow has and Python has not: a date before year 1 or after 9999."""
+
+    kind: str
+
+    def __repr__(self) -> str:
+        return f"a {self.kind} beyond Python's"
+
+
+def _rows(batch: pa.RecordBatch) -> list[Row]:
+    """Return the rows of a batch; a cell that can't be one of Python's is refused only if used."""
+    try:
+        rows: list[Row] = batch.to_pylist()
+    except (ValueError, OverflowError):
+        columns = {name: _cells(batch.column(name)) for name in batch.schema.names}
+        rows = [
+            dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
+        ]
+    return rows
+
+
+def _cells(column: pa.Array) -> list[Any]:
+    cells = []
+    for scalar in column:
+        try:
+            cells.append(scalar.as_py())
+        except (ValueError, OverflowError):
+            cells.append(BeyondPython(str(scalar.type)))
+    return cells
 
 
 _READERS: dict[str, Callable[[Path, FileFormat], Iterator[NumberedRow]]] = {

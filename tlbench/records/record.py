@@ -1,6 +1,5 @@
 """The result record: one flat JSON file per experiment."""
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.errors import UserError
+from tlbench.records.plausible import MOST_BYTES, check_plausible, read_json
 from tlbench.store.integrity import set_aside, unseal, write_sealed
 
 SCHEMA = 1
@@ -189,6 +189,8 @@ def read_record(file: Path) -> ResultRecord:
         UserError: if the file is no record, one of another schema, or has a value of a wrong type.
     """
     try:
+        if file.stat().st_size > MOST_BYTES:
+            raise UserError(f"{file} is not a result record: it has over {MOST_BYTES:,} bytes.")
         text = file.read_text("utf-8")
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is not a result record ({error}); remove it.") from error
@@ -202,12 +204,14 @@ def parse_record(text: str, name: str) -> ResultRecord:
         name: what a person calls the text.
     """
     try:
-        found = unseal(json.loads(text))
+        found = unseal(read_json(text))
         if found.get("schema") != SCHEMA:
             raise UserError(f"{name} is not a result record of schema {SCHEMA}; remove it.")
         # Half characters, which JSON can escape and UTF-8 can't say, are for pydantic to refuse.
         has_half = "\\ud" in text or "\\uD" in text
-        return _of_text()(text) if has_half else _of_plain()(found)
+        record = _of_text()(text) if has_half else _of_plain()(found)
+        check_plausible(record)
+        return record
     except (ValueError, RecursionError) as error:
         reason = "; ".join(str(error).splitlines()[:3])
         raise UserError(f"{name} is not a result record ({reason}); remove it.") from error

@@ -19,8 +19,11 @@ _CAUSES = {
     errno.EPERM,
     errno.EIO,
     errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
     errno.EEXIST,  # a file is where the folder should be
 }
+SHARED = Path("/dev/shm")  # noqa: S108  # nosec B108 - no file of a fixed name
 
 
 @contextmanager
@@ -33,6 +36,11 @@ def writing(setting: str, folder: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if reason := _why_not_shared(error, Path(folder)):
+            raise UserError(
+                f"Make room in {SHARED}, or set num_workers=0 and trainer.devices=1: memory that "
+                f"processes share can't be written ({reason}); what is finished is kept."
+            ) from error
         if reason := why_not_written(error):
             raise UserError(
                 f"Make room or change {setting}: {folder} can't be written ({reason}); what is "
@@ -53,6 +61,34 @@ def check_working_folder() -> None:
         raise UserError(
             f"Change into another folder: the present one can't be used ({error.strerror})."
         ) from error
+
+
+def _why_not_shared(error: BaseException, folder: Path) -> str | None:
+    """Return why memory that processes share can't be written; None if that is not the fault.
+
+    What is raised seldom names a file (semaphores of processes, torch's tensors between them), so
+    it is that memory's fault too where the folder can be written, and it can't.
+    """
+    if isinstance(error, UserError):
+        return None
+    said = " ".join(str(error).split())
+    if any(word in said for word in ("shared memory", "</torch_", f"{SHARED}/")):
+        return said
+    reason = why_not_written(error)
+    if reason is None or _is_writable(folder) is False or _is_writable(SHARED) is not False:
+        return None
+    return reason
+
+
+def _is_writable(folder: Path) -> bool | None:
+    """Return whether a file can be written into a folder; None if there is no such folder."""
+    if not folder.is_dir():
+        return None
+    try:
+        probe_writing(folder)
+    except OSError:
+        return False
+    return True
 
 
 def probe_writing(folder: Path) -> None:
