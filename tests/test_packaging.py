@@ -52,6 +52,27 @@ def test_what_is_pinned_is_what_we_say_we_work_with(file: str) -> None:
             assert requirement.specifier.contains(version, prereleases=True), requirement
 
 
+def test_the_twin_with_hashes_has_the_same_versions() -> None:
+    lines = (ROOT / "constraints-hashes.txt").read_text().replace("\\\n", " ").splitlines()
+    requirements = [line.split() for line in lines if not line.startswith("#")]
+    versions = dict(words[0].lower().replace("_", "-").split("==") for words in requirements)
+    assert versions == pins("constraints.txt")
+    for _, *hashes in requirements:
+        assert hashes
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", word) for word in hashes)
+
+
+def test_workflows_name_commits_and_versions() -> None:
+    for file in (ROOT / ".github" / "workflows").glob("*.yaml"):
+        text = file.read_text()
+        actions = re.findall(r"uses: (.+)", text)
+        assert actions
+        for action in actions:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action)
+        for package in re.findall(r"pip install (.+)", text):
+            assert re.fullmatch(r"[\w-]+==[\d.]+", package)
+
+
 def test_the_candidates_file_has_what_differs_alone() -> None:
     tested, candidate = pins("constraints.txt"), pins("constraints-hydra-1.4.txt")
     assert candidate.keys() <= tested.keys()

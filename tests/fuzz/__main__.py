@@ -83,7 +83,7 @@ def run(part: str, seed: int, folder: Path) -> str | None:
         return None if len(str(error)) < 40_000 else f"a sentence of {len(str(error))} letters"
     except _Late:
         return f"over {_SECONDS} seconds"
-    except Exception:
+    except (Exception, SystemExit):
         lines = traceback.format_exc(limit=-6).splitlines()
         return "\n".join(line[:200] for line in lines)
     finally:

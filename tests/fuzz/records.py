@@ -41,7 +41,7 @@ def case(rng: random.Random, folder: Path) -> Callable[[], Any]:
 
     def verify() -> None:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            store(["verify", "--store", str(folder / "store"), "--records", str(study)])
+            store(["--store", str(folder / "store"), "verify", "--records", str(study)])
 
     def rerun() -> None:
         prepare_rerun(read_record(broken), folder / "rerun", trust=rng.random() < 0.5)

@@ -14,6 +14,7 @@ from tests.support.experiments import Compose, Run
 from tlbench.errors import UserError
 from tlbench.jobs.job import run_experiment
 from tlbench.records.record import read_record
+from tlbench.store import disk
 from tlbench.store.disk import why_not_written, writing
 from tlbench.store.store import Store
 
@@ -224,3 +225,31 @@ def test_a_read_only_output_folder(tmp_path: Path, cache: Path) -> None:
     assert ran.stderr.splitlines()[-1].startswith("Make room or change hydra.run.dir: ")
     assert "Permission denied" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "can_share", "said"),
+    [
+        (OSError(errno.ENOSPC, "full"), False, "Make room in .*shm, or set num_workers=0"),
+        (RuntimeError("unable to write to file </torch_1>: full (28)"), True, "Make room in .*shm"),
+        (RuntimeError("Bus error: out of shared memory"), True, "Make room in .*shm"),
+        (OSError(errno.ENOSPC, "full"), True, "Make room or change store_dir"),
+    ],
+)
+def test_memory_that_processes_share_is_not_taken_for_the_store(
+    error: Exception,
+    can_share: bool,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def probe(folder: Path) -> None:
+        if folder == disk.SHARED and not can_share:
+            raise OSError(errno.EROFS, "read only")
+
+    shared = tmp_path / "shm"
+    shared.mkdir()
+    monkeypatch.setattr(disk, "SHARED", shared)
+    monkeypatch.setattr(disk, "probe_writing", probe)
+    with pytest.raises(UserError, match=said), disk.writing("store_dir", tmp_path):
+        raise error
