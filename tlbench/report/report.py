@@ -15,7 +15,7 @@ from tlbench.report.format import Table, without_formulas
 from tlbench.report.page import render
 from tlbench.report.part import Part
 from tlbench.report.picture import picture
-from tlbench.report.style import file_name
+from tlbench.report.style import file_names
 from tlbench.report.tables import tables
 
 PAGE = "index.html"
@@ -42,8 +42,9 @@ def write_report(study: Records, analyses: Sequence[Analysis], folder: Path) -> 
     parts: list[Part] = []
     report = Report(folder, {}, {})
     predictions = StoredPredictions(study.table, study.packed)
-    for analysis in analyses:
-        part = _part(study, analysis, predictions, folder)
+    slugs = file_names([analysis.name for analysis in analyses])
+    for analysis, slug in zip(analyses, slugs, strict=True):
+        part = _part(study, analysis, slug, predictions, folder)
         for table in part.tables:
             table.write(folder / part.folder / "tables")
             report.tables[f"{part.folder}{table.name}"] = table
@@ -55,9 +56,10 @@ def write_report(study: Records, analyses: Sequence[Analysis], folder: Path) -> 
     return report
 
 
-def _part(study: Records, analysis: Analysis, predictions: Predictions, folder: Path) -> Part:
+def _part(
+    study: Records, analysis: Analysis, slug: str, predictions: Predictions, folder: Path
+) -> Part:
     """Return what the page says of an analysis, and write its figures."""
-    slug = file_name(analysis.name)
     figures = folder / slug / "figures"
     answers = [
         answer(

@@ -55,5 +55,18 @@ def write(figure: Figure, folder: Path, name: str) -> str:
 def file_name(name: str) -> str:
     """Return a name as that of a file or folder, no longer than one may be."""
     word = re.sub(r"[^A-Za-z0-9.=_-]+", "_", name)
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}-{digest}"
+    return word if len(word) <= _LONGEST else f"{word[:_LONGEST]}-{_digest(name)}"
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Return different names as those of different files, on a disk that ignores case too."""
+    words = [file_name(name) for name in names]
+    alike = Counter(word.casefold() for word in words)
+    return [
+        word if alike[word.casefold()] == 1 else f"{word}-{_digest(name)}"
+        for name, word in zip(names, words, strict=True)
+    ]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
