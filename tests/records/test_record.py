@@ -126,7 +126,10 @@ VALUES = st.recursive(
 )
 
 
-@given(config=st.dictionaries(WORDS, VALUES, max_size=3), error=WORDS, score=st.floats())
+SCORES = st.floats(-1, 1) | st.sampled_from([float("nan"), float("inf")])
+
+
+@given(config=st.dictionaries(WORDS, VALUES, max_size=3), error=WORDS, score=SCORES)
 def test_whatever_is_written_is_read(
     folder: Path, config: dict[str, object], error: str, score: float
 ) -> None:

@@ -6,6 +6,8 @@ Blue is the first side of a comparison, or better than the baseline; orange is t
 import hashlib
 import io
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
