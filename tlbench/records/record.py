@@ -1,5 +1,6 @@
 """The result record: one flat JSON file per experiment."""
 
+import json
 import math
 import re
 from collections.abc import Callable
