@@ -47,7 +47,8 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, help="of one part")
     parser.add_argument("--keep", type=Path, default=Path("fuzz"), help="where findings are kept")
     options = parser.parse_args()
-    signal.signal(signal.SIGALRM, _late)
+    for one in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(one, _late)
     logging.disable(logging.CRITICAL)
     parts = [options.only] if options.only else [*PARTS]
     end, counts, findings = time.monotonic() + 60 * options.minutes, Counter[str](), Counter[str]()
@@ -76,7 +77,8 @@ def run(part: str, seed: int, folder: Path) -> str | None:
     """Run a case; return what was found, if it ends in no result and in no sentence."""
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + _BYTES, resource.RLIM_INFINITY))
-    signal.alarm(_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, _SECONDS)  # of this process: others may be busy
+    signal.alarm(6 * _SECONDS)  # of the clock, if it waits
     try:
         PARTS[part](random.Random(seed), folder)()
     except CompactHydraException as error:
@@ -87,6 +89,7 @@ def run(part: str, seed: int, folder: Path) -> str | None:
         lines = traceback.format_exc(limit=-6).splitlines()
         return "\n".join(line[:200] for line in lines)
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     return None
 

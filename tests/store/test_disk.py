@@ -253,3 +253,11 @@ def test_memory_that_processes_share_is_not_taken_for_the_store(
     monkeypatch.setattr(disk, "probe_writing", probe)
     with pytest.raises(UserError, match=said), disk.writing("store_dir", tmp_path):
         raise error
+
+
+def test_a_name_that_no_disk_takes_is_the_settings_fault() -> None:
+    with (
+        pytest.raises(UserError, match="^Make room or change cache_dir: .*File name too long"),
+        disk.writing("cache_dir", "x" * 10_000),
+    ):
+        Path("x" * 10_000).mkdir()
