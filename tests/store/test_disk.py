@@ -257,7 +257,7 @@ def test_memory_that_processes_share_is_not_taken_for_the_store(
 
 def test_a_name_that_no_disk_takes_is_the_settings_fault() -> None:
     with (
-        pytest.raises(UserError, match="^Make room or change cache_dir: .*File name too long"),
+        pytest.raises(UserError, match=r"^Make room or change cache_dir: .*File name too long"),
         disk.writing("cache_dir", "x" * 10_000),
     ):
         Path("x" * 10_000).mkdir()

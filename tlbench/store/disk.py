@@ -82,9 +82,9 @@ def _why_not_shared(error: BaseException, folder: Path) -> str | None:
 
 def _is_writable(folder: Path) -> bool | None:
     """Return whether a file can be written into a folder; None if there is no such folder."""
-    if not folder.is_dir():
-        return None
     try:
+        if not folder.is_dir():
+            return None
         probe_writing(folder)
     except OSError:
         return False
