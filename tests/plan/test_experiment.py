@@ -102,7 +102,7 @@ def test_a_users_yaml_is_target_support_and_one_of_all(
     )
     for split in ("train", "dev"):
         (tmp_path / f"{split}.csv").write_text("text,verdict\nawful,bad\nfine,good\n")
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(folder)])
+    monkeypatch.setattr(search_path, "_folders", [search_path.CONF_DIR, folder])
     every = build(
         compose("strategy=mtl_all", "strategy.tasks=[mine,cola]", "subsample_size.support=null")
     )
@@ -116,7 +116,7 @@ def test_a_task_file_of_another_name_is_refused(
     (tmp_path / "target_task").mkdir()
     rte = (search_path.CONF_DIR / "target_task" / "rte.yaml").read_text()
     (tmp_path / "target_task" / "mine.yaml").write_text(rte)
-    monkeypatch.setattr(search_path.sys, "argv", ["tlbench", "--config-dir", str(tmp_path)])
+    monkeypatch.setattr(search_path, "_folders", [search_path.CONF_DIR, tmp_path])
     for key, override in (
         ("strategy.tasks", ["strategy=mtl_all", "strategy.tasks=[mine,rte]", "target_task=cola"]),
         ("subsample_size.per_task", ["+subsample_size.per_task.mine=8"]),
