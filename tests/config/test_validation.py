@@ -58,7 +58,7 @@ from tlbench.tasks.definition import check_task
         ("sampling=dynamic sampling.mode=most", "Change sampling.mode: "),
         ("sampling=dynamic sampling.mode=gap sampling.floor=null", "Change sampling.floor: "),
         ("seed=-1", "Change seed: -1 is not a number from 0 on."),
-        ("seed=4294967296", "Change seed: 4294967296 is not less than 4294967296."),
+        ("seed=4294967296", "Change seed: 4294967296 is not less than 4,294,967,296."),
         ("optim.lr=inf", "Change optim.lr: inf is not a number more than 0."),
         ("eval_every=nan", "Change eval_every: "),
         ("optim.weight_decay=nan", "Change optim.weight_decay: "),

@@ -65,7 +65,10 @@ def test_it_goes_to_other_processes_as_it_is(compose: Compose) -> None:
             "not_there",
             r"strategy.plan, or run of its stage mean\(\): '.*no_such' can't be imported",
         ),
-        ("silent", r"strategy.plan, or run .*: builtins.print returns no metrics of rte, score of"),
+        (
+            "silent",
+            "strategy.plan, or run .*own_stage.nothing returns no metrics of rte, score of",
+        ),
         (
             "unfinished",
             "strategy.plan, or the class: the stage .*Unfinished lacks fingerprint, run",

@@ -70,8 +70,9 @@ def test_a_class_is_a_kind_by_its_dotted_path() -> None:
     [
         ("tagging", "Change kind of task 't': 'tagging' is none of classification, regression"),
         ("no.such.Kind", "Change kind of task 't': 'no.such.Kind' can't be imported .*'no'"),
-        ("pathlib.Path", "Change kind of task 't': 'pathlib.Path' is not a tlbench.tasks.base"),
-        ("os.getcwd", "Change kind of task 't': 'os.getcwd' is not a tlbench.tasks.base"),
+        ("torch.Tensor", "Change kind of task 't': 'torch.Tensor' is not a tlbench.tasks.base"),
+        ("torch.add", "Change kind of task 't': 'torch.add' is not a tlbench.tasks.base"),
+        ("os.getcwd", "Change kind of task 't': 'os.getcwd' is of Python's own library"),
         (
             f"{__name__}.Unfinished",
             "Change kind of task 't', or the class: '.*Unfinished' lacks constant, labeller, "

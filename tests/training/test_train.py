@@ -325,14 +325,14 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Multiply the loss of the third step, and so its gradients, by a number."""
 
     def by(factor: float) -> None:
-        loss, calls = MultiTaskModel.loss, []
+        losses, calls = MultiTaskModel.losses, []
 
-        def spoilt(model: MultiTaskModel, batch: Any) -> torch.Tensor:
+        def spoilt(model: MultiTaskModel, batch: Any) -> list[torch.Tensor]:
             calls.append(batch)
-            found = loss(model, batch)
-            return found * factor if len(calls) == 3 else found
+            found = losses(model, batch)
+            return [one * factor for one in found] if len(calls) == 3 else found
 
-        monkeypatch.setattr(MultiTaskModel, "loss", spoilt)
+        monkeypatch.setattr(MultiTaskModel, "losses", spoilt)
 
     return by
 

@@ -153,7 +153,7 @@ class ResultRecord:
 
 def device_hours_of(stage: dict[str, Any]) -> float:
     """Return the hours that a stage of a record has trained, times its devices."""
-    return float(stage["seconds"]) * (stage.get("devices") or 1) / 3600
+    return float(stage.get("seconds") or 0) * (stage.get("devices") or 1) / 3600
 
 
 def jsonable(value: Any) -> Any:
