@@ -68,10 +68,18 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("seed=1,2", "seed=1,2"),
         ("target_task=[", "target_task=["),
         ("~experiment", "~experiment"),
+        ("~suite=-1", "~suite='-1'"),  # of which Hydra makes a traceback
+        ("~suite=1,2", "~suite=1,2"),
     ],
 )
 def test_the_name_of_an_option_is_a_word(mine: Path, word: str, quoted: str) -> None:
     assert with_words([word]) == [quoted]
+
+
+@pytest.mark.parametrize("word", ["~suite=[1]", "~suite={a: 1}"])
+def test_a_choice_is_deleted_by_its_name(word: str) -> None:
+    with pytest.raises(UserError, match="write ~suite alone, or the name of one option"):
+        with_words([word])
 
 
 @pytest.mark.parametrize(

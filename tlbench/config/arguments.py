@@ -69,18 +69,23 @@ def with_words(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with quotes around options that Hydra would take for other than words.
 
     Those are numbers, truth values and null: options are files, whose names are words.
+
+    Raises:
+        UserError: if one would delete the choice of a list.
     """
     return [_with_words(argument) for argument in arguments]
 
 
 def _with_words(argument: str) -> str:
     override = _parsed(argument)
-    if override is None or override.is_delete() or not options(override.key_or_group):
+    if override is None or not options(override.key_or_group):
         return argument
     key, _, value = argument.partition("=")
+    if override.is_delete() and isinstance(override.value(), list | dict):
+        raise UserError(f"Change {argument}: write {key} alone, or the name of one option.")
     if override.value_type == ValueType.ELEMENT:
         return f"{key}={_word(value)}"
-    if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
+    if override.value_type == ValueType.SIMPLE_CHOICE_SWEEP and not override.is_delete():
         return f"{key}={','.join(_word(element) for element in value.split(','))}"
     return argument
 
