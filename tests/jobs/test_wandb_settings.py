@@ -50,6 +50,7 @@ VARIABLES = {
 }
 
 
+@pytest.mark.slow
 def test_the_variables_say_what_the_config_does_not(opened: Opened, tmp_path: Path) -> None:
     usual = opened()
     assert (usual["project"], usual["entity"], usual["group"]) == ("tlbench", None, "adhoc")

@@ -112,6 +112,7 @@ def test_a_wave_is_split_where_arrays_are_small_and_its_arrays_share_what_may_ru
     assert [told.get("array") for told in arrays] == [*shares, None]  # one job is no array
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_submitted_again_and_what_begins_with_it_behind_it(
     left: Callable[..., str], slurm: Slurm
 ) -> None:
@@ -265,12 +266,13 @@ def test_a_grown_grid_submits_only_what_is_new(left: Callable[..., str], slurm: 
     assert sorted(slurm.queue) == ["1_0", "1_1", "2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
         "hydra.sweeper.max_submit=3",
-        pytest.param("of the site", marks=pytest.mark.slow),
-        pytest.param("at submission", marks=pytest.mark.slow),  # where nothing says the limit
+        "of the site",
+        "at submission",  # where nothing says the limit
     ],
 )
 def test_no_more_is_submitted_than_the_user_may_have(

@@ -128,6 +128,7 @@ def late(monkeypatch: pytest.MonkeyPatch, launcher: Any) -> Any:
     return launch
 
 
+@pytest.mark.slow
 def test_when_its_time_is_used_up_a_sweep_ends_and_the_same_command_goes_on(
     sweep: Sweep,
     trained: Trained,
@@ -205,6 +206,7 @@ def test_hydras_launchers_do_not_list_their_jobs(sweep: Sweep, trained: Trained)
     assert logging.getLogger(name).level == logging.WARNING
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_though_its_progress_is_removed(
     sweep: Sweep, monkeypatch: pytest.MonkeyPatch, launcher: Any, tmp_path: Path
 ) -> None:

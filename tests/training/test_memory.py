@@ -89,6 +89,7 @@ def test_it_ends_with_what_the_smaller_rows_give_from_the_start(
     np.testing.assert_array_equal(*scores)
 
 
+@pytest.mark.slow
 def test_a_stage_that_goes_on_keeps_the_rows_that_it_had_come_to(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
