@@ -34,7 +34,6 @@ def artifacts(method: MagicMock) -> list[wandb.Artifact]:
     return [call.args[0] for call in method.call_args_list]
 
 
-@pytest.mark.slow
 def test_trained_stages_are_artifacts_and_reused_ones_are_used(
     opened: list[MagicMock], run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
