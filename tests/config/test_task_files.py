@@ -3,9 +3,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 
 from tests.config.test_bounds import BOMB
-from tlbench.config.task_files import CheckedFiles
+from tlbench.config.task_files import check_files
 from tlbench.errors import UserError
 
 TASK = "name: x\nlabels: [a, b]\nscore: [accuracy]\nmetrics: [accuracy]\n"
@@ -13,11 +14,18 @@ GLOBAL = "# @package _global_\nhydra: {callbacks: {x: {_target_: harm.Harm}}}\n"
 ALONE = r"^Change .*x\.yaml: the file of a task sets keys of its task alone, and has no "
 
 
+@pytest.fixture(autouse=True)
+def _reader_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydra's own again after each test."""
+    monkeypatch.setattr(FileConfigSource, "load_config", FileConfigSource.load_config)
+
+
 def load(folder: Path, path: str, text: str) -> None:
     file = folder / f"{path}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    CheckedFiles("test", str(folder)).load_config(path)
+    check_files()
+    FileConfigSource("test", str(folder)).load_config(path)
 
 
 @pytest.mark.parametrize("group", ["target_task", "support_task", "task", "target_task/more"])

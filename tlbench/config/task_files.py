@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.sources_registry import SourcesRegistry
-from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
@@ -25,31 +23,34 @@ _NAME = r"[\w-]+(/[\w-]+)*"
 _OWN_GROUP = rf"(optional )?(/target_task@_here_|{_NAME})"
 
 
-class CheckedFiles(FileConfigSource):
-    """Hydra's reader of config files, which refuses what a file must not do."""
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Read a config.
-
-        Raises:
-            UserError: if its YAML has no bounds, or it is a task's and is to change other keys.
-        """
-        file = Path(self.path, config_path.removesuffix(".yaml") + ".yaml")
-        check_bounds(file)
-        result = super().load_config(config_path)
-        if config_path.partition("/")[0] in _TASKS:
-            for foreign in _foreign(result):
-                raise UserError(
-                    f"Change {file}: the file of a task sets keys of its task alone, and has no "
-                    f"{foreign}; an experiment, or an override, sets others."
-                )
-        return result
+_load = FileConfigSource.load_config
 
 
 def check_files() -> None:
-    """Let Hydra read all config files by ``CheckedFiles``."""
-    Plugins.instance()  # which registers Hydra's own first
-    SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
+    """Have Hydra's reader of config files refuse, from now on, what a file must not do.
+
+    In this process: those that a launcher starts compose what has been composed here before. The
+    reader's class stays Hydra's own, which they know, and another one of its scheme they refuse.
+    """
+    FileConfigSource.load_config = _load_checked  # type: ignore[method-assign, assignment]
+
+
+def _load_checked(source: FileConfigSource, config_path: str) -> ConfigResult:
+    """Read a config.
+
+    Raises:
+        UserError: if its YAML has no bounds, or it is a task's and is to change other keys.
+    """
+    file = Path(source.path, config_path.removesuffix(".yaml") + ".yaml")
+    check_bounds(file)
+    result = _load(source, config_path)
+    if config_path.partition("/")[0] in _TASKS:
+        for foreign in _foreign(result):
+            raise UserError(
+                f"Change {file}: the file of a task sets keys of its task alone, and has no "
+                f"{foreign}; an experiment, or an override, sets others."
+            )
+    return result
 
 
 def _foreign(result: ConfigResult) -> Iterator[str]:
