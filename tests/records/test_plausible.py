@@ -12,7 +12,7 @@ STAGE = {"title": "rte", "train_rows": {"rte": 5}, "steps": 1, "instances": 5}
 
 
 def text(changes: dict[str, Any]) -> str:
-    made = vars(record(config={"target_task": TASK}, stages=[STAGE]))
+    made = vars(record(config={"target_task": TASK}, stages=[STAGE], stage_keys=["5d02"]))
     return json.dumps({**jsonable(made), **changes})
 
 
@@ -42,6 +42,9 @@ def test_a_usual_record_is_read() -> None:
         ({"config": {"target_task": "rte"}}, "config.target_task"),
         ({"config": {"strategy": {"without_effect": 3}}}, "strategy.without_effect"),
         ({"stages": [{"title": "rte"}]}, "stages.0.train_rows"),
+        ({"stages": [STAGE, STAGE, STAGE]}, "keys of stages and 3 stages"),
+        ({"stage_keys": ["a b"]}, "a key of a stage is no word"),
+        ({"stage_keys": [""]}, "a key of a stage is no word"),
         ({"leaks": [{}]}, "leaks.0.split"),
         ({"tasks": {"rte": {"score": "f1"}}}, "tasks.rte.score"),
     ],

@@ -123,6 +123,11 @@ def check_plausible(record: "ResultRecord") -> None:
         for name, value in _scores(record):
             if value is not None and not abs(value) <= 1 + _ROUNDING:
                 raise ValueError(f"{name} is {value:g}, where a fraction belongs")
+        keys = record.stage_keys
+        if any(not key or key.split() != [key] for key in keys):
+            raise ValueError("a key of a stage is no word")
+        if record.stages and len(record.stages) != len(keys):
+            raise ValueError(f"it has {len(keys)} keys of stages and {len(record.stages)} stages")
 
 
 def _check_numbers(name: str, value: Any, deeper: int) -> None:
