@@ -1,12 +1,17 @@
+import pickle
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import hydra
 import pytest
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
 
 from tests.config.test_bounds import BOMB
-from tlbench.config.task_files import check_files
+from tlbench.config.search_path import CONF_DIR
+from tlbench.config.task_files import CheckedFiles, check_files
 from tlbench.errors import UserError
 
 TASK = "name: x\nlabels: [a, b]\nscore: [accuracy]\nmetrics: [accuracy]\n"
@@ -14,18 +19,11 @@ GLOBAL = "# @package _global_\nhydra: {callbacks: {x: {_target_: harm.Harm}}}\n"
 ALONE = r"^Change .*x\.yaml: the file of a task sets keys of its task alone, and has no "
 
 
-@pytest.fixture(autouse=True)
-def _reader_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hydra's own again after each test."""
-    monkeypatch.setattr(FileConfigSource, "load_config", FileConfigSource.load_config)
-
-
 def load(folder: Path, path: str, text: str) -> None:
     file = folder / f"{path}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    check_files()
-    FileConfigSource("test", str(folder)).load_config(path)
+    CheckedFiles("test", str(folder)).load_config(path)
 
 
 @pytest.mark.parametrize("group", ["target_task", "support_task", "task", "target_task/more"])
@@ -71,6 +69,34 @@ def test_other_files_set_what_they_want_within_bounds(tmp_path: Path) -> None:
     load(tmp_path, "experiment/x", GLOBAL)
     with pytest.raises(UserError, match=r"experiment/y\.yaml: .* more than 50,000 values"):
         load(tmp_path, "experiment/y", BOMB)
+
+
+@pytest.fixture
+def _readers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    Plugins.instance()
+    registry = SourcesRegistry.instance()
+    monkeypatch.setattr(registry, "types", dict(registry.types))
+
+
+@pytest.mark.usefixtures("_readers_as_they_were")
+def test_hydra_composes_by_what_checks(tmp_path: Path) -> None:
+    (tmp_path / "target_task").mkdir()
+    (tmp_path / "target_task" / "x.yaml").write_text(GLOBAL + TASK)
+    check_files()
+    overrides = [f"hydra.searchpath=['file://{tmp_path}']", "target_task=x"]
+    with (
+        hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"),
+        pytest.raises(UserError, match=r"x\.yaml: the file of a task sets keys of its task alone"),
+    ):
+        hydra.compose("config", overrides)
+
+
+@pytest.mark.usefixtures("_readers_as_they_were")
+def test_a_worker_that_registers_hydras_own_keeps_what_checks() -> None:
+    check_files()
+    SourcesRegistry.instance().register(FileConfigSource)
+    assert SourcesRegistry.instance().resolve("file") is CheckedFiles
+    assert pickle.loads(pickle.dumps(CheckedFiles)) is CheckedFiles
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
@@ -23,34 +25,36 @@ _NAME = r"[\w-]+(/[\w-]+)*"
 _OWN_GROUP = rf"(optional )?(/target_task@_here_|{_NAME})"
 
 
-_load = FileConfigSource.load_config
+class CheckedFiles(FileConfigSource):
+    """Hydra's reader of config files, which refuses what a file must not do."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a config.
+
+        Raises:
+            UserError: if its YAML has no bounds, or it is a task's and is to change other keys.
+        """
+        file = Path(self.path, config_path.removesuffix(".yaml") + ".yaml")
+        check_bounds(file)
+        result = super().load_config(config_path)
+        if config_path.partition("/")[0] in _TASKS:
+            for foreign in _foreign(result):
+                raise UserError(
+                    f"Change {file}: the file of a task sets keys of its task alone, and has no "
+                    f"{foreign}; an experiment, or an override, sets others."
+                )
+        return result
+
+
+# A process that a launcher starts is given this one, then registers Hydra's own beside it: of that
+# name it is left out, of another one it is an error.
+CheckedFiles.__name__ = FileConfigSource.__name__
 
 
 def check_files() -> None:
-    """Have Hydra's reader of config files refuse, from now on, what a file must not do.
-
-    In this process: those that a launcher starts compose what has been composed here before. The
-    reader's class stays Hydra's own, which they know, and another one of its scheme they refuse.
-    """
-    FileConfigSource.load_config = _load_checked  # type: ignore[method-assign, assignment]
-
-
-def _load_checked(source: FileConfigSource, config_path: str) -> ConfigResult:
-    """Read a config.
-
-    Raises:
-        UserError: if its YAML has no bounds, or it is a task's and is to change other keys.
-    """
-    file = Path(source.path, config_path.removesuffix(".yaml") + ".yaml")
-    check_bounds(file)
-    result = _load(source, config_path)
-    if config_path.partition("/")[0] in _TASKS:
-        for foreign in _foreign(result):
-            raise UserError(
-                f"Change {file}: the file of a task sets keys of its task alone, and has no "
-                f"{foreign}; an experiment, or an override, sets others."
-            )
-    return result
+    """Let Hydra read all config files by ``CheckedFiles``, here and in processes of launchers."""
+    Plugins.instance()  # which registers Hydra's own first
+    SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
 
 
 def _foreign(result: ConfigResult) -> Iterator[str]:
