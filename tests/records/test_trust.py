@@ -81,6 +81,7 @@ def test_all_else_is_named_with_the_flag(key: str, value: Any, said: str) -> Non
     [
         ({"kind": "theirs.Kind"}, "tasks.rte.kind=theirs.Kind"),
         ({"more_metrics": {"x": {"_target_": "theirs.M"}}}, "tasks.rte.more_metrics.x._target_="),
+        ({"more_metrics": {"x.y": {"_target_": "theirs.M"}}}, "tasks.rte.more_metrics.x.y._target"),
         ({"source": {"path": "${oc.env:HOME}"}}, "tasks.rte.source.path: ${oc.env:HOME}"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.config.dotted import TRUSTED, defined_in, imported, package_of
+from tlbench.config.keys import value_in
 from tlbench.errors import UserError
 from tlbench.methods.base import Method
 from tlbench.records.record import ResultRecord
@@ -87,7 +88,8 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
 def _named_code(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield every dotted path that is imported for a config and its tasks, with its key."""
     for key in ("strategy.plan", "method._target_", _OPTIMIZER):
-        yield from _at(plain, key)
+        if (path := value_in(plain, key)) is not None:
+            yield key, str(path)
     tasks = {key: plain.get(key) for key in ("target_task", "support_task")}
     tasks |= {f"tasks.{name}": task for name, task in dict(plain["tasks"]).items()}
     for place, task in tasks.items():
@@ -99,16 +101,10 @@ def _named_by_task(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if task.get("kind") not in (None, *KINDS):
         yield "kind", str(task["kind"])
     more = task.get("more_metrics")
-    for name in more if isinstance(more, Mapping) else ():
-        yield from _at(task, f"more_metrics.{name}._target_")
-
-
-def _at(plain: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Yield a dotted key with what plain mappings have there; nothing if they have nothing."""
-    for part in key.split("."):
-        plain = plain.get(part) if isinstance(plain, Mapping) else None
-    if plain is not None:
-        yield key, str(plain)
+    for name, metric in more.items() if isinstance(more, Mapping) else ():
+        # Not by a dotted key: a stranger's name may have a dot, and would lead elsewhere.
+        if (path := value_in(metric, "_target_")) is not None:
+            yield f"more_metrics.{name}._target_", str(path)
 
 
 def _elsewhere(package: str) -> str | None:
