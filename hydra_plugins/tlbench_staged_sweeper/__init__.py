@@ -212,11 +212,12 @@ class StagedSweeper(BasicSweeper):
 
     def _launcher(self, loader: ConfigLoader, folder: Path) -> Launcher:
         """Return the configured launcher, with the configs of ``loader``."""
+        from tlbench.config.syntax import quoted
+
         config = deepcopy(self.master_config)
-        quoted = str(folder).replace("'", "\\'")
         with read_write(config.hydra):  # Hydra 1.4 hands out what it has composed read-only
             # A job's own ${study} is another one where the sweep is over experiments.
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
             config.hydra.overrides.hydra += _quiet(config)
         # A copy, so that what else a release of Hydra hands to its launchers reaches them.
         context = replace(self.context, config_loader=loader)

@@ -13,6 +13,7 @@ from tlbench.config.command_line import CommandLine
 from tlbench.config.homes import expanded
 from tlbench.config.overrides import read_option
 from tlbench.config.search_path import CONF_DIR, folder_of, use
+from tlbench.config.syntax import quoted
 from tlbench.errors import UserError
 
 _KEY = "hydra.searchpath"
@@ -44,7 +45,7 @@ def with_config_folders(line: CommandLine) -> CommandLine:
     overrides = list(line.overrides)
     if entries != written:
         others = [word for word in overrides if not (is_given and _is_of_searchpath(word))]
-        overrides = [f"{_KEY}=[{','.join(map(_quoted, entries))}]", *others]
+        overrides = [f"{_KEY}=[{','.join(map(quoted, entries))}]", *others]
     return replace(line, options=options, overrides=overrides)
 
 
@@ -57,10 +58,6 @@ def _whole(path: str, option: str) -> str:
 
 def _is_of_searchpath(word: str) -> bool:
     return word.partition("=")[0].strip("+ ") == _KEY
-
-
-def _quoted(entry: str) -> str:
-    return "'" + entry.replace("'", "\\'") + "'"
 
 
 def _in_overrides(overrides: Sequence[str]) -> list[str] | None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from tlbench.config.homes import expanded
+from tlbench.config.syntax import quoted
 from tlbench.errors import UserError
 
 
@@ -42,5 +43,4 @@ def _settle(config: DictConfig, node: str) -> None:
     if folder != written:
         with read_write(config.hydra):
             config.hydra[node].dir = folder
-            quoted = folder.replace("'", "\\'")
-            config.hydra.overrides.hydra.append(f"{key}='{quoted}'")
+            config.hydra.overrides.hydra.append(f"{key}={quoted(folder)}")

@@ -16,6 +16,11 @@ _COLON = re.compile(r"([\w./]+):\s*(.+)")
 _HOME = re.compile(r"(^|[,\[{:]\s*)((?:file://)?~(?:\$\{[^}]*\}|[^,\[\]{}'\"])*)")
 
 
+def quoted(value: str) -> str:
+    """Return a value in quotes, as Hydra's grammar takes any text."""
+    return "'" + value.replace("'", "\\'") + "'"
+
+
 def with_quoted_homes(override: str) -> str:
     """Return an override with quotes around paths that begin with ``~``, which no other word may.
 
@@ -64,8 +69,7 @@ def _check_value(override: str) -> None:
         OverridesParser.create().parse_overrides([override])
     except OverrideParseException as error:
         key, _, value = override.partition("=")
-        quoted = value.replace("'", "\\'")
         raise UserError(
             f"Change {override}: Hydra can't read it; close what is open, or quote a value that "
-            f"has other than letters, digits and -_./: \"{key}='{quoted}'\"."
+            f'has other than letters, digits and -_./: "{key}={quoted(value)}".'
         ) from error
