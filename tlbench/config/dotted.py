@@ -73,10 +73,11 @@ def _say_foreign(path: str, key: str) -> None:
 
 def _located(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    if module in sys.modules and hasattr(
-        sys.modules[module], name
+    known = sys.modules.get(module)
+    if known is not None and hasattr(
+        known, name
     ):  # at once: a sweep asks for it thousands of times
-        return getattr(sys.modules[module], name)
+        return getattr(known, name)
     try:
         return resolve_name(path)
     except AttributeError:

@@ -3,7 +3,6 @@
 from inspect import isclass
 from typing import TYPE_CHECKING, Any
 
-from tlbench.errors import UserError
 from tlbench.jobs.job_log import RunInfo
 from tlbench.jobs.private import PRIVATE_WANDB, without_places
 
@@ -25,14 +24,7 @@ def more_options(make: Any) -> dict[str, Any]:
 class LightningLog:
     """Any logger of Lightning's; it gets the config as hyper-parameters, and the final numbers."""
 
-    def __init__(self, name: str, logger: Any, info: RunInfo) -> None:
-        from pytorch_lightning.loggers import Logger
-
-        if not isinstance(logger, Logger):
-            raise UserError(
-                f"Change logger.{name}._target_: '{type(logger).__name__}' is no logger of "
-                "Lightning's, and takes no info."
-            )
+    def __init__(self, logger: "Logger", info: RunInfo) -> None:
         self._logger = logger
         about = {"title": info.title, "tags": list(info.tags)}
         logger.log_hyperparams(without_places(info.config) | about)

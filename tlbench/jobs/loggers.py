@@ -120,7 +120,7 @@ def _open(name: str, config: Any, info: RunInfo) -> JobLog:
         raise
     opened: JobLog = made
     if "info" not in takes:  # what it needs may be imported, or asked, only now
-        opened = made_by(LightningLog, target, f"logger.{name}", name, made, info)
+        opened = made_by(LightningLog, target, f"logger.{name}", made, info)
     return opened
 
 

@@ -135,8 +135,8 @@ def _check_numbers(name: str, value: Any, deeper: int) -> None:
         raise ValueError(f"{name} is nested too deeply")
     if isinstance(value, int | float) and not abs(value) <= _MOST:
         raise ValueError(f"{name} has the number {value:.3g}")
-    inside = value.values() if isinstance(value, Mapping) else value
-    for item in inside if isinstance(inside, list | type({}.values())) else ():
+    inside = list(value.values()) if isinstance(value, Mapping) else value
+    for item in inside if isinstance(inside, list) else ():
         _check_numbers(name, item, deeper - 1)
 
 

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console, ConsoleDimensions
@@ -77,12 +76,7 @@ class Screen:
         threading.Thread(target=self._print_what_comes, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         self._sync()

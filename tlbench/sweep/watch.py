@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Protocol, Self
 
 from tlbench.console import notice
@@ -89,16 +88,11 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
         if self._screen:
-            self._screen.__exit__(kind, error, traceback)
+            self._screen.__exit__()
 
     @contextmanager
     def following(self, jobs: Sequence[SweepJob]) -> Iterator[list[SweepJob]]:
