@@ -126,6 +126,11 @@ class Stage(ABC):
     def title(self) -> str:
         """What a person reads."""
 
+    @property
+    def title_and_seed(self) -> str:
+        """What a person reads where several seeds are trained: ``mnli+rte s0``."""
+        return f"{self.title} s{self.config.seed}"
+
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """Return all that the key hashes, as plain data."""

@@ -22,7 +22,7 @@ from tlbench.store import claims
 from tlbench.store.integrity import unseal, write_sealed
 from tlbench.store.store import store_of
 from tlbench.sweep import run, slurm
-from tlbench.sweep.plan import Plan, SweepJob
+from tlbench.sweep.plan import Plan
 from tlbench.sweep.standing import PLACES, Standing, named_waves, stand
 from tlbench.sweep.submit import Request, Submitted, Submitter
 
@@ -120,7 +120,7 @@ def _request(name: str, standing: Standing, submitted: dict[str, Submitted]) -> 
         Awaited(
             store_of(job.stage.config).root,
             job.stage.key,
-            _title(job),
+            job.stage.title_and_seed,
             job.weights_of,
             job.stage.wants_cross_fit,
         )
@@ -148,11 +148,7 @@ def _say_failures(plan: Plan, standing: Standing) -> int:
 
 def _say_lost(standing: Standing) -> None:
     for name, how in standing.lost.items():
-        say(f"to be submitted again: {_title(standing.jobs[name])}: {how}")
-
-
-def _title(job: SweepJob) -> str:
-    return f"{job.stage.title} s{job.stage.config.seed}"
+        say(f"to be submitted again: {standing.jobs[name].stage.title_and_seed}: {how}")
 
 
 def _print(plan: Plan, standing: Standing, submitted: dict[str, Submitted]) -> None:
@@ -166,8 +162,8 @@ def _print(plan: Plan, standing: Standing, submitted: dict[str, Submitted]) -> N
     console().print(table)
     running = [name for name, state in standing.queued.items() if state.is_running]
     for name in running[:_SHOWN]:
-        elapsed = standing.queued[name].elapsed
-        say(f"running: {_title(standing.jobs[name])}: Slurm job {submitted[name].id}, {elapsed}")
+        title, elapsed = standing.jobs[name].stage.title_and_seed, standing.queued[name].elapsed
+        say(f"running: {title}: Slurm job {submitted[name].id}, {elapsed}")
     if len(running) > _SHOWN:
         say(f"running: {len(running) - _SHOWN} more (squeue --me)")
     reasons = Counter(s.reason for s in standing.queued.values() if not s.is_running)

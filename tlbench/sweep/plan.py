@@ -271,7 +271,7 @@ def _job(
         told.append(f"only_stage='{stage.key}'")
     job_folder = end.folder if end else sweep / stage_folder(stage.key)
     last = end.stages[-1] if end else None
-    title = end.title if end else f"stage {stage.title} s{stage.config.seed}"
+    title = end.title if end else f"stage {stage.title_and_seed}"
     target = end.config.target_task.name if end else None
     overrides = (*first.overrides, *told)
     return SweepJob(stage, overrides, job_folder, weights_of, last, title, target)

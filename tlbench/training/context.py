@@ -45,7 +45,7 @@ class StageContext:
     @property
     def title(self) -> str:
         """What a person reads, in a log that several jobs write to: ``mnli+rte s0``."""
-        return f"{self.stage.title} s{self.stage.config.seed}"
+        return self.stage.title_and_seed
 
     @property
     def start(self) -> Path | None:
