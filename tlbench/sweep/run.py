@@ -71,8 +71,8 @@ def check_jobs(jobs: Iterable[SweepJob]) -> None:
     configs = [job.stage.config for job in jobs]
     for store in {store_of(config) for config in configs}:
         store.make_writable()
-    for config in configs:
-        check_logs(config.logger)
+    for loggers in {repr(config.logger): config.logger for config in configs}.values():
+        check_logs(loggers)  # as a rule a sweep's jobs have the same
 
 
 def run(plan: Plan, launch: Launch, watch: Watch) -> Outcome:
@@ -146,7 +146,8 @@ def _run_wave(jobs: Sequence[SweepJob], launch: Launch, watch: Watch) -> dict[st
             broke = _launch(left, launch, watch.limits)
         killed = unfinished
         left = [job for job in left if not job.is_finished and job.failure is None]
-        if killed or any(job.failure for job in jobs):
+        # Nobody else asks: of thousands of jobs that are done, all records would be read.
+        if watch.limits.fail_fast and (killed or any(job.failure for job in jobs)):
             watch.limits.note_failure()
         if not (broke and left) or watch.limits.are_reached:
             break
