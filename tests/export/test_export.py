@@ -131,7 +131,7 @@ def test_weights_that_were_not_kept_are_not_there(run: Run, tmp_path: Path) -> N
     ("changes", "message"),
     [
         ({"status": "diverged", "error": "it has diverged"}, "is diverged: it has diverged"),
-        ({"stage_keys": []}, "Give another record: "),
+        ({"stage_keys": [], "stages": []}, "Give another record: "),
     ],
 )
 def test_a_record_of_no_good_training_is_refused(
