@@ -249,6 +249,8 @@ def test_labels_that_32_bits_do_not_hold(precision: str, compose: Compose, tmp_p
     cfg = compose(
         "subsample_size.target=null",
         "optim.lr=1e-3",
+        "trainer.max_epochs=8",
+        "trainer.max_steps=null",
         f"trainer.precision={precision}",
         "selection=dev",
         "allow_leakage=true",
