@@ -68,7 +68,9 @@ def lasting(folder: Path) -> dict[str, Any]:
     for file in folder.glob("multirun/.store/*/stage.json"):
         found = json.loads(file.read_text())
         found["before"] = sorted(found["before"])
-        stages[found["key"]] = {k: v for k, v in found.items() if k not in ("seconds", "checksum")}
+        stages[found["key"]] = {
+            k: v for k, v in found.items() if k not in ("seconds", "finished", "checksum")
+        }
     (record,) = (json.loads(f.read_text()) for f in folder.glob("multirun/*/*/result.json"))
     return {**stages, "scores": record["metrics"], "status": record["status"]}
 

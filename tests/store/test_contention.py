@@ -89,7 +89,8 @@ def test_a_holder_that_was_stopped_for_longer_than_its_lease_touches_nothing(
     tmp_path: Path, in_sweep: bool
 ) -> None:
     """Its stage is another's by then, who goes on with it; in a sweep it waits for the stage."""
-    first = start(tmp_path, *(["-m"] if in_sweep else []), "hydra.run.dir=first", "study=first")
+    sweep = ["-m", "hydra.verbose=[tlbench]"] if in_sweep else []  # its log is on the screen then
+    first = start(tmp_path, *sweep, "hydra.run.dir=first", "study=first")
     read_until("checkpoint at step 10", first.stderr)
     first.send_signal(signal.SIGSTOP)
     second = start(tmp_path, "hydra.run.dir=second")

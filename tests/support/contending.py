@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 import types
 from collections import Counter
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from typing import Any
 
 from filelock import SoftFileLease
 
+from tlbench.jobs.loggers import JobLogs
 from tlbench.jobs.runner import StageRunner
 from tlbench.plan.stage import Need
 from tlbench.store import claims
@@ -53,6 +55,8 @@ class Stage:
     @property
     def title(self) -> str:
         return f"task{self.number}"
+
+    title_and_seed = title
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -127,7 +131,7 @@ def work(folder: Path, number: int, stages: int, seed: int) -> None:
         return made
 
     store.commit = watched  # type: ignore[method-assign]
-    opened: Any = types.SimpleNamespace(lightning=lambda: None)
+    opened = JobLogs([])
     for stage in random.Random(seed + number).sample(range(stages), stages):
         last: Any = Stage(stage)
         manifest = StageRunner(store, opened, last.graph(), last).ensure(last, {last.title})
@@ -195,6 +199,8 @@ def _start(folder: Path, number: int, stages: int, seed: int) -> int:
     try:
         work(folder, number, stages, seed)
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 
