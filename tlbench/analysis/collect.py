@@ -11,6 +11,7 @@ from tlbench.analysis.protocol import Protocols
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
 from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
+from tlbench.records.garbage import no_collections
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.places import short, shown_file, without_places
@@ -107,6 +108,7 @@ class Records:
         )
 
 
+@no_collections()
 def collect(folders: Iterable[str | Path], paths: bool = False) -> Records:
     """Read every record below the folders, and in files of packed records.
 

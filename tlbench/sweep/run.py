@@ -16,6 +16,7 @@ from tlbench.plan.final_scores import is_scored
 from tlbench.plan.missing import find, is_there
 from tlbench.records.asking import first_asked, now
 from tlbench.records.build import finished_record, with_first, write_failure
+from tlbench.records.garbage import no_collections
 from tlbench.records.record import (
     FAILED_STAGE_FILE,
     RECORD_FILE,
@@ -113,6 +114,7 @@ def run(plan: Plan, launch: Launch, watch: Watch) -> Outcome:
     return conclude(plan, failures, watch.limits.are_reached)
 
 
+@no_collections()
 def conclude(plan: Plan, failures: dict[str, Failure], is_limited: bool = False) -> Outcome:
     """Return what became of a plan's experiments; what has failed and has no record gets one.
 
@@ -194,6 +196,7 @@ def _can_start(job: SweepJob) -> bool:
     return all(is_there(need.stage, need.tasks) for need in job.stage.needs)
 
 
+@no_collections()
 def write_records(todo: Sequence[PlannedExperiment]) -> None:
     """Record every experiment that is finished in the store, unless its job did."""
     remembered = Remembered()
@@ -222,6 +225,7 @@ def failure_of(planned: PlannedExperiment, failures: dict[str, Failure]) -> Fail
     return Failure("none of its jobs ran", None)
 
 
+@no_collections()
 def report(outcome: Outcome, folder: Path, limits: Limits | None = None) -> None:
     """Print what became of the experiments, and the study's table.
 
