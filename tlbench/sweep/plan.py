@@ -20,6 +20,7 @@ from tlbench.plan.missing import Missing, find, is_there
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import Tasks
+from tlbench.records.garbage import no_collections
 from tlbench.records.record import FAILED_STAGE_FILE, RECORD_FILE, ResultRecord, find_record
 from tlbench.sweep.compose import Combination
 
@@ -163,6 +164,7 @@ class Plan:
         return {stage.key: stage for planned in self.experiments for stage in planned.stages}
 
 
+@no_collections()
 def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool = False) -> Plan:
     """Plan a sweep whose records belong below ``folder``.
 
@@ -176,10 +178,11 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
     found: set[str] = set()
     for combination in combinations:
         plan.combinations += 1
-        name = job_folder_name(combination.plain, remembered)
         if reason := impossible(combination.config):
             plan.impossible[reason] += 1
-        elif name in found:
+            continue
+        name = job_folder_name(combination.plain, remembered)
+        if name in found:
             plan.duplicates += 1
         else:
             found.add(name)
