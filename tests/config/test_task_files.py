@@ -8,6 +8,7 @@ import pytest
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigLoadError
 
 from tests.config.test_bounds import BOMB
 from tlbench.config.search_path import CONF_DIR
@@ -69,6 +70,23 @@ def test_other_files_set_what_they_want_within_bounds(tmp_path: Path) -> None:
     load(tmp_path, "experiment/x", GLOBAL)
     with pytest.raises(UserError, match=r"experiment/y\.yaml: .* more than 50,000 values"):
         load(tmp_path, "experiment/y", BOMB)
+
+
+def test_a_file_is_read_again_if_it_has_changed_and_whoever_changes_it_alone_sees_that(
+    tmp_path: Path,
+) -> None:
+    file, reader = tmp_path / "x.yaml", CheckedFiles("test", str(tmp_path))
+    for seed in 1, 2:
+        file.write_text(f"seed: {seed}\n")
+        for _ in range(2):
+            config = reader.load_config("x").config
+            assert config == {"seed": seed}
+            config.seed = 5
+    with pytest.raises(UserError, match="more than 500,000 bytes"):
+        load(tmp_path, "x", "# " + "x" * 500_000)
+    file.unlink()
+    with pytest.raises(ConfigLoadError):
+        reader.load_config("x")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ code; see SECURITY.md.
 import re
 import reprlib
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
-from tlbench.config.bounds import check_bounds
+from tlbench.config.bounds import MOST_BYTES, check_bounds
 from tlbench.errors import UserError
 
 _TASKS = ("target_task", "support_task", "task")
 _NAME = r"[\w-]+(/[\w-]+)*"
 _OWN_GROUP = rf"(optional )?(/target_task@_here_|{_NAME})"
+
+# A sweep composes the same files again and again, and Hydra changes what it is given.
+_read: dict[tuple[str, Path, bytes | None], ConfigResult] = {}
+_MOST_FILES = 1000
 
 
 class CheckedFiles(FileConfigSource):
@@ -35,6 +40,9 @@ class CheckedFiles(FileConfigSource):
             UserError: if its YAML has no bounds, or it is a task's and is to change other keys.
         """
         file = Path(self.path, config_path.removesuffix(".yaml") + ".yaml")
+        known = self.provider, file, _content(file)
+        if known in _read:
+            return deepcopy(_read[known])
         check_bounds(file)
         result = super().load_config(config_path)
         if config_path.partition("/")[0] in _TASKS:
@@ -43,6 +51,9 @@ class CheckedFiles(FileConfigSource):
                     f"Change {file}: the file of a task sets keys of its task alone, and has no "
                     f"{foreign}; an experiment, or an override, sets others."
                 )
+        if len(_read) >= _MOST_FILES:
+            _read.clear()
+        _read[known] = deepcopy(result)
         return result
 
 
@@ -55,6 +66,14 @@ def check_files() -> None:
     """Let Hydra read all config files by ``CheckedFiles``, here and in processes of launchers."""
     Plugins.instance()  # which registers Hydra's own first
     SourcesRegistry.instance().types[CheckedFiles.scheme()] = CheckedFiles
+
+
+def _content(file: Path) -> bytes | None:
+    """Return what a file holds; None of one that is not to be read, or can't be."""
+    try:
+        return file.read_bytes() if file.stat().st_size <= MOST_BYTES else None
+    except OSError:
+        return None
 
 
 def _foreign(result: ConfigResult) -> Iterator[str]:
