@@ -146,12 +146,13 @@ def later_values(config: Any) -> dict[str, Any]:
     Those are left out that say the same as not having the key.
     """
     schema: type = type(config)
-    values = ((key, value_at(config, key.name)) for key in _later_keys(schema))
+    values = ((key, value_at(config, key.name)) for key in later_keys(schema))
     return {key.name: value for key, value in values if not key.is_left_out(value)}
 
 
 @cache
-def _later_keys(schema: type) -> tuple[Key, ...]:
+def later_keys(schema: type) -> tuple[Key, ...]:
+    """Return the keys of a schema that came later and change a result."""
     return tuple(k for k in declared(schema).values() if k.came_later and k.affects != "nothing")
 
 

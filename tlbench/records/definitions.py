@@ -6,7 +6,7 @@ the files lay says nothing of that.
 
 from typing import Any
 
-from tlbench.config.keys import declared, is_under, value_in
+from tlbench.config.keys import is_under, later_keys, value_in
 from tlbench.config.schema import Task
 from tlbench.methods.base import without_names
 from tlbench.records.record import ResultRecord
@@ -84,8 +84,7 @@ def _later(task: dict[str, Any]) -> dict[str, Any]:
 
     So a record of before there was a key is apart from one in which it is set.
     """
-    keys = [key for key in declared(Task).values() if key.came_later and key.affects != "nothing"]
-    values = ((key, value_in(task, key.name)) for key in keys)
+    values = ((key, value_in(task, key.name)) for key in later_keys(Task))
     return {key.name: key.since if value is None else value for key, value in values}
 
 

@@ -34,7 +34,7 @@ def with_later_keys(record: ResultRecord) -> ResultRecord:
     if not record.config:
         return record
     config = {
-        group: _BEFORE.get(group, {}) | values if isinstance(values, dict) else values
+        group: _BEFORE[group] | values if group in _BEFORE and isinstance(values, dict) else values
         for group, values in _with_method(record.config).items()
     }
     if "project" in (config.get("logger") or {}):

@@ -1,7 +1,7 @@
 """Groups records whose scores may be averaged: those that differ in nothing but the seed."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -43,13 +43,19 @@ class Flattened:
 
     def __call__(self, record: ResultRecord) -> dict[str, str]:
         """Return the values of a record's config and choices, as texts by dotted key."""
-        flat: dict[str, str] = {}
+        return {key: value for part in self.parts(record) for key, value in part.items()}
+
+    def parts(self, record: ResultRecord) -> Iterator[dict[str, str]]:
+        """Yield what that is made of: sections, the same object where they are equal, and choices.
+
+        Nobody may change them.
+        """
         for name, value in record.config.items():
             section = name, repr(value)
             if section not in self._sections:
                 self._sections[section] = {key: str(v) for key, v in flatten(value, name)}
-            flat |= self._sections[section]
-        return flat | choice_keys(record)
+            yield self._sections[section]
+        yield choice_keys(record)
 
 
 def varying(records: Sequence[ResultRecord], flattened: Flattened | None = None) -> list[str]:
@@ -58,15 +64,17 @@ def varying(records: Sequence[ResultRecord], flattened: Flattened | None = None)
     They are of the config, of what a strategy or a method of one name is, and of what a task is
     where the config does not say it: ``task_keys``.
     """
+    flattened = flattened or Flattened()
+    parts = {id(part): part for record in records for part in flattened.parts(record)}
     values: dict[str, set[str]] = defaultdict(set)
-    configs = list(map(flattened or Flattened(), records))
-    for config in configs:
-        for key, value in config.items():
+    for part in parts.values():
+        for key, value in part.items():
             values[key].add(value)
     of_config = [key for key, v in values.items() if len(v) > 1 and not is_under(key, _CHOSEN)]
     # Rows that differ only where configs do, as those of two suites, need no column of their own.
     alike: dict[tuple[str | None, ...], set[str]] = defaultdict(set)
-    for record, config in zip(records, configs, strict=True):
+    for record in records:
+        config = flattened(record) if of_config else {}
         same = (record.target_task, *(config.get(key) for key in of_config))
         for key, value in task_keys(record).items():
             alike[key, *same].add(value)
