@@ -7,8 +7,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import datasets
@@ -16,6 +15,7 @@ import pytest
 from omegaconf import DictConfig
 
 from tests.support.experiments import Compose, Run, Trained, compose_config
+from tests.support.forked import Forks
 from tests.support.slurm import slurm
 from tests.support.sweeps import launcher, make_sweeper, sweep
 from tests.support.tables import table
@@ -79,20 +79,20 @@ def rte_model(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(tmp_path: Path, forks: Forks) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run ``python -m tlbench`` (or another module) in an empty folder, as a user would."""
 
     def go(*arguments: str, module: str = "tlbench") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            stdin=subprocess.DEVNULL,
-        )
+        return forks.run(module, arguments, tmp_path)
 
     return go
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.fixture(scope="session")
