@@ -1,4 +1,4 @@
-"""docs/architecture.md names what is there."""
+"""docs/concepts/architecture.md names what is there."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.test_order import ORDER
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "architecture.md").read_text()
+PAGE = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
 # A folder or a file, in code or as a link's text; a name with <...> is of a file to come.
 NAMED = sorted(set(re.findall(r"[`\[]((?:\w+/)+(?:\w+\.\w+)?|\w+\.(?:py|yaml))[`\]]", PAGE)))
 LINKS = sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", PAGE)))
@@ -22,7 +22,7 @@ def test_a_file_that_is_named_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("link", LINKS)
 def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / "docs" / link).exists()
+    assert (ROOT / "docs" / "concepts" / link).exists()
 
 
 def test_no_file_is_overlooked() -> None:

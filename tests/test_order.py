@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tlbench"
-# From the top to the bottom; see docs/architecture.md.
+# From the top to the bottom; see docs/concepts/architecture.md.
 ORDER = (
     "cli",
     "report",

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-OF_MODELS = (ROOT / "docs" / "model.md").read_text().splitlines() + COMMANDS
+OF_MODELS = (ROOT / "docs" / "guide" / "model.md").read_text().splitlines() + COMMANDS
 
 
 def words(line: str) -> list[str]:

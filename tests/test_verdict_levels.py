@@ -1,4 +1,4 @@
-"""How often the verdict errs on planted truths; docs/verdict.md has the figures of many more."""
+"""How often the verdict errs on planted truths; docs/guide/verdict.md has many more."""
 
 import numpy as np
 import pytest

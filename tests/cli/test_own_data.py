@@ -1,4 +1,4 @@
-"""A messy file of a user's, from rows to predictions, with the commands of docs/data.md."""
+"""A messy file of a user's, from rows to predictions, with the commands of docs/guide/tasks.md."""
 
 import csv
 import random

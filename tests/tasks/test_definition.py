@@ -11,7 +11,7 @@ from tlbench.tasks.class_loss import class_losses
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import KINDS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "metrics.md").read_text()
 
 
 def test_the_example_of_the_page_is_a_task() -> None:

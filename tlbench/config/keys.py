@@ -2,7 +2,7 @@
 
 Type and name are the dataclass field's; ``key`` adds what the key means, what it affects, its
 bounds, and for a key that came later the value that stands for not having it. Stage keys, folder
-names, protocols, the checks and docs/configuration.md are made from these declarations.
+names, protocols, the checks and docs/guide/configuration.md are made from these declarations.
 """
 
 from collections.abc import Iterable, Mapping

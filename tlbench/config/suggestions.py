@@ -60,7 +60,7 @@ def unknown(name: str, more: Iterable[str] = ()) -> str:
     """
     meant = meant_by(name, more)
     if meant is None:
-        return f"Change {name}: there is no such key (docs/configuration.md lists all)."
+        return f"Change {name}: there is no such key (docs/guide/configuration.md lists all)."
     key = declared(Config).get(meant)
     doc = f" ({key.doc})" if key else ""
     return f"Change {name}: there is no such key; did you mean {meant}{doc}?"

@@ -1,4 +1,4 @@
-"""The table of all config keys, made from the schema: ``docs/configuration.md``.
+"""The table of all config keys, made from the schema: ``docs/guide/configuration.md``.
 
 ``python -m tlbench.config.table`` prints it.
 """
@@ -22,7 +22,7 @@ _HEAD = """\
 # Every config key
 
 Made from the schema by `python -m tlbench.config.table`. Each can be overridden on the command
-line; the values are in [conf/](../conf), a folder for each group. *Affects* says which results
+line; the values are in [conf/](../../conf), a folder for each group. *Affects* says which results
 change with it: a key that affects no result is no part of a stage's key, of a folder's name or of a
 protocol. Of those, devices, threads and micro-batches change rounding, and the record says what was
 in effect.

@@ -1,4 +1,4 @@
-"""A job's run in Weights & Biases; see docs/wandb.md."""
+"""A job's run in Weights & Biases; see docs/guide/wandb.md."""
 
 import logging
 import os
