@@ -14,6 +14,7 @@ PACKAGE = ROOT / "tlbench"
 # From the top to the bottom; see docs/concepts/architecture.md.
 ORDER = (
     "cli",
+    "doctor",
     "report",
     "sweep",
     "jobs",

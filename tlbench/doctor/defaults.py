@@ -1,0 +1,48 @@
+"""What tlbench does where nothing is set, and what experiments set."""
+
+import warnings
+from typing import Any
+
+import hydra
+import yaml
+
+from tlbench.config.schema import Config
+from tlbench.config.search_path import CONF_DIR
+from tlbench.config.validation import parse_config
+
+
+def default_config(*overrides: str) -> Config:
+    """Return the config of ``tlbench`` with these overrides alone."""
+    with warnings.catch_warnings():
+        # As in __main__: Hydra 1.4 warns of what Hydra 1.3 needs to be told.
+        warnings.filterwarnings("ignore", "The version_base parameter is deprecated")
+        with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            return parse_config(hydra.compose("config", overrides=list(overrides)))
+
+
+def default_choice(group: str) -> str:
+    """Return the option of a config group that ``tlbench`` takes."""
+    listed = _read("config")["defaults"]
+    return next(str(one[group]) for one in listed if isinstance(one, dict) and group in one)
+
+
+def precisions_of_experiments() -> dict[str, list[str]]:
+    """Return by precision the experiments that set it, themselves or by those that they extend."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((CONF_DIR / "experiment").glob("*.yaml")):
+        if precision := _precision(file.stem):
+            found.setdefault(precision, []).append(file.stem)
+    return found
+
+
+def _precision(experiment: str) -> str | None:
+    content = _read(f"experiment/{experiment}")
+    own = content.get("trainer", {}).get("precision")
+    extended = [name for name in content.get("defaults", ()) if isinstance(name, str)]
+    below = [_precision(name) for name in extended if name != "_self_"]
+    return own or next((one for one in below[::-1] if one), None)
+
+
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((CONF_DIR / f"{name}.yaml").read_text("utf-8")) or {}
+    return content
