@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.cli import export, predict, report, rerun, store
+from tlbench.cli import doctor, export, predict, report, rerun, store
 
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
+    "tlbench-doctor": doctor.parser,
     "tlbench-export": export.parser,
     "tlbench-predict": predict.parser,
     "tlbench-report": report.parser,
@@ -41,6 +42,7 @@ def test_a_shell_is_told_the_options(
 @pytest.mark.parametrize(
     ("name", "words", "path"),
     [
+        ("tlbench-doctor", ["--store=~/b"], "store"),
         ("tlbench-report", ["~/a", "--out=~/b"], "out"),
         ("tlbench-report", ["~/a", "--pack=~/b"], "pack"),
         ("tlbench-export", ["~/a", "--out=~/b"], "out"),
@@ -67,14 +69,22 @@ def test_a_home_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("main", [export.main, predict.main, report.main, rerun.main, store.main])
+@pytest.mark.parametrize(
+    "main",
+    [doctor.main, export.main, predict.main, report.main, rerun.main, store.main],
+)
 def test_a_working_folder_that_is_gone(
     main: Callable[[list[str]], int],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = {export.main: ["x", "--out", "y"], predict.main: ["x", "y"], store.main: ["ls"]}
+    words = {
+        doctor.main: [],
+        export.main: ["x", "--out", "y"],
+        predict.main: ["x", "y"],
+        store.main: ["ls"],
+    }
     (tmp_path / "gone").mkdir()
     with monkeypatch.context() as patch:
         patch.chdir(tmp_path / "gone")
