@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from tlbench.config.command_line import CommandLine, parse
 from tlbench.config.completion import completing
 from tlbench.config.config_folders import with_config_folders
+from tlbench.config.help import page
 from tlbench.config.keys import is_known
 from tlbench.config.overrides import check_choices, choices, options, read_first, read_option
 from tlbench.config.schema import Config, Source
@@ -33,12 +34,15 @@ def arguments_for_hydra(words: Sequence[str]) -> list[str]:
 
     Raises:
         UserError: if it can't be read, names what there is not, or chooses what can't be used.
-        SystemExit: after ``--version`` is answered.
+        SystemExit: after ``--version`` or ``--help`` is answered.
     """
     line = parse(words)
     if "shell_completion" in line.options:
         return completing(line, _readable).words()
     line = _readable(line)
+    if "help" in line.options:
+        print(page())
+        raise SystemExit(0)
     check_choices(line.overrides)
     return replace(line, overrides=completed(line.overrides)).words()
 
