@@ -27,6 +27,7 @@ from tlbench.records.summary import study_table
 from tlbench.store.disk import writing
 from tlbench.store.store import store_of
 from tlbench.sweep.limits import Limits, OutOfTimeError
+from tlbench.sweep.next_steps import next_steps
 from tlbench.sweep.plan import Plan, PlannedExperiment, SweepJob
 from tlbench.sweep.watch import Watch
 
@@ -253,6 +254,8 @@ def report(outcome: Outcome, folder: Path, limits: Limits | None = None) -> None
         say(f"{record.outcome}: {title}: {record.reason}")
     say_failures(outcome.failed)
     say(f"records: {folder}")
+    for step in next_steps(records, folder):
+        say(f"next: {step}")
     _raise_if_incomplete(outcome, limits)
 
 
