@@ -2,10 +2,15 @@
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 
 from tlbench import progress
+
+_silent = ContextVar("silent", default=False)
 
 
 def wants_progress_bars(asked: bool | None) -> bool:
@@ -35,7 +40,18 @@ def points(value: float | None, signed: bool = False) -> str:
 
 def console() -> Console:
     """Standard output; where that is no terminal, wide enough for every table."""
-    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    width = None if sys.stdout.isatty() else 120
+    return Console(soft_wrap=True, width=width, quiet=_silent.get())
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Print no tables and lines on standard output: a caller in Python is given what they show."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 def say(line: str) -> None:

@@ -18,12 +18,15 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_it_gives_the_record_that_the_command_would_leave() -> None:
+def test_it_gives_the_record_that_the_command_would_leave(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     record = tlbench.run([*SMALL, "target_task=rte", "seed=1"])
     assert (record.status, record.target_task, record.seed) == ("done", "rte", 1)
     (file,) = Path("multirun").rglob("result.json")
     assert read_record(file) == record
     assert tlbench.run([*SMALL, "target_task=rte", "seed=1"]).stages == record.stages
+    assert capsys.readouterr().out == ""
 
 
 def test_a_task_of_ones_own_is_in_a_config_folder(tmp_path: Path) -> None:

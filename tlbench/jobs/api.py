@@ -17,6 +17,7 @@ from tlbench.config.refusals import in_one_sentence
 from tlbench.config.search_path import CONF_DIR
 from tlbench.config.syntax import quoted
 from tlbench.config.task_files import check_files
+from tlbench.console import silence
 from tlbench.errors import UserError
 from tlbench.jobs.job import run_job
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
@@ -25,7 +26,8 @@ from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
 def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> ResultRecord:
     """Run one experiment in this process; return its record.
 
-    What has a record, or a stage in the store, is not trained again.
+    What has a record, or a stage in the store, is not trained again. Nothing is printed but the
+    log, on standard error.
 
     Args:
         overrides: as on the command line: ``["target_task=rte", "seed=1"]``.
@@ -42,7 +44,7 @@ def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> 
     words = arguments_for_hydra([*folders, *overrides])
     _check_single(words)
     check_files()
-    with _as_before(), hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+    with silence(), _as_before(), hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         composer: Any = GlobalHydra.instance().hydra  # its `run`, which compose() does without
         try:
             job = composer.run("config", _run_job, words)
