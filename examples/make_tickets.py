@@ -32,17 +32,38 @@ ASKED = {
     "repair": ["Can somebody mend it?", "Please repair it.", "I would like to have it fixed."],
 }
 DONE = {
-    "replace": ["we have shipped a new {}", "another {} was delivered to you this morning"],
-    "refund": ["we have paid you back for the {}", "the price of the {} is on your account again"],
-    "repair": ["our workshop has fixed the {}", "the {} was mended and works again"],
+    "replace": [
+        "we have shipped a new {}",
+        "another {} was delivered to you this morning",
+        "the postman has brought you a second {}",
+    ],
+    "refund": [
+        "we have paid you back for the {}",
+        "the price of the {} is on your account again",
+        "you have got all of your money for the {}",
+    ],
+    "repair": [
+        "our workshop has fixed the {}",
+        "the {} was mended and works again",
+        "a new part was put into your {}, which is as good as before",
+    ],
 }
 NOT_DONE = {
-    "replace": ["we have no other {} to send", "a new {} can only be ordered next month"],
+    "replace": [
+        "we have no other {} to send",
+        "a new {} can only be ordered next month",
+        "nobody makes this {} any more",
+    ],
     "refund": [
         "we can't return the price of the {}",
         "we are still looking at what you paid for the {}",
+        "please send us the bill of the {} first",
     ],
-    "repair": ["nobody here can mend the {}", "the {} is still waiting in our workshop"],
+    "repair": [
+        "nobody here can mend the {}",
+        "the {} is still waiting in our workshop",
+        "for the {} we need a part that has not come",
+    ],
 }
 OPENINGS = ["Hello,", "Dear customer,", "Thanks for writing,", "Good news or not,"]
 
@@ -54,7 +75,7 @@ def ticket(draw: random.Random, things: list[str]) -> tuple[str, str, str]:
     solved = draw.random() < 0.5
     said_of, did, texts = thing, wish, DONE
     if not solved:
-        fault = draw.choice(["not done", "another thing", "another wish"])
+        fault = draw.choice(["not done"] * 6 + ["another thing", "another wish"])
         texts = NOT_DONE if fault == "not done" else DONE
         if fault == "another thing":
             said_of = draw.choice([other for other in things if other != thing])
