@@ -129,7 +129,7 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     for page in pages:
         sources = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', page)
         assert not [one for one in sources if one.startswith("http")]
-    assert "config_dir" in (tmp_path / "api.html").read_text()
+    assert "config_dir" in (tmp_path / "api.html").read_text()  # of tlbench.run, by its docstring
 
 
 OPTIONS = {
