@@ -12,6 +12,7 @@ from tlbench.analysis.final_predictions import final_predictions
 TEST = "suite.sources.rte.test=40"
 
 
+@pytest.mark.slow
 def test_they_give_the_records_score(run: Run, tmp_path: Path) -> None:
     record = run(TEST)
     assert record.test is not None

@@ -102,6 +102,7 @@ def some(records: list[ResultRecord], strategy: str, target: str) -> list[Result
     return [one for one in records if (one.strategy, one.target_task) == (strategy, target)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "key", "values"),
     [
@@ -206,6 +207,7 @@ def test_a_task_of_another_definition_for_another_target_is_said(tmp_path: Path)
     assert any(notice.startswith(start) for notice in analysis.notices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "result"),
     [({"score": 0.25}, "25"), ({"score": None, "status": "diverged"}, "diverged")],

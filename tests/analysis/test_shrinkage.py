@@ -52,6 +52,7 @@ def test_the_expected_gain_of_the_highest_mean_is_right_on_average() -> None:
     assert abs(shrunk) < 0.003
 
 
+@pytest.mark.slow
 def test_probabilities_are_as_often_right_as_they_say() -> None:
     said, is_best = [], []
     for _ in range(400):

@@ -201,6 +201,7 @@ def test_a_table_without_what_it_takes_is_one_sentence() -> None:
         verdict(pd.DataFrame({"target": ["rte"], "strategy": ["single"]}))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_words_never_contradict_each_other(data: st.DataObject) -> None:

@@ -29,6 +29,7 @@ def test_a_record_becomes_a_model(
     }
 
 
+@pytest.mark.slow
 def test_of_a_study_it_is_the_best_guess_and_of_its_seeds_the_best(
     sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,6 +47,7 @@ def test_of_a_study_it_is_the_best_guess_and_of_its_seeds_the_best(
     assert "## What the study says" in card
 
 
+@pytest.mark.slow
 def test_another_seed_can_be_had(sweep: Sweep, tmp_path: Path) -> None:
     sweep("target_task=rte", "seed=0,1")
     out = tmp_path / "model"

@@ -99,6 +99,7 @@ def test_a_record_predicts_as_what_would_be_exported_of_it(
         assert Path(f"{number}.csv").read_text() == Path("exported.csv").read_text()
 
 
+@pytest.mark.slow
 def test_an_ensemble_says_on_standard_error_which_seeds_it_is_of(
     sweep: Sweep,
     tmp_path: Path,

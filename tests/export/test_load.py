@@ -51,6 +51,7 @@ def seeds(folder: Path) -> list[Path]:
     )
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_all_seeds_of_the_setting(sweep: Sweep, tmp_path: Path) -> None:
     sweep("target_task=rte", "seed=0,1,2", "optim.lr=1e-3,1e-2")
     jobs = [

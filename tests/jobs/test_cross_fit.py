@@ -77,6 +77,7 @@ def test_a_stage_of_an_older_version_is_used_as_it_is_by_dev(
     assert again.scores_by_selection == {"dev": first.score, "cross_fit": None}
 
 
+@pytest.mark.slow
 def test_it_is_trained_again_for_its_cross_fitted_score(
     run: Run,
     trained: Trained,

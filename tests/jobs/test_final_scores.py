@@ -44,6 +44,7 @@ def test_they_are_scored_once(run: Run, trained: Trained, scored: list[str]) -> 
     assert scored == trained.titles == ["rte"]
 
 
+@pytest.mark.slow
 def test_no_stage_and_no_score_on_dev_knows_of_them(
     run: Run, trained: Trained, scored: list[str]
 ) -> None:

@@ -104,6 +104,7 @@ def test_curves_are_over_steps_and_the_summary_has_their_best(
     assert max(final) < min(name for name in summary(found) if "/dev/" in name)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_say_whose_machine_it_was(
     wandb_run: Callable[..., Records], tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_what_is_not_defined_is_not_logged_and_the_summary_says_so(
     assert [record["exit_code"] for record in found["exit"]] == [0]
 
 
+@pytest.mark.slow
 def test_a_reused_score_is_in_the_summary_too(wandb_run: Callable[..., Records]) -> None:
     trained, reused = wandb_run(*STILTS), wandb_run(*STILTS)
     assert reused["history"] == []

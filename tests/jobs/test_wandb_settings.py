@@ -71,6 +71,7 @@ def test_the_variables_say_what_the_config_does_not(opened: Opened, tmp_path: Pa
     assert call["dir"] == f"{tmp_path}/o"
 
 
+@pytest.mark.slow
 def test_one_id_is_of_one_job(
     opened: Opened, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

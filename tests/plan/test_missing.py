@@ -46,6 +46,7 @@ def test_weights_that_were_pruned_are_made_only_for_what_needs_them(
     assert sorted(trained.titles) == ["cola", "cola<-mrpc", "mrpc"]
 
 
+@pytest.mark.slow
 def test_a_list_of_tasks_is_of_the_last_stages_that_train_them(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_weights_that_are_asked_for_later_are_made(
     assert len(trained.titles) == 3
 
 
+@pytest.mark.slow
 def test_weights_that_were_pruned_are_made_again_where_they_are_asked_for(
     run: Run, trained: Trained, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_another_score_of_a_stage_that_is_trained_again_is_said(
     assert f"rte was trained again for its weights: {score} of rte then, 0.123 now" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_stage_goes_on_where_other_weights_are_wanted_or_says_why_not(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_pack_of_itself_keeps_all_records(study: Path, tmp_path: Path) -> None
     assert sorted(tmp_path.glob("packed*")) == [packed]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--out", "--pack"])
 def test_a_place_that_is_a_file(
     study: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]

@@ -14,6 +14,7 @@ def page_of(study: Path, out: Path) -> str:
     return (out / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_best_guess_and_single_have_curves_and_errors_by_class(tmp_path: Path) -> None:
     page = page_of(predicted_study(tmp_path, RIGHT), tmp_path / "out")
     for name in ("strip_rte", "curves_rte", "confusion_rte"):

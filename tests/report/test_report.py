@@ -52,6 +52,7 @@ def test_a_study_becomes_a_page_figures_and_tables(tmp_path: Path) -> None:
     assert all((tmp_path / "out" / link).is_file() for link in links)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else_and_its_ids_are_its_own(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
@@ -85,6 +86,7 @@ def test_the_order_in_which_records_are_read_changes_no_table(tmp_path: Path) ->
         assert file.read_bytes() == other.read_bytes(), file.name
 
 
+@pytest.mark.slow
 def test_tables_are_in_points(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds, noise=0.0), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
@@ -93,6 +95,7 @@ def test_tables_are_in_points(tmp_path: Path) -> None:
     assert scores.loc["majority class"].eq(50).all()
 
 
+@pytest.mark.slow
 def test_what_only_a_csv_shows_is_in_points_too(tmp_path: Path) -> None:
     write(grid(TASKS, heuristic_holds, noise=0.01), tmp_path / "study")
     report(tmp_path / "study", "--out", tmp_path / "out")
@@ -264,6 +267,7 @@ def test_several_methods_have_a_column_and_maps_of_their_own(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.slow
 def test_one_method_is_not_shown(tmp_path: Path) -> None:
     indifferent = grid(TASKS, none, strategies=["single", "stilts"], seeds=[7, 8], method="mean")
     write([*grid(TASKS, none), *indifferent], tmp_path / "study")
@@ -275,6 +279,7 @@ def test_one_method_is_not_shown(tmp_path: Path) -> None:
     assert set(scores.seeds[scores.strategy == "stilts"]) == {7}  # five, and two of the other
 
 
+@pytest.mark.slow
 def test_several_supports_are_one_support_of_that_name(tmp_path: Path) -> None:
     records = [
         record(strategy, target, support, TASKS, seed, 0.6 + seed / 100 + bonus)
@@ -294,6 +299,7 @@ def test_several_supports_are_one_support_of_that_name(tmp_path: Path) -> None:
     assert ">mnli+cola</text>" in (out / "figures" / "heat_map.svg").read_text()
 
 
+@pytest.mark.slow
 def test_an_incomplete_grid_is_counted_and_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -312,6 +318,7 @@ def test_an_incomplete_grid_is_counted_and_drawn(
         assert ">missing</text>" in drawn
 
 
+@pytest.mark.slow
 def test_what_has_no_score_is_counted_named_and_in_no_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -342,6 +349,7 @@ def test_what_has_no_score_is_counted_named_and_in_no_number(
     assert single.score == pytest.approx(100 * sum(defined) / 2)
 
 
+@pytest.mark.slow
 def test_collapsed_runs_are_counted_and_in_every_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -362,6 +370,7 @@ def test_collapsed_runs_are_counted_and_in_every_number(
     assert single.score == pytest.approx(20 * sum(map(float, left)))
 
 
+@pytest.mark.slow
 def test_older_records_without_a_correlation_are_read_and_it_is_said_as_what(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -385,6 +394,7 @@ def test_older_records_without_a_correlation_are_read_and_it_is_said_as_what(
     assert scores.loc["cola"].majority.eq(0).all()
 
 
+@pytest.mark.slow
 def test_a_target_without_any_score_and_a_part_without_any(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -402,6 +412,7 @@ def test_a_target_without_any_score_and_a_part_without_any(
         assert "training has diverged: 30" in text
 
 
+@pytest.mark.slow
 def test_a_majority_class_without_a_score_is_undefined(tmp_path: Path) -> None:
     records = grid(TASKS, heuristic_holds)
     for one in records:
@@ -413,6 +424,7 @@ def test_a_majority_class_without_a_score_is_undefined(tmp_path: Path) -> None:
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL).split("<body>")[1]
 
 
+@pytest.mark.slow
 def test_a_size_study_has_lines(tmp_path: Path) -> None:
     for rows in (100, 200):
         for support in (50, 100, 300):

@@ -231,6 +231,7 @@ def test_a_damaged_stage_is_trained_again_alone(
     assert trained.titles == ["mrpc+rte"]
 
 
+@pytest.mark.slow
 def test_a_candidate_that_is_asked_for_later_is_a_batch_of_its_own(
     sweep: Sweep, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_log_is_never_silent_for_a_minute(
     assert "0 of 1, ? left: single rte s0 (" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_after_the_first_failure_no_job_begins(
     sweep: Sweep, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,7 @@ def train(cfg: Any, folder: Path) -> dict[str, Any]:
     return train_stage(StageContext(build(cfg).plan()[-1], "target", folder), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [

@@ -22,6 +22,7 @@ def train(run: StageContext) -> dict[str, Any]:
     return train_stage(run, None)
 
 
+@pytest.mark.slow
 def test_a_training_without_its_claim_ends_and_makes_no_folder_anew(
     compose: Compose, tmp_path: Path
 ) -> None:

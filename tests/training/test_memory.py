@@ -67,6 +67,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.slow
 def test_it_ends_with_what_the_smaller_rows_give_from_the_start(
     compose: Compose,
     tmp_path: Path,
@@ -104,6 +105,7 @@ def test_a_stage_that_goes_on_keeps_the_rows_that_it_had_come_to(
     assert found["resumed_under"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "rows", "expected"),
     [

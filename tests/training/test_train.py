@@ -235,6 +235,7 @@ def test_stilts_starts_from_the_supports_best_weights(run: Run, tmp_path: Path) 
     assert second != frozen[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("heads", "carried"), [("per_label_count", True), ("per_task", False)])
 @pytest.mark.parametrize("first_under", ["per_label_count", "per_task"])
 def test_only_shared_heads_are_carried_over(
