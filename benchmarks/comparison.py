@@ -15,13 +15,14 @@ def table(tasks: Sequence[str], rounds: Sequence[Round]) -> str:
     """Return a table of medians over the rounds, and of ratios of instances a second."""
     lines = [
         f"\n{'+'.join(tasks)}",
-        f"{'':14}{'instances/s':>12}{'tokens/s':>10}{'MiB RssAnon':>13}{'MiB device':>12}"
-        f"{'waiting':>9}   tlbench / it",
+        f"{'':14}{'precision':>10}{'instances/s':>13}{'tokens/s':>10}"
+        f"{'MiB RssAnon':>13}{'MiB device':>12}{'waiting':>9}   tlbench / it",
     ]
     for name in rounds[0]:
         measured = [of_round[name] for of_round in rounds]
         lines.append(
-            f"{name:14}{_median(m.instances / m.seconds for m in measured):12.1f}"
+            f"{name:14}{measured[0].precision:>10}"
+            f"{_median(m.instances / m.seconds for m in measured):13.1f}"
             f"{_median(m.tokens / m.seconds for m in measured):10.0f}"
             f"{_median(m.anonymous_bytes / 2**20 for m in measured):13.0f}"
             f"{_median(m.device_bytes / 2**20 for m in measured):12.0f}"

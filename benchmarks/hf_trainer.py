@@ -26,18 +26,18 @@ from benchmarks.workload import Case, Work
 
 
 def as_run_glue(case: Case, watch: Watch) -> None:
-    """Train with every row padded to ``max_length``, in float32, with Trainer's defaults."""
-    _train(case, watch, padded=True)
+    """Train with every row padded to ``max_length``, and Trainer's defaults."""
+    _train(case, watch, padded=True, bf16=case.precision == "bf16")
 
 
 def tuned(case: Case, watch: Watch) -> None:
-    """Train with rows grouped by length, padded to the longest of the batch, in bfloat16."""
+    """Train with rows grouped by length, padded to the longest of the batch."""
     available = Work.read(case.folder).available
     # Trainer sorts a quarter of the rows at once, 50 batches at most. As it would of the whole
     # task: a quarter of the drawn rows is so few that grouping would do next to nothing.
     group = max(1, min(available // (4 * case.batch_size), 50))
     grouped = partial(get_length_grouped_indices, mega_batch_mult=group)
-    options = {"train_sampling_strategy": "group_by_length", "bf16": True}
+    options = {"train_sampling_strategy": "group_by_length", "bf16": case.precision == "bf16"}
     with patch.object(trainer_pt_utils, "get_length_grouped_indices", grouped):
         _train(case, watch, padded=False, dataloader_num_workers=case.workers, **options)
 

@@ -102,7 +102,7 @@ def _stage(case: Case, size: str, *overrides: str) -> TrainStage:
         "trainer.max_epochs=100000",
         f"trainer.max_steps={case.all_steps or 1}",
         f"trainer.accelerator={'gpu' if case.device == 'cuda' else case.device}",
-        "trainer.precision=bf16-mixed",
+        f"trainer.precision={'bf16-mixed' if case.precision == 'bf16' else '32-true'}",
         "trainer.progress_bar=false",
         "eval_every=100000",  # evaluate once, after the last step, when the clock has stopped
         *case.overrides,

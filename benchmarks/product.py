@@ -14,6 +14,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from torch import Tensor, nn
 
 from benchmarks import bare_loop, prepare
+from benchmarks.bare import in_precision
 from benchmarks.watch import Watch
 from benchmarks.workload import Case
 from tlbench.data.batch import Batch
@@ -136,7 +137,8 @@ def _train_bare(case: Case, watch: Watch, loss: type[Loss]) -> None:
     batches = list(islice(ready_batches(stage, case.device), case.all_steps))
     model = build_model(stage, choose_kernels(stage.config))
     settings = prepare.settings(case, stage)
-    bare_loop.fit(loss(model), watch.timed(batches), settings, watch.after_step)
+    with in_precision(case):
+        bare_loop.fit(loss(model), watch.timed(batches), settings, watch.after_step)
 
 
 def build_model(stage: TrainStage, kernels: Kernels) -> MultiTaskModel:

@@ -28,6 +28,7 @@ from benchmarks.watch import Measurement
 from benchmarks.workload import Case
 from tlbench.errors import UserError
 
+PRECISIONS = ("bf16", "float32")
 ALL = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 
 
@@ -58,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def compare(case: Case, options: argparse.Namespace) -> Iterator[Round]:
     """Measure every contender once a round, each round on other rows, in another order."""
-    names = [n for n in options.contenders if len(case.tasks) > 1 or n != "two forwards"]
+    names = contenders(case, options)
+    precisions = dict.fromkeys(names, options.precision)
+    if options.precision == "fastest":
+        precisions = fastest_precisions(names, case, options.steps)
     for number in range(options.rounds):
         folder = Path(case.folder) / str(number)
         folder.mkdir(parents=True)
@@ -66,8 +70,29 @@ def compare(case: Case, options: argparse.Namespace) -> Iterator[Round]:
         seeded = prepare(replace(case, seed=number, folder=str(folder)), options.steps)
         # Each round begins with another contender, in case the order makes a difference.
         first = number % len(names)
-        measured = {name: _measure(name, seeded) for name in names[first:] + names[:first]}
+        order = names[first:] + names[:first]
+        measured = {
+            name: _measure(name, replace(seeded, precision=precisions[name])) for name in order
+        }
         yield {name: measured[name] for name in names}
+
+
+def contenders(case: Case, options: argparse.Namespace) -> list[str]:
+    """Return those that are asked for, and are any for so many tasks."""
+    return [n for n in options.contenders if len(case.tasks) > 1 or n != "two forwards"]
+
+
+def fastest_precisions(names: Sequence[str], case: Case, steps: int) -> dict[str, str]:
+    """Return each contender's faster precision, from a trial of both that counts no further."""
+    folder = Path(case.folder) / "trial"
+    folder.mkdir(parents=True)
+    trial = prepare(replace(case, folder=str(folder)), steps)
+    found = {}
+    for name in names:
+        measured = {one: _measure(name, replace(trial, precision=one)) for one in PRECISIONS}
+        found[name] = min(measured, key=lambda one: measured[one].seconds)
+    print("  precisions: " + ", ".join(f"{name} {one}" for name, one in found.items()), flush=True)
+    return found
 
 
 def _measure(name: str, case: Case) -> Measurement:
@@ -75,8 +100,11 @@ def _measure(name: str, case: Case) -> Measurement:
     text = json.dumps(asdict(case))
     printed, peak = run_python(["-m", "benchmarks.contenders", name, text], Path(case.folder))
     measured = Measurement(**json.loads(printed.splitlines()[-1]))
-    print(f"  {name}: {measured.instances / measured.seconds:.1f} instances/s", flush=True)
-    return replace(measured, anonymous_bytes=peak)
+    print(
+        f"  {name} ({case.precision}): {measured.instances / measured.seconds:.1f} instances/s",
+        flush=True,
+    )
+    return replace(measured, anonymous_bytes=peak, precision=case.precision)
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -132,6 +160,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--steps", type=int, default=30, help="about how many are counted, in whole epochs")
     add("--rounds", type=int, default=3)
+    add(
+        "--precision",
+        choices=["fastest", *PRECISIONS],
+        default="fastest",
+        help="of all contenders; fastest: for each its own, found in a trial before the rounds",
+    )
     add("--batch-size", type=int, default=32)
     add("--max-length", type=int, default=128)
     add("--workers", type=int, default=0, help="processes that load data (not for Trainer)")

@@ -22,6 +22,7 @@ class Measurement:
         waiting: seconds of them spent on getting the next batch.
         device_bytes: peak of the device's memory, 0 on the CPU.
         anonymous_bytes: peak of the process's RssAnon, which its parent fills in.
+        precision: of the contender, likewise.
     """
 
     steps: int
@@ -31,6 +32,7 @@ class Measurement:
     waiting: float
     device_bytes: int
     anonymous_bytes: int = 0
+    precision: str = ""
 
 
 class Watch:

@@ -24,6 +24,7 @@ class Case:
             counted steps hold the same rows, whatever their batches; ``prepare`` sets both.
         seed: of the rows that are drawn, of their order and of the weights.
         folder: where stages and logs go.
+        precision: of the contender: ``bf16`` (autocast), or ``float32``.
     """
 
     tasks: tuple[str, ...]
@@ -38,6 +39,7 @@ class Case:
     folder: str
     warmup: int = 0
     steps: int = 0
+    precision: str = "bf16"
 
     @property
     def all_steps(self) -> int:

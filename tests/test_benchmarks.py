@@ -180,7 +180,9 @@ def test_a_ratio_is_the_median_of_the_rounds() -> None:
     assert "50.0" in text  # the median of tlbench's instances a second
 
 
-def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
+def test_the_command_measures_and_writes_what_it_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "out.json"
     speed.main(
         [
@@ -209,6 +211,11 @@ def test_the_command_measures_and_writes_what_it_found(tmp_path: Path) -> None:
         "bare loop": 16,
     }
     assert all(m["anonymous_bytes"] > 2**26 for m in of_round.values())
+    printed = capsys.readouterr().out
+    chosen = re.search(r"precisions: tlbench (\w+), bare loop (\w+)", printed)
+    assert chosen
+    assert [m["precision"] for m in of_round.values()] == list(chosen.groups())
+    assert all(f"{n} ({p})" in printed for n in of_round for p in ("bf16", "float32"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
