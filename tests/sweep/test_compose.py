@@ -78,6 +78,22 @@ def test_axes_of_experiments(make_sweeper: MakeSweeper, tmp_path: Path) -> None:
     check(make_sweeper, composed, *axes)
 
 
+@pytest.mark.parametrize("value", ["${batch_size}", "${..batch_size}", "${oc.select:batch_size}"])
+def test_an_option_that_follows_another_axis(
+    make_sweeper: MakeSweeper, tmp_path: Path, value: str
+) -> None:
+    """Though it is not the first one, with which the options of the other axis are composed."""
+    mine = tmp_path / "my_conf" / "sampling" / "mine.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text(f"defaults: [temperature, _self_]\ncap: {value}\n")
+    folder = f"hydra.searchpath=[file://{mine.parents[1]}]"
+    axes = (folder, "sampling=size,mine", "batch_size=16,32", "seed=0,1")
+    composed = combinations(make_sweeper, *axes)
+    found = [(c.config.batch_size, c.config.sampling.cap) for c in composed]
+    assert found == [(16, None)] * 2 + [(32, None)] * 2 + [(16, 16)] * 2 + [(32, 32)] * 2
+    check(make_sweeper, composed, *axes)
+
+
 @pytest.mark.parametrize("axis", ["experiment=quickstart,paper", "experiment=paper,smoke"])
 def test_a_grid_is_not_lost_beside_another_experiment(make_sweeper: MakeSweeper, axis: str) -> None:
     with pytest.raises(UserError, match=r"Change experiment=(quickstart|smoke): .*hydra\.sweeper"):

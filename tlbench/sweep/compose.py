@@ -26,6 +26,7 @@ from tlbench.config.identity import unresolved
 from tlbench.config.schema import Config
 from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
+from tlbench.sweep.references import ANY, referred
 
 Options = tuple[str, ...]  # one override of every axis, or of some of them
 
@@ -178,7 +179,8 @@ class _Table:
         compose: composes one override of every axis.
 
     Attributes:
-        crossing: the inner axes that change another key than the one they are named after.
+        crossing: the inner axes that change another key than the one they are named after, or
+            whose own key follows one that another of them changes.
     """
 
     def __init__(
@@ -200,8 +202,17 @@ class _Table:
                     overrides[i] = option
                 combination = compose(tuple(overrides))
                 self.composed[root, options] = combination
-                if root not in self.base.plain or self._changed_keys(combination) - {root}:
+                if (
+                    root not in self.base.plain
+                    or self._changed_keys(combination) - {root}
+                    or self._follows_others(root, combination)
+                ):
                     self.crossing.add(root)
+
+    def _follows_others(self, root: str, combination: Combination) -> bool:
+        """Whether an option's own key refers to one that another inner axis changes."""
+        named = referred(combination.plain[root])
+        return bool(named & (self.inner.keys() | {ANY}) - {root}) and len(self.inner) > 1
 
     def _changed_keys(self, other: Combination) -> set[str]:
         """Return the top-level keys in which a combination differs, as written or resolved."""
