@@ -121,9 +121,9 @@ def test_what_is_no_record_is_named_and_the_rest_is_read(tmp_path: Path, text: s
 
 
 def test_a_folder_that_is_empty_or_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^Change STUDY: there are no result records in "):
+    with pytest.raises(UserError, match=r"^Give another study: there are no result records in "):
         collect([tmp_path])
-    with pytest.raises(UserError, match=r"^Change STUDY: the folder .* is not there\.$"):
+    with pytest.raises(UserError, match=r"^Give another study: the folder .* is not there\.$"):
         collect([tmp_path / "nowhere"])
 
 

@@ -66,7 +66,7 @@ def test_another_seed_can_be_had(sweep: Sweep, tmp_path: Path) -> None:
         (["sweep", "--target", "qqp", "--out", "m"], "Change --target: the study has "),
         (["sweep", "--target", "rte", "--task", "qqp", "--out", "m"], "Change --task: 'qqp' is "),
         (["sweep", "--target", "rte", "--out", "sweep"], "Change --out: sweep is there already."),
-        (["nowhere", "--out", "m"], "Change STUDY: the folder nowhere is not there"),
+        (["nowhere", "--out", "m"], "Give another study: the folder nowhere is not there"),
         (["packed.parquet", "--out", "m"], "Give a study's folder: packed.parquet holds records"),
         (["record", "--target", "rte", "--out", "m"], "Leave out --target and --seed: "),
     ],

@@ -37,6 +37,12 @@ def test_a_record_gives_the_model_of_its_target(rte_model: Path) -> None:
         assert np.array_equal(model.probabilities(PAIRS), exported.probabilities(PAIRS))
 
 
+def test_a_record_in_place_of_its_folder_is_refused(rte_model: Path) -> None:
+    record = read_record(rte_model / "job" / "result.json")
+    with pytest.raises(UserError, match="Give the folder of the record's job"):
+        tlbench.load_model(record)  # type: ignore[arg-type]
+
+
 def test_another_task_of_a_multi_task_stage_can_be_had(run: Run, tmp_path: Path) -> None:
     run("target_task=rte", *MTL)
     model = load_model(tmp_path / "job", "cpu", task="mnli")

@@ -70,7 +70,9 @@ def test_what_is_no_packed_file_is_one_sentence(
     (tmp_path / "text.parquet").write_text("text")
     pq.write_table(pa.table({"other": [1]}), tmp_path / "other.parquet")
     for name in ("text.parquet", "other.parquet"):
-        with pytest.raises(UserError, match=f"Change STUDY: .*{name} holds no packed records"):
+        with pytest.raises(
+            UserError, match=f"Give another study: .*{name} holds no packed records"
+        ):
             collect([tmp_path / name])
     assert main([str(tmp_path), "--pack", "records.csv"]) == 1
     assert capsys.readouterr().err == "Change --pack: records.csv does not end in .parquet.\n"

@@ -474,7 +474,7 @@ def test_what_is_no_study_is_one_sentence(
     assert report(tmp_path, "--out", tmp_path / "out") == 1
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
-    assert printed.startswith("Change STUDY: there are no result records in ")
+    assert printed.startswith("Give another study: there are no result records in ")
 
 
 def test_a_study_that_failed_as_a_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -507,4 +507,4 @@ def test_the_command(tmp_path: Path, command: Callable[..., CompletedProcess[str
     assert done.stdout.endswith("report: report/index.html\n")
     missing = command("nowhere", module="tlbench.cli.report")
     assert missing.returncode == 1
-    assert missing.stderr == "Change STUDY: the folder nowhere is not there.\n"
+    assert missing.stderr == "Give another study: the folder nowhere is not there.\n"

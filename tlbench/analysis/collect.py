@@ -138,7 +138,7 @@ def collect(folders: Iterable[str | Path], paths: bool = False) -> Records:
     if not rows:
         unreadable = f" ({len(problems)} files can't be read: {problems[0]})" if problems else ""
         shown = ", ".join(map(str, studies))
-        raise UserError(f"Change STUDY: there are no result records in {shown}{unreadable}.")
+        raise UserError(f"Give another study: there are no result records in {shown}{unreadable}.")
     table = pd.DataFrame(rows).astype({"collapsed": "boolean"})
     return Records(table, protocols, problems, packed, paths)
 

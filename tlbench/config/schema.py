@@ -308,7 +308,10 @@ class Config:
     seed: int = key(
         "of weights, batches and dropout", "training", is_choice=True, least=0, below=SEEDS
     )
-    study: str = key("the folder under multirun, and W&B's group", "nothing")
+    study: str = key(
+        "the folder of a sweep under multirun (single runs are in adhoc), and W&B's group",
+        "nothing",
+    )
     batch_size: int = key("rows of an optimizer step", "training", above=0, most=ROWS)
     micro_batch_size: int | None = key(
         "rows of a forward; the loss stays that of batch_size", "nothing", above=0, most=ROWS

@@ -85,7 +85,7 @@ def _cluster(found: list[Partition]) -> Iterator[Finding]:
         yield Finding("problem", "slurm", said, "Wait, or ask the site's support.")
     else:
         yield Finding(
-            "ok", "slurm", said, f"Set {_launcher(up)} for a sweep (README, On a cluster)."
+            "ok", "slurm", said, f"Set {_launcher(up)} for a sweep (docs/start/cluster.md)."
         )
 
 

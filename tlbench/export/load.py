@@ -57,6 +57,8 @@ def load_model(
         UserError: if there is no such record or folder, it has not what is asked for, or it needs
             ``trust``.
     """
+    if not isinstance(source, str | Path):
+        raise UserError("Give the folder of the record's job, or of an exported model: a path.")
     if precision not in PRECISIONS:
         raise UserError(f"Change --precision: '{precision}' is none of {', '.join(PRECISIONS)}.")
     place, dtype = Path(source), PRECISIONS[precision]

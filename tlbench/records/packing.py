@@ -56,7 +56,7 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
                     seen.add(file)
                     yield Source(str(file), partial(read_record, file))
         else:
-            raise UserError(f"Change STUDY: the folder {study} is not there.")
+            raise UserError(f"Give another study: the folder {study} is not there.")
 
 
 def record_files(top: Path) -> Iterator[Path]:
@@ -77,7 +77,7 @@ def _unpack(file: Path) -> Iterator[Source]:
                 read = partial(parse_record, row["record"], row["file"])
                 yield Source(row["file"], read, _saved(row))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise UserError(f"Change STUDY: {file} holds no packed records ({error}).") from error
+        raise UserError(f"Give another study: {file} holds no packed records ({error}).") from error
 
 
 def packed_record(file: Path, name: str) -> ResultRecord:
