@@ -52,7 +52,7 @@ def test_a_cluster_with_gpus(commands: Path) -> None:
     )
     assert found.advice == (
         "Set hydra/launcher=slurm hydra.launcher.partition=gpu hydra.launcher.gpus_per_node=1 for "
-        "a sweep (README, On a cluster)."
+        "a sweep (docs/start/cluster.md)."
     )
 
 

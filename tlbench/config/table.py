@@ -25,8 +25,8 @@ Made from the schema by `python -m tlbench.config.table`. Each can be overridden
 line; the values are in [conf/](../../conf), a folder for each group. *Affects* says which results
 change with it: a key that affects no result is no part of a stage's key, of a folder's name or of a
 protocol. Of those, devices, threads and micro-batches change rounding, and the record says what was
-in effect. Keys of a sweep itself (`hydra.sweeper.dry_run` and others) are in [sweeps.md](sweeps.md),
-those of launchers in [conf/hydra/launcher/](../../conf/hydra/launcher).
+in effect. Keys of a sweep itself (`hydra.sweeper.dry_run` and others) are in
+[sweeps.md](sweeps.md), those of launchers in [conf/hydra/launcher/](../../conf/hydra/launcher).
 """
 
 
