@@ -9,8 +9,10 @@ os.environ["WANDB_MODE"] = "offline"
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
+import numpy as np
 import pytest
 from omegaconf import DictConfig
 
@@ -33,6 +35,18 @@ __all__ = [
 datasets.disable_progress_bars()
 for _name in {name for name in os.environ if name.startswith("WANDB_")} - {"WANDB_MODE"}:
     del os.environ[_name]  # whoever runs the tests may have a project, or a login
+
+
+_BEGUN: dict[tuple[str, str], Any] = {}  # the states that modules have left their generators in
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers(request: pytest.FixtureRequest) -> None:
+    """Start a module's generator anew, so that no test hangs on which others ran before it."""
+    for name, value in vars(request.module).items():
+        if isinstance(value, np.random.Generator):
+            key = request.module.__name__, name
+            value.bit_generator.state = _BEGUN.setdefault(key, value.bit_generator.state)
 
 
 @pytest.fixture
