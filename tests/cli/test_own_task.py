@@ -11,7 +11,7 @@ from tlbench.records.record import read_record
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "start" / "own-task.md").read_text()
 MODULES = {
     "tlbench": "tlbench",
