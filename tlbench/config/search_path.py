@@ -111,6 +111,8 @@ def _register_support_tasks() -> None:
     store = ConfigStore.instance()
     for folder in config_dirs():
         for file in folder.glob("target_task/*.yaml"):
+            if f"{file.stem}.yaml" in store.repo.get("support_task", {}):
+                continue  # as all of ours are once a command line has been read; Hydra 1.4 warns
             node = {"defaults": [{"/target_task@_here_": file.stem}]}
             store.store(group="support_task", name=file.stem, node=node, provider="tlbench")
 
