@@ -1,9 +1,7 @@
 """Slurm: whether it is here and answers, and which launcher a sweep then takes."""
 
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -11,6 +9,8 @@ from typing import NamedTuple
 from tlbench.doctor.cpu import usable_cores
 from tlbench.doctor.devices import cuda_gpus
 from tlbench.doctor.finding import Finding
+from tlbench.errors import UserError
+from tlbench.sweep.slurm import array_size_in, lines
 
 _TIMEOUT = 10.0  # seconds for an answer
 _SHOWN = 6  # partitions
@@ -37,18 +37,18 @@ def slurm() -> Iterator[Finding]:
         found = f"no {' and no '.join(missing)} here: sweeps run on this machine, a job at a time"
         yield Finding("ok", "slurm", found, _local("several"))
         return
-    lines = answer("sinfo", "--noheader", f"--format={_FORMAT}")
-    if lines is None:
+    printed = answer("sinfo", "--noheader", f"--format={_FORMAT}")
+    if printed is None:
         found = f"sbatch is here, but sinfo gives no answer in {_TIMEOUT:.0f} s or fails"
         yield Finding("problem", "slurm", found, "Ask sinfo yourself, or the site's support.")
         return
-    yield from _cluster(partitions(lines))
+    yield from _cluster(partitions(printed))
 
 
-def partitions(lines: list[str]) -> list[Partition]:
+def partitions(printed: list[str]) -> list[Partition]:
     """Return what ``sinfo`` has printed, a partition once though its nodes differ."""
     found: dict[str, Partition] = {}
-    for line in lines:
+    for line in printed:
         if line.count("|") != _FORMAT.count("|"):
             continue
         word, state, time, _, gres = (cell.strip() for cell in line.split("|"))
@@ -62,20 +62,16 @@ def partitions(lines: list[str]) -> list[Partition]:
 def answer(*command: str, timeout: float = _TIMEOUT) -> list[str] | None:
     """Return the lines that a command of Slurm's prints; None if it fails or takes too long."""
     try:
-        # Fixed words and no shell.
-        ran = subprocess.run(  # noqa: S603  # nosec B603
-            command, capture_output=True, text=True, timeout=timeout, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
+        return lines(*command, timeout=timeout)
+    except (OSError, UserError):
         return None
-    return ran.stdout.splitlines()
 
 
 def _cluster(found: list[Partition]) -> Iterator[Finding]:
     up = [one for one in found if one.is_up]
     listed = ", ".join(_described(one) for one in up[:_SHOWN])
     more = f" and {len(up) - _SHOWN} more" if len(up) > _SHOWN else ""
-    size = _max_array_size()
+    size = array_size_in(answer("scontrol", "show", "config") or ())
     arrays = "MaxArraySize is not known" if size is None else f"MaxArraySize {size}"
     said = f"partitions {listed}{more}; {arrays}" if up else f"no partition is up; {arrays}"
     if find_spec("hydra_plugins.hydra_submitit_launcher") is None:
@@ -110,9 +106,3 @@ def _local(what: str) -> str:
     needs = "" if installed else " (after pip install 'tlbench[parallel]')"
     jobs = "gpus" if has_gpus else f"joblib hydra.launcher.n_jobs={cores}"
     return f"Set hydra/launcher={jobs}{needs} for {what}."
-
-
-def _max_array_size() -> int | None:
-    said = "\n".join(answer("scontrol", "show", "config") or ())
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", said)
-    return int(found[1]) if found else None

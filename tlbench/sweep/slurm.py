@@ -75,15 +75,15 @@ def states(job_ids: Iterable[str]) -> dict[str, State]:
         return {}
     found = {job_id: State(UNKNOWN) for job_id in asked}
     try:
-        lines = _lines(
+        printed = lines(
             *("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T|%r|%M"),
             f"--jobs={','.join(arrays)}",
         )
     except UserError as error:
         if "Invalid job id" not in str(error):  # which it says if it has forgotten all of them
             raise
-        lines = []
-    said = {job_id: State(*rest) for job_id, *rest in (line.split("|") for line in lines)}
+        printed = []
+    said = {job_id: State(*rest) for job_id, *rest in (line.split("|") for line in printed)}
     forgotten = sorted({array_of(one) for one in asked - said.keys()})
     return found | {i: s for i, s in (_accounted(forgotten) | said).items() if i in asked}
 
@@ -93,14 +93,14 @@ def _accounted(arrays: list[str]) -> dict[str, State]:
     if not arrays:
         return {}
     try:
-        lines = _lines(
+        printed = lines(
             *("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State"),
             f"--jobs={','.join(arrays)}",
         )
     except UserError:
         return {}
     found = {}
-    for line in lines:
+    for line in printed:
         job_id, _, state = line.partition("|")
         name = state.partition(" ")[0]  # CANCELLED by 1000
         # What is not in the queue has ended, even if the accounting does not know yet.
@@ -110,13 +110,18 @@ def _accounted(arrays: list[str]) -> dict[str, State]:
 
 def queued_count() -> int:
     """Return how many jobs this user has in the queue, whatever they are."""
-    return len(_lines("squeue", "--me", "--noheader", "--array", "--format=%i"))
+    return len(lines("squeue", "--me", "--noheader", "--array", "--format=%i"))
 
 
 def max_array_size() -> int:
     """Return how many jobs an array may have: the site's ``MaxArraySize``."""
-    found = re.search(r"MaxArraySize\s*=\s*(\d+)", "\n".join(_lines("scontrol", "show", "config")))
-    return max(1, int(found[1])) if found else 1
+    return max(1, array_size_in(lines("scontrol", "show", "config")) or 1)
+
+
+def array_size_in(config: Iterable[str]) -> int | None:
+    """Return the ``MaxArraySize`` of what ``scontrol show config`` prints; None if it has none."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", "\n".join(config))
+    return int(found[1]) if found else None
 
 
 def max_submit(account: str | None, qos: str | None) -> int | None:
@@ -127,13 +132,13 @@ def max_submit(account: str | None, qos: str | None) -> int | None:
     """
     limits, of_user = [], ("where", f"user={getuser()}")
     try:
-        for line in _lines(*_SACCTMGR, "assoc", *of_user, "format=Account,MaxSubmit,DefaultQOS"):
+        for line in lines(*_SACCTMGR, "assoc", *of_user, "format=Account,MaxSubmit,DefaultQOS"):
             name, limit, default = line.split("|")
             if account in (None, name):
                 limits.append(limit)
                 qos = qos or default
         if qos:
-            limits += _lines(*_SACCTMGR, "qos", "where", f"name={qos}", "format=MaxSubmitPU")
+            limits += lines(*_SACCTMGR, "qos", "where", f"name={qos}", "format=MaxSubmitPU")
     except UserError:  # no accounting: then nothing limits submissions but sbatch's own answer
         return None
     return min((int(limit) for limit in limits if limit.isdigit()), default=None)
@@ -146,23 +151,28 @@ def cancel(job_ids: Iterable[str]) -> None:
         UserError: if Slurm refuses.
     """
     if ids := sorted(job_ids):
-        _lines("scancel", *ids)
+        lines("scancel", *ids)
 
 
-def _lines(*command: str) -> list[str]:
+def lines(*command: str, timeout: float | None = None) -> list[str]:
     """Return what a command of Slurm's prints.
 
+    Args:
+        timeout: seconds to wait for it; None for as long as it takes.
+
     Raises:
-        UserError: if there is no such command here, or it fails.
+        UserError: if there is no such command here, it fails or takes longer.
     """
     try:
         ran = subprocess.run(  # noqa: S603  # nosec B603
-            command, capture_output=True, text=True, check=False
+            command, capture_output=True, text=True, check=False, timeout=timeout
         )
     except FileNotFoundError as error:
         raise UserError(
             f"Change hydra/launcher, or go to a login node of Slurm: there is no {command[0]} here."
         ) from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"Slurm does not answer within {timeout} s.") from error
     if ran.returncode:
         said = ran.stderr.strip() or f"exit code {ran.returncode}"
         raise UserError(f"Slurm does not answer ({said}); the same command again asks again.")
