@@ -43,6 +43,8 @@ def test_a_task_of_ones_own_is_in_a_config_folder(tmp_path: Path) -> None:
         (["target_task=rte", "strategy=mtl"], "Add support_task=<task>"),
         (["target_task=rte", "seed=0,1"], "Add -m to sweep over seed=0,1"),
         (["experiment=quickstart"], "Use the command line: this is a sweep"),
+        (["hydra.mode=multirun"], "Use the command line: this is a sweep"),
+        (["hydra.sweeper.dry_run=True"], "Use the command line: a dry run leaves no record"),
         (["hydra.sweeper.dry_run=true"], "Use the command line: a dry run leaves no record"),
         (["-m"], "Remove --multirun: tlbench.run takes overrides"),
     ],

@@ -42,7 +42,10 @@ def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> 
     """
     folders = [] if config_dir is None else [f"hydra.searchpath=[{quoted(str(config_dir))}]"]
     words = arguments_for_hydra([*folders, *overrides])
-    _check_single(words)
+    if options := [word for word in words if word.startswith("-")]:
+        raise UserError(f"Remove {options[0]}: tlbench.run takes overrides, key=value.")
+    if any(word.startswith("hydra.mode=") and "MULTIRUN" in word.upper() for word in words):
+        raise UserError("Use the command line: this is a sweep, and tlbench.run runs one job.")
     check_files()
     with silence(), _as_before(), hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         composer: Any = GlobalHydra.instance().hydra  # its `run`, which compose() does without
@@ -54,17 +57,9 @@ def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> 
     return read_record(Path(job.hydra_cfg.hydra.runtime.output_dir) / RECORD_FILE)
 
 
-def _check_single(words: Sequence[str]) -> None:
-    for word in words:
-        if word.startswith("-"):
-            raise UserError(f"Remove {word}: tlbench.run takes overrides, key=value.")
-        if word.replace("'", "") == "hydra.mode=MULTIRUN":
-            raise UserError("Use the command line: this is a sweep, and tlbench.run runs one job.")
-    if "hydra.sweeper.dry_run=true" in words:
-        raise UserError("Use the command line: a dry run leaves no record.")
-
-
 def _run_job(cfg: DictConfig) -> float | None:
+    if HydraConfig.get().sweeper.get("dry_run"):
+        raise UserError("Use the command line: a dry run leaves no record.")
     try:
         return run_job(cfg)
     except SystemExit as end:
