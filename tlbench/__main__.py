@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 
 import hydra
 from hydra.errors import CompactHydraException
@@ -16,10 +15,6 @@ from tlbench.errors import UserError
 from tlbench.store.disk import check_working_folder, writing
 
 _NO_TRIAL = "No trials are completed yet."  # what Optuna raises at the end of such a search
-# Hydra 1.3 takes the defaults of 1.1 unless it is told; 1.4 has no others, and warns of being told.
-warnings.filterwarnings("ignore", "The version_base parameter is deprecated")
-# It makes our callback itself, and warns that it does so without a list of what may be made.
-warnings.filterwarnings("ignore", r"hydra\.utils\.instantiate\(\) resolved _target_='tlbench\.")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")

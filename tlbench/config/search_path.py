@@ -21,6 +21,11 @@ _PACKAGE = Path(__file__).parents[1]
 CONF_DIR = next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if d.is_dir())
 
 
+# Hydra 1.3 takes the defaults of 1.1 unless it is told; 1.4 has no others, and warns of being told.
+warnings.filterwarnings("ignore", "The version_base parameter is deprecated")
+# It makes our callback itself, and warns that it does so without a list of what may be made.
+warnings.filterwarnings("ignore", r"hydra\.utils\.instantiate\(\) resolved _target_='tlbench\.")
+
 _folders = [CONF_DIR]  # in the order of Hydra's search path
 
 

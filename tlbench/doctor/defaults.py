@@ -1,11 +1,11 @@
 """What tlbench does where nothing is set, and what experiments set."""
 
-import warnings
 from typing import Any
 
 import hydra
-import yaml
 
+from tlbench.config.identity import unresolved
+from tlbench.config.overrides import read_option
 from tlbench.config.schema import Config
 from tlbench.config.search_path import CONF_DIR
 from tlbench.config.validation import parse_config
@@ -13,11 +13,8 @@ from tlbench.config.validation import parse_config
 
 def default_config(*overrides: str) -> Config:
     """Return the config of ``tlbench`` with these overrides alone."""
-    with warnings.catch_warnings():
-        # As in __main__: Hydra 1.4 warns of what Hydra 1.3 needs to be told.
-        warnings.filterwarnings("ignore", "The version_base parameter is deprecated")
-        with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            return parse_config(hydra.compose("config", overrides=list(overrides)))
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return parse_config(hydra.compose("config", overrides=list(overrides)))
 
 
 def default_choice(group: str) -> str:
@@ -44,5 +41,4 @@ def _precision(experiment: str) -> str | None:
 
 
 def _read(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((CONF_DIR / f"{name}.yaml").read_text("utf-8")) or {}
-    return content
+    return unresolved(read_option(CONF_DIR / f"{name}.yaml"))
