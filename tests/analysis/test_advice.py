@@ -52,6 +52,14 @@ def test_collapsed_runs_of_both_are_counted() -> None:
     assert "Collapsed" not in " ".join(planted(0.16).sentences)
 
 
+def test_a_gain_over_a_single_that_has_mostly_collapsed_says_little_and_that_is_said() -> None:
+    best = candidate(gain=0.1, low=0.02, high=0.18, has_rows=True, proved="better")
+    warning = "a gain over it says little: train longer (trainer.max_epochs)"
+    for collapsed, is_said in ((5, True), (3, True), (2, False)):
+        one = advice(best, candidate("single", seeds=5, collapsed=collapsed, may_be_best=False))
+        assert (warning in " ".join(one.sentences)) == is_said
+
+
 def test_what_is_proved_of_another_than_the_best_guess_is_said() -> None:
     """A noisy candidate may be expected to be the best, and a calmer one be certain."""
     noisy = candidate(gain=0.05, low=-0.01, high=0.11, has_rows=True, proved="nothing")

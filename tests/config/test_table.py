@@ -17,3 +17,13 @@ def test_every_key_is_on_the_page_with_what_it_is() -> None:
     for key in declared(Config).values():
         assert f"| `{key.name}` |" in table()
         assert key.doc in table()
+
+
+def test_the_page_says_what_holds_without_an_override() -> None:
+    rows = dict(line.split(" | ", 1) for line in table().splitlines() if line.startswith("| `"))
+    defaults = {key.strip("| `"): cells.split(" | ")[1] for key, cells in rows.items()}
+    assert defaults["optim.lr"] == "`2e-05`"
+    assert defaults["logger"] == "`logger=wandb`"
+    assert defaults["target_task.source.header"] == "`true`"
+    assert defaults["target_task.source.path"] == "`.`"  # and not that of rte, the default task
+    assert defaults["target_task.labels"] == "must be there"

@@ -72,6 +72,8 @@ def test_any_row_is_taken_as_it_is_or_refused_in_one_sentence(
         ({"a": datetime.date(2026, 1, 1), "y": "no"}, "where a text belongs"),
         ({"a": "x\ud800", "y": "no"}, r"has half a character, the lone surrogate \\ud800"),
         ({"a": "x", "y": "maybe"}, "has the label 'maybe', known are no, yes"),
+        ({"a": "x", "y": "maybe"}, "or have source.keep leave such rows out"),
+        ({"a": "x", "y": " no"}, "^Change source.strip to true of task"),
         ({"a": "x", "y": "m" * 100_000}, r"has the label 'mmmm\w+\.\.\.m+', known"),
     ],
 )

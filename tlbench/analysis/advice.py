@@ -121,7 +121,14 @@ class Advice:
         judged = [one for one in (self.verdict.best, self.verdict.single) if one is not None]
         counts = {self.name(one): one for one in judged if one.collapsed}
         said = [f"{one.collapsed} of {one.seeds} of {name}" for name, one in counts.items()]
-        return f"Collapsed runs: {', '.join(said)}." if said else ""
+        text = f"Collapsed runs: {', '.join(said)}." if said else ""
+        single = self.verdict.single
+        if single is None or 2 * single.collapsed <= single.seeds:
+            return text
+        return (
+            f"{text} As most runs of {self.single} have, a gain over it says little: train longer "
+            "(trainer.max_epochs), or with another optim.lr."
+        )
 
     def _caution(self) -> str:
         best = self.verdict.best

@@ -3,12 +3,17 @@
 ``python -m tlbench.config.table`` prints it.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from tlbench.config.keys import Key, declared, shown
-from tlbench.config.schema import Config
+import hydra
+from omegaconf import OmegaConf
+
+from tlbench.config.keys import Key, declared, shown, value_in
+from tlbench.config.schema import Config, Task
 from tlbench.config.search_path import CONF_DIR
 
 _AFFECTS = {
@@ -22,11 +27,14 @@ _HEAD = """\
 # Every config key
 
 Made from the schema by `python -m tlbench.config.table`. Each can be overridden on the command
-line; the values are in [conf/](../../conf), a folder for each group. *Affects* says which results
-change with it: a key that affects no result is no part of a stage's key, of a folder's name or of a
-protocol. Of those, devices, threads and micro-batches change rounding, and the record says what was
-in effect. Keys of a sweep itself (`hydra.sweeper.dry_run` and others) are in
-[sweeps.md](sweeps.md), those of launchers in [conf/hydra/launcher/](../../conf/hydra/launcher).
+line; the options of a group are in [conf/](../../conf), a folder for each. *Default* holds without
+an override: in a group that of its default option, of a task that of a file without the key.
+
+*Affects* says which results change with it: a key that affects no result is no part of a stage's
+key, of a folder's name or of a protocol. Of those, devices, threads and micro-batches change
+rounding, and the record says what was in effect. Keys of a sweep itself (`hydra.sweeper.dry_run`
+and others) are in [sweeps.md](sweeps.md), those of launchers in
+[conf/hydra/launcher/](../../conf/hydra/launcher).
 """
 
 
@@ -35,19 +43,58 @@ def table() -> str:
     groups: dict[str, list[Key]] = {}
     for key in declared(Config).values():
         groups.setdefault(key.name.rpartition(".")[0], []).append(key)
+    defaults = _defaults()
     return "\n".join(
-        [_HEAD, *(line for name, keys in groups.items() for line in _part(name, keys))]
+        [_HEAD, *(line for name, keys in groups.items() for line in _part(name, keys, defaults))]
     )
 
 
-def _part(name: str, keys: list[Key]) -> Iterator[str]:
+def _defaults() -> dict[str, str]:
+    """Return by key the value without any override; what is a whole group has its option's name."""
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        plain = OmegaConf.to_container(hydra.compose("config"))
+    composed = {name: value_in(plain, name) for name in declared(Config)}
+    composed |= {f"target_task.{name}": value for name, value in _of_a_file(Task).items()}
+    chosen = {name: f"`{name}={option}`" for name, option in _choices() if name in composed}
+    return {name: _shown(value) for name, value in composed.items()} | chosen
+
+
+def _choices() -> Iterator[tuple[str, str]]:
+    """Yield every group with its default option."""
+    for one in OmegaConf.load(CONF_DIR / "config.yaml").defaults:
+        if isinstance(one, Mapping):
+            yield from ((str(name), str(option)) for name, option in one.items())
+
+
+def _of_a_file(schema: type) -> dict[str, Any]:
+    """Return by key of a schema what a file without the key has; MISSING where it must be there."""
+    hints, found = get_type_hints(schema), dict[str, Any]()
+    for one in fields(cast(Any, schema)):
+        if is_dataclass(hints[one.name]):
+            inner = _of_a_file(cast(type, hints[one.name]))
+            found |= {f"{one.name}.{name}": value for name, value in inner.items()}
+        else:
+            make = one.default_factory
+            found[one.name] = make() if callable(make) else one.default
+    return found
+
+
+def _shown(value: Any) -> str:
+    if value is MISSING:
+        return "must be there"
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return f"`{text}`"
+
+
+def _part(name: str, keys: list[Key], defaults: Mapping[str, str]) -> Iterator[str]:
     yield f"## {name or 'top level'}"
     options = sorted(file.stem for file in (CONF_DIR / name).glob("*.yaml")) if name else []
     if options:
         yield f"\nOptions: {', '.join(f'`{name}={option}`' for option in options)}."
-    yield "\n| key | type | what it is | affects |\n|---|---|---|---|"
+    yield "\n| key | type | default | what it is | affects |\n|---|---|---|---|---|"
     for key in keys:
-        yield f"| `{key.name}` | {_type(key)} | {key.doc} | {_AFFECTS[key.affects]} |"
+        cells = (f"`{key.name}`", _type(key), defaults[key.name], key.doc, _AFFECTS[key.affects])
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 

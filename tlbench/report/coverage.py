@@ -61,10 +61,10 @@ def _widths(with_rows: list[tuple[Advice, Candidate]]) -> list[str]:
     least, most = _wider(ordered[0][1]), _wider(ordered[-1][1])
     return [
         "Intervals hold for other seeds and for other dev rows.",
-        f"Over seeds alone the gain of {advice.name(median)} for {advice.target} would be known "
-        f"to ±{points(median.seeds_half)} points, over both it is to ±{points(_half(median))}, "
-        f"{_wider(median):.2f} times that, which is the median; over all {len(ordered)} gains "
-        f"it is {least:.2f} to {most:.2f} times, most for {ordered[-1][0].target}.",
+        f"The rows make them {least:.2f} to {most:.2f} times as wide, most for "
+        f"{ordered[-1][0].target}; the median of {len(ordered)} is {_wider(median):.2f} times: "
+        f"{advice.name(median)} for {advice.target}, ±{points(_half(median))} points in place of "
+        f"±{points(median.seeds_half)} for other seeds alone.",
     ]
 
 

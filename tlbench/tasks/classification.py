@@ -2,7 +2,7 @@
 
 import reprlib
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.config.schema import Task
@@ -58,14 +58,18 @@ class Classification(TaskKind):
 
         def to_class(raw: Any, where: str) -> float:
             if str(raw) not in index:
-                known = textwrap.shorten(", ".join(index), 200)
-                raise UserError(
-                    f"Change labels (or source.values) of task '{self.task.name}': {where} has the "
-                    f"label {reprlib.repr(str(raw))}, known are {known}."
-                )
+                raise self._unknown(str(raw), index, where)
             return index[str(raw)]
 
         return to_class
+
+    def _unknown(self, raw: str, known: Collection[str], where: str) -> UserError:
+        change = "source.strip to true" if raw.strip() in known else "labels (or source.values)"
+        return UserError(
+            f"Change {change} of task '{self.task.name}', or have source.keep leave such rows out: "
+            f"{where} has the label {reprlib.repr(raw)}, known are "
+            f"{textwrap.shorten(', '.join(known), 200)}."
+        )
 
     def see_train(self, labels: "Tensor") -> None:
         if self.task.loss.class_weights == "balanced":
