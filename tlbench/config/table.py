@@ -93,7 +93,8 @@ def _part(name: str, keys: list[Key], defaults: Mapping[str, str]) -> Iterator[s
         yield f"\nOptions: {', '.join(f'`{name}={option}`' for option in options)}."
     yield "\n| key | type | default | what it is | affects |\n|---|---|---|---|---|"
     for key in keys:
-        cells = (f"`{key.name}`", _type(key), defaults[key.name], key.doc, _AFFECTS[key.affects])
+        doc = key.doc.replace("<", "&lt;")
+        cells = (f"`{key.name}`", _type(key), defaults[key.name], doc, _AFFECTS[key.affects])
         yield f"| {' | '.join(cells)} |"
     yield ""
 
