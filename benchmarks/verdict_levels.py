@@ -16,8 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, normal_gains, study
-from tlbench.analysis import looks, verdict
+from tlbench.analysis import verdict
 from tlbench.analysis.judged import MATTERS, Candidate
+from tlbench.analysis.looks import LOOKS
 from tlbench.analysis.verdicts import Verdict
 
 ROWS = (277, 1000)
@@ -65,7 +66,7 @@ class Tally:
 
 
 def measure(
-    truth: Truth, rows: int, targets: int, at: Sequence[int] = looks.LOOKS, random: int = 0
+    truth: Truth, rows: int, targets: int, at: Sequence[int] = LOOKS, random: int = 0
 ) -> Tally:
     """Judge targets at every look, and count what is wrong."""
     tally = Tally()
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.verdict_levels", description=__doc__)
     parser.add_argument("--targets", type=int, default=100, help="of each truth and rows")
     targets = parser.parse_args(arguments).targets
-    at = looks.LOOKS
+    at = LOOKS
     print(f"{targets} targets a line, {CANDIDATES} candidates, judged at {at} seeds, level 90%.\n")
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     for truth in (*NULLS, *GAINS):

@@ -104,10 +104,12 @@ def test_between_two_looks_the_last_one_stands_on_the_lowest_seeds(seeds: int, l
     (then,) = verdict(first, {run: predictions[run] for run in first.index})
     assert {c.look for c in one.candidates} == {look}
     assert [said(c) for c in one.candidates] == [said(c) for c in then.candidates]
+    same_belief = [c.shrunk for c in one.candidates] == [c.shrunk for c in then.candidates]
+    assert same_belief == (seeds == look), "a belief is no claim: it is of all seeds"
 
 
 def said(one: Candidate) -> tuple[object, ...]:
-    return one.key, str(one.low), str(one.high), one.proved, one.may_be_best, one.shrunk
+    return one.key, str(one.low), str(one.high), one.proved, one.may_be_best, one.worse_by
 
 
 def test_one_seed_has_a_best_guess_and_no_interval() -> None:
@@ -138,7 +140,17 @@ def width(one: Verdict) -> float:
     return candidate.high - candidate.low
 
 
-def test_one_that_lost_a_run_or_has_fewer_seeds_is_not_the_best_guess() -> None:
+def test_of_unequal_seeds_the_expected_score_decides_and_one_seed_is_too_few() -> None:
+    """As in a race, which gives more seeds to what does well."""
+    table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
+    for seeds, is_best in ((3, True), (2, True), (1, False)):
+        part = table[(table.seed < seeds) | (table.support != "support11")]
+        (one,) = verdict(part, {run: predictions[int(run)] for run in part.index})
+        assert one.best is not None
+        assert (one.best.support == "support11") == is_best
+
+
+def test_one_that_lost_a_run_is_not_the_best_guess() -> None:
     table, predictions = study(with_gain(0.16), 1000, 5, np.random.default_rng(0))
     hurt = (table.support == "support11") & (table.seed == 4)
     for outcome in ("diverged", "failed"):

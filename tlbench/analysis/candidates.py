@@ -28,7 +28,7 @@ class Runs:
         scores: in the order of seeds, (seeds,), fractions.
         vectors: how each score varies with dev's rows, (seeds, any); None for a run without saved
             predictions. See ``row_noise.deviations``.
-        without_score: how many were trained and have none.
+        without_score: how many were trained and have none; failed: how many could not be trained.
         collapsed: which say the same of every dev row, as far as it is known, (seeds,).
         majority: the score of such a run, of the most frequent label; NaN if not known.
         cost: instances trained for a run, their mean; NaN if not known.
@@ -45,6 +45,7 @@ class Runs:
     cost: float
     metric: str
     batch: int = 0
+    failed: int = 0
 
     @property
     def widest(self) -> float:
@@ -107,4 +108,5 @@ def _runs(
         cost=float(every.instances.mean()),
         metric=str(every.metric.iloc[0]),
         batch=batch,
+        failed=int((every.outcome == "failed").sum()),
     )

@@ -17,11 +17,12 @@ class Candidate:
 
     Attributes:
         strategy, method, support, support_rows: which it is, as in the table of records.
-        seeds: of its runs with a score; without_score: its trained runs that have none; collapsed:
-            those of its runs that say the same of every dev row.
+        seeds: of its runs with a score; without_score: its trained runs that have none; failed:
+            those that could not be trained; collapsed: those of its runs that say the same of every
+            dev row.
         batch: of candidates that were asked for together; those of the first one is 0.
-        look: the seeds that all the following is of, the lowest-numbered: the latest of the fixed
-            looks that it and ``single`` have reached; 0 before the first.
+        look: the seeds that score, gain, interval and set are of, the lowest-numbered: the latest
+            of the fixed looks that it and ``single`` have reached; 0 before the first.
         score, gain: means, the gain over ``single``; before the first look of all its seeds.
         low, high: the interval of the gain, together with those of all the target's candidates;
             NaN where there is nothing to compute it from.
@@ -30,11 +31,12 @@ class Candidate:
             holds for other seeds alone.
         row_error: without predictions, the most that the standard error over rows can be, of an
             accuracy; else NaN.
-        shrunk: the gain that is expected of it, by empirical Bayes.
+        shrunk: the gain that is expected of it, by empirical Bayes, of all its seeds.
         proved: of the gain, by its interval: ``better``; ``not worse``, by half a point; or
             ``nothing``. ``untested`` without an interval that holds for rows.
         may_be_best: whether it may still be the best of all.
-        probability: that it is the best, by empirical Bayes; NaN before its first look, and where
+        worse_by: how much better the best of all may be, at most; infinite where that is not known.
+        probability: that it is the best, by empirical Bayes; NaN with one seed, and where
             predictions of any candidate are missing.
         cost: instances trained for a run, its mean.
     """
@@ -58,8 +60,10 @@ class Candidate:
     shrunk: float = np.nan
     proved: Proved = "untested"
     may_be_best: bool = True
+    worse_by: float = np.inf
     probability: float = np.nan
     cost: float = np.nan
+    failed: int = 0
 
     @property
     def key(self) -> Key:

@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.analysis import looks
 from tlbench.analysis.candidates import Runs
 from tlbench.analysis.collapses import unseen_losses
 from tlbench.analysis.contrasts import Sample, against, sample_of
 from tlbench.analysis.judged import MATTERS, Candidate, Proved
+from tlbench.analysis.looks import Looks
 from tlbench.analysis.row_noise import row_noise
 from tlbench.analysis.shrinkage import moderated, posterior
 from tlbench.records.definitions import BASELINE
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+def sample_of_all(runs: Sequence[Runs], rows: int) -> Sample:
+    """Return the sample of all seeds of candidates, which have two or more."""
+    return _sample(runs, [len(one.scores) for one in runs], rows)
 
 
 def _sample(runs: Sequence[Runs], seeds: Sequence[int], rows: int) -> Sample:
@@ -52,7 +57,7 @@ def _sizes(runs: Sequence[Runs], control: Runs) -> Mapping[int, int]:
 
 
 def with_intervals(
-    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float, looks: Looks
 ) -> list[Candidate]:
     """Return the candidates with gain, interval and what it proves, each at its latest look."""
     control = next((one for one in runs if one.key[0] == BASELINE), None)
@@ -110,16 +115,20 @@ def _proved(low: float, has_rows: bool) -> Proved:
 
 
 def with_set(
-    candidates: list[Candidate], runs: list[Runs], rows: int, error: float
+    candidates: list[Candidate], runs: list[Runs], rows: int, error: float, looks: Looks
 ) -> list[Candidate]:
-    """Return the candidates with whether each may be the best (Hsu 1984).
+    """Return the candidates with whether each may be the best, and how far it may be from that.
 
-    One is out if any other is certainly better, by the one-sided intervals of all others' means
-    minus its own; ``single`` if one is proved to be better than it.
+    Both by Hsu's (1984) multiple comparisons with the best. One is out if any other is certainly
+    better, by the one-sided intervals of all others' means minus its own; ``single`` if one is
+    proved to be better than it. If the best one's intervals hold, it is not out, and the same
+    intervals say of all others how much better it is at most.
     """
     after = list(candidates)
     reached = [looks.latest(one.seeds) for one in candidates]
     is_beaten = any(one.proved == "better" for one in candidates)
+    # By how much the first may be better than the second, at most: (candidates, candidates).
+    above = np.full((len(runs), len(runs)), np.inf)
     for look in {*reached} - {0}:
         there = [at for at, one in enumerate(reached) if one >= look]
         chosen = [runs[at] for at in there]
@@ -127,21 +136,30 @@ def with_set(
         for place, at in enumerate(there):
             if candidates[at].strategy == BASELINE:
                 after[at] = replace(candidates[at], may_be_best=not is_beaten)
+                above[at] = [-one.low if one.has_rows else np.inf for one in candidates]
             elif reached[at] == look:
                 contrasts = against(sample, place)
                 pairs = _batches(chosen, runs[at]), _sizes(runs, runs[at])
                 bounds = contrasts.half_widths(*pairs, error * looks.share(look), sides=1)
                 is_below = (contrasts.differences - sample.losses > bounds) & contrasts.has_rows
                 after[at] = replace(candidates[at], may_be_best=not is_below.any())
-    return after
+                most = bounds + sample.losses - contrasts.differences
+                above[at, there] = np.where(contrasts.has_rows, most, np.inf)
+    np.fill_diagonal(above, 0.0)
+    kept = [at for at, one in enumerate(after) if one.may_be_best]
+    worse_by = np.nan_to_num(above[kept or [*range(len(after))]], nan=np.inf).max(axis=0)
+    return [replace(one, worse_by=float(most)) for one, most in zip(after, worse_by, strict=True)]
 
 
 def with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> list[Candidate]:
-    """Return the candidates with the gain to expect and the probability of being the best."""
-    there = [at for at, one in enumerate(candidates) if one.look]
+    """Return the candidates with the gain to expect and the probability of being the best.
+
+    A belief is no claim, so it needs no looks: it is of all seeds that there are, two or more.
+    """
+    there = [at for at, one in enumerate(candidates) if one.seeds > 1]
     if not there:
         return candidates
-    chosen, seeds = [runs[at] for at in there], [candidates[at].look for at in there]
+    chosen, seeds = [runs[at] for at in there], [candidates[at].seeds for at in there]
     sample = _sample(chosen, seeds, rows)
     if not (sample.variances > 0).any():
         return candidates

@@ -23,15 +23,16 @@ class Posterior:
     """What is believed of candidates' true means once their scores are seen.
 
     Attributes:
-        means: (candidates,).
+        means, errors: and how far the truth may be from these, (candidates,).
         best: the probability that each is the best, (candidates,); they sum to 1.
     """
 
     means: Array
+    errors: Array
     best: Array
 
 
-def posterior(means: Array, covariance: Array) -> Posterior:
+def posterior(means: Array, covariance: Array, prior: Array | None = None) -> Posterior:
     """Return the posterior of true means under a common normal prior.
 
     The prior's centre has a flat prior. Its width is averaged over, under a half-Cauchy prior
@@ -41,13 +42,15 @@ def posterior(means: Array, covariance: Array) -> Posterior:
     Args:
         means: of the candidates' scores, (candidates,).
         covariance: of these, over seeds and rows.
+        prior: the correlation of the true means, (candidates, candidates); None: there is none.
     """
+    prior = np.eye(len(means)) if prior is None else prior
     values, vectors = np.linalg.eigh(covariance)
     # Less the noise of seeds, a covariance over rows may come out a little below 0.
     covariance = vectors @ np.diag(values.clip(min=1e-9 * values.max())) @ vectors.T
     typical = float(np.sqrt(np.median(np.diag(covariance))))
     widths = typical * _WIDTHS
-    fits = [_fit(means, covariance, width) for width in widths]
+    fits = [_fit(means, covariance, width**2 * prior) for width in widths]
     log_weights = np.array([fit[0] for fit in fits]) + np.log(_prior_mass())
     weights = special.softmax(log_weights)
     centres = np.array([fit[1] for fit in fits])
@@ -57,7 +60,9 @@ def posterior(means: Array, covariance: Array) -> Posterior:
     roots = np.array([_root(fit[2]) for fit in fits])
     draws = centres[chosen] + np.einsum("dij,dj->di", roots[chosen], normal)
     wins = np.bincount(draws.argmax(axis=1), minlength=len(means)) / len(draws)
-    return Posterior(weights @ centres, wins)
+    within = np.array([np.diag(fit[2]) for fit in fits])
+    mean = weights @ centres
+    return Posterior(mean, np.sqrt(weights @ (within + (centres - mean) ** 2)), wins)
 
 
 def _prior_mass() -> Array:
@@ -66,19 +71,18 @@ def _prior_mass() -> Array:
     return np.diff(2 / np.pi * np.arctan(edges / _SCALE))
 
 
-def _fit(means: Array, covariance: Array, width: float) -> tuple[float, Array, Array]:
-    """Return log likelihood, mean and covariance of the true means under a prior's width."""
-    count = len(means)
-    marginal = np.linalg.inv(covariance + width**2 * np.eye(count))
+def _fit(means: Array, covariance: Array, prior: Array) -> tuple[float, Array, Array]:
+    """Return log likelihood, mean and covariance of the true means under a prior's covariance."""
+    marginal = np.linalg.inv(covariance + prior)
     precision = marginal.sum()
     centre = marginal.sum(axis=0) @ means / precision
     residual = means - centre
     _, log_determinant = np.linalg.slogdet(marginal)
     likelihood = 0.5 * (log_determinant - np.log(precision) - residual @ marginal @ residual)
     # With a width of 0 all true means are the centre, which is as uncertain as it is.
-    gain = width**2 * marginal
-    spread = width**2 * np.eye(count) - width**4 * marginal
-    from_centre = np.ones(count) - gain.sum(axis=1)
+    gain = prior @ marginal
+    spread = prior - gain @ prior
+    from_centre = 1 - gain.sum(axis=1)
     covariance_after = spread + np.outer(from_centre, from_centre) / precision
     return float(likelihood), centre + gain @ residual, covariance_after
 

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tlbench.analysis import looks
 from tlbench.analysis.candidates import Runs, runs_of
 from tlbench.analysis.chance import beats_chance
 from tlbench.analysis.collect import Records, table_of
 from tlbench.analysis.judged import Candidate, Proved
 from tlbench.analysis.judging import with_belief, with_intervals, with_set
+from tlbench.analysis.looks import EVER, Looks
 from tlbench.analysis.row_vectors import SIZE, RowVectors, row_vectors
 from tlbench.analysis.saved import Predictions, StoredPredictions
 from tlbench.records.definitions import BASELINE
 from tlbench.records.record import ResultRecord
 
 LEVEL = 0.9
-_NOTHING = RowVectors({}, 0)  # of a target without any score
+NOTHING = RowVectors({}, 0)  # of a target without any score
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Verdict:
         level: with which every claim of it holds: the intervals of all candidates together, and
             that those that ``may_be_best`` hold the best one.
         candidates: the cheapest first.
-        best: the best guess: of the candidates with most seeds that lost no run, the one of the
-            highest expected score; None without any score.
+        best: the best guess: of the candidates that lost no run and have two seeds (if any has),
+            the one of the highest expected score; None without any score.
         majority: the score of always saying the most frequent label; NaN if not known.
         beats_chance: whether any candidate's mean is above that by more than its error.
     """
@@ -75,6 +75,7 @@ def verdict(
     records: Records | pd.DataFrame | Iterable[ResultRecord],
     predictions: Predictions | None = None,
     level: float = LEVEL,
+    looks: Looks = EVER,
 ) -> list[Verdict]:
     """Return one verdict for every target and size of it, in the order of the records.
 
@@ -88,27 +89,31 @@ def verdict(
             numbers, labels and predictions, each (rows,); see ``Saved``. None for those that the
             records' stores and files hold. Where there are none no word is proved.
         level: with which all that is said of a target holds.
+        looks: when a growing study is judged.
     """
     table = table_of(records)
     if predictions is None:
         packed = records.packed if isinstance(records, Records) else {}
         predictions = StoredPredictions(table, packed)
-    return verdicts_of(table, row_vectors(table, predictions), level)
+    return verdicts_of(table, row_vectors(table, predictions), level, looks)
 
 
 def verdicts_of(
-    table: pd.DataFrame, vectors: Mapping[tuple[str, int], RowVectors], level: float = LEVEL
+    table: pd.DataFrame,
+    vectors: Mapping[tuple[str, int], RowVectors],
+    level: float = LEVEL,
+    looks: Looks = EVER,
 ) -> list[Verdict]:
     """Return the verdicts of a table as ``collect`` makes it, given what is known of rows."""
     groups = table.groupby(SIZE, sort=False)
-    return [_of_target(runs, vectors.get(size, _NOTHING), level) for size, runs in groups]
+    return [_of_target(runs, vectors.get(size, NOTHING), level, looks) for size, runs in groups]
 
 
-def _of_target(table: pd.DataFrame, vectors: RowVectors, level: float) -> Verdict:
+def _of_target(table: pd.DataFrame, vectors: RowVectors, level: float, looks: Looks) -> Verdict:
     runs, rows, error = runs_of(table, vectors), vectors.rows, 1 - level
-    candidates = [_described(one) for one in runs]
-    candidates = with_intervals(candidates, runs, rows, error)
-    candidates = with_set(candidates, runs, rows, error)
+    candidates = [_described(one, looks) for one in runs]
+    candidates = with_intervals(candidates, runs, rows, error, looks)
+    candidates = with_set(candidates, runs, rows, error, looks)
     candidates = with_belief(candidates, runs, rows)
     majority = float(table.majority_score.mean())
     cheapest_first = sorted(candidates, key=lambda one: np.nan_to_num(one.cost))
@@ -125,7 +130,7 @@ def _of_target(table: pd.DataFrame, vectors: RowVectors, level: float) -> Verdic
     )
 
 
-def _described(runs: Runs) -> Candidate:
+def _described(runs: Runs, looks: Looks) -> Candidate:
     strategy, method, support, support_rows = runs.key
     return Candidate(
         strategy=strategy,
@@ -134,6 +139,7 @@ def _described(runs: Runs) -> Candidate:
         support_rows=support_rows,
         seeds=len(runs.scores),
         without_score=runs.without_score,
+        failed=runs.failed,
         collapsed=int(runs.collapsed.sum()),
         batch=runs.batch,
         look=looks.latest(len(runs.scores)),
@@ -146,12 +152,10 @@ def _best_guess(candidates: list[Candidate]) -> Candidate | None:
     scored = [one for one in candidates if one.seeds]
     if not scored:
         return None
-    # One that lost runs may look better than it is; one of fewer seeds was not tried as hard. More
-    # than ``single`` has say nothing yet: a growing study has them of whatever ends first.
-    complete = [one for one in scored if not one.without_score] or scored
+    # One that lost runs may look better than it is. One of fewer seeds than others is shrunk more;
+    # with one seed nothing is known of its spread.
+    complete = [one for one in scored if not (one.without_score or one.failed)] or scored
+    # More than ``single`` has say nothing yet: a growing study has them of whatever ends first.
     of_single = [one.seeds for one in scored if one.strategy == BASELINE]
-    enough = of_single[0] if of_single else max(one.seeds for one in complete)
-    seeds = [min(one.seeds, enough) for one in complete]
-    reached = [looks.latest(count) or count for count in seeds]
-    tried = [one for one, look in zip(complete, reached, strict=True) if look == max(reached)]
+    tried = [one for one in complete if min([one.seeds, *of_single]) > 1] or complete
     return max(tried, key=lambda one: one.score if np.isnan(one.shrunk) else one.shrunk)
