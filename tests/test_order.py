@@ -19,6 +19,7 @@ ORDER = (
     "sweep",
     "jobs",
     "export",
+    "predictors",
     "analysis",
     "training",
     "records",

@@ -5,7 +5,18 @@ and ``make_figures`` of ``tlbench.report``.
 """
 
 from tlbench.analysis.collect import Records, collect
+from tlbench.analysis.race import Decision, race_decision
 from tlbench.analysis.study import Analysis, analyse, analyse_study
 from tlbench.analysis.verdicts import Verdict, verdict
 
-__all__ = ["Analysis", "Records", "Verdict", "analyse", "analyse_study", "collect", "verdict"]
+__all__ = [
+    "Analysis",
+    "Decision",
+    "Records",
+    "Verdict",
+    "analyse",
+    "analyse_study",
+    "collect",
+    "race_decision",
+    "verdict",
+]

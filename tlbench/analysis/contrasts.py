@@ -45,6 +45,11 @@ class Sample:
         unknown = np.full_like(self.noise.covariance, np.nan)
         return replace(self, noise=replace(self.noise, covariance=unknown))
 
+    @property
+    def of_rows_alone(self) -> "Sample":
+        """The same, as if all seeds gave one score."""
+        return replace(self, variances=np.zeros_like(self.variances))
+
 
 def sample_of(by_candidate: list[Array], noise: RowNoise, losses: Array | float = 0.0) -> Sample:
     """Return the sample of candidates' scores.

@@ -27,6 +27,7 @@ from tlbench.config.words import check_file
 from tlbench.errors import UserError
 
 _SUITE = "suite.sources"
+_RACE = "hydra/sweeper=race"
 
 
 def arguments_for_hydra(words: Sequence[str]) -> list[str]:
@@ -170,10 +171,13 @@ def _parsed(argument: str) -> Override | None:
 def with_mode(arguments: Sequence[str]) -> list[str]:
     """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
 
-    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another.
+    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another. A
+    race is of many jobs, whoever forgets -m.
     """
     if any(word.startswith("hydra.mode=") for word in arguments):
         return list(arguments)
+    if _RACE in arguments:
+        return [*arguments, "hydra.mode=MULTIRUN"]
     complete = []
     for word in arguments:
         complete.append(word)

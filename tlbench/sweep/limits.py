@@ -25,12 +25,14 @@ class Limits:
         folder: by which the jobs are told.
         fail_fast: whether none may after one has failed.
         max_hours: since the sweep began; None for as long as it takes.
+        hours_key: the override that says them.
         is_used_up: whether those are over.
     """
 
     folder: ProgressFolder
     fail_fast: bool = False
     max_hours: float | None = None
+    hours_key: str = "hydra.sweeper.max_hours"
     is_used_up: bool = False
     _began: float = field(default_factory=time.monotonic)
 
@@ -51,7 +53,7 @@ class Limits:
             )
         if self.max_hours is not None and not self.max_hours > 0:
             raise UserError(
-                f"Change hydra.sweeper.max_hours: {self.max_hours:g} is no time; null is no limit."
+                f"Change {self.hours_key}: {self.max_hours:g} is no time; null is no limit."
             )
 
     def open(self) -> None:
@@ -76,7 +78,7 @@ class Limits:
             self.is_used_up = True
             self.folder.close(stop=True)
             notice(
-                f"hydra.sweeper.max_hours={self.max_hours:g} is used up: no further job begins, "
+                f"{self.hours_key}={self.max_hours:g} is used up: no further job begins, "
                 "and those that run save where they are."
             )
 
@@ -89,5 +91,5 @@ class Limits:
     def reason(self) -> str:
         """The override that has kept jobs from being run."""
         if self.is_used_up:
-            return f"hydra.sweeper.max_hours={self.max_hours:g} is used up"
+            return f"{self.hours_key}={self.max_hours:g} is used up"
         return "hydra.sweeper.fail_fast=true"

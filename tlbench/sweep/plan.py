@@ -189,6 +189,20 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
             plan.experiments.append(_planned(combination, folder / name, dry_run, remembered))
     if plan.impossible and not plan.experiments:
         raise UserError(next(iter(plan.impossible)))
+    return _with_jobs(plan, folder)
+
+
+@no_collections()
+def part_of(experiments: Iterable[PlannedExperiment], folder: Path) -> Plan:
+    """Return the plan of some of a sweep's experiments, given what is there by now.
+
+    Args:
+        folder: the sweep's.
+    """
+    return _with_jobs(Plan(experiments=list(experiments)), folder)
+
+
+def _with_jobs(plan: Plan, folder: Path) -> Plan:
     plan.experiments = [replace(one, record=one.find_done()) for one in plan.experiments]
     plan.reused = [planned for planned in plan.experiments if planned.record]
     plan.waves = _waves(plan.todo, folder)

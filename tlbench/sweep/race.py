@@ -1,0 +1,262 @@
+"""A race: candidates are given seeds round by round, until the answer is there or the budget out.
+
+What it has begun is in the folder (``race_state``), what is finished in the store and in records:
+given again the same command goes on, with a larger budget or another support too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from tlbench.analysis.judged import MATTERS
+from tlbench.analysis.looks import Looks
+from tlbench.analysis.names import labels_of
+from tlbench.analysis.race import Decision, race_decision
+from tlbench.analysis.race_words import heading, sentences
+from tlbench.console import say
+from tlbench.errors import UserError
+from tlbench.records.definitions import BASELINE
+from tlbench.sweep import run
+from tlbench.sweep.limits import Limits
+from tlbench.sweep.plan import Plan, PlannedExperiment, part_of
+from tlbench.sweep.race_candidates import (
+    Place,
+    RaceCandidate,
+    affordable,
+    candidates_of,
+    keys_of,
+    new_stages,
+    table_of_race,
+)
+from tlbench.sweep.race_state import RaceState
+from tlbench.sweep.watch import Watch
+
+MOST_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class RaceOptions:
+    """What a race may cost, and when it has its answer.
+
+    Attributes:
+        trainings: how many stages it may train in all, whichever of its commands does.
+        matters: the difference that does not matter, a fraction.
+        seeds: how many a candidate is given at most.
+        looks: after how many seeds it is judged; None for the looks of every study.
+        contenders: how many candidates go on in a round beside ``single``.
+    """
+
+    trainings: int
+    matters: float = MATTERS
+    seeds: int = MOST_SEEDS
+    looks: tuple[int, ...] | None = None
+    contenders: int = 2
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "RaceOptions":
+        """Return the options of a sweeper's config.
+
+        Raises:
+            UserError: if one can't be used.
+        """
+        if options["trainings"] is None:
+            raise UserError(
+                "Add hydra.sweeper.trainings=40, or how many stages else the race may train."
+            )
+        looks = options["looks"]
+        found = cls(**{**options, "looks": None if looks is None else tuple(looks)})
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Refuse what can't be raced with.
+
+        Raises:
+            UserError: naming the override to change.
+        """
+        bounds = {
+            "trainings": (0, 10**6),
+            "matters": (0, 1),
+            "seeds": (2, MOST_SEEDS),
+            "contenders": (1, 1000),
+        }
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(
+                    f"Change hydra.sweeper.{name}: {getattr(self, name):g} is not from {least} to "
+                    f"{most:,}."
+                )
+        if self.looks is not None:
+            Looks(self.looks)
+
+
+@dataclass
+class Race:
+    """A race in a folder.
+
+    Attributes:
+        candidates: the baseline of every target before its others.
+        outcome: of all its experiments so far.
+    """
+
+    folder: Path
+    candidates: Sequence[RaceCandidate]
+    options: RaceOptions
+    state: RaceState
+    outcome: run.Outcome = field(default_factory=run.Outcome)
+
+    @classmethod
+    def of(cls, plan: Plan, folder: Path, options: RaceOptions) -> "Race":
+        """Return the race over the candidates of a plan of all their seeds.
+
+        Raises:
+            UserError: if an option can't be used, there is nothing to race, or looks have changed.
+        """
+        if errors := [planned.error for planned in plan.experiments if planned.error]:
+            raise UserError(errors[0])
+        candidates = candidates_of(plan.experiments)
+        targets = {one.target for one in candidates if not one.is_baseline}
+        if alone := sorted({one.target for one in candidates} - targets):
+            raise UserError(
+                f"Add a support_task for {', '.join(alone)}: there is nothing to race with single."
+            )
+        looks = None if options.looks is None else list(options.looks)
+        return cls(folder, candidates, options, RaceState.read(folder, looks))
+
+    @property
+    def spent(self) -> int:
+        """How many stages it has trained, or begun to."""
+        return len(self.state.stages)
+
+    @property
+    def left(self) -> int:
+        """How many stages it may still train."""
+        return self.options.trainings - self.spent
+
+    def decisions(self) -> list[Decision]:
+        """Return where it stands for every target; none before the first record."""
+        table = table_of_race(self.folder, self.candidates)
+        if table is None:
+            return []
+        options = self.options
+        return race_decision(table, looks=options.looks, matters=options.matters)
+
+    def next_round(self) -> list[PlannedExperiment]:
+        """Return the runs of the next round that the budget has room for; none at the end.
+
+        Raises:
+            UserError: if a first seed of every candidate is too much for it.
+        """
+        begun = {*self.state.experiments}
+        launched = frozenset(self.state.stages)
+        new = [one for one in self.candidates if one.runs[0].folder.name not in begun]
+        if new:
+            first = [one.runs[0] for one in new]
+            if len(affordable(first, self.left, launched)) < len(first):
+                cost = len({stage.key for stage in new_stages(first)} - launched)
+                raise UserError(
+                    f"Raise hydra.sweeper.trainings by {cost - self.left}, or race fewer "
+                    f"candidates: a first seed of each trains {cost} stages."
+                )
+            return first
+        by_key = keys_of(table_of_race(self.folder, self.candidates), self.candidates)
+        by_target = [self._wanted(decision, by_key, begun) for decision in self.decisions()]
+        in_turn = [run for turn in zip_longest(*by_target) for run in turn if run is not None]
+        return affordable(in_turn, self.left, launched)
+
+    def _wanted(
+        self, decision: Decision, by_key: Mapping[Place, RaceCandidate], begun: set[str]
+    ) -> list[PlannedExperiment]:
+        """Return the next runs for a target: the baseline's, contenders', and all that are free."""
+        runs = {
+            key: by_key[*decision.target, key].next_run(begun)
+            for key in decision.ranked
+            if (*decision.target, key) in by_key
+        }
+        is_baseline = {key: key[0] == BASELINE for key in runs}
+        others = [run for key, run in runs.items() if run and not is_baseline[key]]
+        if not others:
+            return []
+        free = [run for run in others[self.options.contenders :] if not new_stages([run])]
+        first = [run for key, run in runs.items() if run and is_baseline[key]]
+        return [*first, *others[: self.options.contenders], *free]
+
+    def unfinished(self) -> list[PlannedExperiment]:
+        """Return the runs that a round has begun and that have no result yet."""
+        begun = {*self.state.experiments}
+        runs = [run for one in self.candidates for run in one.runs if run.folder.name in begun]
+        self.outcome.reused = [run for run in runs if run.record]
+        return [run for run in runs if not run.record]
+
+
+def conduct(race: Race, launch: run.Launch, limits: Limits, progress_bar: bool | None) -> None:
+    """Run a race to its end, and say what it has found.
+
+    Raises:
+        UserError: if an experiment has failed; ``OutOfTimeError`` if its time is used up.
+    """
+    batch = race.unfinished()
+    while not limits.are_reached:
+        if batch := batch or race.next_round():
+            _run_round(race, batch, launch, limits, progress_bar)
+            _say_look(race)
+            batch = []
+        else:
+            break
+    _say_end(race)
+    run.report(race.outcome, race.folder, limits)
+
+
+def _run_round(
+    race: Race,
+    batch: Sequence[PlannedExperiment],
+    launch: run.Launch,
+    limits: Limits,
+    progress_bar: bool | None,
+) -> None:
+    plan = part_of(batch, race.folder)
+    keys = [job.stage.key for job in plan.jobs]
+    begun = {*race.state.experiments}
+    if new := [one.folder.name for one in batch if one.folder.name not in begun]:
+        race.state.begin(race.folder, new, keys)
+    else:
+        race.state.launch(race.folder, keys)
+    with Watch(plan, limits, progress_bar) as watch:
+        outcome = run.run(plan, launch, watch)
+    for name in ("done", "reused", "failed", "left"):
+        getattr(race.outcome, name).extend(getattr(outcome, name))
+
+
+def _say_look(race: Race) -> None:
+    table = table_of_race(race.folder, race.candidates)
+    if table is None:
+        return
+    labels = labels_of(table)
+    say(f"round {len(race.state.rounds)}: {race.spent} of {race.options.trainings} trainings used")
+    for decision in race.decisions():
+        say(f"  {heading(decision, labels)}")
+
+
+def _say_end(race: Race) -> None:
+    """Say what the race has found of every target."""
+    table = table_of_race(race.folder, race.candidates)
+    if table is None:
+        return
+    labels, decisions = labels_of(table), race.decisions()
+    say(f"race: {_why(race, decisions)}")
+    for decision in decisions:
+        say(heading(decision, labels))
+        for sentence in sentences(decision, labels):
+            say(f"  {sentence}")
+
+
+def _why(race: Race, decisions: Sequence[Decision]) -> str:
+    """Return why it has ended."""
+    used = f"{race.spent} of {race.options.trainings} trainings used"
+    if decisions and all(one.end != "open" for one in decisions):
+        return f"answered; {used}"
+    if race.left > 0 and not race.next_round():
+        return f"budget out, as what is left has no room for another run; {used}"
+    return f"budget out; {used}" if race.left <= 0 else f"stopped; {used}"

@@ -1,0 +1,127 @@
+"""The candidates of a race: which planned experiments are their runs, and what those cost."""
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tlbench.analysis.batches import Key
+from tlbench.analysis.candidates import CANDIDATE
+from tlbench.analysis.collect import collect
+from tlbench.analysis.row_vectors import SIZE
+from tlbench.plan.missing import Missing
+from tlbench.plan.schedule import trained_rows
+from tlbench.plan.stage import Stage
+from tlbench.records.definitions import BASELINE
+from tlbench.records.record import RECORD_FILE
+from tlbench.sweep.plan import PlannedExperiment
+
+Place = tuple[str, int, Key]  # name and rows of a target, and a candidate for it
+
+
+@dataclass(frozen=True)
+class RaceCandidate:
+    """One choice for a target, with a planned experiment for every seed.
+
+    Attributes:
+        runs: in the order of their seeds.
+    """
+
+    runs: tuple[PlannedExperiment, ...]
+
+    @property
+    def target(self) -> str:
+        return self.runs[0].config.target_task.name
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.runs[0].config.strategy.name == BASELINE
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: ``stilts rte<-mnli``."""
+        return self.runs[0].title.rpartition(" ")[0]
+
+    def next_run(self, begun: Container[str]) -> PlannedExperiment | None:
+        """Return the run of the lowest-numbered seed that no round has begun; None after all."""
+        return next((run for run in self.runs if run.folder.name not in begun), None)
+
+
+def candidates_of(experiments: Iterable[PlannedExperiment]) -> list[RaceCandidate]:
+    """Return the candidates of a plan, the baseline of every target before its others."""
+    runs: dict[tuple[str, ...], list[PlannedExperiment]] = {}
+    for planned in experiments:
+        choice = tuple(word for word in planned.overrides if not word.startswith("seed="))
+        runs.setdefault(choice, []).append(planned)
+    found = [
+        RaceCandidate(tuple(sorted(of_one, key=lambda run: run.config.seed)))
+        for of_one in runs.values()
+    ]
+    return sorted(found, key=lambda one: not one.is_baseline)
+
+
+def table_of_race(folder: Path, candidates: Sequence[RaceCandidate]) -> pd.DataFrame | None:
+    """Return the records in a race's folder that are of its protocols; None before the first.
+
+    Those of candidates that the command no longer names are among them: they were tried, and count.
+    """
+    files = [_record_file(run) for one in candidates for run in one.runs]
+    if not any(Path(file).exists() for file in files):
+        return None
+    table = collect([folder.resolve()]).table
+    mine = table[table.file.isin(files)]
+    return table[table.protocol.isin(mine.protocol) & table.target.isin(mine.target)]
+
+
+def _record_file(run: PlannedExperiment) -> str:
+    return str((run.folder / RECORD_FILE).resolve())
+
+
+def keys_of(
+    table: pd.DataFrame | None, candidates: Sequence[RaceCandidate]
+) -> dict[Place, RaceCandidate]:
+    """Return by target and key, as analyses have them, the candidates that have a record."""
+    if table is None:
+        return {}
+    by_file = table.set_index("file")
+    found: dict[Place, RaceCandidate] = {}
+    for one in candidates:
+        for file in map(_record_file, one.runs):
+            if file in by_file.index:
+                target, rows, *key = by_file.loc[file, [*SIZE, *CANDIDATE]]
+                found[str(target), int(rows), tuple(key)] = one
+    return found
+
+
+def affordable(
+    runs: Iterable[PlannedExperiment], left: int, launched: frozenset[str]
+) -> list[PlannedExperiment]:
+    """Return the runs, in their order, whose new stages a budget has room for.
+
+    Args:
+        left: how many stages it has left.
+        launched: stages that are paid for already.
+    """
+    chosen: list[PlannedExperiment] = []
+    paid = set(launched)
+    for run in runs:
+        new = {stage.key for stage in new_stages([run])} - paid
+        if len(paid) - len(launched) + len(new) <= left:
+            paid |= new
+            chosen.append(run)
+    return chosen
+
+
+def new_stages(runs: Iterable[PlannedExperiment]) -> list[Stage]:
+    """Return the stages that the store lacks of runs; those that are there are free."""
+    missing = Missing()
+    for run in runs:
+        if run.stages and not run.is_done:
+            missing.add(run.stages)
+    return list(missing.stages.values())
+
+
+def price(runs: Iterable[PlannedExperiment]) -> int:
+    """Return the rows that the new stages of runs train."""
+    return sum(trained_rows(stage) for stage in new_stages(runs))

@@ -1,0 +1,35 @@
+"""What a race would do next, without doing it."""
+
+from tlbench.console import say
+from tlbench.jobs.dry_run import say_work
+from tlbench.plan.schedule import trained_rows
+from tlbench.sweep.race import Race
+from tlbench.sweep.race_candidates import new_stages
+
+
+def preview(race: Race) -> None:
+    """Print the candidates, what the race has cost, and its next round.
+
+    Raises:
+        UserError: if a first seed of every candidate is too much for the budget.
+    """
+    by_target: dict[str, int] = {}
+    for one in race.candidates:
+        by_target[one.target] = by_target.get(one.target, 0) + 1
+    many = ", ".join(f"{count} for {target}" for target, count in by_target.items())
+    grid = new_stages(run for one in race.candidates for run in one.runs[:_GRID])
+    say(f"race: candidates: {many}; {race.spent} of {race.options.trainings} trainings used")
+    say(f"new stages of all of them: {len(grid)} at {_GRID} seeds each")
+    batch = race.unfinished() or race.next_round()
+    if not batch:
+        say("next round: none")
+        return
+    stages = new_stages(batch)
+    rows = sum(map(trained_rows, stages))
+    say(f"next round: {len(batch)} runs, {len(stages)} new stages of {rows:,} rows trained")
+    for run in batch:
+        say(f"  {run.title}")
+    say_work(stages)
+
+
+_GRID = 5  # seeds of a full grid that a race is compared with
