@@ -82,7 +82,8 @@ def size_rule(world: World) -> Choice:
     keys = world.target.keys
     largest = max(keys[1:], key=lambda key: key[3])
     strategy = "mtl" if world.target.rows < largest[3] else "stilts"
-    return 5.0, keys.index((strategy, *largest[1:]))
+    chosen = next(at for at, key in enumerate(keys) if (key[0], key[2]) == (strategy, largest[2]))
+    return float(5 * costs(world)[chosen]), chosen
 
 
 def race(budget: int) -> Rule:

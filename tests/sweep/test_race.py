@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,9 +40,10 @@ def test_a_first_seed_of_all_and_then_of_contenders_within_the_budget(
     assert later
     assert sum(name.startswith("single") for name in records) == 1 + len(later)
     assert all(len(one) <= 3 for one in later), "single and two contenders"
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
     assert "race: candidates: 5 for rte; 0 of 12 trainings used" in printed
     assert f"round 1: {FIRST} of 12 trainings used" in printed
+    assert re.search(r"single rte s0 \S+( \(collapsed\))? in \d:\d\d", told), "it is followed"
     assert "race: budget out" in printed
     assert "best guess: " in printed
     assert "Not pursued, though each may still be the best: " in printed

@@ -50,8 +50,8 @@ def run_job(cfg: DictConfig) -> float | None:
     in_sweep = hydra.mode == RunMode.MULTIRUN
     logging.raiseExceptions = False  # a log on a full disk ends no job, and fills no screen
     dry = not in_sweep and hydra.sweeper.get("dry_run")
-    is_limited = "max_hours" in hydra.sweeper  # by the sweeper that follows its jobs
-    sweep = Path(hydra.sweep.dir) if in_sweep and is_limited else None
+    follows = "fail_fast" in hydra.sweeper  # as ours do, and no other
+    sweep = Path(hydra.sweep.dir) if in_sweep and follows else None
     with (
         _in_launching_folder(hydra),
         signals.job_of_worker() as may_begin,
