@@ -1,6 +1,7 @@
 """Hydra's door to ``tlbench.sweep.race``: the sweeper ``hydra/sweeper=race``."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ class RaceSweeperConf(BasicSweeperConf):
         hours: begin no further job after so many hours, and have those that run save and stop.
         looks: after how many seeds it is judged, chosen before the first; null: 2, 3, 5, 8, 10.
         contenders: how many candidates go on in a round beside single.
+        prior: which predictor orders the first round: size_rule, text_similarity, logme, knn,
+            task_embedding or earlier; null: none.
+        skip: how many supports are not tried, those that prior likes least.
+        studies: files and folders of finished studies, for earlier and for what predictors cost.
         dry_run: print what the next round would do and do nothing.
         fail_fast: begin no further job once one has failed.
     """
@@ -33,6 +38,9 @@ class RaceSweeperConf(BasicSweeperConf):
     hours: float | None = None
     looks: list[int] | None = None
     contenders: int = 2
+    prior: str | None = None
+    skip: int = 0
+    studies: list[str] = field(default_factory=list)
     dry_run: bool = False
     fail_fast: bool = False
 
@@ -52,12 +60,16 @@ class RaceSweeper(StageSweeper, BasicSweeper):
         dry_run: bool = False,
         fail_fast: bool = False,
         hours: float | None = None,
+        prior: str | None = None,
+        skip: int = 0,
+        studies: Sequence[str] = (),
         **options: Any,
     ) -> None:
         super().__init__(max_batch_size, params)
         self.dry_run = dry_run
         self.fail_fast = fail_fast
         self.hours = hours
+        self.priors = prior, skip, tuple(studies)
         self.options = options
 
     def conduct(self, arguments: list[str]) -> None:
@@ -72,9 +84,11 @@ class RaceSweeper(StageSweeper, BasicSweeper):
         from tlbench.sweep.race import Race, RaceOptions, conduct
         from tlbench.sweep.race_axes import check_no_seed, race_axes
         from tlbench.sweep.race_preview import preview
+        from tlbench.sweep.race_priors import Priors
 
         check_no_seed(arguments)
-        options = RaceOptions.of(self.options)
+        options, priors = RaceOptions.of(self.options), Priors(*self.priors)
+        priors.check()
         self.slurm()
         progress_bar = self.setting("trainer.progress_bar")
         show_or_hide_progress_bars(progress_bar)
@@ -84,8 +98,8 @@ class RaceSweeper(StageSweeper, BasicSweeper):
         is_dry = self.dry_run or options.trainings == 0
         axes = race_axes(self.axes(arguments), options.seeds)
         plan, loader = self.planned(axes, folder, is_dry)
-        race = Race.of(plan, folder, options)
-        preview(race)
+        race = Race.of(plan, folder, options, priors)
+        preview(race, priors)
         if is_dry:
             return
         launch = self.launch_by(self.launcher_of(loader, folder), limits)

@@ -30,6 +30,7 @@ from tlbench.sweep.race_candidates import (
     new_stages,
     table_of_race,
 )
+from tlbench.sweep.race_priors import Priors, promising_first, skipped
 from tlbench.sweep.race_state import RaceState
 from tlbench.sweep.watch import Watch
 
@@ -108,7 +109,7 @@ class Race:
     outcome: run.Outcome = field(default_factory=run.Outcome)
 
     @classmethod
-    def of(cls, plan: Plan, folder: Path, options: RaceOptions) -> "Race":
+    def of(cls, plan: Plan, folder: Path, options: RaceOptions, priors: Priors) -> "Race":
         """Return the race over the candidates of a plan of all their seeds.
 
         Raises:
@@ -123,7 +124,14 @@ class Race:
                 f"Add a support_task for {', '.join(alone)}: there is nothing to race with single."
             )
         looks = None if options.looks is None else list(options.looks)
-        return cls(folder, candidates, options, RaceState.read(folder, looks))
+        state = RaceState.read(folder, looks)
+        # Said once: what a predictor says may change with the stages that are finished.
+        if not priors.skip:
+            state.skipped = {}
+        elif not state.skipped:
+            state.skipped = skipped(candidates, priors)
+        tried = [one for one in candidates if one.support not in state.skipped.get(one.target, ())]
+        return cls(folder, promising_first(tried, priors), options, state)
 
     @property
     def spent(self) -> int:

@@ -39,6 +39,13 @@ class RaceCandidate:
         return self.runs[0].config.strategy.name == BASELINE
 
     @property
+    def support(self) -> str | None:
+        """Its only support; None where it has none, or several."""
+        experiment = self.runs[0].experiment
+        supports = experiment.supports if experiment else ()
+        return supports[0].name if len(supports) == 1 else None
+
+    @property
     def title(self) -> str:
         """What a person calls it: ``stilts rte<-mnli``."""
         return self.runs[0].title.rpartition(" ")[0]

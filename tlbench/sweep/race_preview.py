@@ -5,10 +5,13 @@ from tlbench.jobs.dry_run import say_work
 from tlbench.plan.schedule import trained_rows
 from tlbench.sweep.race import Race
 from tlbench.sweep.race_candidates import new_stages
+from tlbench.sweep.race_priors import Priors, say_ranking, say_skipped
 
 
-def preview(race: Race) -> None:
+def preview(race: Race, priors: Priors) -> None:
     """Print the candidates, what the race has cost, and its next round.
+
+    Without any training to come, print what every predictor says of the supports instead.
 
     Raises:
         UserError: if a first seed of every candidate is too much for the budget.
@@ -20,6 +23,10 @@ def preview(race: Race) -> None:
     grid = new_stages(run for one in race.candidates for run in one.runs[:_GRID])
     say(f"race: candidates: {many}; {race.spent} of {race.options.trainings} trainings used")
     say(f"new stages of all of them: {len(grid)} at {_GRID} seeds each")
+    say_skipped(race.state.skipped, priors)
+    if race.options.trainings == 0:
+        say_ranking(race.candidates, priors)
+        return
     batch = race.unfinished() or race.next_round()
     if not batch:
         say("next round: none")

@@ -20,11 +20,13 @@ class RaceState:
         looks: after how many seeds it is judged; None for the looks of every study.
         rounds: of each, the folders' names of its experiments; written before any of them runs.
         stages: the keys of all stages that it has launched.
+        skipped: by target the supports that it does not try, as a predictor said at its start.
     """
 
     looks: list[int] | None = None
     rounds: list[list[str]] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, looks: list[int] | None) -> "RaceState":

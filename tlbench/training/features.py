@@ -1,0 +1,86 @@
+"""What an encoder makes of a task's train rows, before or after it was trained: one forward."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from tlbench.data.batch import Batch
+from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
+from tlbench.models.encoder import load_encoder
+from tlbench.plan.stage import TaskSubset
+from tlbench.plan.train_stage import TrainStage
+from tlbench.training.datamodule import MultiTaskDataModule
+
+ROWS = 1000  # of a task at most: more change no ranking that fewer have
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RowFeatures:
+    """Features of rows of one task.
+
+    Attributes:
+        first: of the first token, which heads read, (rows, width).
+        mean: over the tokens of a row, without padding, (rows, width).
+        labels: a class index, or a number, (rows,).
+    """
+
+    first: Array
+    mean: Array
+    labels: Array
+
+
+def batches_of(stage: TrainStage, subset: TaskSubset, rows: int, tokens: int) -> Iterator[Batch]:
+    """Yield batches of the first rows that a stage trains a task on, those of like length together.
+
+    Args:
+        rows: how many at most.
+        tokens: of a batch at most, with padding.
+    """
+    data = MultiTaskDataModule(stage)
+    train = next(data.splits_of(subset))
+    used = TokenizedSplit(train.task, train.split, train.tokens, train.used[:rows])
+    dataset = MultiTaskDataset([used], data.tokenizer, stage.config)
+    for plan in by_length(used, tokens):
+        yield dataset[plan]
+
+
+@torch.no_grad()
+def row_features(
+    stage: TrainStage, subset: TaskSubset, weights: Path | None = None, rows: int = ROWS
+) -> RowFeatures:
+    """Return the features of a task's train rows, on the CPU in float32.
+
+    Args:
+        stage: one that trains the task, whose config says encoder and rows.
+        weights: the folder of a finished stage's best weights; None for the encoder as it was
+            pretrained.
+    """
+    encoder = load_encoder(stage.config.encoder, weights)
+    encoder.eval()  # type: ignore[no-untyped-call]
+    tokens = stage.config.eval_batch_size * stage.config.encoder.max_length
+    found = [
+        (batch, *_features(encoder, batch)) for batch in batches_of(stage, subset, rows, tokens)
+    ]
+    ids = torch.cat([batch.ids for batch, _, _ in found])
+    order = ids.argsort()
+    parts = (
+        torch.cat([first for _, first, _ in found]),
+        torch.cat([mean for _, _, mean in found]),
+        torch.cat([batch.labels for batch, _, _ in found]),
+    )
+    first, mean, labels = (part[order].double().numpy() for part in parts)
+    return RowFeatures(first, mean, labels)
+
+
+def _features(encoder: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
+    hidden = encoder(**batch.inputs).last_hidden_state
+    mask = batch.inputs["attention_mask"].unsqueeze(-1)
+    return hidden[:, 0], (hidden * mask).sum(dim=1) / mask.sum(dim=1)
