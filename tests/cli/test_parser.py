@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tlbench.cli import doctor, export, predict, report, rerun, store
+from tlbench.cli import affinity, doctor, export, predict, report, rerun, store
 
 PARSERS: dict[str, Callable[[], argparse.ArgumentParser]] = {
+    "tlbench-affinity": affinity.parser,
     "tlbench-doctor": doctor.parser,
     "tlbench-export": export.parser,
     "tlbench-predict": predict.parser,

@@ -8,18 +8,25 @@ from tlbench.console import points
 
 
 def heading(decision: Decision, labels: Labels) -> str:
-    """Return the answer in a line: ``rte (800 rows): good enough: MTL with mnli``."""
+    """Return the answer in a line: ``rte (800 rows): good enough: MTL with mnli [proved ...]``."""
     advice = Advice(decision.verdict, labels)
     target, rows = decision.target
     name = "no candidate has a score" if decision.choice is None else advice.name(decision.choice)
     word = "best guess" if decision.end == "open" else decision.end
-    return f"{target} ({rows:,} rows): {word}: {name}"
+    # What is proved is said of the best guess; one that is good enough may be another.
+    is_best = decision.choice is decision.verdict.best
+    return f"{target} ({rows:,} rows): {word}: {name}" + (f" [{advice.proved}]" if is_best else "")
+
+
+def numbers(decision: Decision, labels: Labels) -> list[str]:
+    """Return what the verdict says in numbers."""
+    return Advice(decision.verdict, labels).sentences
 
 
 def sentences(decision: Decision, labels: Labels) -> list[str]:
     """Return what the answer holds for, the verdict's own numbers, and what was not pursued."""
     advice = Advice(decision.verdict, labels)
-    found = [_claim(decision), *advice.sentences, _apart(decision, advice)]
+    found = [_claim(decision), *numbers(decision, labels), _apart(decision, advice)]
     return [one for one in [*found, _not_pursued(decision, advice)] if one]
 
 

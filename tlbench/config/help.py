@@ -33,6 +33,8 @@ Examples
     tlbench -m target_task=rte support_task=mnli,qnli strategy=single,stilts,mtl seed='range(5)'
                                                                 a study: every combination
     tlbench experiment=paper_grid hydra.sweeper.dry_run=true    what it would train; trains nothing
+    tlbench hydra/sweeper=race hydra.sweeper.trainings=40 target_task=rte support_task=mnli,qnli
+                                                                the answer with few trainings
     tlbench --config-dir my_conf target_task=tickets            a task of your own, in
                                                                 my_conf/target_task/tickets.yaml
 
@@ -50,6 +52,7 @@ Options
 
 Other commands (each has --help)
     tlbench-doctor            what this machine can do, and what to set
+    tlbench-affinity          which tasks to train together, predicted from studies
     tlbench-report            a study's answer on one page
     tlbench-export, -predict  the model, and what it predicts
     tlbench-store, -rerun     finished stages; a record's experiment once more"""

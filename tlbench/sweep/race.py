@@ -10,11 +10,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from tlbench.analysis.batches import Key
 from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.looks import Looks
 from tlbench.analysis.names import labels_of
 from tlbench.analysis.race import Decision, race_decision
-from tlbench.analysis.race_words import heading, sentences
+from tlbench.analysis.race_words import heading, numbers, sentences
 from tlbench.console import say
 from tlbench.errors import UserError
 from tlbench.records.definitions import BASELINE
@@ -169,26 +170,34 @@ class Race:
                     f"candidates: a first seed of each trains {cost} stages."
                 )
             return first
-        by_key = keys_of(table_of_race(self.folder, self.candidates), self.candidates)
-        by_target = [self._wanted(decision, by_key, begun) for decision in self.decisions()]
-        in_turn = [run for turn in zip_longest(*by_target) for run in turn if run is not None]
-        return affordable(in_turn, self.left, launched)
+        return affordable(self.wanted(), self.left, launched)
 
-    def _wanted(
+    def wanted(self) -> list[PlannedExperiment]:
+        """Return the runs of the next round whatever the budget, the first ones of all targets
+        before the second; none once every candidate that may be the best has had all its seeds.
+        """
+        begun = {*self.state.experiments}
+        by_key = keys_of(table_of_race(self.folder, self.candidates), self.candidates)
+        by_target = [self._of_target(decision, by_key, begun) for decision in self.decisions()]
+        return [run for turn in zip_longest(*by_target) for run in turn if run is not None]
+
+    def _of_target(
         self, decision: Decision, by_key: Mapping[Place, RaceCandidate], begun: set[str]
     ) -> list[PlannedExperiment]:
         """Return the next runs for a target: the baseline's, contenders', and all that are free."""
-        runs = {
-            key: by_key[*decision.target, key].next_run(begun)
-            for key in decision.ranked
-            if (*decision.target, key) in by_key
-        }
-        is_baseline = {key: key[0] == BASELINE for key in runs}
-        others = [run for key, run in runs.items() if run and not is_baseline[key]]
+
+        def next_run(key: Key) -> PlannedExperiment | None:
+            one = by_key.get((*decision.target, key))  # None of what the command does not name
+            return one.next_run(begun) if one else None
+
+        others = [run for key in decision.ranked if key[0] != BASELINE and (run := next_run(key))]
         if not others:
             return []
         free = [run for run in others[self.options.contenders :] if not new_stages([run])]
-        first = [run for key, run in runs.items() if run and is_baseline[key]]
+        # It stands in every comparison, also where it is certain not to be the best.
+        single = decision.verdict.single
+        baseline = next_run(single.key) if single else None
+        first = [baseline] if baseline else []
         return [*first, *others[: self.options.contenders], *free]
 
     def unfinished(self) -> list[PlannedExperiment]:
@@ -245,6 +254,8 @@ def _say_look(race: Race) -> None:
     say(f"round {len(race.state.rounds)}: {race.spent} of {race.options.trainings} trainings used")
     for decision in race.decisions():
         say(f"  {heading(decision, labels)}")
+        for sentence in numbers(decision, labels):
+            say(f"    {sentence}")
 
 
 def _say_end(race: Race) -> None:
@@ -265,6 +276,9 @@ def _why(race: Race, decisions: Sequence[Decision]) -> str:
     used = f"{race.spent} of {race.options.trainings} trainings used"
     if decisions and all(one.end != "open" for one in decisions):
         return f"answered; {used}"
-    if race.left > 0 and not race.next_round():
-        return f"budget out, as what is left has no room for another run; {used}"
-    return f"budget out; {used}" if race.left <= 0 else f"stopped; {used}"
+    wanted = race.wanted()
+    if not wanted:
+        return f"all that may be the best have had their {race.options.seeds} seeds; {used}"
+    if len(new_stages(wanted[:1])) > race.left:
+        return f"budget out; {used}"
+    return f"stopped; {used}"

@@ -1,0 +1,102 @@
+"""Planted studies: what a task gains follows from sizes and headroom, or from nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tlbench.errors import UserError
+from tlbench.predictors.affinity import FEATURES, judged, pair_gains, predicted, trained_groups
+
+TASKS = {"a": 100, "b": 200, "c": 400, "d": 800, "e": 1600, "f": 3200}
+
+
+def study(slope: float = 0.02, noise: float = 0.002, groups: bool = False) -> pd.DataFrame:
+    """Gains of pairs that grow with the support's size, by ``slope`` for each doubling."""
+    random = np.random.default_rng(0)
+    rows: list[dict[str, object]] = []
+
+    def add(strategy: str, target: str, support: str, gain: float, stage: str) -> None:
+        for seed in range(3):
+            rows.append(
+                {
+                    "strategy": strategy,
+                    "target": target,
+                    "support": support,
+                    "method": "-",
+                    "seed": seed,
+                    "score": 0.6 + gain + noise * random.normal(),
+                    "target_rows": TASKS[target],
+                    "support_rows": TASKS.get(support, 0),
+                    "majority_score": 0.5,
+                    "outcome": "scored",
+                    "stages": stage,
+                }
+            )
+
+    for target in TASKS:
+        add("single", target, "-", 0.0, target)
+        if groups:
+            add("mtl_all", target, "all", 0.03, "together")
+        for support in TASKS:
+            if support != target:
+                gain = slope * np.log2(TASKS[support] / 500)
+                add("mtl", target, support, gain, f"{target}{support}")
+    return pd.DataFrame(rows)
+
+
+def test_a_pair_has_its_gain_and_what_is_known_of_both_tasks() -> None:
+    pairs = pair_gains(study(noise=0)).set_index(["target", "support"])
+    assert len(pairs) == 30
+    one = pairs.loc["a", "f"]
+    assert one.gain == pytest.approx(0.02 * np.log2(3200 / 500))
+    assert one["target rows"] == pytest.approx(np.log(100))
+    assert one.ratio == pytest.approx(np.log(1 / 32))
+    assert one.headroom == pytest.approx(0.2)
+    assert {*FEATURES} < {*pairs.columns}
+
+
+def test_where_gains_follow_from_sizes_the_ridge_finds_it_and_beats_the_mean() -> None:
+    by_name = {one.predictor: one for one in judged(pair_gains(study()))}
+    assert by_name["ridge"].explained > 0.9
+    assert by_name["ridge"].absolute < by_name["size_rule"].absolute < by_name["mean"].absolute
+    assert by_name["ridge"].right_side > 0.9
+
+
+def test_where_gains_follow_from_nothing_the_ridge_does_little_harm() -> None:
+    by_name = {one.predictor: one for one in judged(pair_gains(study(slope=0, noise=0.02)))}
+    assert by_name["ridge"].absolute < 1.5 * by_name["mean"].absolute
+
+
+def test_a_target_is_predicted_without_its_own_pairs() -> None:
+    table = study()
+    is_pair = (table.target == "a") & (table.strategy == "mtl")
+    strange = table.assign(score=table.score.where(~is_pair, 0.1))
+    is_a = pair_gains(table).target == "a"
+    one, other = (predicted(pair_gains(records))[is_a] for records in (table, strange))
+    assert one.to_numpy() == pytest.approx(other.to_numpy())
+
+
+def test_pairs_that_were_not_trained_are_predicted_too() -> None:
+    table = study()
+    part = table[(table.strategy == "single") | ~table.target.isin(["e", "f"])]
+    pairs = pair_gains(part)
+    assert pairs.gain.isna().sum() == 10
+    assert predicted(pairs).notna().all()
+
+
+def test_groups_that_were_trained_stand_beside_what_was_predicted() -> None:
+    table = study(groups=True)
+    pairs = pair_gains(table)
+    said = {(p.target, p.support): 0.01 for p in pairs.itertuples()}
+    found = trained_groups(table, said)
+    assert set(found.group) == {"a+b+c+d+e+f"}
+    assert found.predicted.tolist() == pytest.approx([0.01] * 6)
+    assert found.gain.mean() == pytest.approx(0.03, abs=0.005)
+
+
+def test_too_little_to_predict_from_is_one_sentence() -> None:
+    table = study()
+    with pytest.raises(UserError, match=r"^Give a study with pairs of three targets"):
+        predicted(pair_gains(table[(table.strategy == "single") | table.target.isin(["a", "b"])]))
+    with pytest.raises(UserError, match=r"^Give a study in which two tasks"):
+        pair_gains(table[table.target == "a"])
