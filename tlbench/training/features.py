@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from tlbench.data.batch import Batch
 from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
 from tlbench.models.encoder import load_encoder
+from tlbench.models.random_state import fixed_random_state
 from tlbench.plan.stage import TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.training.datamodule import MultiTaskDataModule
@@ -63,7 +64,8 @@ def row_features(
         weights: the folder of a finished stage's best weights; None for the encoder as it was
             pretrained.
     """
-    encoder = load_encoder(stage.config.encoder, weights)
+    with fixed_random_state():  # an encoder of random weights is the same for every task
+        encoder = load_encoder(stage.config.encoder, weights)
     encoder.eval()  # type: ignore[no-untyped-call]
     tokens = stage.config.eval_batch_size * stage.config.encoder.max_length
     found = [
