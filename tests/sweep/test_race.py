@@ -122,6 +122,7 @@ def test_what_the_store_has_already_is_free(sweep: Sweep, trained: Trained, tmp_
         ((budget(3),), "^Raise hydra.sweeper.trainings by 4, or race fewer candidates"),
         ((budget(20), "hydra.sweeper.seeds=11"), "^Change hydra.sweeper.seeds: 11 is not from 2"),
         ((budget(20), "hydra.sweeper.looks=[1,2]"), "^Change looks="),
+        ((budget(20), "+hydra.sweeper.detach=true"), "^Leave out hydra.sweeper.detach: a race has"),
         ((budget(20), "hydra.sweeper.hours=0"), "^Change hydra.sweeper.hours: 0 is no time"),
         ((budget(20), "support_task=rte"), "^Add a support_task for rte"),
     ],

@@ -5,7 +5,7 @@ given again the same command goes on, with a larger budget or another support to
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,10 @@ class RaceOptions:
         Raises:
             UserError: if one can't be used.
         """
+        known = [one.name for one in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise UserError(f"Leave out hydra.sweeper.{name}: a race has {', '.join(known)}.")
         if options["trainings"] is None:
             raise UserError(
                 "Add hydra.sweeper.trainings=40, or how many stages else the race may train."
