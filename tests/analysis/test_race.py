@@ -72,6 +72,8 @@ def test_what_was_left_behind_stays_in_the_count_and_is_named() -> None:
     assert one.end == "open", "nothing is known of those with one seed"
     assert {candidate.support for candidate in one.not_pursued} == {*left_behind}
     assert len(one.verdict.candidates) == 12
+    probabilities = [candidate.probability for candidate in one.verdict.candidates]
+    assert sum(probabilities) == pytest.approx(1), "of all, and not of those that were pursued"
     assert one.choice is not None
     assert one.choice.support == "support11"
 

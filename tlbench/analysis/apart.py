@@ -22,7 +22,7 @@ class Apart:
     """What a difference as large as the measured one would take to be certain.
 
     Attributes:
-        rival: whose expected score is nearest to that of the best guess.
+        rival: whose expected score is nearest to the best guess's, of those with two seeds or more.
         difference: of their means, the best guess's minus the rival's, a fraction.
         seeds: of each, on these rows of dev; None where no number is enough.
         rows: of dev, with ten seeds each; None where no number is enough, or it is not known.
@@ -44,10 +44,9 @@ def apart(verdict: Verdict, runs: Sequence[Runs], rows: int) -> Apart | None:
         runs: of all candidates of the verdict.
         rows: how many dev has.
     """
-    others = [
-        one for one in verdict.may_be_best if one is not verdict.best and not np.isnan(one.shrunk)
-    ]
-    if verdict.best is None or np.isnan(verdict.best.shrunk) or not others:
+    known = [one for one in verdict.may_be_best if one.seeds > 1 and not np.isnan(one.shrunk)]
+    others = [one for one in known if one is not verdict.best]
+    if verdict.best not in known or verdict.best is None or not others:
         return None
     rival = max(others, key=lambda one: one.shrunk)
     by_key = {one.key: one for one in runs}

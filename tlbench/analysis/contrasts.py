@@ -22,8 +22,8 @@ class Sample:
 
     Attributes:
         means: of each candidate's scores, (candidates,).
-        variances: of a run's score over seeds, (candidates,).
-        seeds: how many each has, two or more, (candidates,).
+        variances: of a run's score over seeds, (candidates,); NaN with one seed.
+        seeds: how many each has, (candidates,).
         noise: of the rows.
         losses: how much too high each mean may be for collapses that were not seen, (candidates,).
     """
@@ -59,7 +59,7 @@ def sample_of(by_candidate: list[Array], noise: RowNoise, losses: Array | float 
         noise: of the rows that they are scored on.
         losses: for collapses that were not seen.
     """
-    variances = np.array([scores.var(ddof=1) for scores in by_candidate])
+    variances = np.array([s.var(ddof=1) if len(s) > 1 else np.nan for s in by_candidate])
     return Sample(
         means=np.array([scores.mean() for scores in by_candidate]),
         # A few seeds may score alike by chance, as scores have steps of a row.

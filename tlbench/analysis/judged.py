@@ -36,7 +36,7 @@ class Candidate:
             ``nothing``. ``untested`` without an interval that holds for rows.
         may_be_best: whether it may still be the best of all.
         worse_by: how much better the best of all may be, at most; infinite where that is not known.
-        probability: that it is the best, by empirical Bayes; NaN with one seed, and where
+        probability: that it is the best, by empirical Bayes; NaN while all have one seed, and where
             predictions of any candidate are missing.
         cost: instances trained for a run, its mean.
     """

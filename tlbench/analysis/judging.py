@@ -154,10 +154,11 @@ def with_set(
 def with_belief(candidates: list[Candidate], runs: list[Runs], rows: int) -> list[Candidate]:
     """Return the candidates with the gain to expect and the probability of being the best.
 
-    A belief is no claim, so it needs no looks: it is of all seeds that there are, two or more.
+    A belief is no claim, so it needs no looks: it is of all seeds that there are. One with a single
+    seed has the spread that others have, so that those that a race leaves behind are in it.
     """
-    there = [at for at, one in enumerate(candidates) if one.seeds > 1]
-    if not there:
+    there = [at for at, one in enumerate(candidates) if one.seeds]
+    if not any(one.seeds > 1 for one in candidates):
         return candidates
     chosen, seeds = [runs[at] for at in there], [candidates[at].seeds for at in there]
     sample = _sample(chosen, seeds, rows)
