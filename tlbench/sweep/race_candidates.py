@@ -45,11 +45,6 @@ class RaceCandidate:
         supports = experiment.supports if experiment else ()
         return supports[0].name if len(supports) == 1 else None
 
-    @property
-    def title(self) -> str:
-        """What a person calls it: ``stilts rte<-mnli``."""
-        return self.runs[0].title.rpartition(" ")[0]
-
     def next_run(self, begun: Container[str]) -> PlannedExperiment | None:
         """Return the run of the lowest-numbered seed that no round has begun; None after all."""
         return next((run for run in self.runs if run.folder.name not in begun), None)
@@ -129,6 +124,6 @@ def new_stages(runs: Iterable[PlannedExperiment]) -> list[Stage]:
     return list(missing.stages.values())
 
 
-def price(runs: Iterable[PlannedExperiment]) -> int:
-    """Return the rows that the new stages of runs train."""
-    return sum(trained_rows(stage) for stage in new_stages(runs))
+def price(stages: Iterable[Stage]) -> int:
+    """Return the rows that stages train."""
+    return sum(map(trained_rows, stages))

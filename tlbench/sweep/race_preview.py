@@ -2,9 +2,8 @@
 
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_work
-from tlbench.plan.schedule import trained_rows
 from tlbench.sweep.race import Race
-from tlbench.sweep.race_candidates import new_stages
+from tlbench.sweep.race_candidates import new_stages, price
 from tlbench.sweep.race_priors import Priors, say_ranking, say_skipped
 
 
@@ -32,8 +31,8 @@ def preview(race: Race, priors: Priors) -> None:
         say("next round: none")
         return
     stages = new_stages(batch)
-    rows = sum(map(trained_rows, stages))
-    say(f"next round: {len(batch)} runs, {len(stages)} new stages of {rows:,} rows trained")
+    new = f"{len(stages)} new stages of {price(stages):,} rows trained"
+    say(f"next round: {len(batch)} runs, {new}")
     for run in batch:
         say(f"  {run.title}")
     say_work(stages)
