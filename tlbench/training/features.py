@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from tlbench.data.batch import Batch
 from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
@@ -17,6 +18,8 @@ from tlbench.models.random_state import fixed_random_state
 from tlbench.plan.stage import TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.training.datamodule import MultiTaskDataModule
+
+disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for every load of an encoder
 
 ROWS = 1000  # of a task at most: more change no ranking that fewer have
 
