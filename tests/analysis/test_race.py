@@ -74,6 +74,7 @@ def test_what_was_left_behind_stays_in_the_count_and_is_named() -> None:
     assert len(one.verdict.candidates) == 12
     probabilities = [candidate.probability for candidate in one.verdict.candidates]
     assert sum(probabilities) == pytest.approx(1), "of all, and not of those that were pursued"
+    assert {candidate.worse_by for candidate in one.verdict.candidates} == {np.inf}
     assert one.choice is not None
     assert one.choice.support == "support11"
 

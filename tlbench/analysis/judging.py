@@ -147,7 +147,8 @@ def with_set(
                 above[at, there] = np.where(contrasts.has_rows, most, np.inf)
     np.fill_diagonal(above, 0.0)
     kept = [at for at, one in enumerate(after) if one.may_be_best]
-    worse_by = np.nan_to_num(above[kept or [*range(len(after))]], nan=np.inf).max(axis=0)
+    of_kept = above[kept or [*range(len(after))]]
+    worse_by = np.where(np.isnan(of_kept), np.inf, of_kept).max(axis=0)
     return [replace(one, worse_by=float(most)) for one, most in zip(after, worse_by, strict=True)]
 
 

@@ -164,7 +164,7 @@ def _candidates(analysis: Analysis) -> Table:
         Column("cost", "instances", "count"),
     )
     frame = pd.DataFrame(rows)
-    return Table("candidates", "All candidates", _HOLDS, columns, frame, ("row_error",))
+    return Table("candidates", "All candidates", _HOLDS, columns, frame, ("row_error", "worse_by"))
 
 
 def _of_best(best: Candidate | None) -> dict[str, object]:
