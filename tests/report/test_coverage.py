@@ -21,8 +21,8 @@ def test_it_says_by_how_much_rows_widen_an_interval(tmp_path: Path) -> None:
     (gain,) = [one for one in analysis.advice[0].verdict.candidates if one.strategy == "mtl"]
     alone, both = 100 * gain.seeds_half, 50 * (gain.high - gain.low)
     text = said(records)
-    assert f"known to ±{alone:.1f} points, over both it is to ±{both:.1f}" in text
-    assert f"{both / alone:.2f} times that" in text
+    assert f"±{both:.1f} points in place of ±{alone:.1f} for other seeds alone" in text
+    assert f"the median of 1 is {both / alone:.2f} times: MTL" in text
     assert "seeds alone, not for other dev rows" not in text
 
 
