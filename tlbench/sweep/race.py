@@ -10,6 +10,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tlbench.analysis.batches import Key
 from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.looks import Looks
@@ -148,9 +150,13 @@ class Race:
         """How many stages it may still train."""
         return self.options.trainings - self.spent
 
+    def table(self) -> pd.DataFrame | None:
+        """Return the records of all that it has tried; None before the first."""
+        return table_of_race(self.folder, self.candidates, {*self.state.experiments})
+
     def decisions(self) -> list[Decision]:
         """Return where it stands for every target; none before the first record."""
-        table = table_of_race(self.folder, self.candidates)
+        table = self.table()
         if table is None:
             return []
         options = self.options
@@ -181,7 +187,7 @@ class Race:
         before the second; none once every candidate that may be the best has had all its seeds.
         """
         begun = {*self.state.experiments}
-        by_key = keys_of(table_of_race(self.folder, self.candidates), self.candidates)
+        by_key = keys_of(self.table(), self.candidates)
         by_target = [self._of_target(decision, by_key, begun) for decision in self.decisions()]
         return [run for turn in zip_longest(*by_target) for run in turn if run is not None]
 
@@ -251,7 +257,7 @@ def _run_round(
 
 
 def _say_look(race: Race) -> None:
-    table = table_of_race(race.folder, race.candidates)
+    table = race.table()
     if table is None:
         return
     labels = labels_of(table)
@@ -264,7 +270,7 @@ def _say_look(race: Race) -> None:
 
 def _say_end(race: Race) -> None:
     """Say what the race has found of every target."""
-    table = table_of_race(race.folder, race.candidates)
+    table = race.table()
     if table is None:
         return
     labels, decisions = labels_of(table), race.decisions()

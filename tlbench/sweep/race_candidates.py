@@ -63,17 +63,27 @@ def candidates_of(experiments: Iterable[PlannedExperiment]) -> list[RaceCandidat
     return sorted(found, key=lambda one: not one.is_baseline)
 
 
-def table_of_race(folder: Path, candidates: Sequence[RaceCandidate]) -> pd.DataFrame | None:
-    """Return the records in a race's folder that are of its protocols; None before the first.
+def table_of_race(
+    folder: Path, candidates: Sequence[RaceCandidate], begun: Container[str]
+) -> pd.DataFrame | None:
+    """Return the records of a race; None before the first.
 
     Those of candidates that the command no longer names are among them: they were tried, and count.
+
+    Args:
+        folder: its own.
+        begun: the folders' names of the experiments that it has begun.
     """
     files = [_record_file(run) for one in candidates for run in one.runs]
     if not any(Path(file).exists() for file in files):
         return None
     table = collect([folder.resolve()]).table
-    mine = table[table.file.isin(files)]
-    return table[table.protocol.isin(mine.protocol) & table.target.isin(mine.target)]
+    is_named = table.file.isin(files)
+    mine, choice = table[is_named], [*SIZE, *CANDIDATE]
+    named = set(map(tuple, mine[choice].itertuples(index=False)))
+    was_begun = table.file.map(lambda file: Path(file).parent.name in begun)
+    is_other = ~table[choice].apply(tuple, axis=1).isin(named) & table.target.isin(mine.target)
+    return table[is_named | (was_begun & is_other)]
 
 
 def _record_file(run: PlannedExperiment) -> str:
