@@ -10,12 +10,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from tlbench.analysis.batches import Key
-from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.looks import Looks
-from tlbench.analysis.names import labels_of
+from tlbench.analysis.names import Labels, labels_of
 from tlbench.analysis.race import Decision, race_decision
 from tlbench.analysis.race_words import heading, numbers, sentences
 from tlbench.console import say
@@ -33,7 +30,7 @@ from tlbench.sweep.race_candidates import (
     new_stages,
     table_of_race,
 )
-from tlbench.sweep.race_priors import Priors, promising_first, skipped
+from tlbench.sweep.race_priors import Priors, promises, promising_first, skipped
 from tlbench.sweep.race_state import RaceState
 from tlbench.sweep.watch import Watch
 
@@ -53,10 +50,10 @@ class RaceOptions:
     """
 
     trainings: int
-    matters: float = MATTERS
-    seeds: int = MOST_SEEDS
-    looks: tuple[int, ...] | None = None
-    contenders: int = 2
+    matters: float
+    seeds: int
+    looks: tuple[int, ...] | None
+    contenders: int
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "RaceOptions":
@@ -100,6 +97,21 @@ class RaceOptions:
             Looks(self.looks)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a race stands after a round.
+
+    Attributes:
+        by_key: the candidates that have a record.
+        decisions: one for every target; none before the first record.
+        labels: how strategies are called.
+    """
+
+    by_key: Mapping[Place, RaceCandidate] = field(default_factory=dict)
+    decisions: Sequence[Decision] = ()
+    labels: Labels = field(default_factory=lambda: Labels({}, {}))
+
+
 @dataclass
 class Race:
     """A race in a folder.
@@ -114,6 +126,7 @@ class Race:
     options: RaceOptions
     state: RaceState
     outcome: run.Outcome = field(default_factory=run.Outcome)
+    _standing: Standing | None = None
 
     @classmethod
     def of(cls, plan: Plan, folder: Path, options: RaceOptions, priors: Priors) -> "Race":
@@ -132,13 +145,14 @@ class Race:
             )
         looks = None if options.looks is None else list(options.looks)
         state = RaceState.read(folder, looks)
+        promise = promises(candidates, priors)
         # Said once: what a predictor says may change with the stages that are finished.
         if not priors.skip:
             state.skipped = {}
         elif not state.skipped:
-            state.skipped = skipped(candidates, priors)
+            state.skipped = skipped(promise, priors.skip)
         tried = [one for one in candidates if one.support not in state.skipped.get(one.target, ())]
-        return cls(folder, promising_first(tried, priors), options, state)
+        return cls(folder, promising_first(tried, promise), options, state)
 
     @property
     def spent(self) -> int:
@@ -150,17 +164,24 @@ class Race:
         """How many stages it may still train."""
         return self.options.trainings - self.spent
 
-    def table(self) -> pd.DataFrame | None:
-        """Return the records of all that it has tried; None before the first."""
-        return table_of_race(self.folder, self.candidates, {*self.state.experiments})
+    def standing(self) -> Standing:
+        """Return where it stands; the records are read once after every round."""
+        if self._standing is None:
+            self._standing = self._judged()
+        return self._standing
 
-    def decisions(self) -> list[Decision]:
-        """Return where it stands for every target; none before the first record."""
-        table = self.table()
+    def _judged(self) -> Standing:
+        table = table_of_race(self.folder, self.candidates, {*self.state.experiments})
         if table is None:
-            return []
-        options = self.options
-        return race_decision(table, looks=options.looks, matters=options.matters)
+            return Standing()
+        looks, matters = self.options.looks, self.options.matters
+        decisions = race_decision(table, looks=looks, matters=matters)
+        return Standing(keys_of(table, self.candidates), decisions, labels_of(table))
+
+    def note(self, outcome: run.Outcome) -> None:
+        """Note what became of a round."""
+        self.outcome.add(outcome)
+        self._standing = None
 
     def next_round(self) -> list[PlannedExperiment]:
         """Return the runs of the next round that the budget has room for; none at the end.
@@ -186,15 +207,12 @@ class Race:
         """Return the runs of the next round whatever the budget, the first ones of all targets
         before the second; none once every candidate that may be the best has had all its seeds.
         """
-        begun = {*self.state.experiments}
-        by_key = keys_of(self.table(), self.candidates)
-        by_target = [self._of_target(decision, by_key, begun) for decision in self.decisions()]
+        by_target = [self._of_target(decision) for decision in self.standing().decisions]
         return [run for turn in zip_longest(*by_target) for run in turn if run is not None]
 
-    def _of_target(
-        self, decision: Decision, by_key: Mapping[Place, RaceCandidate], begun: set[str]
-    ) -> list[PlannedExperiment]:
+    def _of_target(self, decision: Decision) -> list[PlannedExperiment]:
         """Return the next runs for a target: the baseline's, contenders', and all that are free."""
+        by_key, begun = self.standing().by_key, {*self.state.experiments}
 
         def next_run(key: Key) -> PlannedExperiment | None:
             one = by_key.get((*decision.target, key))  # None of what the command does not name
@@ -251,40 +269,36 @@ def _run_round(
     else:
         race.state.launch(race.folder, keys)
     with Watch(plan, limits, progress_bar) as watch:
-        outcome = run.run(plan, launch, watch)
-    for name in ("done", "reused", "failed", "left"):
-        getattr(race.outcome, name).extend(getattr(outcome, name))
+        race.note(run.run(plan, launch, watch))
 
 
 def _say_look(race: Race) -> None:
-    table = race.table()
-    if table is None:
+    standing = race.standing()
+    if not standing.decisions:
         return
-    labels = labels_of(table)
     say(f"round {len(race.state.rounds)}: {race.spent} of {race.options.trainings} trainings used")
-    for decision in race.decisions():
-        say(f"  {heading(decision, labels)}")
-        for sentence in numbers(decision, labels):
+    for decision in standing.decisions:
+        say(f"  {heading(decision, standing.labels)}")
+        for sentence in numbers(decision, standing.labels):
             say(f"    {sentence}")
 
 
 def _say_end(race: Race) -> None:
     """Say what the race has found of every target."""
-    table = race.table()
-    if table is None:
+    standing = race.standing()
+    if not standing.decisions:
         return
-    labels, decisions = labels_of(table), race.decisions()
-    say(f"race: {_why(race, decisions)}")
-    for decision in decisions:
-        say(heading(decision, labels))
-        for sentence in sentences(decision, labels):
+    say(f"race: {_why(race)}")
+    for decision in standing.decisions:
+        say(heading(decision, standing.labels))
+        for sentence in sentences(decision, standing.labels):
             say(f"  {sentence}")
 
 
-def _why(race: Race, decisions: Sequence[Decision]) -> str:
+def _why(race: Race) -> str:
     """Return why it has ended."""
     used = f"{race.spent} of {race.options.trainings} trainings used"
-    if decisions and all(one.end != "open" for one in decisions):
+    if all(one.end != "open" for one in race.standing().decisions):
         return f"answered; {used}"
     wanted = race.wanted()
     if not wanted:

@@ -79,10 +79,9 @@ def table_of_race(
         return None
     table = collect([folder.resolve()]).table
     is_named = table.file.isin(files)
-    mine, choice = table[is_named], [*SIZE, *CANDIDATE]
-    named = set(map(tuple, mine[choice].itertuples(index=False)))
+    choices = pd.MultiIndex.from_frame(table[[*SIZE, *CANDIDATE]])
     was_begun = table.file.map(lambda file: Path(file).parent.name in begun)
-    is_other = ~table[choice].apply(tuple, axis=1).isin(named) & table.target.isin(mine.target)
+    is_other = ~choices.isin(choices[is_named]) & table.target.isin(table.target[is_named])
     return table[is_named | (was_begun & is_other)]
 
 
@@ -90,12 +89,8 @@ def _record_file(run: PlannedExperiment) -> str:
     return str((run.folder / RECORD_FILE).resolve())
 
 
-def keys_of(
-    table: pd.DataFrame | None, candidates: Sequence[RaceCandidate]
-) -> dict[Place, RaceCandidate]:
+def keys_of(table: pd.DataFrame, candidates: Sequence[RaceCandidate]) -> dict[Place, RaceCandidate]:
     """Return by target and key, as analyses have them, the candidates that have a record."""
-    if table is None:
-        return {}
     by_file = table.set_index("file")
     found: dict[Place, RaceCandidate] = {}
     for one in candidates:

@@ -1,10 +1,14 @@
 """What a race would do next, without doing it."""
 
+from collections import Counter
+
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_work
 from tlbench.sweep.race import Race
 from tlbench.sweep.race_candidates import new_stages, price
 from tlbench.sweep.race_priors import Priors, say_ranking, say_skipped
+
+_GRID = 5  # seeds of a full grid that a race is compared with
 
 
 def preview(race: Race, priors: Priors) -> None:
@@ -15,9 +19,7 @@ def preview(race: Race, priors: Priors) -> None:
     Raises:
         UserError: if a first seed of every candidate is too much for the budget.
     """
-    by_target: dict[str, int] = {}
-    for one in race.candidates:
-        by_target[one.target] = by_target.get(one.target, 0) + 1
+    by_target = Counter(one.target for one in race.candidates)
     many = ", ".join(f"{count} for {target}" for target, count in by_target.items())
     grid = new_stages(run for one in race.candidates for run in one.runs[:_GRID])
     say(f"race: candidates: {many}; {race.spent} of {race.options.trainings} trainings used")
@@ -36,6 +38,3 @@ def preview(race: Race, priors: Priors) -> None:
     for run in batch:
         say(f"  {run.title}")
     say_work(stages)
-
-
-_GRID = 5  # seeds of a full grid that a race is compared with

@@ -1,7 +1,9 @@
 """Which supports of a race look promising before they are tried, and which are not tried at all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 from rich.table import Table
@@ -13,10 +15,12 @@ from tlbench.plan.experiment import Experiment
 from tlbench.predictors.earlier import earlier
 from tlbench.predictors.predictions import PREDICTORS, Prediction, predictions
 from tlbench.predictors.regret import Regret, regrets
+from tlbench.records.definitions import ALL, NONE
 from tlbench.sweep.race_candidates import RaceCandidate
 
-_COUNT = "{:,.0f}"
-_SHOWN = {"size_rule": _COUNT, "earlier": "{:+.3f}"}  # else three digits
+_SHOWN = {"size_rule": "{:,.0f}", "earlier": "{:+.3f}"}  # else three digits
+
+Promises = Mapping[str, Mapping[str, float]]  # by target and support
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Priors:
                 "Add hydra.sweeper.prior=text_similarity, or another: it says which are skipped."
             )
 
+    @cached_property
     def table(self) -> pd.DataFrame | None:
-        """Return the records of the finished studies; None without any.
+        """The records of the finished studies; None without any.
 
         Raises:
             UserError: if they can't be read.
@@ -69,42 +74,43 @@ def experiments_of(candidates: Sequence[RaceCandidate]) -> dict[str, list[Experi
     return found
 
 
-def skipped(candidates: Sequence[RaceCandidate], priors: Priors) -> dict[str, list[str]]:
-    """Return by target the supports that are not tried, the least promising first.
-
-    Raises:
-        UserError: if the predictor can't judge a support, or none is left to try.
-    """
-    found = {}
-    for target, experiments in experiments_of(candidates).items():
-        numbers = _numbers(experiments, priors)
-        if priors.skip >= len(numbers):
-            raise UserError(
-                f"Change hydra.sweeper.skip: {target} has {len(numbers)} supports, and one at "
-                "least has to be tried."
-            )
-        found[target] = sorted(numbers, key=lambda name: numbers[name])[: priors.skip]
-    return found
-
-
-def promising_first(candidates: Sequence[RaceCandidate], priors: Priors) -> list[RaceCandidate]:
-    """Return the candidates with those of the most promising supports before others.
+def promises(candidates: Sequence[RaceCandidate], priors: Priors) -> Promises:
+    """Return by target and support what the predictor says of it; nothing without a predictor.
 
     Raises:
         UserError: if the predictor can't judge a support.
     """
     if priors.prior is None:
-        return list(candidates)
-    numbers = {
-        target: _numbers(experiments, priors)
-        for target, experiments in experiments_of(candidates).items()
-    }
+        return {}
+    by_target = experiments_of(candidates).items()
+    return {target: _numbers(experiments, priors) for target, experiments in by_target}
 
-    def promise(one: RaceCandidate) -> float:
-        support = one.support
-        return float("inf") if support is None else numbers[one.target][support]
 
-    return sorted(candidates, key=promise, reverse=True)
+def skipped(promise: Promises, skip: int) -> dict[str, list[str]]:
+    """Return by target the supports that are not tried, the least promising first.
+
+    Raises:
+        UserError: if none is left to try.
+    """
+    found = {}
+    for target, numbers in promise.items():
+        if skip >= len(numbers):
+            raise UserError(
+                f"Change hydra.sweeper.skip: {target} has {len(numbers)} supports, and one at "
+                "least has to be tried."
+            )
+        found[target] = sorted(numbers, key=lambda name: numbers[name])[:skip]
+    return found
+
+
+def promising_first(candidates: Sequence[RaceCandidate], promise: Promises) -> list[RaceCandidate]:
+    """Return the candidates with those of the most promising supports before others."""
+
+    def of_support(one: RaceCandidate) -> float:
+        numbers = promise.get(one.target, {})
+        return numbers.get(one.support or "", math.inf)
+
+    return sorted(candidates, key=of_support, reverse=True)
 
 
 def say_skipped(skips: Mapping[str, Sequence[str]], priors: Priors) -> None:
@@ -113,11 +119,11 @@ def say_skipped(skips: Mapping[str, Sequence[str]], priors: Priors) -> None:
     Raises:
         UserError: if a finished study can't be read.
     """
-    studies = priors.table()
+    if not skips:
+        return
+    studies = priors.table
     found = [] if studies is None else regrets(studies, of_studies(studies))
     for target, names in skips.items():
-        if not names:
-            continue
         same = [one for one in found if one.predictor == priors.prior and one.skipped == len(names)]
         cost = "no finished study here says what that costs"
         if same:
@@ -131,7 +137,7 @@ def say_skipped(skips: Mapping[str, Sequence[str]], priors: Priors) -> None:
 def _numbers(experiments: Sequence[Experiment], priors: Priors) -> Mapping[str, float]:
     assert priors.prior is not None
     names = {one.supports[0].name for one in experiments}
-    said = predictions(experiments, priors.table(), [priors.prior])
+    said = predictions(experiments, priors.table, [priors.prior])
     numbers = said[0].by_support if said else {}
     if unknown := sorted(names - numbers.keys()):
         needs = PREDICTORS[priors.prior] or "nothing"
@@ -148,7 +154,7 @@ def say_ranking(candidates: Sequence[RaceCandidate], priors: Priors) -> None:
     Raises:
         UserError: if a finished study can't be read.
     """
-    studies = priors.table()
+    studies = priors.table
     for target, experiments in experiments_of(candidates).items():
         _print_predictions(target, predictions(experiments, studies))
     lacking = [f"{name} ({needs})" for name, needs in PREDICTORS.items() if needs]
@@ -163,7 +169,7 @@ def of_studies(studies: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
     """Return what the predictors that need records alone say of finished studies."""
     sizes, others = {}, {}
     for target, part in studies.groupby("target"):
-        supports = part[~part.support.isin(["-", "all"])]
+        supports = part[~part.support.isin([NONE, ALL])]
         rows = supports.groupby("support").support_rows.max()
         sizes[str(target)] = {str(name): float(count) for name, count in rows.items()}
         others[str(target)] = earlier(studies, str(target))

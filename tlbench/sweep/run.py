@@ -58,6 +58,13 @@ class Outcome:
     failed: list[tuple[PlannedExperiment, Failure]] = field(default_factory=list)
     left: list[PlannedExperiment] = field(default_factory=list)
 
+    def add(self, other: "Outcome") -> None:
+        """Add what became of other experiments."""
+        self.done += other.done
+        self.reused += other.reused
+        self.failed += other.failed
+        self.left += other.left
+
     @property
     def records(self) -> list[ResultRecord]:
         """The records of all that have a result."""
