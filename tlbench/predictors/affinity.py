@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlbench.analysis.collect import done
+from tlbench.analysis.comparisons import gains
 from tlbench.errors import UserError
 from tlbench.records.definitions import ALL, BASELINE, NONE
 
@@ -67,14 +68,15 @@ def pair_gains(table: pd.DataFrame, strategy: str = STRATEGY) -> pd.DataFrame:
     )
     if len(single) < 2:
         raise UserError("Give a study in which two tasks or more were trained alone.")
-    of_pair = scored[(scored.strategy == strategy) & ~scored.support.isin([NONE, ALL])]
-    means = of_pair.groupby(["target", "support"]).score.mean()
+    measured = gains(table)
+    of_pair = measured[(measured.strategy == strategy) & ~measured.support.isin([NONE, ALL])]
+    gain = of_pair.groupby(["target", "support"]).difference.mean()
     room = (single.score - single.majority) / (1 - single.majority).clip(lower=1e-6)
     rows = [
         {
             "target": target,
             "support": support,
-            "gain": means.get((target, support), np.nan) - single.score[target],
+            "gain": gain.get((target, support), np.nan),
             "target rows": np.log(single.rows[target]),
             "support rows": np.log(single.rows[support]),
             "ratio": np.log(single.rows[target] / single.rows[support]),

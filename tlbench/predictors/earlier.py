@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from tlbench.analysis.collect import done
-from tlbench.records.definitions import BASELINE
+from tlbench.analysis.comparisons import gains
 
 
 def earlier(table: pd.DataFrame, target: str) -> dict[str, float]:
@@ -16,17 +15,6 @@ def earlier(table: pd.DataFrame, target: str) -> dict[str, float]:
         table: records, as ``collect`` gives them.
         target: the task that is asked about, whose own records are left out.
     """
-    gains = gains_by_support(table[table.target != target])
-    return {str(name): float(gain) for name, gain in gains.groupby("support").gain.mean().items()}
-
-
-def gains_by_support(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``target``, ``support`` and ``gain``, a line for each pair that has a ``single``."""
-    scored = done(table)
-    means = scored.groupby(["target", "target_rows", "strategy", "method", "support"]).score.mean()
-    by_candidate = means.reset_index()
-    is_single = by_candidate.strategy == BASELINE
-    single = by_candidate[is_single].set_index(["target", "target_rows"]).score
-    others = by_candidate[~is_single].join(single, on=["target", "target_rows"], rsuffix="_single")
-    others = others.assign(gain=others.score - others.score_single).dropna(subset="gain")
-    return others.groupby(["target", "support"], as_index=False).gain.mean()
+    of_others = gains(table[table.target != target])
+    by_pair = of_others.groupby(["support", "target"]).difference.mean()
+    return {str(name): float(gain) for name, gain in by_pair.groupby("support").mean().items()}

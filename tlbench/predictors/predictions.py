@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.missing import find
@@ -16,6 +19,9 @@ from tlbench.predictors.logme import logme
 from tlbench.predictors.similarity import task_similarity, text_similarity
 from tlbench.predictors.size_rule import size_rule
 from tlbench.store.store import store_of
+
+if TYPE_CHECKING:
+    from tlbench.training.features import RowFeatures
 
 # What it needs beside rows and the pretrained encoder.
 PREDICTORS = {
@@ -28,6 +34,7 @@ PREDICTORS = {
 }
 
 Numbers = dict[str, float]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,11 +64,12 @@ def predictions(
     by_support: dict[str, list[Experiment]] = {}
     for one in experiments:
         by_support.setdefault(one.supports[0].name, []).append(one)
+    features = cache(lambda: _features_of_finished(by_support))  # one forward for all who ask
     sources: Mapping[str, Callable[[], Numbers]] = {
         "size_rule": lambda: {name: _size(of[0]) for name, of in by_support.items()},
         "text_similarity": lambda: _text_similarities(by_support),
-        "logme": lambda: _by_finished(by_support, logme),
-        "knn": lambda: _by_finished(by_support, knn),
+        "logme": lambda: _judged(features(), logme),
+        "knn": lambda: _judged(features(), knn),
         "task_embedding": lambda: _task_similarities(by_support),
         "earlier": lambda: _earlier(by_support, studies),
     }
@@ -85,23 +93,30 @@ def _text_similarities(by_support: Mapping[str, Sequence[Experiment]]) -> Number
     return found
 
 
-def _by_finished(
+def _features_of_finished(
     by_support: Mapping[str, Sequence[Experiment]],
-    judge: Callable[[np.ndarray, np.ndarray, bool], float],
-) -> Numbers:
-    """Judge features of the target's rows by each support's finished stages, their mean."""
+) -> dict[str, list["RowFeatures"]]:
+    """Return by support what each of its finished stages makes of the target's rows."""
     from tlbench.training.features import row_features  # torch
 
-    found = {}
+    found: dict[str, list[RowFeatures]] = {}
     for name, experiments in by_support.items():
-        values = []
         for one in experiments:
             if weights := _weights(one.stage([one.supports[0]]), name):
                 rows = row_features(one.stage([one.target]), one.target, weights)
-                values.append(judge(rows.first, rows.labels, one.target.task.labels is not None))
-        if values:
-            found[name] = float(np.mean(values))
+                found.setdefault(name, []).append(rows)
     return found
+
+
+def _judged(
+    features: Mapping[str, Sequence["RowFeatures"]],
+    judge: Callable[[Array, Array, bool], float],
+) -> Numbers:
+    """Return by support what is judged of the features of its stages, their mean."""
+    return {
+        name: float(np.mean([judge(one.first, one.labels, one.is_classes) for one in of_stages]))
+        for name, of_stages in features.items()
+    }
 
 
 def _task_similarities(by_support: Mapping[str, Sequence[Experiment]]) -> Numbers:

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from tlbench.analysis.collect import done
-from tlbench.records.definitions import BASELINE
+from tlbench.records.definitions import ALL, BASELINE, NONE
 
 LEVEL = 0.9
 RANDOM = "any support"
@@ -74,7 +74,7 @@ def _by_target(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     They are seeds by candidates, whose keys are strategy, method and support.
     """
     scored = done(table)
-    single = scored[(scored.strategy == BASELINE) | ~scored.support.isin(["-", "all"])]
+    single = scored[(scored.strategy == BASELINE) | ~scored.support.isin([NONE, ALL])]
     for (target, _), part in single.groupby(["target", "target_rows"], sort=False):
         scores = part.pivot_table(
             index="seed", columns=["strategy", "method", "support"], values="score"

@@ -34,11 +34,13 @@ class RowFeatures:
         first: of the first token, which heads read, (rows, width).
         mean: over the tokens of a row, without padding, (rows, width).
         labels: a class index, or a number, (rows,).
+        is_classes: which of the two.
     """
 
     first: Array
     mean: Array
     labels: Array
+    is_classes: bool
 
 
 def batches_of(stage: TrainStage, subset: TaskSubset, rows: int, tokens: int) -> Iterator[Batch]:
@@ -82,7 +84,7 @@ def row_features(
         torch.cat([batch.labels for batch, _, _ in found]),
     )
     first, mean, labels = (part[order].double().numpy() for part in parts)
-    return RowFeatures(first, mean, labels)
+    return RowFeatures(first, mean, labels, subset.task.labels is not None)
 
 
 def _features(encoder: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
