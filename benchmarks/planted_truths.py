@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from tlbench.analysis.batches import Key
 from tlbench.records.predictions import Saved
 
 CANDIDATES = 12  # the target alone, and eleven others
@@ -112,6 +113,12 @@ def study(
                 }
             )
     return pd.DataFrame(table), predictions
+
+
+def number_of(key: Key) -> int:
+    """Return the number of a candidate of a planted study; 0 is the target alone."""
+    strategy, _, support, _ = key
+    return 0 if strategy == "single" else int(support.removeprefix("support"))
 
 
 def _centre(mean: float, spread: float, collapses: bool) -> float:

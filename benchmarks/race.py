@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, study
+from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, number_of, study
 from benchmarks.race_worlds import NOISES, Target, World, targets, worlds
-from tlbench.analysis import Decision, race_decision
+from tlbench.analysis import race_decision
 from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.racing import believed, in_order
 
@@ -142,7 +142,7 @@ def errors(truth: Truth, races: int, runs: int) -> Error:
         for seeds in _rounds(runs):
             part = table[table.seed < seeds[place]]
             (one,) = race_decision(part, {run: predictions[int(run)] for run in part.index})
-            chosen = _number(one)
+            chosen = number_of(one.choice.key) if one.choice else 0
             regret = truth.gains.max() - truth.gains[chosen]
             if one.end == "decided" and regret > 0:
                 ends.add("false decided")
@@ -151,7 +151,8 @@ def errors(truth: Truth, races: int, runs: int) -> Error:
             ends.add(one.end)
             if one.end != "open":
                 break
-            _give(seeds, [0, *[_place(key) for key in one.ranked if _place(key)][:CONTENDERS]])
+            others = [number for number in map(number_of, one.ranked) if number]
+            _give(seeds, [0, *others[:CONTENDERS]])
         found.races += 1
         found.decided += "decided" in ends
         found.false_decided += "false decided" in ends
@@ -174,14 +175,6 @@ def _rounds(runs: int) -> Iterator[Seeds]:
 def _give(seeds: Seeds, places: Sequence[int]) -> None:
     for at in places:
         seeds[at] = min(seeds[at] + 1, MOST_SEEDS)
-
-
-def _place(key: tuple[str, str, str, int]) -> int:
-    return 0 if key[0] == "single" else int(key[2].removeprefix("support"))
-
-
-def _number(decision: Decision) -> int:
-    return 0 if decision.choice is None else _place(decision.choice.key)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

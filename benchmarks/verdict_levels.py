@@ -15,9 +15,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.planted_truths import CANDIDATES, GAINS, NULLS, Truth, normal_gains, study
+from benchmarks.planted_truths import (
+    CANDIDATES,
+    GAINS,
+    NULLS,
+    Truth,
+    normal_gains,
+    number_of,
+    study,
+)
 from tlbench.analysis import verdict
-from tlbench.analysis.judged import MATTERS, Candidate
+from tlbench.analysis.judged import MATTERS
 from tlbench.analysis.looks import LOOKS
 from tlbench.analysis.verdicts import Verdict
 
@@ -89,7 +97,7 @@ def _count(tally: Tally, truth: Truth, verdicts: dict[int, Verdict]) -> None:
     best = truth.gains.max()
     claims, missed, lacks = False, False, False
     for seeds, one in verdicts.items():
-        gains = [(candidate, truth.gains[_number(candidate)]) for candidate in one.candidates]
+        gains = [(candidate, truth.gains[number_of(candidate.key)]) for candidate in one.candidates]
         claims |= any(
             (candidate.proved == "better" and gain <= 0)
             or (candidate.proved == "not worse" and gain <= -MATTERS)
@@ -98,7 +106,7 @@ def _count(tally: Tally, truth: Truth, verdicts: dict[int, Verdict]) -> None:
         misses = any(not c.low <= gain <= c.high for c, gain in gains if not math.isnan(c.low))
         tally.uncovered.setdefault(seeds, []).append(misses)
         missed |= misses
-        kept = {_number(candidate) for candidate in one.may_be_best}
+        kept = {number_of(candidate.key) for candidate in one.may_be_best}
         # Of candidates that tie at the top, each is a best one.
         lacks |= int(np.flatnonzero(truth.gains == best)[-1]) not in kept
         proved = any(c.proved == "better" and gain == best > 0 for c, gain in gains)
@@ -107,13 +115,9 @@ def _count(tally: Tally, truth: Truth, verdicts: dict[int, Verdict]) -> None:
     tally.uncovered.setdefault(0, []).append(missed)
     tally.without_best.append(lacks)
     if 5 in verdicts and (guess := verdicts[5].best):
-        gain = truth.gains[_number(guess)]
+        gain = truth.gains[number_of(guess.key)]
         tally.raw.append(guess.gain - gain)
         tally.shrunk.append(guess.shrunk - gain)
-
-
-def _number(candidate: Candidate) -> int:
-    return 0 if candidate.strategy == "single" else int(candidate.support.removeprefix("support"))
 
 
 def version_1(table: pd.DataFrame) -> float:
@@ -162,7 +166,7 @@ def expect(spread: float, targets: int, rows: int = 1000) -> tuple[Beliefs, tupl
         truth = normal_gains(spread, random)
         table, predictions = study(truth, rows, 5, random)
         (one,) = verdict(table, {run: predictions[run] for run in table.index})
-        gains = {candidate: truth.gains[_number(candidate)] for candidate in one.candidates}
+        gains = {candidate: truth.gains[number_of(candidate.key)] for candidate in one.candidates}
         beliefs += [(c.probability, gain == truth.gains.max()) for c, gain in gains.items()]
         if guess := one.best:
             errors.append((guess.gain - gains[guess], guess.shrunk - gains[guess]))

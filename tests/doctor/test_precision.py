@@ -3,9 +3,10 @@
 import pytest
 
 from tests.doctor.machines import Gpus, only
+from tlbench.config.overrides import default_choices
 from tlbench.config.schema import Config
 from tlbench.doctor import precision
-from tlbench.doctor.defaults import default_choice, default_config, precisions_of_experiments
+from tlbench.doctor.defaults import default_config, precisions_of_experiments
 from tlbench.doctor.finding import Finding
 
 H200, T4 = ("NVIDIA H200", 140, (9, 0)), ("Tesla T4", 15, (7, 5))
@@ -123,5 +124,5 @@ def test_what_is_said_of_experiments_is_what_they_compose_to() -> None:
 
 
 def test_the_default_encoder_is_that_of_the_config() -> None:
-    named = default_config(f"encoder={default_choice('encoder')}", "logger=none").encoder.name
+    named = default_config(f"encoder={default_choices()['encoder']}", "logger=none").encoder.name
     assert named == default_config("logger=none").encoder.name

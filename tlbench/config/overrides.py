@@ -139,6 +139,13 @@ def read_option(file: Path) -> DictConfig:
     return found
 
 
+def default_choices() -> dict[str, str]:
+    """Return by config group the option that ``tlbench`` takes where none is chosen."""
+    listed = unresolved(read_option(CONF_DIR / "config.yaml"))["defaults"]
+    chosen = (pair for one in listed if isinstance(one, dict) for pair in one.items())
+    return {str(group): str(option) for group, option in chosen}
+
+
 def read_first(group: str, choice: str) -> DictConfig | None:
     """The file behind a choice, that of the first folder that has one, as Hydra takes it."""
     files = [folder / f"{choice}.yaml" for folder in _folders(group)]

@@ -13,6 +13,7 @@ import hydra
 from omegaconf import OmegaConf
 
 from tlbench.config.keys import Key, declared, shown, value_in
+from tlbench.config.overrides import default_choices
 from tlbench.config.schema import Config, Task
 from tlbench.config.search_path import CONF_DIR
 
@@ -55,15 +56,10 @@ def _defaults() -> dict[str, str]:
         plain = OmegaConf.to_container(hydra.compose("config"))
     composed = {name: value_in(plain, name) for name in declared(Config)}
     composed |= {f"target_task.{name}": value for name, value in _of_a_file(Task).items()}
-    chosen = {name: f"`{name}={option}`" for name, option in _choices() if name in composed}
+    chosen = {
+        name: f"`{name}={option}`" for name, option in default_choices().items() if name in composed
+    }
     return {name: _shown(value) for name, value in composed.items()} | chosen
-
-
-def _choices() -> Iterator[tuple[str, str]]:
-    """Yield every group with its default option."""
-    for one in OmegaConf.load(CONF_DIR / "config.yaml").defaults:
-        if isinstance(one, Mapping):
-            yield from ((str(name), str(option)) for name, option in one.items())
 
 
 def _of_a_file(schema: type) -> dict[str, Any]:

@@ -17,12 +17,6 @@ def default_config(*overrides: str) -> Config:
         return parse_config(hydra.compose("config", overrides=list(overrides)))
 
 
-def default_choice(group: str) -> str:
-    """Return the option of a config group that ``tlbench`` takes."""
-    listed = _read("config")["defaults"]
-    return next(str(one[group]) for one in listed if isinstance(one, dict) and group in one)
-
-
 def precisions_of_experiments() -> dict[str, list[str]]:
     """Return by precision the experiments that set it, themselves or by those that they extend."""
     found: dict[str, list[str]] = {}

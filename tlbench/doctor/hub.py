@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from huggingface_hub import constants, try_to_load_from_cache
 
+from tlbench.config.overrides import default_choices
 from tlbench.config.search_path import CONF_DIR
-from tlbench.doctor.defaults import default_choice
 from tlbench.doctor.finding import Finding, shown
 from tlbench.errors import UserError
 from tlbench.plan.encoder_files import locate
@@ -40,7 +40,7 @@ def encoders() -> Iterator[Finding]:
     options = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in files}
     here = [option for option, one in options.items() if is_here(one["name"], one["revision"])]
     absent = [option for option in options if option not in here]
-    default = default_choice("encoder")
+    default = default_choices()["encoder"]
     found = f"here: {', '.join(here)}"
     if not absent:
         yield Finding("ok", "encoders", f"{found}, which is all of conf/encoder")
