@@ -66,9 +66,12 @@ def race_decision(
     on any table of runs, as simulated ones.
 
     Args:
-        records, predictions, level: as ``verdict`` takes them. All candidates have to be among the
-            records, with a seed each; what was left behind stays there.
+        records: as ``verdict`` takes them. All candidates have to be among them, with a seed each;
+            what was left behind stays there.
+        predictions: those of the records, for bounds that count the rows' chance; None: what the
+            records have beside them.
         looks: when the race is judged: numbers of seeds; None for those of every study.
+        level: the confidence, a fraction.
         matters: the difference that does not matter, a fraction.
     """
     table = table_of(records)
