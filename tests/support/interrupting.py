@@ -30,6 +30,9 @@ MIXES = {
     "fixed_counts": ("sampling.batches=fixed_counts", "method=mean"),
     "annealed": ("sampling=annealed",),
     "dynamic": ("sampling=dynamic", "sampling.mode=gap"),
+    "gradients": ("method=pcgrad", "perturb=sam", "perturb.per_task=true"),
+    "losses": ("method=uncertainty", "optim.l2_sp=0.1"),
+    "epochs": ("method=dwa",),
     "workers": ("num_workers=1", "sampling=dynamic"),
 }
 INTERRUPTS = (SystemExit, KeyboardInterrupt, signal.SIGTERM)

@@ -11,7 +11,7 @@ from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
-from tlbench.training.optimization import make_optimizer, make_schedule
+from tlbench.training.optimization import StartWeights, make_optimizer, make_schedule
 
 STEPS = 10
 
@@ -79,3 +79,22 @@ def test_weight_decay_spares_biases_and_norms(compose: Compose) -> None:
     assert {p.ndim for p in decayed["params"]} == {2}
     assert {p.ndim for p in plain["params"]} == {1}
     assert math.isclose(optimizer.defaults["lr"], config.optim.lr)
+
+
+def test_l2_sp_pulls_the_encoder_to_where_it_started() -> None:
+    encoder = torch.nn.Linear(2, 1, bias=False)
+    weights = StartWeights(encoder, 0.5)
+    with torch.no_grad():
+        encoder.weight.add_(torch.tensor([[1.0, -2.0]]))
+    encoder.weight.grad = torch.ones(1, 2)
+    weights.pull()
+    assert encoder.weight.grad[0].tolist() == pytest.approx([1.5, 0.0])
+
+
+def test_without_l2_sp_nothing_is_kept() -> None:
+    encoder = torch.nn.Linear(2, 1)
+    weights = StartWeights(encoder, None)
+    encoder.weight.grad = torch.ones(1, 2)
+    weights.pull()
+    assert encoder.weight.grad.tolist() == [[1, 1]]
+    assert not weights._pairs

@@ -52,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--trust",
         action="store_true",
-        help="run code that the record names, also from outside tlbench, torch, torchmetrics and "
-        "Lightning, and code among its encoder's files",
+        help="run code that the record names, also from outside tlbench, torch, TorchJD, "
+        "torchmetrics and Lightning, and code among its encoder's files",
     )
     parser.add_argument("overrides", nargs="*", help="values to change: trainer.accelerator=cpu")
     return parser

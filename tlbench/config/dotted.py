@@ -18,7 +18,7 @@ from tlbench.errors import UserError
 
 log = logging.getLogger(__name__)
 
-TRUSTED = ("tlbench", "torch", "torchmetrics", "pytorch_lightning", "lightning")
+TRUSTED = ("tlbench", "torch", "torchmetrics", "torchjd", "pytorch_lightning", "lightning")
 _PYTHONS = {*sys.stdlib_module_names, "builtins"}
 
 

@@ -98,7 +98,7 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
             del node[last]
             if not node and key.only_if_set:  # the whole group came later
                 above, _, last = parent.rpartition(".")
-                del value_in(identity, above)[last]
+                del (value_in(identity, above) if above else identity)[last]
     return identity
 
 

@@ -14,6 +14,7 @@ THREADS = 1024  # more than any machine has; a million would end the process
 # More than anybody trains for, and few enough that no product of two is too large a number.
 EPOCHS, STEPS, ROWS = 10**6, 10**9, 10**9
 LARGE = 10**9  # of numbers that are no counts
+ONE_TASK_A_BATCH = ("homogeneous", "partition")  # of ``sampling.batches``
 
 _ITSELF = ("",)  # the ``paths`` of a key that is one
 _SOURCE = ("path", "train", "dev", "test", "more_dev.*")  # and of a suite, whose sources are open
@@ -244,6 +245,38 @@ class Optim:
     schedule_options: dict[str, Any] = key(
         "of a schedule of transformers: {num_cycles: 2}", "training", since={}
     )
+    l2_sp: float | None = key(
+        "pull of the encoder towards the weights that a stage starts from",
+        "training",
+        since=None,
+        above=0,
+        most=LARGE,
+    )
+
+
+@dataclass
+class Perturb:
+    """The group ``perturb``; see ``tlbench.training.sam``."""
+
+    name: Literal["none", "sam"] = key(
+        "sam: the gradient is taken where the loss near the weights is highest",
+        "training",
+        since="none",
+    )
+    rho: float = key(
+        "how far from the weights",
+        "training",
+        since=0.05,
+        only_with=("name", ("sam",)),
+        above=0,
+        most=10,
+    )
+    per_task: bool = key(
+        "away from the weights for each task by itself",
+        "mixed",
+        since=False,
+        only_with=("name", ("sam",)),
+    )
 
 
 @dataclass
@@ -340,3 +373,4 @@ class Config:
         "nothing",
         since=False,
     )
+    perturb: Perturb = group(default=Perturb, is_choice=True, only_if_set=True)

@@ -19,6 +19,8 @@ class Batch(NamedTuple):
         weights: what each row's loss counts in the whole batch's loss, (rows,).
         ids: the rows' numbers in their split, (rows,).
         rows: how many rows the batch has on all devices.
+        tokens: to how many tokens the rows of each task could be cut, (tasks,); none where nobody
+            asks for a task's rows alone.
     """
 
     inputs: dict[str, Tensor]
@@ -27,6 +29,7 @@ class Batch(NamedTuple):
     weights: Tensor
     ids: Tensor
     rows: int
+    tokens: tuple[int, ...] = ()
 
     @property
     def labels(self) -> Tensor:
@@ -51,4 +54,24 @@ class Batch(NamedTuple):
                 self.weights[low:high],
                 self.ids[low:high],
                 self.rows,
+            )
+
+    def by_task(self) -> "Iterator[tuple[int, Batch]]":
+        """Yield the place of every task that has rows, and its rows alone, cut to their tokens."""
+        ends = [0, *accumulate(self.counts)]
+        for task, (low, high) in enumerate(pairwise(ends)):
+            if low == high:
+                continue
+            counts = [0] * len(self.counts)
+            counts[task] = high - low
+            yield (
+                task,
+                Batch(
+                    {name: v[low:high, : self.tokens[task]] for name, v in self.inputs.items()},
+                    self.label_bits[low:high],
+                    tuple(counts),
+                    self.weights[low:high],
+                    self.ids[low:high],
+                    self.rows,
+                ),
             )

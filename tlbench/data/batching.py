@@ -13,12 +13,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbench.config.schema import ONE_TASK_A_BATCH
 from tlbench.data.apportionment import apportion, fixed_counts
 
 BatchPlan = list[tuple[int, NDArray[np.int64]]]  # (task, its rows), for every task in the batch
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-ONE_TASK_A_BATCH = ("homogeneous", "partition")
 
 
 @dataclass(frozen=True)

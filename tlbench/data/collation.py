@@ -17,8 +17,8 @@ from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.tokenization import pad
-from tlbench.methods.base import make_method
-from tlbench.methods.mean import Mean
+from tlbench.methods.gradients import GradientMethod
+from tlbench.methods.stage import method_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -69,8 +69,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
         self.rows = rows
         self.tokenizer = tokenizer
         names = [split.task.name for split in rows]
-        # A task alone has the mean of its losses: its stage's key holds no method.
-        self.method = make_method(config.method, names) if len(names) > 1 else Mean(names)
+        self.method = method_of(config.method, names)
         self.max_length = config.encoder.max_length
         self.rank = rank
         self.ranks = ranks
@@ -82,7 +81,8 @@ class MultiTaskDataset(TorchDataset[Batch]):
         counts = [len(of_task) for of_task in ids]
         weights = self.method.row_weights(counts)
         if self.ranks > 1:
-            ids, weights = rank_part(ids, weights, self.rank, self.ranks)
+            part = rank_part_by_task if isinstance(self.method, GradientMethod) else rank_part
+            ids, weights = part(ids, weights, self.rank, self.ranks)
         return self._batch(ids, weights)._replace(rows=sum(counts))
 
     def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
@@ -94,17 +94,22 @@ class MultiTaskDataset(TorchDataset[Batch]):
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
         columns = {name: [row for part in parts for row in part[name]] for name in names}
-        longest = max(len(row) for row in columns["input_ids"])
-        longest = max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
+        tokens = tuple(self._width(part["input_ids"]) for part in parts)
         labels = torch.tensor([label for part in parts for label in part["label"]])
         return Batch(
-            inputs=pad(columns, self.tokenizer.pad_token_id, longest),
+            inputs=pad(columns, self.tokenizer.pad_token_id, max(tokens)),
             label_bits=labels.float().view(torch.int32),
             counts=counts,
             weights=weights,
             ids=torch.from_numpy(np.concatenate(ids)),
             rows=len(labels),
+            tokens=tokens,
         )
+
+    def _width(self, rows: Sequence[Sequence[int]]) -> int:
+        """Return to how many tokens rows are padded: a multiple of 8, or the longest possible."""
+        longest = max(map(len, rows), default=0)
+        return max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
 
 
 def rank_part(
@@ -131,6 +136,22 @@ def rank_part(
     rows = np.concatenate(ids)[positions]
     parts = [rows[owner[positions] == task] for task in range(len(ids))]
     return parts, own
+
+
+def rank_part_by_task(
+    ids: Sequence[Ints], weights: torch.Tensor, rank: int, ranks: int
+) -> tuple[list[Ints], torch.Tensor]:
+    """The same, dealt out task by task: all ranks have rows of every task, and as many of them.
+
+    A method that asks for the gradient of each task would else have ranks wait for each other.
+    """
+    of_tasks = torch.split(weights, [len(of_task) for of_task in ids])
+    nothing = np.empty(0, np.int64), weights[:0]
+    parts = [
+        rank_part([rows], own, rank, ranks) if len(rows) else ([nothing[0]], nothing[1])
+        for rows, own in zip(ids, of_tasks, strict=True)
+    ]
+    return [rows for (rows,), _ in parts], torch.cat([own for _, own in parts])
 
 
 class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):

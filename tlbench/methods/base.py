@@ -1,10 +1,11 @@
-"""What a method is: it gives each row of a mixed batch its weight in the loss."""
+"""What a method is: it turns the losses of a mixed batch's rows into a gradient."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlbench.config.dotted import imported_class, made_by
+from tlbench.config.schema import Config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 class Method(ABC):
     """A method that weighs the rows of a batch: the gradient is that of their weighted losses.
 
-    The weights must not depend on a loss, so that a micro-batch can go backward before the next
-    one goes forward. Imports torch inside functions, for planning makes a method too.
+    The weights must not depend on a loss of the batch, so that a micro-batch can go backward before
+    the next one goes forward. Imports torch inside functions, for planning makes a method too.
+    Two kinds know more: ``LossWeighting``, of the steps before, and ``GradientMethod``, of the
+    tasks' gradients.
 
     Args:
         tasks: the names of the tasks that a stage mixes, in the order of their rows in a batch.
@@ -29,6 +32,13 @@ class Method(ABC):
 
         Args:
             counts: how many rows each task has in the batch, (tasks,); 0 for none.
+        """
+
+    def check(self, config: Config) -> None:  # noqa: B027 - most go with any config
+        """Refuse a stage's config that the method does not go with.
+
+        Raises:
+            UserError: naming the key to change.
         """
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tlbench.config.keys import Affects, affecting, value_at
-from tlbench.data.batching import ONE_TASK_A_BATCH
+from tlbench.config.schema import ONE_TASK_A_BATCH
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.methods.base import make_method, without_names
@@ -94,7 +94,7 @@ class TrainStage(Stage):
             UserError: naming the key to change.
         """
         if self.is_mixed:
-            make_method(self.config.method, self.tasks)
+            make_method(self.config.method, self.tasks).check(self.config)
         c = self.config
         for subset in self.subsets:
             if c.selection == "held_out" and subset.count < HELD_OUT:

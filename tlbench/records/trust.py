@@ -1,7 +1,7 @@
 """What a record asks for that runs code, or reads the environment, when it is run again.
 
 A record may be a stranger's. What it names is trusted where it is a class of tlbench, torch,
-torchmetrics or Lightning of the kind that its key takes, as it is installed.
+TorchJD, torchmetrics or Lightning of the kind that its key takes, as it is installed.
 """
 
 import site
@@ -22,7 +22,10 @@ from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import KINDS
 
 _NAMED, _LONG = 5, 200  # of what a record asks for, how much a message names
+_TRUSTED = "tlbench, torch, TorchJD, torchmetrics and Lightning"
 _OPTIMIZER = "optim.optimizer._target_"
+_RULE = "method.rule._target_"
+_RULES = ("tlbench.methods.", "torchjd.aggregation.")
 
 
 def check_trusted(record: ResultRecord) -> None:
@@ -68,7 +71,7 @@ def _asked(plain: Mapping[str, Any]) -> Iterator[str]:
     yield from shadowed
     for key, path in _named_code(plain):
         if package_of(path) not in TRUSTED:
-            yield f"{key}={path}, code from outside tlbench, torch, torchmetrics and Lightning"
+            yield f"{key}={path}, code from outside {_TRUSTED}"
         elif not shadowed and not _is_of_its_kind(key, path):
             yield f"{key}={path}, which is nothing that this key takes"
 
@@ -87,7 +90,7 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
 
 def _named_code(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield every dotted path that is imported for a config and its tasks, with its key."""
-    for key in ("strategy.plan", "method._target_", _OPTIMIZER):
+    for key in ("strategy.plan", "method._target_", _RULE, _OPTIMIZER):
         if (path := value_in(plain, key)) is not None:
             yield key, str(path)
     tasks = {key: plain.get(key) for key in ("target_task", "support_task")}
@@ -138,6 +141,8 @@ def _is_of_its_kind(key: str, path: str) -> bool:
         return False
     if key == "strategy.plan":
         return isfunction(located) and located.__module__ == "tlbench.plan.strategies"
+    if key == _RULE:
+        return isclass(located) and located.__module__.startswith(_RULES)
     return isclass(located) and issubclass(located, _base(key))
 
 

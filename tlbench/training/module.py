@@ -18,8 +18,9 @@ from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
+from tlbench.training.balance import Balance
 from tlbench.training.memory import Forwards
-from tlbench.training.optimization import make_optimizer, make_schedule
+from tlbench.training.optimization import StartWeights, make_optimizer, make_schedule
 from tlbench.training.task_losses import TaskLosses
 
 Seen = tuple[Tensor, Tensor]  # of a batch: ids, logits
@@ -75,6 +76,9 @@ class MultiTaskModule(LightningModule):
         self.eval_steps = eval_steps
         self.evaluations: list[Evaluation] = []
         self.task_losses = TaskLosses(len(model.tasks))
+        self.balance = Balance(self)
+        self.start_weights = StartWeights(model.encoder, config.optim.l2_sp)
+        self.passes = 0
         self._seen: list[list[Seen]] = []
         self.instances = 0
         may_halve = config.trainer.out_of_memory == "halve"
@@ -95,33 +99,32 @@ class MultiTaskModule(LightningModule):
             backward, self.global_step, self.trainer.world_size
         )
         self.task_losses.add(by_task)
+        self.balance.after_step(batch, by_task)
+        if (self.global_step + 1) % self.trainer.num_training_batches == 0:
+            self._end_epoch()  # here, as a checkpoint is written before Lightning says so
         optimizer.step()  # type: ignore[union-attr]
         optimizer.zero_grad()  # type: ignore[union-attr]  # evaluations need its memory
         schedule = self.lr_schedulers()
         self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
         schedule.step()  # type: ignore[union-attr]
         self.instances += batch.rows
+        self.passes += batch.rows * self.balance.passes_a_row
         self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
         if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            weights = self.balance.weights()
+            self.log_dict({f"{self.role}/{name}": weight for name, weight in weights.items()})
             self.log_dict(self._train_losses())
         if batch_idx == 0 and len(self.model.tasks) > 1:
             self._log_shares()
 
     def _backward(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
-        """Add up the gradients of a batch's micro-batches, from none.
+        """Make the gradients of a batch, from none.
 
         Returns:
             The batch's loss, a scalar, and the losses of the rows of every task, each (rows,).
         """
         self.optimizers().zero_grad()  # type: ignore[union-attr]
-        total, losses = torch.zeros((), device=self.device), []
-        for micro in batch.micro_batches(self.training_forwards.rows):
-            by_task = self.model.losses(micro)
-            loss = micro.weighted(by_task)
-            self.manual_backward(loss)
-            total += loss.detach()
-            losses.append([of_task.detach() for of_task in by_task])
-        return total, [torch.cat(of_task) for of_task in zip(*losses, strict=True)]
+        return self.balance.backward(batch)
 
     def _train_losses(self) -> dict[str, float]:
         """Return the mean loss of each task's rows since the step that was logged before."""
@@ -133,6 +136,11 @@ class MultiTaskModule(LightningModule):
             if math.isfinite(mean)
         }
 
+    def _end_epoch(self) -> None:
+        means = {f"{self.role}/{name}": mean for name, mean in self.balance.after_epoch().items()}
+        for logger in self.loggers if means else ():
+            logger.log_metrics(means, step=self.global_step)
+
     def _log_shares(self) -> None:
         """Log what part of the epoch each task gets."""
         shares = self.trainer.datamodule.shares[-1]  # type: ignore[attr-defined]
@@ -143,11 +151,15 @@ class MultiTaskModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["instances"] = self.instances
+        checkpoint["passes"] = self.passes
+        checkpoint["balance"] = self.balance.state_dict()
         checkpoint["halved"] = [one.halved for one in self._forwards]
         checkpoint["seconds"] = self.seconds + time.monotonic() - self._began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.instances = checkpoint["instances"]
+        self.passes = checkpoint.get("passes", self.instances)  # of a version without
+        self.balance.load_state_dict(checkpoint.get("balance", {}))
         self.seconds = checkpoint["seconds"]
         for forwards, halved in zip(self._forwards, checkpoint.get("halved", ()), strict=False):
             forwards.resume(halved)
@@ -163,6 +175,7 @@ class MultiTaskModule(LightningModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         # Here and not after backward: by now 16-bit gradients have been unscaled.
+        self.start_weights.pull()
         if self.config.optim.gradient_clip:
             torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.optim.gradient_clip)
 

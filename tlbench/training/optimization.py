@@ -15,6 +15,36 @@ from tlbench.errors import UserError
 _OWN = ("linear", "cosine", "constant")
 
 
+class StartWeights:
+    """The gradient of strength / 2 times the squared distance from the start (Li et al. 2018).
+
+    L2-SP, for the weights that a stage starts with in place of zero. Made before a checkpoint of
+    the stage is loaded, whose weights are others.
+
+    Args:
+        encoder: what is pulled; heads are new.
+        strength: None for no pull.
+    """
+
+    def __init__(self, encoder: torch.nn.Module, strength: float | None) -> None:
+        self.strength = strength
+        self._pairs = [
+            (parameter, parameter.detach().clone())
+            for parameter in (encoder.parameters() if strength else ())
+            if parameter.requires_grad
+        ]
+
+    @torch.no_grad()
+    def pull(self) -> None:
+        """Add it to the gradients."""
+        for at, (parameter, start) in enumerate(self._pairs):
+            if start.device != parameter.device:
+                start = start.to(parameter.device)
+                self._pairs[at] = parameter, start
+            if parameter.grad is not None:
+                parameter.grad.add_(parameter - start, alpha=self.strength or 0.0)
+
+
 def make_optimizer(optim: Optim, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
     """Make the optimizer of the config group ``optim``.
 

@@ -89,6 +89,8 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         "shares": data.shares,
         "steps": trainer.global_step,
         "instances": module.instances,
+        "passes": module.passes,
+        **({"cosines": module.balance.cosines.epochs} if module.balance.cosines else {}),
         "seconds": round(module.seconds + time.time() - began, 2),
         **conditions.entry(),
         "micro_batch_size": module.training_forwards.rows,
