@@ -18,7 +18,7 @@ def table_of(*differences: float) -> pd.DataFrame:
         for strategy, gain in (("mtl", difference), ("stilts", 0.0))
     ]
     same = {"seed": 0, "method": "-", "support": "s", "target_rows": 9, "support_rows": 9}
-    costs = {"majority_score": 0.5, "steps": 1, "instances": 1, "instances_reused": 0}
+    costs = {"majority_score": 0.5, "steps": 1, "passes": 1, "passes_reused": 0}
     return pd.DataFrame(rows).assign(**same, **costs, outcome="scored", collapsed=False)
 
 

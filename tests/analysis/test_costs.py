@@ -12,19 +12,19 @@ def test_cost_per_point_is_the_instances_beyond_singles(table: Table) -> None:
     frame = table(grid(TASKS, none, noise=0.0, gain=0.02))
     budget = budgets(frame, gains(frame))
     (row,) = budget[(budget.strategy == "mtl") & (budget.target == "rte")].itertuples()
-    assert row.instances == 3 * 500
+    assert row.passes == 3 * 500
     assert row.gain == pytest.approx(0.02)
-    assert row.instances_per_point == pytest.approx(3 * 400 / 2)
+    assert row.passes_per_point == pytest.approx(3 * 400 / 2)
     worse = budget[budget.strategy == "mtl_all"]
-    assert worse.instances_per_point.isna().all()
+    assert worse.passes_per_point.isna().all()
     means = by_strategy(budget).set_index("strategy")
-    assert means.instances["single"] == 3 * 250
-    assert means.instances_per_point["stilts"] == pytest.approx(3 * 250 / 2)
+    assert means.passes["single"] == 3 * 250
+    assert means.passes_per_point["stilts"] == pytest.approx(3 * 250 / 2)
 
 
 def test_reuse_counts_every_stage_once(table: Table) -> None:
     # Stages of a seed: two tasks alone, two STILTs' second stages, one pair (it is also all tasks)
-    costs = totals(table(grid(TASKS, none, seeds=[0, 1]))).set_index("cost").loc["instances"]
+    costs = totals(table(grid(TASKS, none, seeds=[0, 1]))).set_index("cost").loc["passes"]
     assert costs.with_reuse == 2 * 3 * (100 + 400 + 100 + 400 + 500)
     assert costs.without_reuse == 2 * 3 * (100 + 400 + 4 * 500 + 2 * 500)
 
@@ -50,7 +50,7 @@ def test_a_start_stage_without_a_record_is_known_by_what_was_reused(table: Table
     records = [record("stilts", "rte", "mnli", TASKS, s, 0.5, **spent) for s in range(2)]
     other = {"rte": 50, "mnli": 400}
     records.append(record("stilts", "rte", "mnli", other, 0, 0.5, **{**spent, "instances": 1350}))
-    costs = totals(table(records)).set_index("cost").loc["instances"]
+    costs = totals(table(records)).set_index("cost").loc["passes"]
     assert costs.with_reuse == 1500 + 1500 + 150
 
 
@@ -70,7 +70,7 @@ def test_what_records_say_of_every_stage_is_counted_once(table: Table) -> None:
         keys = [str(one["key"]) for one in stages]
         more = {"stages": stages, "stage_keys": keys, **spent}
         records.append(record("chain", "rte", "mnli", TASKS, seed, 0.5, **more))
-    costs = totals(table(records)).set_index("cost").loc["instances"]
+    costs = totals(table(records)).set_index("cost").loc["passes"]
     assert costs.with_reuse == 300 + 1200 + 300 + 270
     assert costs.without_reuse == 1800 + 1770
 
@@ -97,7 +97,7 @@ def test_a_method_is_a_row_of_its_own(table: Table) -> None:
         ("single", "-", 2),
         ("stilts", "-", 2),
     ]
-    assert means.instances_per_point[means.strategy == "mtl"].notna().all()
+    assert means.passes_per_point[means.strategy == "mtl"].notna().all()
 
 
 def test_device_hours_count_every_stage_once_and_each_of_its_devices(table: Table) -> None:

@@ -68,6 +68,10 @@ CHANGED = {
     "heads": "per_label_count",
     "method": {"name": "mean", "_target_": "tlbench.methods.mean.Mean"},
     "optim.schedule_options": {"num_cycles": 2},
+    "optim.l2_sp": 0.5,
+    "perturb.name": "sam",
+    "perturb.rho": 0.5,
+    "perturb.per_task": True,
     "group_by_length": False,
     "fast_kernels": False,
     "optim.optimizer.fused": False,
@@ -106,7 +110,9 @@ MTL = (
 @pytest.mark.parametrize("key", CHANGED)
 def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, key: str) -> None:
     dynamic = ("sampling=dynamic", "sampling.mode=gap")
-    cfg = compose(*MTL, *(dynamic if key in ("sampling.mode", "sampling.floor") else ()))
+    needed = {"sampling.mode": dynamic, "sampling.floor": dynamic}
+    needed |= dict.fromkeys(["perturb.rho", "perturb.per_task"], ("perturb=sam",))
+    cfg = compose(*MTL, *needed.get(key, ()))
     before, folder = build(cfg).plan()[-1].key, content(cfg)
     OmegaConf.update(cfg, key, CHANGED[key], force_add=True)
     assert build(cfg).plan()[-1].key != before

@@ -132,3 +132,10 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(UserError, match=message):
         build(compose(*asked, *overrides)).plan()
     build(compose("target_task=rte", "method=nash_mtl", *overrides)).plan()  # nothing is mixed
+
+
+def test_without_torchjd_its_rules_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlbench.methods.gradients.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^Change method, or install what PCGradWeighting is of: "):
+        method("pcgrad")
+    method("mgda")

@@ -15,6 +15,7 @@ from tlbench.records.trust import check_trusted
 ROOT = Path(__file__).parents[2]
 KAPPA = "torchmetrics.classification.MulticlassCohenKappa"
 PLAN, OPTIMIZER, METHOD = "strategy.plan", "optim.optimizer._target_", "method._target_"
+RULE = "method.rule._target_"
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
@@ -29,6 +30,8 @@ def nested(key: str, value: Any) -> dict[str, Any]:
         (PLAN, "tlbench.plan.strategies.mtl"),
         (OPTIMIZER, "torch.optim.SGD"),
         (METHOD, "tlbench.methods.mean.Mean"),
+        (RULE, "tlbench.methods.nash_mtl.NashMTL"),
+        (RULE, "torchjd.aggregation.PCGradWeighting"),
         ("target_task.kind", "regression"),
         ("target_task.kind", "tlbench.tasks.regression.Regression"),
         ("target_task.more_metrics.kappa._target_", KAPPA),
@@ -43,7 +46,7 @@ def test_what_comes_with_tlbench_and_torch_needs_no_trust(key: str, value: Any) 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        (PLAN, "theirs.plan", f"{PLAN}=theirs.plan, code from outside tlbench, torch, torchme"),
+        (PLAN, "theirs.plan", f"{PLAN}=theirs.plan, code from outside tlbench, torch, TorchJD, t"),
         (PLAN, "os.system", f"{PLAN}=os.system, code from outside"),
         (PLAN, "torch.load", f"{PLAN}=torch.load, which is nothing that this key takes"),
         (PLAN, "tlbench.cli.rerun.main", "which is nothing that this key takes"),
@@ -55,6 +58,9 @@ def test_what_comes_with_tlbench_and_torch_needs_no_trust(key: str, value: Any) 
         (OPTIMIZER, "torch.nope", f"{OPTIMIZER}=torch.nope, which is nothing"),
         (OPTIMIZER, 3, f"{OPTIMIZER}=3, code from outside"),
         (METHOD, "transformers.pipeline", f"{METHOD}=transformers.pipeline, code from outside"),
+        (RULE, "theirs.Rule", f"{RULE}=theirs.Rule, code from outside"),
+        (RULE, "torch.hub.load", f"{RULE}=torch.hub.load, which is nothing"),
+        (RULE, "torch.nn.Linear", f"{RULE}=torch.nn.Linear, which is nothing"),
         ("target_task.kind", "theirs.Kind", "target_task.kind=theirs.Kind, code from outside"),
         ("support_task.kind", "theirs.Kind", "support_task.kind=theirs.Kind, code from"),
         (
@@ -128,6 +134,7 @@ def test_every_place_that_imports_by_a_dotted_path_is_known() -> None:
     calling = {f.stem for f in files if re.search(r"\bimported(_class)?\(", f.read_text())}
     of_a_stage = {"runner"}  # a class of the strategy's
     assert calling == {"dotted", "trust", "experiment", "loggers", "base", "kinds"} | of_a_stage | {
+        "gradients",
         "more_metrics",
         "optimization",
     }

@@ -34,7 +34,7 @@ def test_a_row_tells_its_numbers() -> None:
     one = advice(SINGLE, OUT, LOST, BETTER, best=3)
     assert in_words(BETTER, one) == (
         "STILTs with mnli: 70.0 points, gain +5.0, 90% interval +1.0 to +9.0 over seeds and rows, "
-        "to expect +3.0, the best with 80%, 5 seeds, 12,900 instances"
+        "to expect +3.0, the best with 80%, 5 seeds, 12,900 passes"
     )
     assert "certainly not the best" in in_words(OUT, one)
     assert in_words(LOST, one) == "MTL with qnli: no score"

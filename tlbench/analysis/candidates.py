@@ -31,7 +31,7 @@ class Runs:
         without_score: how many were trained and have none; failed: how many could not be trained.
         collapsed: which say the same of every dev row, as far as it is known, (seeds,).
         majority: the score of such a run, of the most frequent label; NaN if not known.
-        cost: instances trained for a run, their mean; NaN if not known.
+        cost: passes trained for a run, their mean; NaN if not known.
         metric: what the score is the mean of, names joined by ``+``.
         batch: of candidates that were asked for together; see ``batches``.
     """
@@ -105,7 +105,7 @@ def _runs(
         collapsed=scored.collapsed.fillna(False).to_numpy(bool)
         | scored.index.isin(vectors.constant),
         majority=float(every.majority_score.mean()),
-        cost=float(every.instances.mean()),
+        cost=float(every.passes.mean()),
         metric=str(every.metric.iloc[0]),
         batch=batch,
         failed=int((every.outcome == "failed").sum()),

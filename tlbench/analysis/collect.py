@@ -16,7 +16,7 @@ from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.places import short, shown_file, without_places
 from tlbench.records.predictions import Saved
-from tlbench.records.record import CONDITIONS, ResultRecord, device_hours_of
+from tlbench.records.record import CONDITIONS, ResultRecord, device_hours_of, passes_of
 from tlbench.tasks.kinds import CORRELATIONS
 
 PAIR = ["target", "support", "target_rows", "support_rows"]
@@ -158,7 +158,8 @@ def table_of(records: "Records | pd.DataFrame | Iterable[ResultRecord]") -> pd.D
     if missing := {"target", "strategy", "seed", "score"} - {*records.columns}:
         raise UserError(f"The table of records has no column {', '.join(sorted(missing))}.")
     outcome = records.score.notna().map({True: "scored", False: "diverged"})
-    given = {"outcome": outcome, **_ABSENT}
+    passes = records.get("instances", float("nan"))  # each row once, where a table has no passes
+    given = {"outcome": outcome, "passes": passes, **_ABSENT}
     return records.assign(**{name: v for name, v in given.items() if name not in records.columns})
 
 
@@ -207,7 +208,12 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "positive": _positive(record),
         "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),
-        **{f"stage_{cost}": _each(record, cost) for cost in ("steps", "instances")},
+        "passes": passes_of({"passes": record.passes, "instances": record.instances}),
+        "passes_reused": passes_of(
+            {"passes": record.passes_reused, "instances": record.instances_reused}
+        ),
+        "stage_steps": " ".join(str(stage["steps"]) for stage in record.stages),
+        "stage_passes": " ".join(str(passes_of(stage)) for stage in record.stages),
         "stage_device_hours": " ".join(f"{device_hours_of(one):.6f}" for one in record.stages),
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
         "conditions": _together([_conditions(stage) for stage in record.stages]),
@@ -244,11 +250,6 @@ def _sizes(record: ResultRecord) -> dict[str, int]:
         for task, rows in stage["train_rows"].items():
             sizes[task] = max(rows, sizes.get(task, 0))
     return sizes
-
-
-def _each(record: ResultRecord, cost: str) -> str:
-    """Return what every stage cost, in their order; empty where an older record does not say."""
-    return " ".join(str(stage[cost]) for stage in record.stages)
 
 
 def _of_stages(record: ResultRecord, name: str) -> str | None:

@@ -8,21 +8,21 @@ from tlbench.analysis.collect import SETTING, trained
 from tlbench.analysis.settings import setting_means
 from tlbench.records.definitions import BASELINE
 
-COSTS = ("steps", "instances", "device_hours")
+COSTS = ("steps", "passes", "device_hours")
 
 
 def budgets(table: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
-    """Return by setting score, steps, instances, gain over the baseline and instances per point.
+    """Return by setting score, steps, passes, gain over the baseline and passes per point.
 
-    ``instances_per_point`` is the instances beyond the baseline's for each point (a hundredth)
+    ``passes_per_point`` is the passes beyond the baseline's for each point (a hundredth)
     gained; NaN where nothing is gained.
     """
     means, size = setting_means(table), ["target", "target_rows"]
-    baseline = means[means.strategy == BASELINE].set_index(size).instances
+    baseline = means[means.strategy == BASELINE].set_index(size).passes
     gain = gained[[*SETTING, "difference"]].rename(columns={"difference": "gain"})
     means = means.merge(gain, on=SETTING, how="left")
-    more = means.instances - baseline.reindex(pd.MultiIndex.from_frame(means[size])).to_numpy()
-    return means.assign(instances_per_point=more / (100 * means.gain.where(means.gain > 0)))
+    more = means.passes - baseline.reindex(pd.MultiIndex.from_frame(means[size])).to_numpy()
+    return means.assign(passes_per_point=more / (100 * means.gain.where(means.gain > 0)))
 
 
 def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
@@ -31,15 +31,15 @@ def by_strategy(budget: pd.DataFrame) -> pd.DataFrame:
     ``collapsed`` counts runs. The majority class has no mean where it is not defined for a setting
     that the score is a mean of.
     """
-    columns = ["score", "majority", "gain", "steps", "instances"]
+    columns = ["score", "majority", "gain", "steps", "passes"]
     grouped = budget.groupby(["strategy", "method"], sort=False)
     counts = {"settings": grouped.size(), "collapsed": grouped.collapsed.sum(min_count=1)}
     frame = grouped[columns].mean().assign(**counts)
     frame["majority"] = frame.majority.where(grouped.majority.count() == frame.settings)
     frame = frame.reset_index()
-    baseline = frame.instances[frame.strategy == BASELINE].mean()
+    baseline = frame.passes[frame.strategy == BASELINE].mean()
     gain = frame.gain.where(frame.gain > 0)
-    return frame.assign(instances_per_point=(frame.instances - baseline) / (100 * gain))
+    return frame.assign(passes_per_point=(frame.passes - baseline) / (100 * gain))
 
 
 def totals(table: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ class Candidate:
         worse_by: how much better the best of all may be, at most; infinite where that is not known.
         probability: that it is the best, by empirical Bayes; NaN while all have one seed, and where
             predictions of any candidate are missing.
-        cost: instances trained for a run, its mean.
+        cost: passes trained for a run, its mean.
     """
 
     strategy: str

@@ -16,7 +16,7 @@ MAJORITY_CLASS, ORACLE = "majority class", "pairwise oracle"
 def setting_means(table: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds, one row a strategy, method, pair and sizes.
 
-    ``score``, ``sd`` and ``majority`` are fractions; ``steps`` and ``instances`` are those trained
+    ``score``, ``sd`` and ``majority`` are fractions; ``steps`` and ``passes`` are those trained
     for one seed's score, reused or not. ``collapsed`` counts runs; NA where no record of the
     setting says.
     """
@@ -27,8 +27,8 @@ def setting_means(table: pd.DataFrame) -> pd.DataFrame:
         sd=("score", "std"),
         majority=("majority_score", "mean"),
         steps=("steps", "mean"),
-        instances=("instances", "mean"),
-        instances_reused=("instances_reused", "mean"),
+        passes=("passes", "mean"),
+        passes_reused=("passes_reused", "mean"),
     )
     return means.assign(collapsed=grouped.collapsed.sum(min_count=1)).reset_index()
 

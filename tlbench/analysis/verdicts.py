@@ -83,7 +83,7 @@ def verdict(
         records: as ``collect`` gives them; or records; or any table with one row a run and the
             columns ``target``, ``strategy``, ``seed``, ``score`` (a fraction, NaN for none), and
             ``support`` for strategies that have one. What else ``Records.table`` has may be there:
-            ``method``, sizes, ``metric`` (else accuracy), ``majority_score``, ``instances``; and
+            ``method``, sizes, ``metric`` (else accuracy), ``majority_score``, ``passes``; and
             ``batch``, of candidates that were asked for together (else by the times of records).
         predictions: by a run's label in the index of the table (records: their place), its row
             numbers, labels and predictions, each (rows,); see ``Saved``. None for those that the

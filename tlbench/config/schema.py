@@ -373,4 +373,4 @@ class Config:
         "nothing",
         since=False,
     )
-    perturb: Perturb = group(default=Perturb, is_choice=True, only_if_set=True)
+    perturb: Perturb = group(default=Perturb, only_if_set=True)

@@ -1,11 +1,12 @@
 """Methods that weigh the tasks' gradients by how they lie to each other."""
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlbench.config.dotted import imported, made_by
+from tlbench.config.dotted import imported, made_by, package_of
 from tlbench.config.schema import ONE_TASK_A_BATCH, Config
 from tlbench.errors import UserError
 from tlbench.methods.sum import Sum
@@ -30,6 +31,11 @@ class GradientMethod(Sum):
     def __init__(self, tasks: Sequence[str], rule: dict[str, Any]) -> None:
         super().__init__(tasks)
         target = str(rule.get("_target_"))
+        if package_of(target) == "torchjd" and find_spec("torchjd") is None:
+            raise UserError(
+                f"Change method, or install what {target.rpartition('.')[-1]} is of: "
+                "pip install 'tlbench[torchjd]'."
+            )
         options = {name: value for name, value in rule.items() if name != "_target_"}
         make = imported(target, "method.rule._target_")
         self.rule: Callable[[Tensor], Tensor] = made_by(make, target, "method.rule", **options)

@@ -25,12 +25,13 @@ from tlbench.records.record import (
     RECORD_FILE,
     ResultRecord,
     find_record,
+    passes_of,
 )
 
 log = logging.getLogger(__name__)
 
 _TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score")
-COSTS = ("steps", "instances", "seconds")
+COSTS = ("steps", "instances", "passes", "seconds")
 
 
 def finished_record(
@@ -53,6 +54,7 @@ def finished_record(
     selected = mine if diverged or c.selection != "cross_fit" else mine["cross_fit"]
     by_key = {**found["before"], final.key: stage_entry(found)}
     stages = [{"key": s.key, "reused": s.key not in trained} | by_key[s.key] for s in plan]
+    stages = [stage | {"passes": passes_of(stage)} for stage in stages]
     subsets = (experiment.target, *experiment.supports)
     total = {name: sum(stage[name] for stage in stages) for name in COSTS}
     reused = {name: sum(stage[name] for stage in stages if stage["reused"]) for name in COSTS}
@@ -81,6 +83,8 @@ def finished_record(
         instances=total["instances"],
         steps_reused=reused["steps"],
         instances_reused=reused["instances"],
+        passes=total["passes"],
+        passes_reused=reused["passes"],
         training_seconds=round(total["seconds"], 2),
         device=found["device"],
         stage_keys=[stage.key for stage in plan],
@@ -122,7 +126,9 @@ def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     rows = {name: task["train_rows"] for name, task in tasks.items()}
     data = {name: task.get("data") for name, task in tasks.items()}  # None: of an older version
     told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
-    return {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
+    entry = {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
+    entry["passes"] = passes_of(manifest)
+    return entry | {name: manifest[name] for name in ("cosines",) if name in manifest}
 
 
 def stage_entries_before(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A report averages and compares what records say, so that one impossible number w
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -57,6 +57,7 @@ class _Stage(TypedDict):
     train_rows: dict[str, int]
     steps: int
     instances: int
+    passes: NotRequired[int | None]
 
 
 class _Test(TypedDict, total=False):
@@ -115,6 +116,8 @@ def check_plausible(record: "ResultRecord") -> None:
         _check_numbers(name, getattr(record, name), _DEEPEST)
     for name in ("seed", "dev_rows", "steps", "instances", "seconds", "training_seconds"):
         _check_count(name, getattr(record, name))
+    for name in ("passes", "passes_reused"):
+        _check_count(name, getattr(record, name) or 0)
     if record.status != "failed":  # whose config may be what has failed
         if len(set(record.support_tasks) | {record.target_task}) <= len(record.support_tasks):
             raise ValueError("a task is there twice among the target and its supports")

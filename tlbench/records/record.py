@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -57,7 +57,9 @@ class ResultRecord:
         train_rows: by task, the rows trained on (less than drawn under selection=held_out), of all
             stages together: a task that two of them train counts twice.
         steps, instances: trained for this score, in whatever job.
-        steps_reused, instances_reused: those of them that were in the store already.
+        passes: how often a row of them went forward and backward through the encoder: once, or
+            twice with ``perturb=sam``; None in records of before anything took two.
+        steps_reused, instances_reused, passes_reused: those of them that were in the store already.
         stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
             threads, precision and micro_batch_size in effect, what its rows are (``data``, see
@@ -96,6 +98,8 @@ class ResultRecord:
     instances: int = 0
     steps_reused: int = 0
     instances_reused: int = 0
+    passes: int | None = None
+    passes_reused: int | None = None
     seconds: float = 0.0
     training_seconds: float = 0.0
     device: str = ""
@@ -149,6 +153,12 @@ class ResultRecord:
         if why := record_damage(file):
             set_aside(file, folder, why)
         write_sealed(file, jsonable(vars(self)), is_plain=True)
+
+
+def passes_of(stage: Mapping[str, Any]) -> int:
+    """Return how often rows went through the encoder; in stages of older versions each did once."""
+    passes = stage.get("passes")
+    return int(stage["instances"] if passes is None else passes)
 
 
 def device_hours_of(stage: dict[str, Any]) -> float:

@@ -68,7 +68,7 @@ def in_words(one: Candidate, advice: Advice) -> str:
         parts.append("certainly not the best")
     parts.append(f"{one.look or one.seeds} seeds")
     if np.isfinite(one.cost):
-        parts.append(f"{one.cost:,.0f} instances")
+        parts.append(f"{one.cost:,.0f} passes")
     return f"{advice.name(one)}: {', '.join(parts)}"
 
 
@@ -165,7 +165,7 @@ def _frame(axes: Axes, advice: Advice, is_gain: bool) -> None:
         axes.set_xlabel(f"gain over {advice.single} ({points(single.score)}), in points")
     else:
         axes.set_xlabel("score, in points")
-    axes.set_title("probability of being best · instances", loc="right", fontsize=8)
+    axes.set_title("probability of being best · passes", loc="right", fontsize=8)
 
 
 def _legend(figure: Figure, shown: list[Candidate], is_gain: bool) -> None:

@@ -64,9 +64,9 @@ def _strategies(analysis: Analysis) -> Table:
         Column("settings", "settings", "count"),
         Column("score", "score", "points"),
         MAJORITY,
-        *_costs(analysis, "extra instances per point gained", frame),
+        *_costs(analysis, "extra passes per point gained", frame),
     )
-    note = "Means over targets and supports; steps and instances trained for one seed's score."
+    note = "Means over targets and supports; steps and passes trained for one seed's score."
     return Table("strategies", "What the strategies cost", note, columns, frame)
 
 
@@ -96,7 +96,7 @@ def _scores(analysis: Analysis) -> Table:
         Column("score", "score", "points"),
         Column("sd", "spread", "points"),
         MAJORITY,
-        *_costs(analysis, "extra instances per point", analysis.budget),
+        *_costs(analysis, "extra passes per point", analysis.budget),
     )
     note = "Means over seeds and their standard deviation, in points."
     return Table("scores", "All scores and their cost", note, columns, analysis.budget)
@@ -106,8 +106,8 @@ def _costs(analysis: Analysis, per_point: str, frame: pd.DataFrame) -> tuple[Col
     return (
         Column("gain", f"gain over {baseline_label(analysis)}", "gain"),
         Column("steps", "steps", "count"),
-        Column("instances", "instances", "count"),
-        Column("instances_per_point", per_point, "count"),
+        Column("passes", "passes", "count"),
+        Column("passes_per_point", per_point, "count"),
         *collapsed_columns(frame),
     )
 
@@ -161,7 +161,7 @@ def _candidates(analysis: Analysis) -> Table:
         Column("proved", f"over {baseline_label(analysis)}"),
         Column("may_be_best", "may be the best", labels={"True": "yes", "False": "no"}),
         Column("probability", "probability", "percent"),
-        Column("cost", "instances", "count"),
+        Column("cost", "passes", "count"),
     )
     frame = pd.DataFrame(rows)
     return Table("candidates", "All candidates", _HOLDS, columns, frame, ("row_error", "worse_by"))
