@@ -9,6 +9,11 @@ from tlbench.records.record import ResultRecord, jsonable, parse_record
 
 TASK = {"labels": ["a", "b"], "score": ["accuracy"], "metrics": ["accuracy"]}
 STAGE = {"title": "rte", "train_rows": {"rte": 5}, "steps": 1, "instances": 5}
+CURVE = {"steps": [1, 2], "scores": {"rte": [0.5, None]}, "chosen": {"rte": 1}}
+
+
+def curved(**changes: Any) -> dict[str, Any]:
+    return {"stages": [{**STAGE, "curve": CURVE | changes}]}
 
 
 def text(changes: dict[str, Any]) -> str:
@@ -21,6 +26,8 @@ def test_a_usual_record_is_read() -> None:
     own = {"target_task": {**TASK, "score": ["r2"], "more_metrics": {"r2": {}}}}
     parse_record(text({"score": -50, "config": own}), "x")  # a metric of one's own may be any
     parse_record(text({"status": "failed", "config": {"target_task": 3}}), "x")
+    assert parse_record(text(curved()), "x").stages[0]["curve"] == CURVE
+    parse_record(text({"config": own, **curved(scores={"rte": [-50.0, 0.5]})}), "x")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +50,10 @@ def test_a_usual_record_is_read() -> None:
         ({"config": {"strategy": {"without_effect": 3}}}, "strategy.without_effect"),
         ({"stages": [{"title": "rte"}]}, "stages.0.train_rows"),
         ({"stages": [STAGE, STAGE, STAGE]}, "keys of stages and 3 stages"),
+        (curved(steps=[2, 1]), "the curve of rte is none"),
+        (curved(steps=[1]), "the curve of rte is none"),
+        (curved(steps=["a", "b"]), "stages.0.curve.steps"),
+        (curved(scores={"rte": [0.5, 7.0]}), "the curve of rte is 7, where a fraction belongs"),
         ({"stage_keys": ["a b"]}, "a key of a stage is no word"),
         ({"stage_keys": [""]}, "a key of a stage is no word"),
         ({"leaks": [{}]}, "leaks.0.split"),

@@ -48,7 +48,7 @@ def test_numbers_have_a_calibration_and_no_classes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_is_not_in_the_store_is_said(tmp_path: Path) -> None:
     page = page_of(predicted_study(tmp_path, RIGHT, curves=False), tmp_path / "out")
-    assert "No learning curves: the stages are not in the store." in page
+    assert "No learning curves: neither the records nor the store have them." in page
     assert "confusion_rte" in page
     for file in (tmp_path / "store").rglob("*.parquet"):
         file.unlink()

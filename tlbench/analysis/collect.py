@@ -7,10 +7,18 @@ from typing import Any
 
 import pandas as pd
 
+from tlbench.analysis.learned import as_words, label_entropy
 from tlbench.analysis.protocol import Protocols
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
-from tlbench.records.definitions import NONE, label_of, method_label_of, method_of, support_of
+from tlbench.records.definitions import (
+    NONE,
+    definitions,
+    label_of,
+    method_label_of,
+    method_of,
+    support_of,
+)
 from tlbench.records.garbage import no_collections
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
@@ -60,6 +68,8 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "asked": None,
     "finished": None,
     "stages": "",
+    "curve": "",
+    "label_entropy": float("nan"),
     "selection": "dev",
     "leaks": "",
     "store": "",
@@ -80,6 +90,9 @@ class Records:
             ``outcome``, ``reason`` and ``collapsed`` are those of ``by_present_rules``, and
             ``taken_as`` is what an older record's undefined correlation was taken as by them:
             ``collapsed``, ``one label``, or ``""`` where there is none.
+            ``curve`` is how the target learned in the last stage, as words (see ``as_words``).
+            ``label_entropy`` is that of the target's train rows, from 0 for one class to 1 for
+            classes of the same size; NaN of a regression, and where it is not known.
             ``selection`` is the config's, ``score_dev`` and ``score_cross_fit`` are the scores
             under two of them as far as they are known, and ``dev_read_by`` is what keeps the latter
             from being clean.
@@ -182,7 +195,7 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
 def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) -> dict[str, Any]:
     record = with_later_keys(by_present_rules(as_read))
     published = record if paths else without_places(record)
-    rows = _sizes(record)
+    rows, last = _sizes(record), record.stages[-1] if record.stages else {}
     return {
         **{name: getattr(published, name) for name in _COPIED},
         "label": label_of(record),
@@ -216,11 +229,23 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "stage_passes": " ".join(str(passes_of(stage)) for stage in record.stages),
         "stage_device_hours": " ".join(f"{device_hours_of(one):.6f}" for one in record.stages),
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
+        "curve": as_words(last.get("curve"), record.target_task),
+        "label_entropy": label_entropy(_label_counts(record)),
         "conditions": _together([_conditions(stage) for stage in record.stages]),
         **_places(record.config),
         "protocol": protocols.number(published),
         "file": file,
     }
+
+
+def _label_counts(record: ResultRecord) -> dict[str, float]:
+    """Return by class the target's rows in the last stage; nothing of a regression.
+
+    There is nothing either where an older record does not say.
+    """
+    classes = definitions(record).get(record.target_task, {}).get("labels")
+    data = record.stages[-1].get("data") if record.stages and classes else None
+    return dict(((data or {}).get(record.target_task) or {}).get("labels") or {})
 
 
 def _positive(record: ResultRecord) -> int:

@@ -1,4 +1,7 @@
-"""Reads how runs learned: their target's score at every evaluation, from stages in the store."""
+"""Reads how runs learned: their target's score at every evaluation of the last stage.
+
+Records say it; of an older one, its stage does if it is still in the store.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tlbench.analysis.learned import as_words, from_words
+from tlbench.records.curve import dev_curve
 from tlbench.records.predictions import store_folder
 from tlbench.store.store import Store
 
@@ -30,7 +35,7 @@ class Curve:
 
 
 def curves(runs: pd.DataFrame) -> list[Curve]:
-    """Return the curves of runs whose last stage is still in the store, by seed.
+    """Return the curves of runs that have one, by seed.
 
     Args:
         runs: records, as ``collect`` gives them.
@@ -40,22 +45,13 @@ def curves(runs: pd.DataFrame) -> list[Curve]:
 
 
 def _curve(run: "pd.Series[Any]") -> Curve | None:
+    words = run.get("curve") or _of_stage(run)
+    return Curve(int(run.seed), *from_words(words)) if words else None
+
+
+def _of_stage(run: "pd.Series[Any]") -> str:
     folder = store_folder(run.store, run.file)
     if folder is None or not run.stages:
-        return None
+        return ""
     manifest = Store(folder).find(run.stages.split()[-1])
-    if manifest is None or run.target not in manifest["tasks"]:
-        return None
-    scores = {
-        entry["step"]: entry["tasks"][run.target]["dev"].get("score")
-        for entry in manifest["history"]
-        if "dev" in entry["tasks"].get(run.target, {})
-    }
-    if not scores:
-        return None
-    return Curve(
-        seed=int(run.seed),
-        steps=np.array(list(scores), float),
-        scores=np.array(list(scores.values()), float),  # None becomes NaN
-        chosen=int(manifest["tasks"][run.target]["step"]),
-    )
+    return "" if manifest is None else as_words(dev_curve(manifest), run.target)

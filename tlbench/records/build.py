@@ -19,6 +19,7 @@ from tlbench.plan.experiment import Experiment
 from tlbench.plan.final_scores import saved_scores
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.records import asking
+from tlbench.records.curve import dev_curve
 from tlbench.records.record import (
     CONDITIONS,
     FAILED_STAGE_FILE,
@@ -128,7 +129,8 @@ def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
     entry = {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
     entry["passes"] = passes_of(manifest)
-    return entry | {name: manifest[name] for name in ("cosines",) if name in manifest}
+    more = {"curve": dev_curve(manifest), "cosines": manifest.get("cosines")}
+    return entry | {name: value for name, value in more.items() if value}
 
 
 def stage_entries_before(manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A report averages and compares what records say, so that one impossible number would spoil all.
 """
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -52,12 +53,19 @@ class _Config(TypedDict, total=False):
     selection: str
 
 
+class _Curve(TypedDict):
+    steps: list[int]
+    scores: dict[str, list[float | None]]
+    chosen: dict[str, int]
+
+
 class _Stage(TypedDict):
     title: str
     train_rows: dict[str, int]
     steps: int
     instances: int
     passes: NotRequired[int | None]
+    curve: NotRequired[_Curve | None]
 
 
 class _Test(TypedDict, total=False):
@@ -131,6 +139,8 @@ def check_plausible(record: "ResultRecord") -> None:
             raise ValueError("a key of a stage is no word")
         if record.stages and len(record.stages) != len(keys):
             raise ValueError(f"it has {len(keys)} keys of stages and {len(record.stages)} stages")
+        for stage in record.stages:
+            _check_curve(stage["title"], stage.get("curve"))
 
 
 def _check_numbers(name: str, value: Any, deeper: int) -> None:
@@ -141,6 +151,16 @@ def _check_numbers(name: str, value: Any, deeper: int) -> None:
     inside = list(value.values()) if isinstance(value, Mapping) else value
     for item in inside if isinstance(inside, list) else ():
         _check_numbers(name, item, deeper - 1)
+
+
+def _check_curve(title: str, curve: Mapping[str, Any] | None) -> None:
+    """Refuse a curve whose steps do not rise, or with other than one score a task for each."""
+    if curve is None:
+        return
+    steps = curve["steps"]
+    rising = all(one < other for one, other in itertools.pairwise([-1, *steps]))
+    if not rising or any(len(scores) != len(steps) for scores in curve["scores"].values()):
+        raise ValueError(f"the curve of {title} is none: steps that rise, a score for each")
 
 
 def _check_count(name: str, value: float) -> None:
@@ -163,6 +183,10 @@ def _scores(record: "ResultRecord") -> Iterator[tuple[str, float | None]]:
             yield f"test.{name}", test.get(name)
         for selection, value in record.scores_by_selection.items():
             yield f"scores_by_selection.{selection}", value
+        for stage in record.stages:
+            curve = stage.get("curve") or {"scores": {}}
+            for value in curve["scores"].get(record.target_task, ()):
+                yield f"the curve of {stage['title']}", value
 
 
 @cache

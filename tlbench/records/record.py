@@ -64,8 +64,10 @@ class ResultRecord:
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
             threads, precision and micro_batch_size in effect, what its rows are (``data``, see
             ``tlbench.data.overview``), kernels, the conditions under which an interrupted one was
-            begun (``resumed_under``), and at which steps the device was out of memory, with the
-            rows of a forward since then (``out_of_memory``). Empty in older records.
+            begun (``resumed_under``), at which steps the device was out of memory, with the rows of
+            a forward since then (``out_of_memory``), and the dev scores of its tasks at every
+            evaluation (``curve``, see ``tlbench.records.curve``; absent of a merge, and in records
+            of before there was any). Empty in older records.
         encoder_identity: what the encoder's files are: the hub's commit, or a digest of them.
         device, versions, git_revision: of the last stage.
         config: of the job, resolved; tasks: by name, the definition of each, which for the tasks

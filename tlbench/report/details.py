@@ -84,7 +84,7 @@ def details(
         name = f"curves_{file_name(target)}"
         pictures.append(picture(name, caption, curve_figure(learned), folder))
     else:
-        absent.append("No learning curves: the stages are not in the store.")
+        absent.append("No learning curves: neither the records nor the store have them.")
     errors, why = _errors(runs, protocols, predictions)
     if why:
         absent.append(why)
