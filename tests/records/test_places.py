@@ -97,6 +97,20 @@ def test_a_packed_record_is_rerun_with_its_paths_given_anew(tmp_path: Path) -> N
     assert record.config["encoder"]["name"] == "/m/enc"
 
 
+@pytest.mark.parametrize("root", ["/data/glue", "../data/", "data"])
+def test_another_root_moves_what_lies_below_it_and_nothing_else(root: str) -> None:
+    below = SOURCE | {"path": f"{root.rstrip('/')}/RTE", "text": ["data/s1"], "root": "/data/glued"}
+    task = {"name": "data", "labels": ["data", "no"], "source": below}
+    config = CONFIG | {"target_task": task, "suite": {"root": root, "sources": {"rte": below}}}
+    old = replace(RECORD, config=config, tasks={"data": task})
+    new, others = given_anew(old, ["suite.root='/my/glue/'"])
+    moved = task | {"source": below | {"path": "/my/glue/RTE"}}
+    assert new.config["target_task"] == new.tasks["data"] == moved
+    assert new.config["suite"]["root"] == "/my/glue"
+    assert new.config["encoder"] == CONFIG["encoder"]
+    assert others == ["suite.root='/my/glue/'"]  # a run with a config of its own is told, too
+
+
 def test_a_name_that_is_no_packed_record_is_a_sentence(tmp_path: Path) -> None:
     RECORD.write(tmp_path / "study" / "job")
     pack([tmp_path / "study"], tmp_path / "packed.parquet")

@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -53,8 +53,8 @@ def without_places(record: ResultRecord) -> ResultRecord:
     return replace(
         record,
         encoder="encoder" if record.encoder == _user() else record.encoder,
-        config=_shortened(config, root),
-        tasks=_shortened(record.tasks, root),
+        config=_at_places(config, lambda path: short(path, root)),
+        tasks=_at_places(record.tasks, lambda path: short(path, root)),
         error=error and in_words(error),
     )
 
@@ -105,12 +105,13 @@ def _user() -> str:
         return ""
 
 
-def _shortened(value: Any, root: Any, keys: tuple[str, ...] = ()) -> Any:
+def _at_places(value: Any, change: Callable[[str], str], keys: tuple[str, ...] = ()) -> Any:
+    """Return a config with other words wherever a path may stand."""
     if isinstance(value, dict):
-        return {name: _shortened(item, root, (*keys, str(name))) for name, item in value.items()}
+        return {name: _at_places(item, change, (*keys, str(name))) for name, item in value.items()}
     if isinstance(value, list):
-        return [_shortened(item, root, keys) for item in value]
-    return short(value, root) if isinstance(value, str) and _is_place(keys) else value
+        return [_at_places(item, change, keys) for item in value]
+    return change(value) if isinstance(value, str) and _is_place(keys) else value
 
 
 def _is_place(keys: tuple[str, ...]) -> bool:
@@ -122,11 +123,13 @@ def _is_place(keys: tuple[str, ...]) -> bool:
 def given_anew(record: ResultRecord, overrides: Sequence[str]) -> tuple[ResultRecord, list[str]]:
     """Return a record that was published with the paths that overrides give it, and the others.
 
-    An override of a key that is nothing but a path that was left out gives it wherever it stands.
+    An override of a key that is nothing but a path that was left out gives it wherever it stands;
+    one of ``suite.root`` does so whatever stands there.
 
     Raises:
         UserError: naming the override that gives a path which is still left out.
     """
+    record = _moved(record, overrides)
     absent = left_out(record)
     by_key = {key: token for token, keys in absent.items() for key in keys}
     paths: dict[str, str] = {}
@@ -144,6 +147,28 @@ def given_anew(record: ResultRecord, overrides: Sequence[str]) -> tuple[ResultRe
                 f"Add {keys[0]}=<path>: the record was published without it, as {token}."
             )
     return restored(record, paths), others
+
+
+def _moved(record: ResultRecord, overrides: Sequence[str]) -> ResultRecord:
+    """Return the record with what lies below its suite's root below that of an override.
+
+    The paths of a record are resolved: another root alone would move none of them.
+    """
+    old = value_in(record.config, "suite.root")
+    given = [text.partition("=")[2] for text in overrides if text.startswith("suite.root=")]
+    if not given or not isinstance(old, str) or not old or old.startswith(MARK):
+        return record
+    top, new = old.rstrip("/"), given[-1].strip("'\"").rstrip("/")
+
+    def moved(path: str) -> str:
+        is_below = f"{path}/".startswith(f"{top}/")
+        return new + path[len(top) :].rstrip("/") if is_below else path
+
+    return replace(
+        record,
+        config=_at_places(record.config, moved),
+        tasks=_at_places(record.tasks, moved),
+    )
 
 
 def value_at_place(record: ResultRecord, key: str) -> Any:
