@@ -49,12 +49,7 @@ def prepare_rerun(
     Raises:
         UserError: if the record's config or tasks can't be used, or need ``trust``.
     """
-    record = with_later_keys(record)
-    for name in record.config:
-        if not is_known(Config, name):  # hydra and defaults above all
-            raise UserError(f"Give another record: its config is none ({unknown(name)})")
-    if not trust:
-        check_trusted(record)
+    record = with_usable_config(record, trust)
     folder = parent / job_folder_name(record.config)
     # A record is written last, so one that is there is of a finished rerun.
     if (folder / RECORD_FILE).exists():
@@ -66,6 +61,21 @@ def prepare_rerun(
         raise UserError(f"Give another record: its config can't be used ({error}).") from error
     OmegaConf.save(config, folder / CONFIG_FOLDER / f"{CONFIG_NAME}.yaml")
     return folder
+
+
+def with_usable_config(record: ResultRecord, trust: bool = False) -> ResultRecord:
+    """Return the record with a config of today's keys, which asks for nothing that needs trust.
+
+    Raises:
+        UserError: if it is no config, or needs ``trust``.
+    """
+    record = with_later_keys(record)
+    for name in record.config:
+        if not is_known(Config, name):  # hydra and defaults above all
+            raise UserError(f"Give another record: its config is none ({unknown(name)})")
+    if not trust:
+        check_trusted(record)
+    return record
 
 
 def run_config(
@@ -128,7 +138,7 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
         "logger": {},
         "only_stage": None,  # set where a sweep trained a stage alone
         "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
-        "encoder": config.get("encoder", {}) | _encoder_files(record),
+        "encoder": config.get("encoder", {}) | encoder_files(record),
         **_conditions(record, "micro_batch_size"),
     }
     if (config.get("strategy") or {}).get("supports") not in ("one", None):
@@ -143,7 +153,7 @@ def _conditions(record: ResultRecord, *names: str) -> dict[str, Any]:
     return {name: last[name] for name in names if last.get(name) is not None}
 
 
-def _encoder_files(record: ResultRecord) -> dict[str, str | None]:
+def encoder_files(record: ResultRecord) -> dict[str, str | None]:
     """Return the values of ``encoder`` that select its files: of the hub, the record's commit."""
     kind, _, commit = (record.encoder_identity or "").partition("+")[0].partition(":")
     return {"identity": None} | ({"revision": commit} if kind == "commit" else {})
