@@ -1,17 +1,32 @@
-"""Planted studies: what a task gains follows from sizes and headroom, or from nothing."""
+"""Planted studies: what a task gains follows from sizes, curves or texts, or from nothing."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tlbench.errors import UserError
-from tlbench.predictors.affinity import FEATURES, judged, pair_gains, predicted, trained_groups
+from tlbench.predictors.affinity import judged, predicted, trained_groups
+from tlbench.predictors.pair_features import DEFAULT, FEATURES
+from tlbench.predictors.pairs import known_groups, pair_gains
 
+Gain = Callable[[str, str], float]
 TASKS = {"a": 100, "b": 200, "c": 400, "d": 800, "e": 1600, "f": 3200}
 
 
-def study(slope: float = 0.02, noise: float = 0.002, groups: bool = False) -> pd.DataFrame:
-    """Gains of pairs that grow with the support's size, by ``slope`` for each doubling."""
+EARLY = dict(zip(TASKS, (0.05, -0.05, 0.1, 0.0, 0.08, -0.02), strict=True))
+
+
+def by_size(slope: float) -> Gain:
+    return lambda target, support: slope * np.log2(TASKS[support] / 500)
+
+
+GROWS = by_size(0.02)
+
+
+def study(gain_of: Gain = GROWS, noise: float = 0.002, groups: bool = False) -> pd.DataFrame:
+    """Gains of pairs that grow with the support's size, by 0.02 for each doubling, or others."""
     random = np.random.default_rng(0)
     rows: list[dict[str, object]] = []
 
@@ -39,8 +54,7 @@ def study(slope: float = 0.02, noise: float = 0.002, groups: bool = False) -> pd
             add("mtl_all", target, "all", 0.03, "together")
         for support in TASKS:
             if support != target:
-                gain = slope * np.log2(TASKS[support] / 500)
-                add("mtl", target, support, gain, f"{target}{support}")
+                add("mtl", target, support, gain_of(target, support), f"{target}{support}")
     return pd.DataFrame(rows)
 
 
@@ -52,7 +66,8 @@ def test_a_pair_has_its_gain_and_what_is_known_of_both_tasks() -> None:
     assert one["target rows"] == pytest.approx(np.log(100))
     assert one.ratio == pytest.approx(np.log(1 / 32))
     assert one.headroom == pytest.approx(0.2)
-    assert {*FEATURES} < {*pairs.columns}
+    assert {column for group in FEATURES.values() for column in group} < {*pairs.columns}
+    assert known_groups(pairs) == ["sizes", "scores"]
 
 
 def test_where_gains_follow_from_sizes_the_ridge_finds_it_and_beats_the_mean() -> None:
@@ -63,8 +78,44 @@ def test_where_gains_follow_from_sizes_the_ridge_finds_it_and_beats_the_mean() -
 
 
 def test_where_gains_follow_from_nothing_the_ridge_does_little_harm() -> None:
-    by_name = {one.predictor: one for one in judged(pair_gains(study(slope=0, noise=0.02)))}
+    by_name = {one.predictor: one for one in judged(pair_gains(study(by_size(0), noise=0.02)))}
     assert by_name["ridge"].absolute < 1.5 * by_name["mean"].absolute
+
+
+def curved(table: pd.DataFrame, points: int = 3) -> pd.DataFrame:
+    """The same with curves whose first score is 0.5 + ``EARLY``, the other ones 0.6."""
+    later = "".join(f" {10 * at}:0.6" for at in range(2, points + 1))
+    curves = table.target.map(lambda task: f"10:{0.5 + EARLY[task]}{later}")
+    return table.assign(curve=curves.where(table.strategy == "single", ""))
+
+
+def test_where_gains_follow_from_curves_the_ridge_needs_them() -> None:
+    pairs = pair_gains(curved(study(lambda target, support: EARLY[support] - EARLY[target])))
+    assert known_groups(pairs) == ["sizes", "scores", "curves"]
+    by_name = {one.predictor: one for one in judged(pairs, ["sizes", "curves"])}
+    assert by_name["ridge"].explained > 0.8 > 0.2 > by_name["ridge without curves"].explained
+    assert by_name["ridge"].absolute < 0.5 * by_name["mean"].absolute
+    assert {"ridge without sizes", "ridge with scores", "size_rule"} < {*by_name}
+
+
+def test_where_gains_follow_from_texts_the_ridge_needs_them() -> None:
+    draw = np.random.default_rng(0)
+    alike = {(one, other): draw.uniform() for one in TASKS for other in TASKS if one < other}
+    alike |= {(other, one): number for (one, other), number in alike.items()}
+    table = study(lambda target, support: 0.1 * alike[target, support] - 0.05)
+    pairs = pair_gains(table, texts=alike)
+    by_name = {one.predictor: one for one in judged(pairs, [*DEFAULT, "texts"])}
+    assert by_name["ridge"].explained > 0.8 > 0.2 > by_name["ridge without texts"].explained
+    assert by_name["ridge"].right_side > 0.9
+
+
+def test_what_some_tasks_lack_counts_as_the_mean_and_what_most_lack_is_left_out() -> None:
+    table = curved(study(lambda target, support: EARLY[support] - EARLY[target]))
+    some = pair_gains(table.assign(curve=table.curve.where(table.target != "f", "")))
+    assert "curves" in known_groups(some)
+    assert predicted(some, groups=["curves"]).notna().all()
+    most = table.assign(curve=table.curve.where(table.target.isin(["a", "b"]), ""))
+    assert "curves" not in known_groups(pair_gains(most))
 
 
 def test_a_target_is_predicted_without_its_own_pairs() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tlbench.cli.exits import exit_code
 from tlbench.cli.parser import new_parser
 from tlbench.errors import UserError
+from tlbench.predictors.pair_features import DEFAULT, FEATURES, NEEDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tlbench.predictors.affinity import Error
     from tlbench.predictors.grouping import Grouping
 
+_TEXTS = "texts"
+_OF_RECORDS = [name for name in FEATURES if name != _TEXTS]
 _MOST = 6  # groups: with more of them a task's gain is that of its best pair
 
 
@@ -41,6 +44,25 @@ def parser() -> argparse.ArgumentParser:
         "--groups", type=int, default=2, metavar="N", help="at most so many (default: %(default)s)"
     )
     arguments.add_argument(
+        "--features",
+        default=",".join(DEFAULT),
+        metavar="A,B",
+        help=f"what gains are predicted from: some of {', '.join(_OF_RECORDS)}, as far as the "
+        "records have them (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--texts",
+        nargs="*",
+        metavar="OVERRIDE",
+        help="predict from how alike the tasks' texts are, too: the rows and the encoder that the "
+        "records name are read; suite.root=/data/glue says where they are now",
+    )
+    arguments.add_argument(
+        "--trust",
+        action="store_true",
+        help="with --texts, run code that the records name, also from outside tlbench",
+    )
+    arguments.add_argument(
         "--strategy",
         default="mtl",
         help="whose gains are predicted, by its name in records (default: %(default)s)",
@@ -50,21 +72,80 @@ def parser() -> argparse.ArgumentParser:
 
 def _propose(options: argparse.Namespace) -> None:
     from tlbench.analysis.collect import collect
-    from tlbench.predictors.affinity import judged, pair_gains, predicted, trained_groups
+    from tlbench.predictors.affinity import judged, predicted, trained_groups
     from tlbench.predictors.grouping import best_groups
+    from tlbench.predictors.pairs import pair_gains
 
     if not 1 <= options.groups <= _MOST:
         raise UserError(f"Change --groups: it is a number from 1 to {_MOST}.")
+    asked = _asked(options)
     table = collect(options.study).table
-    pairs = pair_gains(table, options.strategy)
-    pairs = pairs.assign(predicted=predicted(pairs))
+    pairs = pair_gains(table, options.strategy, _texts(options, table))
+    groups = _usable(asked, pairs)
+    pairs = pairs.assign(predicted=predicted(pairs, groups=groups))
     _print_pairs(pairs)
-    _print_errors(judged(pairs))
+    _print_errors(judged(pairs, groups))
     said = {(p.target, p.support): float(p.predicted) for p in pairs.itertuples()}
     best = pairs.gain.fillna(pairs.predicted)
     known = dict(zip(said, best.tolist(), strict=True))
     _print_trained(trained_groups(table, said))
     _print_groups(best_groups(known, options.groups))
+
+
+def _asked(options: argparse.Namespace) -> list[str]:
+    """Return the groups of features that are asked for, each once.
+
+    Raises:
+        UserError: if there is no such group.
+    """
+    asked = options.features.split(",")
+    for name in asked:
+        if name not in _OF_RECORDS:
+            raise UserError(
+                f"Change --features: '{name}' is none of {', '.join(_OF_RECORDS)} (and texts are "
+                "asked for by --texts)."
+            )
+    return [*dict.fromkeys(asked), *([] if options.texts is None else [_TEXTS])]
+
+
+def _texts(
+    options: argparse.Namespace, table: "pd.DataFrame"
+) -> dict[tuple[str, str], float] | None:
+    if options.texts is None:
+        return None
+    from tlbench.console import show_or_hide_progress_bars
+    from tlbench.predictors.texts import text_similarities
+
+    for text in options.texts:
+        if not text.partition("=")[1]:
+            raise UserError(
+                f"Change --texts: '{text}' is no override as key=value (studies come first)."
+            )
+    show_or_hide_progress_bars(None)
+    return text_similarities(options.study, table, options.texts, options.trust)
+
+
+def _usable(asked: list[str], pairs: "pd.DataFrame") -> list[str]:
+    """Return the groups of features that are asked for and known, and say which these are.
+
+    Raises:
+        UserError: if that is none.
+    """
+    from tlbench.console import say
+    from tlbench.predictors.pairs import known_groups
+
+    known = known_groups(pairs)
+    used = [name for name in asked if name in known]
+    absent = [NEEDS.get(name, name) for name in asked if name not in known]
+    if not used:
+        raise UserError(
+            f"Change --features: the records do not have {', '.join(absent)}; they "
+            f"have {', '.join(known)}."
+        )
+    say("predicted from: " + "; ".join(f"{name} ({', '.join(FEATURES[name])})" for name in used))
+    if absent:
+        say(f"left out, as the records do not have them: {', '.join(absent)}")
+    return used
 
 
 def _print_pairs(pairs: "pd.DataFrame") -> None:

@@ -1,8 +1,9 @@
 """What a task would gain from training together with another, predicted without training the pair.
 
-A ridge regression on what is known of both tasks once each was trained alone: their train rows, the
-share of the most frequent label, and how far alone training came, after the idea of Ayman et al.
-(2023). It is judged by leaving one target out, beside the size rule and the mean.
+A ridge regression on what is known of both tasks once each was trained alone: their train rows,
+their labels, how far and how fast alone training came, and how alike their texts are, after the
+idea of Ayman et al. (2023). It is judged by leaving one target out, beside the size rule and the
+mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tlbench.analysis.collect import done
-from tlbench.analysis.comparisons import gains
 from tlbench.errors import UserError
-from tlbench.records.definitions import ALL, BASELINE, NONE
+from tlbench.predictors.pair_features import DEFAULT, FEATURES
+from tlbench.predictors.pairs import known_groups
+from tlbench.records.definitions import ALL, BASELINE
 
-STRATEGY = "mtl"
 _PENALTIES = np.geomspace(0.1, 1000, 13)  # of standardised features
-FEATURES = ("target rows", "support rows", "ratio", "majority", "headroom", "support's headroom")
-PREDICTORS = ("ridge", "size_rule", "mean")
+RULES = ("size_rule", "mean")
 
 Array = NDArray[np.float64]
 
@@ -42,62 +42,16 @@ class Error:
     right_side: float
 
 
-def pair_gains(table: pd.DataFrame, strategy: str = STRATEGY) -> pd.DataFrame:
-    """Return every ordered pair of tasks that have a ``single``, with what it gains.
-
-    Args:
-        table: records, as ``collect`` gives them.
-        strategy: whose gains over ``single`` are asked for.
-
-    Returns:
-        ``target``, ``support``, ``gain``, a fraction, NaN where the pair was not trained, and one
-        column for each of ``FEATURES``.
-
-    Raises:
-        UserError: if fewer than two tasks have a ``single``.
-    """
-    scored = done(table)
-    single = (
-        scored[scored.strategy == BASELINE]
-        .groupby("target")
-        .agg(
-            rows=("target_rows", "max"),
-            score=("score", "mean"),
-            majority=("majority_score", "mean"),
-        )
-    )
-    if len(single) < 2:
-        raise UserError("Give a study in which two tasks or more were trained alone.")
-    measured = gains(table)
-    of_pair = measured[(measured.strategy == strategy) & ~measured.support.isin([NONE, ALL])]
-    gain = of_pair.groupby(["target", "support"]).difference.mean()
-    room = (single.score - single.majority) / (1 - single.majority).clip(lower=1e-6)
-    rows = [
-        {
-            "target": target,
-            "support": support,
-            "gain": gain.get((target, support), np.nan),
-            "target rows": np.log(single.rows[target]),
-            "support rows": np.log(single.rows[support]),
-            "ratio": np.log(single.rows[target] / single.rows[support]),
-            "majority": single.majority[target],
-            "headroom": room[target],
-            "support's headroom": room[support],
-        }
-        for target in single.index
-        for support in single.index
-        if target != support
-    ]
-    return pd.DataFrame(rows)
-
-
-def predicted(pairs: pd.DataFrame, predictor: str = "ridge") -> "pd.Series[float]":
+def predicted(
+    pairs: pd.DataFrame, predictor: str = "ridge", groups: Sequence[str] = DEFAULT
+) -> "pd.Series[float]":
     """Return the predicted gain of every pair, from the measured ones of all other targets.
 
     Args:
         pairs: as ``pair_gains`` gives them.
         predictor: ``ridge``; ``size_rule``: the mean of the pairs whose target is smaller, or not,
             as in the pair; ``mean``: of all.
+        groups: of ``FEATURES``, which the ridge sees.
 
     Raises:
         UserError: if pairs of fewer than three targets were trained.
@@ -111,7 +65,11 @@ def predicted(pairs: pd.DataFrame, predictor: str = "ridge") -> "pd.Series[float
     for target in targets:
         known = pairs[(pairs.target != target) & pairs.gain.notna()]
         asked = pairs[pairs.target == target]
-        found[asked.index] = _PREDICT[predictor](known, asked)
+        if predictor == "ridge":
+            columns = [column for group in groups for column in FEATURES[group]]
+            found[asked.index] = _ridge(known, asked, columns)
+        else:
+            found[asked.index] = _RULES[predictor](known, asked)
     return found
 
 
@@ -125,43 +83,62 @@ def _by_size(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
     return np.asarray(said.to_numpy(float))
 
 
-def _ridge(known: pd.DataFrame, asked: pd.DataFrame) -> Array:
+_RULES = {"size_rule": _by_size, "mean": _mean}
+
+
+def _ridge(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str]) -> Array:
     """Predict with the penalty that is best where one more target is left out."""
     errors = np.zeros(len(_PENALTIES))
     for target in known.target.unique():
         others, left_out = known[known.target != target], known[known.target == target]
-        fits = [_fit(others, left_out, penalty) for penalty in _PENALTIES]
+        fits = [_fit(others, left_out, columns, penalty) for penalty in _PENALTIES]
         errors += [float(((fit - left_out.gain) ** 2).sum()) for fit in fits]
-    return _fit(known, asked, float(_PENALTIES[errors.argmin()]))
+    return _fit(known, asked, columns, float(_PENALTIES[errors.argmin()]))
 
 
-def _fit(known: pd.DataFrame, asked: pd.DataFrame, penalty: float) -> Array:
-    features = known[list(FEATURES)].to_numpy(float)
-    centre, scale = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    standard = (features - centre) / scale
-    gram = standard.T @ standard + penalty * np.eye(len(FEATURES))
+def _fit(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str], penalty: float) -> Array:
+    features = known[columns]
+    centre, scale = features.mean(), features.std(ddof=0)
+    scale = scale.where(scale > 0, 1.0)
+    # What is not known of a task counts as the mean of the others.
+    standard, of_asked = (
+        ((part[columns] - centre) / scale).fillna(0.0).to_numpy(float) for part in (known, asked)
+    )
+    gram = standard.T @ standard + penalty * np.eye(len(columns))
     weights = np.linalg.solve(gram, standard.T @ (known.gain - known.gain.mean()).to_numpy(float))
-    said = (asked[list(FEATURES)].to_numpy(float) - centre) / scale @ weights
-    return np.asarray(known.gain.mean() + said)
+    return np.asarray(known.gain.mean() + of_asked @ weights)
 
 
-_PREDICT = {"ridge": _ridge, "size_rule": _by_size, "mean": _mean}
+def judged(pairs: pd.DataFrame, groups: Sequence[str] = DEFAULT) -> list[Error]:
+    """Return how good predictors are on the pairs that were trained, their target left out.
 
+    Args:
+        pairs: as ``pair_gains`` gives them.
+        groups: of ``FEATURES``.
 
-def judged(pairs: pd.DataFrame, predictors: Sequence[str] = PREDICTORS) -> list[Error]:
-    """Return how good each predictor is on the pairs that were trained, their target left out."""
+    Returns:
+        The ridge with these groups, the same without each of them and with each other one that is
+        known, and the rules.
+    """
     measured = pairs.gain.notna()
     gains = pairs.gain[measured].to_numpy(float)
-    found = []
-    for name in predictors:
-        said = predicted(pairs, name)[measured].to_numpy(float)
-        explained = 1 - ((said - gains) ** 2).sum() / ((gains - gains.mean()) ** 2).sum()
-        right = float(((said > 0) == (gains > 0)).mean())
-        found.append(
-            Error(name, len(gains), float(np.abs(said - gains).mean()), float(explained), right)
-        )
-    return found
+    sets = {"ridge": [*groups]}
+    for group in known_groups(pairs):
+        others = [name for name in groups if name != group]
+        if group not in groups:
+            sets[f"ridge with {group}"] = [*groups, group]
+        elif others:
+            sets[f"ridge without {group}"] = others
+    said = {name: predicted(pairs, "ridge", of) for name, of in sets.items()}
+    said |= {rule: predicted(pairs, rule) for rule in RULES}
+    return [_error(name, of[measured].to_numpy(float), gains) for name, of in said.items()]
+
+
+def _error(predictor: str, said: Array, gains: Array) -> Error:
+    explained = 1 - ((said - gains) ** 2).sum() / ((gains - gains.mean()) ** 2).sum()
+    right = float(((said > 0) == (gains > 0)).mean())
+    absolute = float(np.abs(said - gains).mean())
+    return Error(predictor, len(gains), absolute, float(explained), right)
 
 
 def trained_groups(table: pd.DataFrame, gains: Mapping[tuple[str, str], float]) -> pd.DataFrame:
