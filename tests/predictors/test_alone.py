@@ -50,7 +50,7 @@ def test_a_task_has_the_means_of_its_seeds_over_what_is_above_the_majority() -> 
         ("10:0.6 20:0.7", 0.2, 0.2),
         ("10:0.6 20:0.6 30:0.6 40:0.6 50:0.65 60:0.7", 0.2, 0.21),  # the line through the last four
         ("10:nan 20:0.6 30:0.7", 0.2, 0.2),
-        ("10:0.4 100:0.4 101:0.5", -0.2, 0.2),  # the last two at least
+        ("10:0.4 100:0.5", -0.2, 0.2),  # the last two at least
     ],
 )
 def test_a_curve_is_where_it_began_and_what_its_second_half_added(
@@ -67,6 +67,12 @@ def test_a_run_that_is_there_twice_has_the_curve_of_the_one_that_says_it() -> No
     first, last = alone(old, new).loc["a"], alone(new, old).loc["a"]
     assert first.early == last.early == pytest.approx(0.2)
     assert first.entropy == last.entropy == 1
+
+
+def test_a_run_that_is_there_twice_counts_once() -> None:
+    again = [run("a", 0.7, curve="10:0.9 20:0.9"), run("a", 0.7, curve="10:0.6 20:0.7")]
+    task = alone(*again, run("a", 0.7, seed=1, curve="10:0.7 20:0.7")).loc["a"]
+    assert task.early == pytest.approx((0.1 + 0.2) / 2 / 0.5)
 
 
 def test_curves_of_failed_runs_and_of_other_strategies_do_not_count() -> None:

@@ -20,6 +20,7 @@ from tlbench.predictors.pairs import known_groups
 from tlbench.records.definitions import ALL, BASELINE
 
 _PENALTIES = np.geomspace(0.1, 1000, 13)  # of standardised features
+_CONSTANT = 1e-9  # a spread of no more than rounding
 RULES = ("size_rule", "mean")
 
 Array = NDArray[np.float64]
@@ -99,7 +100,7 @@ def _ridge(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str]) -> Arra
 def _fit(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str], penalty: float) -> Array:
     features = known[columns]
     centre, scale = features.mean(), features.std(ddof=0)
-    scale = scale.where(scale > 0, 1.0)
+    scale = scale.where(scale > _CONSTANT, 1.0)
     # What is not known of a task counts as the mean of the others.
     standard, of_asked = (
         ((part[columns] - centre) / scale).fillna(0.0).to_numpy(float) for part in (known, asked)
