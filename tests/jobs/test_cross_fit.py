@@ -27,7 +27,7 @@ STSB = (
 CROSS_FIT = "selection=cross_fit"
 BY_DEV = "selection=dev"
 STILTS = ("strategy=stilts", "support_task=mrpc")
-THEN_TARGET = "strategy.plan=tests.support.graphs.mtl_then_target"
+THEN_TARGET = "strategy.plan=tlbench.plan.strategies.mtl_then_target"
 
 
 @pytest.fixture

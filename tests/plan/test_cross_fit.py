@@ -108,7 +108,7 @@ GRAPHS = "tests.support.graphs"
     [
         ("tlbench.plan.strategies.stilts", []),
         ("tlbench.plan.strategies.mtl", []),
-        (f"{GRAPHS}.mtl_then_target", ["weights of mnli+rte:rte"]),
+        ("tlbench.plan.strategies.mtl_then_target", ["weights of mnli+rte:rte"]),
         (f"{GRAPHS}.chain", ["weights of rte"]),
         (f"{__name__}.held_out_before", []),
         (f"{__name__}.then_target", ["trainer.early_stopping of mnli+rte"]),

@@ -4,6 +4,7 @@ from itertools import product
 import pytest
 
 from tests.support.experiments import Compose
+from tlbench.errors import UserError
 from tlbench.plan.build import build
 from tlbench.plan.stage import Need, Stage
 
@@ -44,6 +45,52 @@ def test_mtl_all_is_one_stage_for_all_targets(plan: Plan) -> None:
 def test_mtl_all_takes_in_the_target(plan: Plan) -> None:
     (stage,) = plan("strategy=mtl_all", "strategy.tasks=[cola,mrpc]", "target_task=rte")
     assert stage.tasks == ("cola", "mrpc", "rte")
+
+
+MTL_THEN_TARGET = "strategy=mtl_then_target"
+
+
+def test_mtl_then_target_goes_on_from_what_mtl_was_best_for_the_target(plan: Plan) -> None:
+    together, final = plan(MTL_THEN_TARGET, "support_task=mnli")
+    assert [together.key] == keys(plan("strategy=mtl", "support_task=mnli"))
+    assert (together.title, final.title) == ("mnli+rte", "rte<-mnli+rte:rte")
+    assert final.start == Need(together, "rte")
+
+
+@pytest.mark.parametrize("supports", ["many", "all"])
+def test_mtl_then_target_takes_several_supports(plan: Plan, supports: str) -> None:
+    together, final = plan(
+        MTL_THEN_TARGET, f"strategy.supports={supports}", "strategy.tasks=[qnli,mnli]"
+    )
+    assert (together.title, final.title) == ("mnli+qnli+rte", "rte<-mnli+qnli+rte:rte")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ("strategy=stilts", "strategy.supports=many", "strategy.tasks=[mnli,qnli]"),
+            r"supports to one: strategy=stilts takes 1 support, and there are 2 \(mnli, qnli\)\.$",
+        ),
+        (
+            ("strategy.supports=one", "support_task=mnli"),
+            r"supports to none: strategy=single takes no support, and there are 1 \(mnli\)\.$",
+        ),
+        (
+            ("strategy=stilts", "strategy.supports=none"),
+            "supports to one or many: it is none, and strategy=stilts needs a support",
+        ),
+        (
+            (MTL_THEN_TARGET, "strategy.supports=all", "strategy.tasks=[rte]"),
+            "tasks: none of them is another than the target, and strategy=mtl_then_target needs",
+        ),
+    ],
+)
+def test_as_many_supports_as_a_strategy_does_not_take_are_refused(
+    plan: Plan, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=f"^Change strategy.{message}"):
+        plan(*overrides)
 
 
 @pytest.mark.parametrize(

@@ -48,12 +48,6 @@ def strategy(experiment: Experiment) -> Stage:
     return stages[-1]
 
 
-def mtl_then_target(experiment: Experiment) -> Stage:
-    """Both together, then the target alone from its own best weights (MT-DNN)."""
-    together = experiment.stage([experiment.target, *experiment.supports])
-    return experiment.stage([experiment.target], start=together)
-
-
 def chain(experiment: Experiment) -> Stage:
     """The target, its support, and the target again."""
     first = experiment.stage([experiment.target])

@@ -22,7 +22,7 @@ from tlbench.records.record import read_record
 from tlbench.store.store import Store
 
 PLAN = ("strategy=mtl", "support_task=mnli")
-MTL_FIRST = (*PLAN, "strategy.plan=tests.support.graphs.mtl_then_target")
+MTL_FIRST = (*PLAN, "strategy.plan=tlbench.plan.strategies.mtl_then_target")
 CHAIN = (*PLAN, "strategy.plan=tests.support.graphs.chain")
 ALL = ("strategy=mtl_all", "strategy.plan=tests.support.graphs.strategy")
 
@@ -129,7 +129,7 @@ def test_a_sweep_over_strategies_trains_what_they_share_once(
     sweep: Sweep, trained: Trained
 ) -> None:
     """A pair that is an experiment's last stage, and a start under another strategy."""
-    plans = "strategy.plan=tlbench.plan.strategies.mtl,tests.support.graphs.mtl_then_target"
+    plans = "strategy.plan=tlbench.plan.strategies.mtl,tlbench.plan.strategies.mtl_then_target"
     sweep(*PLAN, plans)
     assert sorted(trained.titles) == ["mnli+rte", "rte<-mnli+rte:rte"]
 

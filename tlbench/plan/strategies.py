@@ -5,7 +5,8 @@ A new one is a function here (or anywhere importable) and a YAML file in ``conf/
 
 from typing import TYPE_CHECKING
 
-from tlbench.plan.stage import Stage
+from tlbench.errors import UserError
+from tlbench.plan.stage import Stage, TaskSubset
 
 if TYPE_CHECKING:
     from tlbench.plan.experiment import Experiment
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
 
 def single(experiment: "Experiment") -> Stage:
     """Fine-tune on the target task alone."""
+    _supports(experiment, least=0, most=0)
     return experiment.stage([experiment.target])
 
 
 def stilts(experiment: "Experiment") -> Stage:
     """Fine-tune on the support task, then on the target task (Phang et al. 2018)."""
-    (support,) = experiment.supports
+    (support,) = _supports(experiment, least=1, most=1)
     return experiment.stage([experiment.target], start=experiment.stage([support]))
 
 
@@ -28,4 +30,38 @@ def mtl(experiment: "Experiment") -> Stage:
     The tasks are unordered, so a pair is one stage for both directions, and all tasks together
     are one for all targets.
     """
-    return experiment.stage([experiment.target, *experiment.supports])
+    return experiment.stage([experiment.target, *_supports(experiment, least=1)])
+
+
+def mtl_then_target(experiment: "Experiment") -> Stage:
+    """Train as ``mtl`` does, then on the target alone (MT-DNN, Liu et al. 2019, section 3).
+
+    The second stage begins with the weights that were best for the target, its head among them.
+    """
+    return experiment.stage([experiment.target], start=mtl(experiment))
+
+
+def _supports(
+    experiment: "Experiment", least: int, most: int | None = None
+) -> tuple[TaskSubset, ...]:
+    """Return an experiment's supports, if they are as many as its strategy takes.
+
+    Raises:
+        UserError: if they are not: ``strategy.supports`` may be overridden.
+    """
+    strategy, supports = experiment.config.strategy, experiment.supports
+    if most is not None and len(supports) > most:
+        names = ", ".join(support.name for support in supports)
+        word = "one" if most else "none"
+        raise UserError(
+            f"Change strategy.supports to {word}: strategy={strategy.name} takes "
+            f"{most or 'no'} support, and there are {len(supports)} ({names})."
+        )
+    if len(supports) < least:
+        change = (
+            "strategy.tasks: none of them is another than the target"
+            if strategy.supports == "all"
+            else f"strategy.supports to one or many: it is {strategy.supports}"
+        )
+        raise UserError(f"Change {change}, and strategy={strategy.name} needs a support.")
+    return supports
