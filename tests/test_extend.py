@@ -111,5 +111,5 @@ def test_a_sweep_and_a_report_take_them_all(typed: Type) -> None:
     assert len(records) == 2 * 2 * 4
     typed(report)
     page = Path("report/index.html").read_text()
-    assert "Chain" in page
+    assert "gentle chain" in page
     assert "weighted" in page

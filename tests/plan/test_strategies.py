@@ -4,6 +4,7 @@ from itertools import product
 import pytest
 
 from tests.support.experiments import Compose
+from tlbench.config.identity import job_folder_name, unresolved
 from tlbench.errors import UserError
 from tlbench.plan.build import build
 from tlbench.plan.stage import Need, Stage
@@ -63,6 +64,81 @@ def test_mtl_then_target_takes_several_supports(plan: Plan, supports: str) -> No
         MTL_THEN_TARGET, f"strategy.supports={supports}", "strategy.tasks=[qnli,mnli]"
     )
     assert (together.title, final.title) == ("mnli+qnli+rte", "rte<-mnli+qnli+rte:rte")
+
+
+def test_a_chain_takes_its_supports_in_the_order_given(plan: Plan) -> None:
+    stages = plan("strategy=chain", "strategy.tasks=[qnli,mnli]")
+    assert [stage.title for stage in stages] == ["qnli", "mnli<-qnli", "rte<-mnli<-qnli"]
+    assert [stage.start for stage in stages[1:]] == [
+        Need(stages[0], "qnli"),
+        Need(stages[1], "mnli"),
+    ]
+    other = keys(plan("strategy=chain", "strategy.tasks=[mnli,qnli]"))
+    assert not {*keys(stages)} & {*other}
+
+
+def test_chains_that_begin_alike_share_their_first_stages(plan: Plan) -> None:
+    two = keys(plan("strategy=chain", "strategy.tasks=[qnli,mnli]"))
+    three = keys(plan("strategy=chain", "strategy.tasks=[qnli,mnli,sst2]"))
+    assert three[:2] == two[:2]
+    assert keys(plan("strategy=chain", "strategy.tasks=[mnli]")) == keys(
+        plan("strategy=stilts", "support_task=mnli")
+    )
+
+
+def test_mtl_with_several_supports_is_one_stage_whatever_their_order(plan: Plan) -> None:
+    (stage,) = plan("strategy=mtl_many", "strategy.tasks=[qnli,mnli]")
+    assert stage.tasks == ("mnli", "qnli", "rte")
+    for same in (
+        ("strategy=mtl_many", "strategy.tasks=[mnli,qnli]"),
+        ("strategy=mtl_many", "strategy.tasks=[rte,mnli]", "target_task=qnli"),
+        ("strategy=mtl_all", "strategy.tasks=[mnli,qnli,rte]"),
+    ):
+        assert keys(plan(*same)) == [stage.key]
+
+
+SEVERAL = ("strategy=chain", "strategy=mtl_many")
+
+
+@pytest.mark.parametrize("strategy", SEVERAL)
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("[]", r"^Add strategy.tasks=\[<task>, ...\]: strategy=\w+ needs one"),
+        ("[mnli,rte]", "^Change strategy.tasks: 'rte' is the target task already"),
+        ("[mnli,mnli]", "^Change strategy.tasks: 'mnli' is there twice"),
+    ],
+)
+def test_several_supports_are_named_and_differ(
+    plan: Plan, strategy: str, tasks: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        plan(strategy, f"strategy.tasks={tasks}")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "override", "is_same"),
+    [
+        ("chain", "sampling=uniform", True),
+        ("chain", "method=mean", True),
+        ("chain", "sampling.last_batch=drop", False),
+        ("chain", "subsample_size.support=10", False),
+        ("mtl_many", "sampling=uniform", False),
+        ("mtl_many", "method=mean", False),
+        ("mtl_many", "heads=per_label_count", False),
+        ("mtl_then_target", "sampling=uniform", False),
+        ("mtl_then_target", "method=mean", False),
+    ],
+)
+def test_without_effect_names_what_changes_no_stage(
+    compose: Compose, strategy: str, override: str, is_same: bool
+) -> None:
+    choice = (f"strategy={strategy}", "strategy.supports=many", "strategy.tasks=[qnli,mnli]")
+    cfgs = compose(*choice), compose(*choice, override)
+    plans, folders = zip(
+        *((keys(build(cfg).plan()), job_folder_name(unresolved(cfg))) for cfg in cfgs), strict=True
+    )
+    assert (plans[0] == plans[1]) == (folders[0] == folders[1]) == is_same
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def stilts(experiment: "Experiment") -> Stage:
 
 
 def mtl(experiment: "Experiment") -> Stage:
-    """Train on the target and its support, or all of ``strategy.tasks``, together.
+    """Train on the target and its support, or several of ``strategy.tasks``, together.
 
     The tasks are unordered, so a pair is one stage for both directions, and all tasks together
     are one for all targets.
@@ -39,6 +39,19 @@ def mtl_then_target(experiment: "Experiment") -> Stage:
     The second stage begins with the weights that were best for the target, its head among them.
     """
     return experiment.stage([experiment.target], start=mtl(experiment))
+
+
+def chain(experiment: "Experiment") -> Stage:
+    """Fine-tune on one support after the other, in their order, then on the target.
+
+    STILTs (Phang et al. 2018) with several intermediate tasks. Each stage begins with the best
+    weights of the one before it, so that chains which begin alike share their first stages.
+    """
+    first, *others = _supports(experiment, least=1)
+    stage = experiment.stage([first])
+    for subset in (*others, experiment.target):
+        stage = experiment.stage([subset], start=stage)
+    return stage
 
 
 def _supports(

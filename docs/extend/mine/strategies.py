@@ -1,7 +1,7 @@
 """A strategy: a function from an experiment to its final stage."""
 
 
-def chain(experiment):
+def gentle_chain(experiment):
     """Train on each support in the order given, then on the target at half the rate.
 
     A stage starts from the best weights of the one before it, and has config values of its own
