@@ -91,6 +91,8 @@ def first_choice(override: str) -> str:
     key, _, value = override.partition("=")
     if value.startswith("range("):
         return f"{key}=0"
+    if value.startswith("[") and "],[" in value:
+        return f"{key}={value.partition('],[')[0]}]"
     return override if value[:1] in "[{'\"" else f"{key}={value.split(',')[0]}"
 
 

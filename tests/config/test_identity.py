@@ -66,6 +66,7 @@ CHANGED = {
     "eval_every": 0.25,
     "selection": "held_out",
     "heads": "per_label_count",
+    "trainable": "heads",
     "method": {"name": "mean", "_target_": "tlbench.methods.mean.Mean"},
     "optim.schedule_options": {"num_cycles": 2},
     "optim.l2_sp": 0.5,
@@ -112,6 +113,8 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     dynamic = ("sampling=dynamic", "sampling.mode=gap")
     needed = {"sampling.mode": dynamic, "sampling.floor": dynamic}
     needed |= dict.fromkeys(["perturb.rho", "perturb.per_task"], ("perturb=sam",))
+    # Of tasks that share a head; else it is refused.
+    needed["trainable"] = ("heads=per_label_count", "support_task=qnli")
     cfg = compose(*MTL, *needed.get(key, ()))
     before, folder = build(cfg).plan()[-1].key, content(cfg)
     OmegaConf.update(cfg, key, CHANGED[key], force_add=True)

@@ -36,6 +36,15 @@ FEW = [
     ["one task's weights moved", 1],
     ["stage.json", 1],
 ]
+# Kills of both stages of a graph: of the first one's training, and of the second one's.
+OF_TWO_STAGES = [
+    ["half of the best weights", 2],
+    ["half a checkpoint", 3],
+    ["stage.json", 1],
+    ["step", 3],
+    ["half a checkpoint", 2],
+    ["record", 1],
+]
 KILLS, ROUNDS = 30, 2
 slow = pytest.mark.skipif(
     os.environ.get("TLBENCH_SLOW_TESTS") != "1", reason="minutes: set TLBENCH_SLOW_TESTS=1"
@@ -99,6 +108,19 @@ def test_killed_at_the_worst_moments(tmp_path: Path) -> None:
     assert_same(disturbed, whole)
     # A kill damages nothing; once the weights that a checkpoint means had been moved already.
     assert (disturbed / "said.log").read_text().count("is damaged") == 1
+
+
+def test_heads_first_and_then_all_weights_killed_in_both_stages(tmp_path: Path) -> None:
+    heads_first = ("strategy=lp_ft", "support_task=none")
+    whole, disturbed = (
+        entry(tmp_path / name, "heterogeneous", kills)
+        for name, kills in (("whole", []), ("disturbed", OF_TWO_STAGES))
+    )
+    for one in (whole, disturbed):
+        words = [word for word in one["arguments"] if not word.startswith(("strategy", "support_"))]
+        one["arguments"] = [*words, *heads_first]
+    assert runs(whole, disturbed) == [[0], [-9] * len(OF_TWO_STAGES) + [0]]
+    assert_same(tmp_path / "disturbed", tmp_path / "whole")
 
 
 @slow

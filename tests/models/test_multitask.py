@@ -15,9 +15,8 @@ from tlbench.methods.base import Method
 from tlbench.methods.mean import Mean
 from tlbench.methods.sum import Sum
 from tlbench.models.encoder import load_encoder
-from tlbench.models.heads import head_name
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import head_name, kind_of
 
 TASKS = [
     Task(name, labels, ["accuracy"], ["accuracy"], Source("generated"))

@@ -116,9 +116,66 @@ def test_several_supports_are_named_and_differ(
         plan(strategy, f"strategy.tasks={tasks}")
 
 
+LP_FT = "strategy=lp_ft"
+
+
+def test_lp_ft_trains_the_head_first_at_a_rate_of_its_own(plan: Plan) -> None:
+    probe, final = plan(LP_FT, "optim.lr=3e-5")
+    assert (probe.title, final.title) == ("heads(rte)", "rte<-heads(rte)")
+    assert [stage.config.trainable for stage in (probe, final)] == ["heads", "all"]
+    assert [stage.config.optim.lr for stage in (probe, final)] == [1e-3, 3e-5]
+    assert final.start == Need(probe, "rte")
+    assert probe.key not in keys(plan("optim.lr=1e-3"))
+    assert plan(LP_FT, "optim.lr_heads=0.01")[0].config.optim.lr == 0.01
+
+
+def test_probes_are_shared_by_whatever_changes_the_second_stage_alone(plan: Plan) -> None:
+    one, other = plan(LP_FT, "optim.lr=3e-5"), plan(LP_FT, "optim.lr=5e-5")
+    assert one[0].key == other[0].key
+    assert one[1].key != other[1].key
+    assert keys(plan("trainable=heads", "optim.lr=1e-3")) == [one[0].key]
+
+
+STILTS = ("strategy=stilts", "trainable=heads")
+MTL = ("strategy=mtl", "trainable=heads")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ((LP_FT, "trainable=heads"), "all: strategy=lp_ft trains the head first, and then all"),
+        (
+            (*MTL, "support_task=qnli"),
+            "all, or heads to per_label_count: qnli, rte share no weights that trainable=heads",
+        ),
+        (
+            (*STILTS, "support_task=qnli"),
+            r"all, or strategy: heads\(rte\)<-heads\(qnli\) takes over no head of heads\(qnli\)",
+        ),
+        (
+            (*STILTS, "support_task=mnli", "heads=per_label_count"),
+            "all, or strategy: .* takes over no head of .*, which trains nothing else",
+        ),
+    ],
+)
+def test_heads_that_would_be_trained_in_vain_are_refused(
+    plan: Plan, overrides: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=f"^Change trainable to {message}"):
+        plan(*overrides)
+
+
+@pytest.mark.parametrize("strategy", [STILTS, MTL])
+def test_heads_that_tasks_share_can_be_trained_alone(plan: Plan, strategy: tuple[str, ...]) -> None:
+    assert plan(*strategy, "support_task=qnli", "heads=per_label_count")
+
+
 @pytest.mark.parametrize(
     ("strategy", "override", "is_same"),
     [
+        ("chain", "optim.lr_heads=0.01", True),
+        ("mtl_many", "optim.lr_heads=0.01", True),
+        ("mtl_then_target", "optim.lr_heads=0.01", True),
         ("chain", "sampling=uniform", True),
         ("chain", "method=mean", True),
         ("chain", "sampling.last_batch=drop", False),
@@ -247,3 +304,24 @@ def test_the_grid_of_nine_tasks_is_118_stages_a_seed(compose: Compose) -> None:
             if target != support:
                 found |= set(keys(build(cfg, in_sweep=True).plan()))
     assert len(found) == 9 + 72 + 36 + 1
+
+
+@pytest.mark.parametrize(
+    ("override", "is_same"),
+    [
+        ("sampling=uniform", True),
+        ("method=mean", True),
+        ("heads=per_label_count", True),
+        ("subsample_size.support=10", True),
+        ("sampling.last_batch=drop", False),
+        ("optim.lr_heads=0.01", False),
+    ],
+)
+def test_lp_ft_is_the_same_where_its_yaml_says_so(
+    compose: Compose, override: str, is_same: bool
+) -> None:
+    cfgs = compose(LP_FT), compose(LP_FT, override)
+    plans, folders = zip(
+        *((keys(build(cfg).plan()), job_folder_name(unresolved(cfg))) for cfg in cfgs), strict=True
+    )
+    assert (plans[0] == plans[1]) == (folders[0] == folders[1]) == is_same

@@ -136,13 +136,25 @@ def test_a_logger_gets_its_name() -> None:
             "method": {"name": "sum", "label": "the sum", "option": 1},
             "logger": {"wandb": {"project": "ours"}, "csv": {}},
             "sampling": {"name": "size", "last_batch": "drop"},
+            "optim": {"lr_heads": 1e-2},
+            "trainable": "heads",
         },
-        {"strategy": {"name": "mtl", "label": "MTL", "without_effect": []}, "logger": None},
+        {
+            "strategy": {"name": "mtl", "label": "MTL", "without_effect": []},
+            "logger": None,
+            "trainable": "all",
+        },
     ],
 )
 def test_what_a_record_says_itself_stays(config: dict[str, object]) -> None:
     one = record(strategy="stilts", config=config)
     assert with_later_keys(one) == one
+
+
+def test_before_heads_could_be_trained_alone_all_weights_were() -> None:
+    later = with_later_keys(record(config={"optim": {"lr": 2e-5}}))
+    assert later.config["trainable"] == "all"
+    assert later.config["optim"] == {"lr": 2e-5, "lr_heads": 1e-3}
 
 
 def test_bringing_a_record_up_to_date_twice_changes_nothing_more() -> None:

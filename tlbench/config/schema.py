@@ -277,6 +277,13 @@ class Perturb:
         since=False,
         only_with=("name", ("sam",)),
     )
+    lr_heads: float = key(
+        "lr of a stage in which a strategy trains heads alone, as lp_ft does first",
+        "experiment",
+        since=1e-3,
+        above=0,
+        most=LARGE,
+    )
 
 
 @dataclass
@@ -367,6 +374,11 @@ class Config:
     cache_dir: str = key("tokenised rows", "nothing", paths=_ITSELF)
     only_stage: str | None = key("train just the stage of this key", "nothing")
     num_workers: int = key("processes that load rows", "nothing", least=0, most=THREADS)
+    trainable: Literal["all", "heads"] = key(
+        "which weights a stage trains; heads: those alone, on the encoder that it starts from",
+        "training",
+        since="all",
+    )
     tags: list[str] = key("more tags of a run", "nothing", since=[])
     allow_leakage: bool = key(
         "train although more than a tenth of the target's dev or test rows are among train rows",

@@ -5,9 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlbench.config.schema import Task
-from tlbench.tasks.kinds import kind_of
-
 
 class Head(nn.Module):
     """RoBERTa's classification head: dropout, dense, tanh, dropout, output (Liu et al. 2019)."""
@@ -28,8 +25,3 @@ class Head(nn.Module):
         hidden = torch.tanh(self.dense(self.dropout(features)))
         logits: Tensor = self.output(self.dropout(hidden))
         return logits
-
-
-def head_name(task: Task, heads: str) -> str:
-    """The head a task uses: its own, or the one for its number of labels."""
-    return task.name if heads == "per_task" else f"labels_{kind_of(task).outputs}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -11,9 +12,9 @@ from transformers import PreTrainedModel
 from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
 from tlbench.models.features import PLAIN, Kernels, features, prepare
-from tlbench.models.heads import Head, head_name
+from tlbench.models.heads import Head
 from tlbench.models.kernels.dropout import use_fast_kernels
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import head_name, kind_of
 
 
 class MultiTaskModel(nn.Module):
@@ -25,9 +26,11 @@ class MultiTaskModel(nn.Module):
 
     Attributes:
         kernels: what computes the features; ``use`` sets it.
+        trains_encoder: whether the encoder is trained; ``freeze_encoder`` changes it.
     """
 
     kernels = PLAIN
+    trains_encoder = True
 
     def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
         super().__init__()
@@ -50,6 +53,23 @@ class MultiTaskModel(nn.Module):
         prepare(self.encoder, kernels)
         if kernels.on_cpu:
             use_fast_kernels(self.heads)
+
+    def freeze_encoder(self) -> None:
+        """Leave the encoder as it is: no gradient goes into it, and heads alone are trained.
+
+        Its features are then those that it gives in evaluation, without dropout, as in linear
+        probing (Kumar et al. 2022).
+        """
+        self.trains_encoder = False
+        self.encoder.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode, which a frozen encoder is always in."""
+        super().train(mode)
+        if not self.trains_encoder:
+            self.encoder.train(False)
+        return self
 
     def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""

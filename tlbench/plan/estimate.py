@@ -10,7 +10,7 @@ from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
 from tlbench.store.store import Store
 
-_EVALUATION = 1 / 3  # of the work on a row: a forward pass, where training has a backward one too
+_FORWARD = 1 / 3  # of the work on a row that is trained, with a backward pass of twice that
 
 
 def estimated_seconds(
@@ -51,8 +51,9 @@ def work_of(stage: Stage) -> Work:
 
 
 def _work_of(schedule: Schedule) -> Work:
-    amount = _work(schedule.trained_rows, schedule.evaluated_rows)
-    encoder = _encoder_of(schedule.stage.fingerprint())
+    fingerprint = schedule.stage.fingerprint()
+    amount = _work(schedule.trained_rows, schedule.evaluated_rows, fingerprint)
+    encoder = _encoder_of(fingerprint)
     return Work(amount, encoder, schedule.stage.config.store_dir)
 
 
@@ -82,7 +83,7 @@ def _speeds(store: Store, on_gpu: bool | None) -> dict[str, float]:
         encoder = _encoder_of(fingerprint)
         work, seconds = done.get(encoder, (0.0, 0.0))
         evaluated = len(manifest["history"]) * _evaluated_at_once(fingerprint)
-        work += _work(manifest["instances"], evaluated)
+        work += _work(manifest["instances"], evaluated, fingerprint)
         done[encoder] = work, seconds + manifest["seconds"]
     return {encoder: work / seconds for encoder, (work, seconds) in done.items() if seconds}
 
@@ -97,5 +98,6 @@ def _evaluated_at_once(fingerprint: Mapping[str, Any]) -> int:
     return sum(rows for splits in counts for name, rows in splits.items() if name != "train")
 
 
-def _work(trained: float, evaluated: float) -> float:
-    return trained + evaluated * _EVALUATION
+def _work(trained: float, evaluated: float, fingerprint: Mapping[str, Any]) -> float:
+    has_backward = fingerprint["config"].get("trainable") != "heads"
+    return (trained if has_backward else trained * _FORWARD) + evaluated * _FORWARD

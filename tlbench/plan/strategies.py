@@ -54,6 +54,26 @@ def chain(experiment: "Experiment") -> Stage:
     return stage
 
 
+def lp_ft(experiment: "Experiment") -> Stage:
+    """Train the target's head on the encoder as it is, then all weights (Kumar et al. 2022).
+
+    A head that begins at random spoils pretrained features before it fits them; one that has been
+    trained before does so less. The first stage, linear probing, has a learning rate of its own.
+
+    Raises:
+        UserError: if heads alone are to be trained, which would leave out the second half.
+    """
+    _supports(experiment, least=0, most=0)
+    config, target = experiment.config, [experiment.target]
+    if config.trainable != "all":
+        raise UserError(
+            f"Change trainable to all: strategy={config.strategy.name} trains the head first, and "
+            "then all weights."
+        )
+    probe = experiment.stage(target, trainable="heads", optim={"lr": config.optim.lr_heads})
+    return experiment.stage(target, start=probe)
+
+
 def _supports(
     experiment: "Experiment", least: int, most: int | None = None
 ) -> tuple[TaskSubset, ...]:

@@ -10,6 +10,7 @@ from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.methods.base import make_method, without_names
 from tlbench.plan.stage import Need, Stage
+from tlbench.tasks.kinds import head_name
 
 TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
 
@@ -37,8 +38,10 @@ class TrainStage(Stage):
 
     @property
     def title(self) -> str:
-        """What a person reads: ``rte``, ``rte<-mnli`` or ``mnli+rte``."""
-        return "+".join(self.tasks) + (f"<-{self.start.title}" if self.start else "")
+        """What a person reads: ``rte``, ``rte<-mnli``, ``mnli+rte`` or ``rte<-heads(rte)``."""
+        names = "+".join(self.tasks)
+        trained = names if self.config.trainable == "all" else f"heads({names})"
+        return trained + (f"<-{self.start.title}" if self.start else "")
 
     @property
     def is_mixed(self) -> bool:
@@ -63,7 +66,7 @@ class TrainStage(Stage):
     def _settings(self) -> Iterator[tuple[str, Any]]:
         """Yield the config values that change what is trained here, by dotted key."""
         what: set[Affects] = {"training"}
-        what |= {"started"} if self.is_mixed or self.start else set()
+        what |= {"started"} if self._depends_on_sharing else set()
         what |= {"mixed"} if self.is_mixed else set()
         schema: type = type(self.config)
         for key in affecting(schema, frozenset(what)):
@@ -81,6 +84,11 @@ class TrainStage(Stage):
             yield key.name, without_names(value) if key.name == "method" else value
 
     @property
+    def _depends_on_sharing(self) -> bool:
+        """Whether ``heads`` matters: a task alone takes over its own head whoever shares it."""
+        return self.is_mixed or bool(self.start and self.start.weights_of not in self.tasks)
+
+    @property
     def _has_whole_batches(self) -> bool:
         """Whether no batch of an epoch can be smaller than the others, so that none is dropped."""
         sampling = self.config.sampling
@@ -88,13 +96,14 @@ class TrainStage(Stage):
         return self.is_mixed and counted
 
     def check(self) -> None:
-        """Refuse a batch too small to mix the tasks, and a subset too small to hold rows out.
+        """Refuse a batch too small to mix the tasks, too few rows to hold out, heads in vain.
 
         Raises:
             UserError: naming the key to change.
         """
         if self.is_mixed:
             make_method(self.config.method, self.tasks).check(self.config)
+        self._check_heads()
         c = self.config
         for subset in self.subsets:
             if c.selection == "held_out" and subset.count < HELD_OUT:
@@ -108,3 +117,29 @@ class TrainStage(Stage):
                 f"that a batch mixes ({', '.join(self.tasks)}); or set "
                 "sampling.batches=homogeneous."
             )
+
+    def _check_heads(self) -> None:
+        """Refuse to train heads alone where that can't change the scores that they are for.
+
+        Raises:
+            UserError: naming ``trainable``.
+        """
+        own = self._heads()
+        if self.config.trainable == "heads" and self.is_mixed and len({*own}) == len(own):
+            raise UserError(
+                f"Change trainable to all, or heads to per_label_count: {', '.join(self.tasks)} "
+                "share no weights that trainable=heads trains, so no task can help another."
+            )
+        before = self.start and self.start.stage
+        if not isinstance(before, TrainStage) or before.config.trainable == "all":
+            return
+        at = before.tasks.index(str(self.start and self.start.weights_of))
+        if before._heads(self.config.heads)[at] not in own:
+            raise UserError(
+                f"Change trainable to all, or strategy: {self.title} takes over no head of "
+                f"{before.title}, which trains nothing else."
+            )
+
+    def _heads(self, sharing: str | None = None) -> list[str]:
+        """Return the name of each task's head."""
+        return [head_name(subset.task, sharing or self.config.heads) for subset in self.subsets]

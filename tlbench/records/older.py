@@ -12,7 +12,11 @@ from tlbench.records.record import ResultRecord
 from tlbench.tasks.kinds import CORRELATIONS
 
 # What versions before a key did is known, so that it is no unknown value of the key.
-_BEFORE = {"sampling": {"last_batch": "keep"}}
+_BEFORE: dict[str, dict[str, Any]] = {
+    "sampling": {"last_batch": "keep"},
+    "optim": {"lr_heads": 1e-3},
+}
+_BEFORE_AT_THE_TOP = {"trainable": "all"}
 # What strategies say of themselves now was written into the code then.
 _STRATEGIES: dict[str, dict[str, Any]] = {
     "single": {
@@ -35,7 +39,7 @@ def with_later_keys(record: ResultRecord) -> ResultRecord:
         return record
     config = {
         group: _BEFORE[group] | values if group in _BEFORE and isinstance(values, dict) else values
-        for group, values in _with_method(record.config).items()
+        for group, values in (_BEFORE_AT_THE_TOP | _with_method(record.config)).items()
     }
     if "project" in (config.get("logger") or {}):
         config["logger"] = {"wandb": config["logger"]}

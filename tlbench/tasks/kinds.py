@@ -54,3 +54,8 @@ def kind_of(task: Task) -> TaskKind:
         )
     made: TaskKind = made_by(imported_class(name, TaskKind, key), name, key, task)
     return made
+
+
+def head_name(task: Task, heads: str) -> str:
+    """The head a task uses: its own, or the one for its number of labels."""
+    return task.name if heads == "per_task" else f"labels_{kind_of(task).outputs}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from operator import attrgetter
 
 import torch
 from torch.optim import Optimizer
@@ -48,12 +49,16 @@ class StartWeights:
 def make_optimizer(optim: Optim, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
     """Make the optimizer of the config group ``optim``.
 
+    Args:
+        optim: the group.
+        parameters: of a model; those that are frozen are left out, so that no decay moves them.
+
     Raises:
         UserError: if it can't be made.
     """
     vectors: list[torch.nn.Parameter] = []
     matrices: list[torch.nn.Parameter] = []
-    for parameter in parameters:
+    for parameter in filter(attrgetter("requires_grad"), parameters):
         (vectors if parameter.ndim < 2 else matrices).append(parameter)
     groups = [
         {"params": matrices, "weight_decay": optim.weight_decay},

@@ -181,6 +181,8 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     tasks = [subset.task for subset in run.stage.subsets]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     model.use(kernels)
+    if config.trainable == "heads":
+        model.freeze_encoder()
     if start is not None and run.stage.start is not None:
         (task,) = (
             subset.task

@@ -1,0 +1,74 @@
+"""Every strategy of several stages or supports from a command line to its model, as typed."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tlbench.records.record import read_record
+
+pytestmark = pytest.mark.slow
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+TWO = "strategy.tasks=[qnli,mnli]"
+CHOICES = {
+    "mtl_then_target": ("support_task=mnli",),
+    "chain": (TWO,),
+    "lp_ft": (),
+    "mtl_many": (TWO,),
+}
+TITLES = {
+    "mtl_then_target": ["mnli+rte", "rte<-mnli+rte:rte"],
+    "chain": ["qnli", "mnli<-qnli", "rte<-mnli<-qnli"],
+    "lp_ft": ["heads(rte)", "rte<-heads(rte)"],
+    "mtl_many": ["mnli+qnli+rte"],
+}
+
+
+@pytest.mark.parametrize("strategy", CHOICES)
+def test_a_run_its_dry_run_its_model_and_its_rerun(
+    command: Command, tmp_path: Path, strategy: str
+) -> None:
+    typed = ("debug=fast", f"strategy={strategy}", *CHOICES[strategy], "keep_weights=[rte]")
+    planned = command(*typed, "hydra.sweeper.dry_run=true")
+    assert planned.returncode == 0, planned.stderr
+    ran = command(*typed)
+    assert ran.returncode == 0, ran.stderr
+    (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
+    record = read_record(file)
+    assert record.status == "done"
+    assert [stage["title"] for stage in record.stages] == TITLES[strategy]
+    assert all(title in planned.stdout for title in TITLES[strategy])
+    exported = command(str(file.parent), "--out", "model", module="tlbench.cli.export")
+    assert exported.returncode == 0, exported.stderr
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["architectures"]
+    again = command(str(file), module="tlbench.cli.rerun")
+    assert again.returncode == 0, again.stderr
+    assert "The score is the same." in again.stdout
+
+
+def test_a_sweep_and_its_page_have_each_as_a_candidate(command: Command, tmp_path: Path) -> None:
+    lists = "strategy.tasks=[mnli,qnli],[qnli,mnli]"
+    every = f"strategy=single,{','.join(CHOICES)}"
+    grid = ("debug=fast", "study=s", every, "support_task=mnli", lists, "seed=0,1")
+    ran = command("-m", *grid)
+    assert ran.returncode == 0, ran.stderr
+    records = [read_record(file) for file in (tmp_path / "multirun" / "s").glob("*/result.json")]
+    assert len(records) == 2 * (1 + 1 + 2 + 1 + 2)
+    page = command("multirun/s", module="tlbench.cli.report")
+    assert page.returncode == 0, page.stderr
+    text = (tmp_path / "report" / "index.html").read_text()
+    for name in ("MTL then target with mnli", "chain with qnli+mnli", "LP-FT", "MTL-MANY with"):
+        assert name in text, name
+
+
+def test_a_race_tries_them_all(command: Command, tmp_path: Path) -> None:
+    every = f"strategy={','.join(CHOICES)}"
+    options = ("hydra/sweeper=race", "hydra.sweeper.trainings=12", "study=r")
+    ran = command("-m", "debug=fast", *options, every, "support_task=mnli", f"{TWO},[qnli]")
+    assert ran.returncode == 0, ran.stderr
+    assert "race: candidates: 7 for rte" in ran.stdout
+    records = [read_record(file) for file in (tmp_path / "multirun" / "r").glob("*/result.json")]
+    assert {record.strategy for record in records} == {"single", *CHOICES}
