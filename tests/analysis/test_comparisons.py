@@ -15,6 +15,8 @@ from tlbench.analysis.comparisons import (
     with_tests,
 )
 from tlbench.analysis.corrections import corrected
+from tlbench.analysis.names import Sides
+from tlbench.analysis.settings import missing
 from tlbench.records.record import ResultRecord
 
 TWO = {"rte": 100, "mnli": 400}
@@ -125,6 +127,37 @@ def test_two_sides_with_methods_are_compared_at_the_same_one(table: Table) -> No
     second = [*at("mean", {"mine": 0.65}), *at("other", {"mine": 0.1})]
     (row,) = compare(table([*first, *second]), "mtl", "mine").itertuples()
     assert (row.method, row.difference) == ("mean", pytest.approx(0.05))
+
+
+def merged(*rules: str) -> list[ResultRecord]:
+    """Records of merges on rte with mnli, which ignore the method as their strategy says."""
+    records = []
+    for place, rule in enumerate(rules):
+        for one in at("sum", {"merge": 0.5 + place / 10}):
+            one.config["strategy"]["without_effect"] = ["method"]
+            one.config["merging"] = {"name": rule, "label": rule.title()}
+            records.append(one)
+    return records
+
+
+def test_two_sides_without_a_common_method_are_compared_at_every_one(table: Table) -> None:
+    frame = table([*merged("average", "regmean"), *at("sum", {"mtl": 0.7, "stilts": 0.8})])
+    by_method = compare(frame, "merge", "mtl").set_index("method")
+    differences = {"average vs sum": -0.2, "regmean vs sum": -0.1}
+    assert by_method.difference.to_dict() == pytest.approx(differences)
+    against_none = compare(frame, "stilts", "merge").set_index("method")
+    assert against_none.difference.to_dict() == pytest.approx({"average": 0.3, "regmean": 0.2})
+
+
+def test_what_no_seed_of_both_has_is_missing_at_both_methods(table: Table) -> None:
+    records = [*merged("average", "regmean"), *at("sum", {"mtl": 0.7})]
+    for one in records:
+        one.seed += 10 * (one.config.get("merging", {}).get("name") == "regmean")
+    frame = table(records)
+    sides = Sides("merge", "mtl", "merge", "MTL")
+    assert missing(frame, compare(frame, *sides.names), sides) == [
+        ("rte", "mnli", "regmean vs sum")
+    ]
 
 
 def test_no_seed_counts_twice_where_some_records_know_no_method(table: Table) -> None:

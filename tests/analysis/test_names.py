@@ -2,7 +2,7 @@ import pytest
 
 from tests.support.planted import SEEDS, grid, none, record
 from tests.support.tables import Table
-from tlbench.analysis.names import THE_PAPERS, labels_of, sides_of
+from tlbench.analysis.names import THE_PAPERS, Labels, labels_of, sides_of
 from tlbench.errors import UserError
 from tlbench.records.record import ResultRecord
 
@@ -89,3 +89,9 @@ def test_sides_are_in_the_order_in_which_they_are_named(table: Table) -> None:
         "MTL-ALL",
         "MTL",
     )
+
+
+def test_methods_of_two_sides_are_read_as_two() -> None:
+    labels = Labels({}, {"regmean": "RegMean", "sum": "sum"})
+    assert labels.method("regmean vs sum") == "RegMean vs sum"
+    assert labels.method("regmean") == "RegMean"

@@ -6,7 +6,8 @@ seeds allow. Both have Holm's and Benjamini and Hochberg's corrections over all 
 family of tests; Student's has none, as it errs where one side is noisier.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy import stats
 
 from tlbench.analysis.collect import PAIR, SETTING, done
 from tlbench.analysis.corrections import CORRECTIONS, TESTS, THE_PAPERS_TEST, corrected
-from tlbench.analysis.names import THE_PAPERS
+from tlbench.analysis.names import THE_PAPERS, VERSUS
 from tlbench.records.definitions import BASELINE, NONE
 
 ALPHA = 0.1  # the paper's; every interval is a 90% interval
@@ -27,23 +28,41 @@ def compare(
     """Compare ``first`` with ``second`` for every pair that has seeds in common.
 
     Where both have a method they are compared at the same one. A side without, as one that trains
-    its tasks one after the other, is compared with every method of the other.
+    its tasks one after the other, is compared with every method of the other; and where no method
+    is of both sides, as of merging and training together, every one with every one.
 
     Args:
         table: records, as ``collect`` gives them.
 
     Returns:
-        One row a method and pair, of ``first`` minus ``second``; scores, differences and intervals
-        as fractions. Where a test is not defined (one seed, or no spread over seeds) its p is NaN.
+        One row a method (or two: ``average vs sum``) and pair, of ``first`` minus ``second``;
+        scores, differences and intervals as fractions. Where a test is not defined (one seed, or
+        no spread over seeds) its p is NaN.
     """
     scored = done(table)
     columns = [*PAIR, "seed", "method", "score"]
     sides = [scored.loc[scored.strategy == name, columns] for name in (first, second)]
-    runs = _at_same_method(sides[0].merge(sides[1], on=[*PAIR, "seed"], suffixes=_SIDES))
-    # The method that tells comparisons of a pair apart is that of the side that has one.
-    method = runs.method_first.where(runs.method_first != NONE, runs.method_second)
+    runs = sides[0].merge(sides[1], on=[*PAIR, "seed"], suffixes=_SIDES)
+    compared = methods_compared(*({*side.method} for side in sides))
+    both = zip(runs.method_first, runs.method_second, strict=True)
+    runs = runs.assign(method=[compared.get(methods) for methods in both])
     keys = ["method", *PAIR, "method_first", "method_second"]
-    return corrected(with_tests(runs.assign(method=method), keys))
+    return corrected(with_tests(runs[runs.method.notna()], keys))
+
+
+def methods_compared(first: Set[str], second: Set[str]) -> dict[tuple[str, str], str]:
+    """Return the methods of two sides at which they are compared, with a name for each two.
+
+    That is the method of both, or of the side that has one, or of neither ``-``.
+    """
+    alike = bool({*first} & {*second} - {NONE})
+    names = {}
+    for one, other in product(sorted(first), sorted(second)):
+        if one == other or NONE in (one, other):
+            names[one, other] = other if one == NONE else one
+        elif not alike:
+            names[one, other] = VERSUS.join((one, other))
+    return names
 
 
 def gains(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,11 +76,6 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 _SIDES = ("_first", "_second")
-
-
-def _at_same_method(runs: pd.DataFrame) -> pd.DataFrame:
-    first, second = runs.method_first, runs.method_second
-    return runs[(first == second) | (first == NONE) | (second == NONE)]
 
 
 def with_tests(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -30,6 +30,7 @@ class Sides:
         return self.first, self.second
 
 
+VERSUS = " vs "  # between the methods of two sides, where they have none in common
 THE_PAPERS = Sides(*COMPARED, *COMPARED.values())  # Weller, Seppi and Gardner (2022)
 
 
@@ -38,7 +39,7 @@ class Labels:
     """How people read a study's strategies and methods, by their names in records.
 
     Attributes:
-        methods: those that matter to a strategy of the study.
+        methods: those that matter to a strategy of the study; a merging is one too.
     """
 
     strategies: Mapping[str, str]
@@ -54,7 +55,11 @@ class Labels:
         label = self.strategies.get(strategy, strategy)
         if not self.has_methods or method == NONE:
             return label
-        return f"{label} ({self.methods[method]})"
+        return f"{label} ({self.method(method)})"
+
+    def method(self, name: str) -> str:
+        """Return how people read a method, or those of two sides: ``average vs sum``."""
+        return VERSUS.join(self.methods.get(one, one) for one in name.split(VERSUS))
 
 
 def labels_of(table: pd.DataFrame) -> Labels:

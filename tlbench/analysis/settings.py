@@ -6,8 +6,9 @@ from itertools import product
 import pandas as pd
 
 from tlbench.analysis.collect import PAIR, SETTING, done
+from tlbench.analysis.comparisons import methods_compared
 from tlbench.analysis.heuristic import HEURISTIC
-from tlbench.analysis.names import THE_PAPERS, Labels, Sides
+from tlbench.analysis.names import THE_PAPERS, VERSUS, Labels, Sides
 from tlbench.records.definitions import ALL, BASELINE, NONE
 
 MAJORITY_CLASS, ORACLE = "majority class", "pairwise oracle"
@@ -61,7 +62,9 @@ def missing(
 ) -> list[tuple[str, str, str]]:
     """Return the (target, support, method) of the grid that lack a side, and are not compared."""
     runs = table[table.strategy.isin(sides.names)]
-    methods = sorted(set(runs.method) - {NONE}) or [NONE]
+    of_sides = ({*runs.method[runs.strategy == name]} for name in sides.names)
+    versus = {name for name in methods_compared(*of_sides).values() if VERSUS in name}
+    methods = sorted((versus or {*runs.method}) - {NONE}) or [NONE]
     compared = set(comparisons[["target", "support", "method"]].itertuples(index=False, name=None))
     grid = product(runs.target.unique(), runs.support.unique(), methods)
     # A target is no support of its own, alone or among several.

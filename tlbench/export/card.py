@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from tlbench.console import points
 from tlbench.data.sources import text_columns
 from tlbench.export.chosen import Chosen
-from tlbench.records.definitions import label_of
+from tlbench.records.definitions import PARTS, label_of
 from tlbench.records.places import without_places
 from tlbench.records.record import ResultRecord
 
@@ -20,7 +20,7 @@ _SETTINGS = (
     "strategy",
     "subsample_size",
     "sampling",
-    "method",
+    *PARTS,
     "optim",
     "trainer",
     "heads",

@@ -1,4 +1,7 @@
-"""What a record says of its tasks, its strategy and its method: names, labels and definitions.
+"""What a record says of its tasks and of its candidate: names, labels and definitions.
+
+A candidate is a strategy with its supports, and with the parts that it was made of: the options of
+the config groups in ``PARTS`` that have an effect on it.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
@@ -15,7 +18,11 @@ BASELINE = "single"  # the target alone: what every other strategy is measured a
 COMPARED = {"mtl": "MTL", "stilts": "STILTs"}  # in the paper, with their labels
 NONE = "-"  # of a support or a method: there is none
 ALL = "all"  # the support of a strategy that trains all tasks together
-TASKS, STRATEGIES, METHODS = "tasks", "strategies", "methods"  # where keys of definitions begin
+TASKS, STRATEGIES = "tasks", "strategies"  # where keys of definitions begin
+# Config groups whose option is a part of a candidate, with where keys of its definition begin.
+PARTS = {"method": "methods", "merging": "mergings"}
+# Options that are in a part's name, as what they say is another candidate; with their labels.
+_NAMED = {"fine_tune": "fine-tuned"}
 _SHORT = 8  # digits of a digest
 
 
@@ -45,13 +52,16 @@ def without_effect(record: ResultRecord) -> tuple[str, ...]:
 
 
 def method_of(record: ResultRecord) -> str:
-    """Return the method's name; ``-`` if the strategy is indifferent to it, or none is known."""
-    return str(_method(record).get("name") or NONE)
+    """Return the names of the record's parts: ``sum``, ``regmean+fine_tune``; ``-`` for none.
+
+    A table has one column of them, ``method``.
+    """
+    return "+".join(map(_name, _parts(record).values())) or NONE
 
 
 def method_label_of(record: ResultRecord) -> str:
-    """Return how people read the record's method."""
-    return str(_method(record).get("label") or method_of(record))
+    """Return how people read the record's parts."""
+    return ", ".join(map(_label, _parts(record).values())) or NONE
 
 
 def task_keys(record: ResultRecord) -> dict[str, str]:
@@ -89,22 +99,21 @@ def _later(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def choice_keys(record: ResultRecord) -> dict[str, str]:
-    """Return what a strategy or a method of one name is, under keys that hold this name.
+    """Return what a strategy or a part of one name is, under keys that hold this name.
 
     ``strategies.<name>.plan`` is the strategy's function, ``strategies.<name>.tasks`` those that
-    one with all supports trains, ``methods.<name>.<option>`` an option of the method. Another name
-    is another choice, and no difference of protocol.
+    one with all supports trains, ``methods.<name>.<option>`` an option of the method, and so of
+    the other ``PARTS``. Another name is another choice, and no difference of protocol.
     """
-    strategy, method = _strategy(record), _method(record)
+    strategy = _strategy(record)
     keys = {"plan": strategy.get("plan")}
     if strategy.get("supports") == ALL:
         keys["tasks"] = strategy.get("tasks")
+    choices = [(STRATEGIES, record.strategy, keys)]
+    choices += [(PARTS[key], _name(part), _options(part)) for key, part in _parts(record).items()]
     return {
         f"{group}.{choice}.{name}": str(value)
-        for group, choice, values in (
-            (STRATEGIES, record.strategy, keys),
-            (METHODS, method_of(record), without_names(method)),
-        )
+        for group, choice, values in choices
         for name, value in values.items()
         if value is not None
     }
@@ -114,10 +123,27 @@ def _strategy(record: ResultRecord) -> dict[str, Any]:
     return record.config.get("strategy") or {}
 
 
-def _method(record: ResultRecord) -> dict[str, Any]:
-    if record.strategy == BASELINE or is_under("method", without_effect(record)):
+def _parts(record: ResultRecord) -> dict[str, dict[str, Any]]:
+    """Return the record's parts that have an effect on its strategy, by config group."""
+    if record.strategy == BASELINE:
         return {}  # one task at a time has one loss, whatever would combine several
-    return record.config.get("method") or {}
+    ignored = without_effect(record)
+    parts = {key: record.config.get(key) for key in PARTS if not is_under(key, ignored)}
+    return {key: part for key, part in parts.items() if part}
+
+
+def _name(part: dict[str, Any]) -> str:
+    return "+".join([str(part.get("name") or NONE), *(key for key in _NAMED if part.get(key))])
+
+
+def _label(part: dict[str, Any]) -> str:
+    label = str(part.get("label") or part.get("name") or NONE)
+    return ", ".join([label, *(said for key, said in _NAMED.items() if part.get(key))])
+
+
+def _options(part: dict[str, Any]) -> dict[str, Any]:
+    """Return what a part does, less what its name says already."""
+    return {key: value for key, value in without_names(part).items() if key not in _NAMED}
 
 
 def _follows_the_seed(task: dict[str, Any], seed: int) -> bool:

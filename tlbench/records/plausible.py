@@ -46,6 +46,7 @@ class _Config(TypedDict, total=False):
     target_task: _Task
     strategy: _Strategy
     method: dict[str, Any]
+    merging: dict[str, Any]
     logger: dict[str, Any] | None
     encoder: dict[str, Any]
     trainer: dict[str, Any]

@@ -57,7 +57,7 @@ def _of_method(analysis: Analysis, method: str, methods: set[str]) -> tuple[str,
     labels = analysis.labels
     if method == NONE or not (labels.has_methods or len(methods) > 1):
         return "", ""
-    return f"_{file_name(method)}", f", method {labels.methods[method]}"
+    return f"_{file_name(method)}", f", method {labels.method(method)}"
 
 
 def _best_of_pair(analysis: Analysis) -> Iterator[tuple[str, str, Figure]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tlbench.analysis.collect import done
 from tlbench.analysis.notices import UNSCORED, experiment_in_words
 from tlbench.analysis.study import Analysis
+from tlbench.records.definitions import NONE
 from tlbench.report.answers import Answer
 from tlbench.report.format import Table
 from tlbench.report.picture import Picture
@@ -92,9 +93,9 @@ class Part:
     def missing(self) -> list[str]:
         """The pairs of the grid that can't be compared, in words."""
         labels = self.analysis.labels
-        shown = labels.methods if labels.has_methods else {}
         return [
-            f"{target} with {support}" + (f" ({shown[method]})" if method in shown else "")
+            f"{target} with {support}"
+            + (f" ({labels.method(method)})" if labels.has_methods and method != NONE else "")
             for target, support, method in self.analysis.missing
         ]
 

@@ -1,0 +1,48 @@
+"""What a candidate is: its strategy, its supports, and the parts that have an effect on it."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.planted import config, record
+from tlbench.records.definitions import choice_keys, method_label_of, method_of
+from tlbench.records.record import ResultRecord
+
+ROWS = {"rte": 100, "mnli": 400}
+REGMEAN = {"name": "regmean", "label": "RegMean", "_target_": "rules.RegMean", "rows": 128}
+
+
+def merged(seed: int = 0, **merging: Any) -> ResultRecord:
+    """A record of a merge, which ignores the method."""
+    of_merge = config("merge", "rte", merging=REGMEAN | {"fine_tune": False} | merging)
+    of_merge["strategy"]["without_effect"] = ["method"]
+    return record("merge", "rte", "mnli", ROWS, seed, 0.5, config=of_merge)
+
+
+def with_both() -> ResultRecord:
+    """A record of a strategy that both a method and a merging have an effect on."""
+    both = config("mine", "rte", merging=REGMEAN)
+    return record("mine", "rte", "mnli", ROWS, 0, 0.5, config=both)
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "label"),
+    [
+        (merged(), "regmean", "RegMean"),
+        (merged(fine_tune=True), "regmean+fine_tune", "RegMean, fine-tuned"),
+        (with_both(), "sum+regmean", "sum, RegMean"),
+        (record("mtl", "rte", "mnli", ROWS, 0, 0.5), "sum", "sum"),
+        (record("stilts", "rte", "mnli", ROWS, 0, 0.5), "-", "-"),
+        (record("single", "rte", "mnli", ROWS, 0, 0.5), "-", "-"),
+    ],
+)
+def test_the_parts_that_have_an_effect_are_named(one: ResultRecord, name: str, label: str) -> None:
+    assert (method_of(one), method_label_of(one)) == (name, label)
+
+
+def test_an_option_of_a_part_is_under_its_name() -> None:
+    keys = choice_keys(merged(fine_tune=True))
+    assert keys == {
+        "mergings.regmean+fine_tune._target_": "rules.RegMean",
+        "mergings.regmean+fine_tune.rows": "128",
+    }
