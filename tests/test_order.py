@@ -21,6 +21,7 @@ ORDER = (
     "export",
     "predictors",
     "analysis",
+    "merging",
     "training",
     "records",
     "models",

@@ -90,7 +90,7 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 
 
 def test_what_a_study_compares() -> None:
-    groups = {"strategy", "target_task", "support_task", "method", "seed"}
+    groups = {"strategy", "target_task", "support_task", "method", "merging", "seed"}
     assert {*identity.CHOICES} == {*groups, "subsample_size.target", "subsample_size.support"}
 
 
@@ -227,7 +227,7 @@ def test_supports_in_another_order_are_another_setting(compose: Compose) -> None
 class WithMore(Config):
     """The config of a later version: a new group and a new key, at what stands for not having."""
 
-    merging: dict[str, Any] | None = keys.key("how stages are merged", "training", since=None)
+    adapter: dict[str, Any] | None = keys.key("what is trained", "training", since=None)
     patience: int = keys.key("a new key", "training", since=5)
 
 
@@ -237,13 +237,13 @@ def test_a_new_group_at_its_default_changes_no_key_and_no_folder(compose: Compos
     later = WithMore(**vars(experiment.config))
     assert replace(experiment, config=later).plan()[-1].key == experiment.plan()[-1].key
     plain = unresolved(cfg)
-    more = {"merging": None, "patience": 5}
+    more = {"adapter": None, "patience": 5}
     assert identity.identity_of(plain | more, WithMore) == identity.identity_of(plain, WithMore)
 
     other = WithMore(**vars(experiment.config), patience=6)
     assert replace(experiment, config=other).plan()[-1].key != experiment.plan()[-1].key
-    merged = {"merging": {"rule": "mean"}}
-    assert identity.identity_of(plain | merged, WithMore)["merging"] == {"rule": "mean"}
+    with_adapter = {"adapter": {"rank": 8}}
+    assert identity.identity_of(plain | with_adapter, WithMore)["adapter"] == {"rank": 8}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from tests.support.planted import config, record
 from tlbench.records.definitions import choice_keys, method_label_of, method_of
 from tlbench.records.record import ResultRecord
+from tlbench.records.settings import Flattened, setting_of, varying
 
 ROWS = {"rte": 100, "mnli": 400}
 REGMEAN = {"name": "regmean", "label": "RegMean", "_target_": "rules.RegMean", "rows": 128}
@@ -46,3 +47,10 @@ def test_an_option_of_a_part_is_under_its_name() -> None:
         "mergings.regmean+fine_tune._target_": "rules.RegMean",
         "mergings.regmean+fine_tune.rows": "128",
     }
+
+
+def test_another_rule_is_another_choice_and_other_options_are_another_protocol() -> None:
+    rules = [merged(), merged(fine_tune=True), merged(name="average", rows=None)]
+    assert varying(rules) == []
+    assert len({setting_of(one, [], Flattened()) for one in rules}) == 3
+    assert varying([merged(), merged(rows=64)]) == ["mergings.regmean.rows"]

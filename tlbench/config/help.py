@@ -9,7 +9,7 @@ from tlbench.config.overrides import options
 GROUPS = {
     "target_task": "the task whose score you care about",
     "support_task": "data that might help it",
-    "strategy": "what is trained: the target alone, one after the other, together",
+    "strategy": "what is trained: the target alone, one after the other, together, merged",
     "experiment": "a whole study, or a protocol, by one name",
     "encoder": "the pretrained model; any other by encoder.name=<hub name or folder>",
     "suite": "where the rows of GLUE's tasks are",
@@ -17,6 +17,7 @@ GROUPS = {
     "sampling": "how the rows of several tasks are mixed",
     "method": "how the losses of several tasks become one gradient",
     "perturb": "flat minima: where the gradient is taken",
+    "merging": "how strategy=merge makes one encoder of several",
     "optim": "optimizer, learning rate, schedule",
     "trainer": "epochs, precision, devices, checkpoints",
     "logger": "where curves and scores go",

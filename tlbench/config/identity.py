@@ -96,7 +96,7 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
             neutral = _is_only_scored(key.name, node[last])
         if neutral or key.is_left_out(node[last]) or not affects_training(key.name, ignored):
             del node[last]
-            if not node and key.only_if_set:  # the whole group came later
+            if parent and not node and key.only_if_set:  # the whole group came later
                 above, _, last = parent.rpartition(".")
                 del (value_in(identity, above) if above else identity)[last]
     return identity

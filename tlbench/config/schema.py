@@ -386,3 +386,10 @@ class Config:
         since=False,
     )
     perturb: Perturb = group(default=Perturb, only_if_set=True)
+    merging: dict[str, Any] = key(
+        "how a merge makes one encoder of several, by _target_",
+        "experiment",
+        since={},
+        only_if_set=True,
+        is_choice=True,
+    )

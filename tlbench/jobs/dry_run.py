@@ -27,9 +27,10 @@ def print_run(experiment: Experiment) -> None:
 
     say_data(experiment, stages)
     for stage in stages:
-        rows = trained_rows(stage)
-        state = "to train" if stage.key in missing.stages else "reused"
-        say(f"  {stage.key}  {stage.title}: {rows:,} rows, {state}")
+        rows = f"{trained_rows(stage):,} rows, " if stage.trains else ""
+        to_make = "to train" if stage.trains else "to make"
+        state = to_make if stage.key in missing.stages else "reused"
+        say(f"  {stage.key}  {stage.title}: {rows}{state}")
     target = tested(stages[-1])
     if target:
         state = "scored already" if is_scored(stages[-1]) else "to score"

@@ -118,7 +118,8 @@ class StageRunner:
     def _run(self, context: StageContext) -> Any:
         stage = context.stage
         progress.note(phase="loading", step=None, steps=None, score=None)
-        log.info("  %s: training as %s (%s)", context.title, context.role, stage.key)
+        making = "training" if stage.trains else "making"
+        log.info("  %s: %s as %s (%s)", context.title, making, context.role, stage.key)
         self.opened.stage_begins(stage, context.role)
         # By its name and not imported above: with everything in the store a job needs no torch.
         make = imported(stage.run, "strategy.plan")
@@ -206,7 +207,7 @@ def _nothing_found(stage: Stage) -> dict[str, Any]:
             "majority_score": None,
             "collapsed": None,
             "step": 0,
-            "train_rows": subset.count,
+            "train_rows": subset.count if stage.trains else 0,
             "data": None,
         }
         for subset in stage.subsets

@@ -12,7 +12,6 @@ from dataclasses import replace
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
 from tlbench.plan.stage import Need, Stage
-from tlbench.plan.train_stage import TrainStage
 
 
 def without_request(config: Config) -> Config:
@@ -26,7 +25,7 @@ def requested(final: Stage) -> Stage:
     Raises:
         UserError: if it has none.
     """
-    if not isinstance(final, TrainStage) or final.config.selection == "held_out":
+    if not final.has_cross_fit or final.config.selection == "held_out":
         raise UserError(
             f"Change selection: the last stage, {final.title}, chooses nothing by dev, so that it "
             "has no cross-fitted score; selection=dev scores it."

@@ -7,13 +7,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from tlbench.config.dotted import imported
+from tlbench.config.dotted import imported, package_of
 from tlbench.config.keys import declared, is_under
 from tlbench.config.schema import Config
 from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
 from tlbench.plan import cross_fit, weights
 from tlbench.plan.leak import Leak
+from tlbench.plan.merge_stage import MergeStage
 from tlbench.plan.stage import Need, Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
@@ -72,6 +73,21 @@ class Experiment:
         scores = tuple(self.stage([subset], **changed) for subset in by_name) if dynamic else ()
         return TrainStage(config, by_name, _need(start, names), target, scores)
 
+    def merge(self, stages: Sequence[Stage | Need]) -> MergeStage:
+        """Make the stage that merges the encoders of others by the rule of ``merging``.
+
+        Args:
+            stages: two or more, the target's first, whose head the merged encoder gets. A ``Need``
+                says which task's best weights are taken of one that trains several.
+
+        Raises:
+            UserError: for a stage that leaves the choice open.
+        """
+        config = cross_fit.without_request(self.config)
+        target = [self.target.name]
+        models = tuple(need for one in stages if (need := _need(one, target)))
+        return MergeStage(config, (self.target,), models)
+
     def _target_among(self, names: Sequence[str]) -> str | None:
         """Return the task that an epoch of these tasks is measured by; None for a task alone."""
         if len(names) == 1:
@@ -103,7 +119,7 @@ class Experiment:
         stages = final.graph()
         for stage in stages:
             stage.check()
-            if stage.run != TrainStage.run:  # which is there, and imports torch
+            if package_of(stage.run) != "tlbench":  # ours is there, and imports torch
                 imported(stage.run, f"strategy.plan, or run of its stage {stage.title}")
         if self.config.only_stage is None:
             weights.check_kept(final)

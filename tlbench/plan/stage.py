@@ -101,12 +101,16 @@ class Stage(ABC):
 
             What it leaves out is recorded as not known, or none. Reports take intervals over rows
             from ``predictions/<task>.parquet``, where it writes one as a training does.
+        trains: whether it trains on the rows of its tasks.
+        has_cross_fit: whether it answers ``selection=cross_fit``.
     """
 
     config: Config
     subsets: tuple[TaskSubset, ...]
 
     run: ClassVar[str]
+    trains: ClassVar[bool] = True
+    has_cross_fit: ClassVar[bool] = False
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         if missing := lacks(cls):

@@ -98,3 +98,16 @@ def _supports(
         )
         raise UserError(f"Change {change}, and strategy={strategy.name} needs a support.")
     return supports
+
+
+def merge(experiment: "Experiment") -> Stage:
+    """Merge the encoders of the target and its supports, each trained alone.
+
+    With ``merging.fine_tune`` the target is trained once more, from the merge. The order of
+    supports does not matter, so that it makes no other stage.
+    """
+    supports = sorted(experiment.supports, key=lambda subset: subset.name)
+    merged = experiment.merge([experiment.stage([one]) for one in (experiment.target, *supports)])
+    if not experiment.config.merging.get("fine_tune"):
+        return merged
+    return experiment.stage([experiment.target], start=merged)

@@ -30,6 +30,7 @@ class TrainStage(Stage):
     scores: tuple["Stage", ...] = ()
 
     run: ClassVar[str] = "tlbench.training.train.train_stage"
+    has_cross_fit: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[Need, ...]:

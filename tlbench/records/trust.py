@@ -17,6 +17,7 @@ from tlbench.config.dotted import TRUSTED, defined_in, imported, package_of
 from tlbench.config.keys import value_in
 from tlbench.errors import UserError
 from tlbench.methods.base import Method
+from tlbench.plan.merge_rule import MergeRule
 from tlbench.records.record import ResultRecord
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import KINDS
@@ -90,7 +91,7 @@ def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
 
 def _named_code(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield every dotted path that is imported for a config and its tasks, with its key."""
-    for key in ("strategy.plan", "method._target_", _RULE, _OPTIMIZER):
+    for key in ("strategy.plan", "method._target_", _RULE, "merging._target_", _OPTIMIZER):
         if (path := value_in(plain, key)) is not None:
             yield key, str(path)
     tasks = {key: plain.get(key) for key in ("target_task", "support_task")}
@@ -155,4 +156,4 @@ def _base(key: str) -> type:
         from torchmetrics import Metric
 
         return Metric
-    return Method if key == "method._target_" else TaskKind
+    return {"method._target_": Method, "merging._target_": MergeRule}.get(key, TaskKind)

@@ -175,13 +175,8 @@ class BestPerTask(pl.Callback):
             for task, splits in self.history[-1]["tasks"].items()
         ]
         progress.note(score=", ".join(by_task))
-        log.info(
-            "  %s: step %d/%d  %s",
-            self.title,
-            trainer.global_step,
-            module.total_steps,
-            "  ".join(by_task),
-        )
+        step = f"step {trainer.global_step}/{module.total_steps}  " if module.total_steps else ""
+        log.info("  %s: %s%s", self.title, step, "  ".join(by_task))
         if self.diverged is not None:
             log.warning("  %s has diverged: %s", self.title, self.diverged)
 
@@ -196,10 +191,13 @@ def _history_entry(step: int, by_task: dict[str, dict[str, Evaluation]]) -> dict
 
 def _why_diverged(step: int, module: MultiTaskModule) -> str | None:
     """Return a sentence if an evaluation shows that the training has diverged; else None."""
+    when, lower = f"after step {step} of {module.total_steps} ", "optim.lr"
+    if not module.total_steps:  # it is merged
+        when, lower = "", "the scale of merging, or take another rule"
     for rows, e in zip(module.evaluated, module.evaluations, strict=True):
         if scores.diverged(rows.task, e.logits, e.labels):
             return (
-                f"after step {step} of {module.total_steps} the loss on {rows.task.name} was not "
-                f"finite, or {scores.EXPLODED} times that at chance level; lower optim.lr"
+                f"{when}the loss on {rows.task.name} was not finite, or {scores.EXPLODED} times "
+                f"that at chance level; lower {lower}"
             )
     return None

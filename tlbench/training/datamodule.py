@@ -24,12 +24,14 @@ from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
 from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
-from tlbench.plan.stage import TaskSubset
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
 
 class MultiTaskDataModule(LightningDataModule):
     """Mixed training batches and, per task and split, evaluation batches.
+
+    Of a stage that trains nothing it is asked for rows alone.
 
     Args:
         single_task_scores: of every task trained alone, for ``sampling=dynamic``.
@@ -43,9 +45,7 @@ class MultiTaskDataModule(LightningDataModule):
         before_batches: is called before the first training batches are made.
     """
 
-    def __init__(
-        self, stage: TrainStage, single_task_scores: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, stage: Stage, single_task_scores: Mapping[str, float] | None = None) -> None:
         super().__init__()
         self.stage = stage
         self.single_task_scores = single_task_scores or {}
@@ -68,7 +68,8 @@ class MultiTaskDataModule(LightningDataModule):
             train, *evaluated = self.splits_of(subset)
             self.train.append(train)
             self.evaluated += evaluated
-        self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
+        if isinstance(self.stage, TrainStage):
+            self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
 
     def splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
         """Yield what a task trains on, then what is evaluated of it."""

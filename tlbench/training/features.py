@@ -15,7 +15,7 @@ from tlbench.data.batch import Batch
 from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
 from tlbench.models.encoder import load_encoder
 from tlbench.models.random_state import fixed_random_state
-from tlbench.plan.stage import TaskSubset
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.training.datamodule import MultiTaskDataModule
 
@@ -43,7 +43,7 @@ class RowFeatures:
     is_classes: bool
 
 
-def batches_of(stage: TrainStage, subset: TaskSubset, rows: int, tokens: int) -> Iterator[Batch]:
+def batches_of(stage: Stage, subset: TaskSubset, rows: int, tokens: int) -> Iterator[Batch]:
     """Yield batches of the first rows that a stage trains a task on, those of like length together.
 
     Args:

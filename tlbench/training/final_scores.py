@@ -14,8 +14,7 @@ from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan import encoder_files
-from tlbench.plan.stage import TaskSubset
-from tlbench.plan.train_stage import TrainStage
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.tasks import scores
 from tlbench.training import ddp, memory
 from tlbench.training.conditions import using_threads
@@ -34,7 +33,7 @@ class TargetData(MultiTaskDataModule):
         target: with a test split.
     """
 
-    def __init__(self, stage: TrainStage, target: TaskSubset) -> None:
+    def __init__(self, stage: Stage, target: TaskSubset) -> None:
         super().__init__(stage)
         self.target = target
 
@@ -73,7 +72,8 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
     devices = ddp.count_devices(config.trainer)
     kernels = choose_kernels(config)
     evaluate = partial(_evaluate, run, target, weights, kernels, devices)
-    _data(run, target).setup()  # before there are other ranks, which then find the rows tokenised
+    # Before there are other ranks, which then find the rows tokenised.
+    TargetData(run.stage, target).setup()
     with ddp.others(devices, evaluate):
         data, evaluation = evaluate()
     task = target.task
@@ -90,16 +90,11 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
     }
 
 
-def _data(run: StageContext, target: TaskSubset) -> TargetData:
-    assert isinstance(run.stage, TrainStage)
-    return TargetData(run.stage, target)
-
-
 def _evaluate(
     run: StageContext, target: TaskSubset, weights: Path, kernels: Kernels, devices: int
 ) -> tuple[TargetData, Evaluation]:
     """Evaluate the test rows, as one of the ranks; return them and what was found."""
-    config, data = run.stage.config, _data(run, target)
+    config, data = run.stage.config, TargetData(run.stage, target)
     data.setup()
     model = MultiTaskModel(load_encoder(config.encoder, weights), [target.task], config.heads)
     model.use(kernels)

@@ -1,0 +1,1 @@
+"""Merging: of finished stages' weights a stage is made, without training."""
