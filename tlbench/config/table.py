@@ -57,7 +57,9 @@ def _defaults() -> dict[str, str]:
     composed = {name: value_in(plain, name) for name in declared(Config)}
     composed |= {f"target_task.{name}": value for name, value in _of_a_file(Task).items()}
     chosen = {
-        name: f"`{name}={option}`" for name, option in default_choices().items() if name in composed
+        name: f"`{name}={'null' if option is None else option}`"
+        for name, option in default_choices().items()
+        if name in composed
     }
     return {name: _shown(value) for name, value in composed.items()} | chosen
 
