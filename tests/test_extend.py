@@ -48,9 +48,9 @@ def test_an_example_is_short(file: Path) -> None:
 
 
 def test_every_kind_of_example_has_a_command_of_seconds() -> None:
-    assert set(TYPED) == {"strategy", "task kind", "method", "logger", "launcher"}
+    assert set(TYPED) == {"strategy", "task kind", "method", "merge rule", "logger", "launcher"}
     trained = [*TYPED.values(), *(line for line in LINES if line.startswith("tlbench "))]
-    assert len(trained) == 6
+    assert len(trained) == 7
     assert all("debug=fast" in shlex.split(line) for line in trained)
 
 
@@ -83,6 +83,13 @@ def test_a_method(typed: Type) -> None:
     (record,) = typed(TYPED["method"])
     assert record.config["method"]["weights"] == {"mnli": 0.5}
     assert record.status == "done"
+
+
+@pytest.mark.slow
+def test_a_merge_rule(typed: Type) -> None:
+    (record,) = typed(TYPED["merge rule"])
+    assert (record.config["merging"]["name"], record.status) == ("slerp", "done")
+    assert record.stages[-1]["title"] == "slerp(rte+mnli)"
 
 
 @pytest.mark.slow

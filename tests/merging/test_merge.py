@@ -208,7 +208,7 @@ def test_two_devices_score_as_one(run: Run, compose: Compose) -> None:
     key = one.stage_keys[-1]
     shutil.rmtree(store_of(one).folder(key))
     two = run(*MERGE, "keep_weights=all", "trainer.devices=2")
-    assert two.stages[-1]["devices"] == 2
+    assert last_stage(two)["devices"] == 2
     assert two.score == one.score
 
 

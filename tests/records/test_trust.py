@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 KAPPA = "torchmetrics.classification.MulticlassCohenKappa"
 PLAN, OPTIMIZER, METHOD = "strategy.plan", "optim.optimizer._target_", "method._target_"
 RULE = "method.rule._target_"
+MERGING = "merging._target_"
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def nested(key: str, value: Any) -> dict[str, Any]:
         (METHOD, "tlbench.methods.mean.Mean"),
         (RULE, "tlbench.methods.nash_mtl.NashMTL"),
         (RULE, "torchjd.aggregation.PCGradWeighting"),
+        (MERGING, "tlbench.merging.ties.Ties"),
         ("target_task.kind", "regression"),
         ("target_task.kind", "tlbench.tasks.regression.Regression"),
         ("target_task.more_metrics.kappa._target_", KAPPA),
@@ -57,6 +59,8 @@ def test_what_comes_with_tlbench_and_torch_needs_no_trust(key: str, value: Any) 
         (OPTIMIZER, "torch.nn.Linear", f"{OPTIMIZER}=torch.nn.Linear, which is nothing"),
         (OPTIMIZER, "torch.nope", f"{OPTIMIZER}=torch.nope, which is nothing"),
         (OPTIMIZER, 3, f"{OPTIMIZER}=3, code from outside"),
+        (MERGING, "theirs.Rule", f"{MERGING}=theirs.Rule, code from outside"),
+        (MERGING, "tlbench.methods.mean.Mean", "which is nothing that this key takes"),
         (METHOD, "transformers.pipeline", f"{METHOD}=transformers.pipeline, code from outside"),
         (RULE, "theirs.Rule", f"{RULE}=theirs.Rule, code from outside"),
         (RULE, "torch.hub.load", f"{RULE}=torch.hub.load, which is nothing"),
@@ -135,6 +139,7 @@ def test_every_place_that_imports_by_a_dotted_path_is_known() -> None:
     of_a_stage = {"runner"}  # a class of the strategy's
     assert calling == {"dotted", "trust", "experiment", "loggers", "base", "kinds"} | of_a_stage | {
         "gradients",
+        "merge_rule",
         "more_metrics",
         "optimization",
     }

@@ -59,7 +59,7 @@ def merge_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         "held_out": held_out,
         "seconds": round(time.time() - began, 2),
         **scored.conditions.entry(),
-        "micro_batch_size": None,
+        "out_of_memory": scored.out_of_memory,
         "kernels": kernels.features,
         "weights": sorted(run.weights_of),
         "selections": best.selections,

@@ -33,6 +33,7 @@ class ScoredModel:
     Attributes:
         best: the evaluation of all splits, once there is one.
         conditions: under which it was made.
+        out_of_memory: where a forward did not fit, as a training has it.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ScoredModel:
         self.run, self.data, self.devices = run, data, devices
         self.best = BestPerTask(run, data.tokenizer)
         self.conditions = Conditions(run.stage.config)
+        self.out_of_memory: list[dict[str, int]] = []
         self.model = _model(run, kernels)
         for kind, rows in zip(self.model.kinds, data.train, strict=True):
             kind.see_train(rows.used_labels)
@@ -71,6 +73,7 @@ class ScoredModel:
         trainer = make_trainer(stage, 1, self.devices, loggers, callbacks)
         with without_notes(), memory.named():
             trainer.validate(module, datamodule=data, verbose=False)
+        self.out_of_memory += module.out_of_memory
         return module.evaluations
 
 

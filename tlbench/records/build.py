@@ -127,6 +127,7 @@ def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     rows = {name: task["train_rows"] for name, task in tasks.items()}
     data = {name: task.get("data") for name, task in tasks.items()}  # None: of an older version
     told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
+    entry = {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
     entry["passes"] = passes_of(manifest)
     more = {"curve": dev_curve(manifest)}
     more |= {name: manifest.get(name) for name in ("cosines", "held_out")}
