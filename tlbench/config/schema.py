@@ -245,6 +245,13 @@ class Optim:
     schedule_options: dict[str, Any] = key(
         "of a schedule of transformers: {num_cycles: 2}", "training", since={}
     )
+    lr_heads: float = key(
+        "lr of a stage in which a strategy trains heads alone, as lp_ft does first",
+        "experiment",
+        since=1e-3,
+        above=0,
+        most=LARGE,
+    )
     l2_sp: float | None = key(
         "pull of the encoder towards the weights that a stage starts from",
         "training",
@@ -276,13 +283,6 @@ class Perturb:
         "mixed",
         since=False,
         only_with=("name", ("sam",)),
-    )
-    lr_heads: float = key(
-        "lr of a stage in which a strategy trains heads alone, as lp_ft does first",
-        "experiment",
-        since=1e-3,
-        above=0,
-        most=LARGE,
     )
 
 
