@@ -14,7 +14,7 @@ from tlbench.tasks.kinds import CORRELATIONS
 # What versions before a key did is known, so that it is no unknown value of the key.
 _BEFORE: dict[str, dict[str, Any]] = {
     "sampling": {"last_batch": "keep"},
-    "optim": {"lr_heads": 1e-3},
+    "optim": {"lr_heads": 1e-3, "l2_sp": None},
 }
 _BEFORE_AT_THE_TOP = {"trainable": "all"}
 # What strategies say of themselves now was written into the code then.
