@@ -104,6 +104,17 @@ def test_several_targets_share_stages(sweep: Sweep, trained: Trained, tmp_path: 
 
 
 @pytest.mark.slow
+def test_a_merge_is_no_training_and_its_rules_are_candidates(
+    sweep: Sweep, trained: Trained, tmp_path: Path
+) -> None:
+    pair = ("hydra/sweeper=race", "target_task=rte", "support_task=mrpc", "strategy=merge")
+    sweep(*pair, "merging=average,regmean", budget(2))
+    assert sorted(trained.titles) == ["mrpc", "rte"]
+    ((*begun,),) = state(tmp_path)["rounds"]
+    assert len(begun) == 3
+    assert len(list((tmp_path / "sweep").glob("*merge*/result.json"))) == 2
+
+
 def test_what_the_store_has_already_is_free(sweep: Sweep, trained: Trained, tmp_path: Path) -> None:
     grid = ("target_task=rte", "support_task=mrpc,sst2", "strategy=single,stilts,mtl", "seed=0,1")
     sweep(*grid)

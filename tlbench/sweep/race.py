@@ -262,7 +262,7 @@ def _run_round(
     progress_bar: bool | None,
 ) -> None:
     plan = part_of(batch, race.folder)
-    keys = [job.stage.key for job in plan.jobs]
+    keys = [job.stage.key for job in plan.jobs if job.stage.trains]  # a merge is no training
     begun = {*race.state.experiments}
     if new := [one.folder.name for one in batch if one.folder.name not in begun]:
         race.state.begin(race.folder, new, keys)

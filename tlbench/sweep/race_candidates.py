@@ -121,12 +121,15 @@ def affordable(
 
 
 def new_stages(runs: Iterable[PlannedExperiment]) -> list[Stage]:
-    """Return the stages that the store lacks of runs; those that are there are free."""
+    """Return the trainings that the store lacks of runs; those that are there are free.
+
+    So are merges, which train nothing.
+    """
     missing = Missing()
     for run in runs:
         if run.stages and not run.is_done:
             missing.add(run.stages)
-    return list(missing.stages.values())
+    return [stage for stage in missing.stages.values() if stage.trains]
 
 
 def price(stages: Iterable[Stage]) -> int:
