@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from tlbench.analysis.learned import as_words, from_words, label_entropy
+from tlbench.analysis.learned import (
+    as_words,
+    cosines_as_words,
+    cosines_from_words,
+    from_words,
+    label_entropy,
+)
 
 CURVE = {"steps": [250, 500], "scores": {"rte": [None, 0.622]}, "chosen": {"rte": 500}}
 
@@ -38,3 +44,14 @@ def test_the_entropy_of_labels_is_a_share_of_the_most_there_could_be(
     counts: dict[str, float], entropy: float
 ) -> None:
     assert label_entropy(counts) == pytest.approx(entropy, abs=1e-6, nan_ok=True)
+
+
+def test_cosines_are_means_over_epochs_by_pair() -> None:
+    words = cosines_as_words([{"mnli+rte": 0.5, "mnli+qnli": -0.25}, {"mnli+rte": 0.25}])
+    assert words == "mnli+rte:0.3750 mnli+qnli:-0.2500"
+    assert cosines_from_words(words) == {
+        frozenset({"rte", "mnli"}): 0.375,
+        frozenset({"mnli", "qnli"}): -0.25,
+    }
+    assert cosines_as_words(None) == ""
+    assert cosines_from_words("") == {}

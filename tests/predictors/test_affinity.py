@@ -1,6 +1,7 @@
 """Planted studies: what a task gains follows from sizes, curves or texts, or from nothing."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,20 @@ def test_where_gains_follow_from_curves_the_ridge_needs_them() -> None:
     assert by_name["ridge"].explained > 0.8 > 0.2 > by_name["ridge without curves"].explained
     assert by_name["ridge"].absolute < 0.5 * by_name["mean"].absolute
     assert {"ridge without sizes", "ridge with scores", "size_rule"} < {*by_name}
+
+
+def test_where_gains_follow_from_cosines_the_ridge_needs_them() -> None:
+    """One stage of all tasks, trained by a method that has their gradients, tells all pairs."""
+    cosine = {
+        frozenset((one, other)): np.cos(7 * n)
+        for n, (one, other) in enumerate(combinations(TASKS, 2))
+    }
+    table = study(lambda target, support: 0.05 * cosine[frozenset((target, support))], groups=True)
+    words = " ".join(f"{'+'.join(sorted(pair))}:{value:.4f}" for pair, value in cosine.items())
+    pairs = pair_gains(table.assign(cosines=np.where(table.support == "all", words, "")))
+    assert known_groups(pairs) == ["sizes", "scores", "cosines"]
+    by_name = {one.predictor: one for one in judged(pairs, ["sizes", "cosines"])}
+    assert by_name["ridge"].explained > 0.8 > 0.2 > by_name["ridge without cosines"].explained
 
 
 def test_where_gains_follow_from_texts_the_ridge_needs_them() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tlbench.analysis.learned import as_words, label_entropy
+from tlbench.analysis.learned import as_words, cosines_as_words, label_entropy
 from tlbench.analysis.protocol import Protocols
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
@@ -70,6 +70,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "stages": "",
     "curve": "",
     "label_entropy": float("nan"),
+    "cosines": "",
     "selection": "dev",
     "leaks": "",
     "store": "",
@@ -91,6 +92,7 @@ class Records:
             ``taken_as`` is what an older record's undefined correlation was taken as by them:
             ``collapsed``, ``one label``, or ``""`` where there is none.
             ``curve`` is how the target learned in the last stage, as words (see ``as_words``).
+            ``cosines`` are those of the tasks' gradients (see ``cosines_as_words``).
             ``label_entropy`` is that of the target's train rows, from 0 for one class to 1 for
             classes of the same size; NaN of a regression, and where it is not known.
             ``selection`` is the config's, ``score_dev`` and ``score_cross_fit`` are the scores
@@ -231,6 +233,9 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         **{name: _of_stages(record, name) for name in ("versions", "git_revision", "device")},
         "curve": as_words(last.get("curve"), record.target_task),
         "label_entropy": label_entropy(_label_counts(record)),
+        "cosines": cosines_as_words(
+            [epoch for stage in record.stages for epoch in stage.get("cosines") or ()]
+        ),
         "conditions": _together([_conditions(stage) for stage in record.stages]),
         **_places(record.config),
         "protocol": protocols.number(published),

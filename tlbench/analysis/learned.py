@@ -1,6 +1,6 @@
-"""What a record's last stage says of its target: how it learned, and how even its labels are."""
+"""What a record's last stage says: how its target learned, its labels, and how gradients lay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,3 +53,22 @@ def label_entropy(counts: Mapping[str, float]) -> float:
         return float("nan")
     shares = numbers[numbers > 0] / numbers.sum()
     return float(-(shares * np.log(shares)).sum() / np.log(len(numbers)))
+
+
+def cosines_as_words(epochs: Sequence[Mapping[str, float]] | None) -> str:
+    """Return the mean over epochs of the cosines between tasks' gradients: ``mnli+rte:0.0123``.
+
+    Args:
+        epochs: of a stage, by pair; None of one whose method has no gradients of tasks.
+    """
+    by_pair: dict[str, list[float]] = {}
+    for epoch in epochs or ():
+        for pair, cosine in epoch.items():
+            by_pair.setdefault(pair, []).append(cosine)
+    return " ".join(f"{pair}:{np.mean(each):.4f}" for pair, each in by_pair.items())
+
+
+def cosines_from_words(words: str) -> dict[frozenset[str], float]:
+    """Return the cosines of pairs, each a set of two tasks, that ``cosines_as_words`` gave."""
+    pairs = (word.rsplit(":", 1) for word in words.split())
+    return {frozenset(pair.split("+")): float(cosine) for pair, cosine in pairs}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tlbench.analysis.comparisons import gains
+from tlbench.analysis.learned import cosines_from_words
 from tlbench.predictors.alone import trained_alone
 from tlbench.predictors.pair_features import FEATURES
 from tlbench.records.definitions import ALL, NONE
@@ -35,6 +36,7 @@ def pair_gains(
     alone = trained_alone(table)
     measured = gains(table)
     of_pair = measured[(measured.strategy == strategy) & ~measured.support.isin([NONE, ALL])]
+    cosines = _cosines(table)
     gain = of_pair.groupby(["target", "support"]).difference.mean()
     rows = [
         {
@@ -54,12 +56,24 @@ def pair_gains(
             "support's early": alone.early[support],
             "support's late": alone.late[support],
             "text similarity": (texts or {}).get((target, support), np.nan),
+            "cosine": cosines.get(frozenset((target, support)), np.nan),
         }
         for target in alone.index
         for support in alone.index
         if target != support
     ]
     return pd.DataFrame(rows)
+
+
+def _cosines(table: pd.DataFrame) -> dict[frozenset[str], float]:
+    """Return by pair the mean cosine of the two tasks' gradients, each stage counting once."""
+    if "cosines" not in table.columns:
+        return {}
+    by_pair: dict[frozenset[str], list[float]] = {}
+    for words in table.drop_duplicates("stages").cosines:
+        for pair, cosine in cosines_from_words(words).items():
+            by_pair.setdefault(pair, []).append(cosine)
+    return {pair: float(np.mean(each)) for pair, each in by_pair.items()}
 
 
 def known_groups(pairs: pd.DataFrame) -> list[str]:
