@@ -31,6 +31,7 @@ from tlbench.plan.train_stage import TrainStage
 from tlbench.progress import doing
 from tlbench.store.store import CHECKPOINT
 from tlbench.training import checkpoint_io, ddp, last_checkpoint, malloc, memory, predictions
+from tlbench.training.absent import say_absent
 from tlbench.training.best import BestPerTask
 from tlbench.training.conditions import Conditions, using_threads
 from tlbench.training.context import StageContext
@@ -69,6 +70,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     data.setup()  # before there are other ranks, which then find the rows tokenised
     with doing("looking at the rows"):
         seen = look(data)
+    say_absent(data)
     checkpoint = checkpoint_io.usable(run)
     threads = using_threads(run.stage.config.trainer.threads)
     with ddp.others(devices, _train_as_other, run, kernels, devices, checkpoint), threads:
