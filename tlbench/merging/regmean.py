@@ -62,7 +62,9 @@ def input_products(model: MergedModel, rows: int) -> dict[str, "Tensor"]:
 
     def look(name: str, inputs: "Tensor") -> None:
         flat = inputs.reshape(-1, inputs.shape[-1]).double()
-        products[name] = products.get(name, 0) + flat.T @ flat
+        if name not in products:
+            products[name] = flat.new_zeros(flat.shape[-1], flat.shape[-1])
+        products[name].addmm_(flat.T, flat)  # in place: new memory for each row takes most time
 
     layers = {
         f"{name}.weight": layer
