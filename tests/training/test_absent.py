@@ -13,7 +13,8 @@ ALL = (
     "strategy.tasks=[rte,mnli,qnli,sst2,cola]",
     "batch_size=5",
     "subsample_size.support=null",
-    "+subsample_size.per_task={mnli:400,rte:8,qnli:8,sst2:8,cola:8}",
+    "subsample_size.target=null",
+    "+subsample_size.per_task={mnli:400,rte:9,qnli:8,sst2:8,cola:8}",
 )
 
 
