@@ -48,9 +48,10 @@ def test_an_example_is_short(file: Path) -> None:
 
 
 def test_every_kind_of_example_has_a_command_of_seconds() -> None:
-    assert set(TYPED) == {"strategy", "task kind", "method", "merge rule", "logger", "launcher"}
+    kinds = {"strategy", "task kind", "method", "gradient rule", "merge rule", "logger", "launcher"}
+    assert set(TYPED) == kinds
     trained = [*TYPED.values(), *(line for line in LINES if line.startswith("tlbench "))]
-    assert len(trained) == 7
+    assert len(trained) == 8
     assert all("debug=fast" in shlex.split(line) for line in trained)
 
 
@@ -83,6 +84,14 @@ def test_a_method(typed: Type) -> None:
     (record,) = typed(TYPED["method"])
     assert record.config["method"]["weights"] == {"mnli": 0.5}
     assert record.status == "done"
+
+
+@pytest.mark.slow
+def test_a_gradient_rule(typed: Type) -> None:
+    (record,) = typed(TYPED["gradient rule"])
+    assert record.config["method"]["rule"] == {"_target_": "mine.rules.Shorter", "power": 0.5}
+    assert record.status == "done"
+    assert record.stages[-1]["cosines"][0].keys() == {"mnli+rte"}
 
 
 @pytest.mark.slow
