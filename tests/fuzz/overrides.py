@@ -32,9 +32,19 @@ _GOOD += [
     "method=mean",
 ]
 _GOOD += ["+subsample_size.per_task.rte=50", "keep_weights=[rte]", "sampling.batches=partition"]
+_GOOD += ["strategy=merge", "merging=ties", "merging.scale=held_out"]
 _GOOD += ["logger=[csv,none]", "experiment=paper", "++target_task.positive=entailment"]
 _KEYS = [*declared(Config), "suite.root", "suite.sources.rte.dev", "optim.optimizer.betas"]
-_KEYS += ["method.x", "target_task", "support_task", "strategy", "encoder", "nope", "hydra.run.dir"]
+_KEYS += [
+    "method.x",
+    "merging.x",
+    "target_task",
+    "support_task",
+    "strategy",
+    "encoder",
+    "nope",
+    "hydra.run.dir",
+]
 
 
 def case(rng: random.Random, folder: Path) -> Callable[[], Any]:
