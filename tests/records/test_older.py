@@ -136,7 +136,7 @@ def test_a_logger_gets_its_name() -> None:
             "method": {"name": "sum", "label": "the sum", "option": 1},
             "logger": {"wandb": {"project": "ours"}, "csv": {}},
             "sampling": {"name": "size", "last_batch": "drop"},
-            "optim": {"lr_heads": 1e-2},
+            "optim": {"lr_heads": 1e-2, "l2_sp": 0.1},
             "trainable": "heads",
         },
         {
@@ -154,7 +154,7 @@ def test_what_a_record_says_itself_stays(config: dict[str, object]) -> None:
 def test_before_heads_could_be_trained_alone_all_weights_were() -> None:
     later = with_later_keys(record(config={"optim": {"lr": 2e-5}}))
     assert later.config["trainable"] == "all"
-    assert later.config["optim"] == {"lr": 2e-5, "lr_heads": 1e-3}
+    assert later.config["optim"] == {"lr": 2e-5, "lr_heads": 1e-3, "l2_sp": None}
 
 
 def test_bringing_a_record_up_to_date_twice_changes_nothing_more() -> None:
