@@ -79,7 +79,7 @@ STRONG = ("optim.lr=0.1", "optim.weight_decay=0.5", "trainer.max_steps=8", "keep
 
 @pytest.mark.parametrize("options", [("fast_kernels=true",), ("fast_kernels=false",)])
 def test_the_encoder_is_bit_for_bit_the_starts_afterwards(
-    compose: Compose, tmp_path: Path, options: tuple[str, ...]
+    compose: Compose, tmp_path: Path, recwarn: pytest.WarningsRecorder, options: tuple[str, ...]
 ) -> None:
     experiment = build(compose("strategy=stilts", "support_task=qnli", *STRONG, *options))
     support = experiment.stage(experiment.supports)
@@ -98,6 +98,7 @@ def test_the_encoder_is_bit_for_bit_the_starts_afterwards(
     heads = [load_file(folder / "heads.safetensors") for folder in (start, end)]
     assert not torch.equal(heads[0]["dense.weight"], heads[1]["dense.weight"])
     assert manifest["steps"] == 8
+    assert not [one for one in recwarn if "eval mode" in str(one.message)], "it is meant to be"
 
 
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(

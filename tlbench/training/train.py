@@ -217,7 +217,7 @@ def without_notes() -> Iterator[None]:
             ".*smaller than the logging interval.*",
             ".*LeafSpec.*",  # Lightning's own use of torch
             ".*dataloader is not resumable.*",  # its sampler skips what was done
-            ".*modules in eval mode.*",
+            r".*module\(s\) in eval mode.*",  # a frozen encoder
             ".*sync_dist=True.*",  # every rank has evaluated all rows
         ):
             warnings.filterwarnings("ignore", message=message)
