@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tlbench.training.module import MultiTaskModule
 
 Losses = tuple[Tensor, list[Tensor]]
-_CHUNK = 2**18  # elements of a gradient that are taken to float64 at a time
+# Elements of a gradient that are taken to float64 at a time: on a CPU what its cache holds.
+_ON_CPU, _ON_DEVICE = 2**14, 2**22
 
 
 class Gradient(Protocol):
@@ -113,9 +114,10 @@ def gramian(gradients: Sequence[Sequence[Tensor]]) -> Tensor:
         gradients: of every task the gradients of all parameters, in the same order.
     """
     device = gradients[0][0].device
+    size = _ON_CPU if device.type == "cpu" else _ON_DEVICE
     products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device=device)
     for of_parameter in zip(*gradients, strict=True):
-        for pieces in zip(*(one.flatten().split(_CHUNK) for one in of_parameter), strict=True):
+        for pieces in zip(*(one.flatten().split(size) for one in of_parameter), strict=True):
             rows = torch.stack([piece.double() for piece in pieces])
             products += rows @ rows.T
     return products
