@@ -8,6 +8,7 @@ from omegaconf import open_dict
 
 from tests.support.sweeps import MakeSweeper
 from tlbench.config.identity import unresolved
+from tlbench.config.overrides import options
 from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.sweep.compose import Combination, Composer, combine
@@ -16,7 +17,7 @@ GRID = (
     "target_task=glob(*)",
     "support_task=glob(*,exclude=none)",
     "strategy=glob(*)",
-    "seed=range(31)",
+    "seed=range(14)",
 )
 
 
@@ -41,7 +42,7 @@ def check(make_sweeper: MakeSweeper, some: list[Combination], *arguments: str) -
 @pytest.mark.slow
 def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSweeper) -> None:
     found = combinations(make_sweeper, *GRID)
-    assert len(found) == 10_044
+    assert len(found) == 9 * 9 * len(options("strategy")) * 14 > 10_000
     check(make_sweeper, random.Random(0).sample(found, 50), *GRID)
 
 
