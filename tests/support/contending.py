@@ -46,6 +46,7 @@ class Stage:
     )
     is_single = True
     wants_cross_fit = False
+    trains = True
     run = f"{__name__}.make"
 
     @property
