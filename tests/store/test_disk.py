@@ -113,7 +113,7 @@ def test_a_cache_on_a_full_disk(small_disk: Path, compose: Compose, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("leave", [0, 20_000])
+@pytest.mark.parametrize("leave", [0, 24_000])
 def test_records_on_a_full_disk(
     small_disk: Path, command: Command, cache: Path, tmp_path: Path, leave: int
 ) -> None:
