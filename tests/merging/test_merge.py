@@ -183,7 +183,7 @@ def test_a_rule_that_forgets_weights_is_one_sentence(run: Run) -> None:
 
 
 def test_an_interrupted_merge_is_made_again_bit_for_bit(
-    run: Run, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    run: Run, trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     score = ScoredModel.score
 
@@ -198,7 +198,7 @@ def test_an_interrupted_merge_is_made_again_bit_for_bit(
             run(*keep)
     resumed = last_stage(run(*keep))
     assert trained.titles == ["rte", "mnli"]
-    whole = last_stage(run(*keep, "store_dir=other_store"))
+    whole = last_stage(run(*keep, f"store_dir={tmp_path / 'other_store'}"))
     assert resumed["files"] == whole["files"]
 
 
