@@ -43,35 +43,25 @@ class Batch(NamedTuple):
     def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
         """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""
         total = len(self.ids)
-        ends = [0, *accumulate(self.counts)]
         for low in range(0, total, rows or total):
-            high = min(low + (rows or total), total)
-            counts = [max(0, min(b, high) - max(a, low)) for a, b in pairwise(ends)]
-            yield Batch(
-                {name: values[low:high] for name, values in self.inputs.items()},
-                self.label_bits[low:high],
-                tuple(counts),
-                self.weights[low:high],
-                self.ids[low:high],
-                self.rows,
-            )
+            yield self._piece(low, min(low + (rows or total), total))
 
     def by_task(self) -> "Iterator[tuple[int, Batch]]":
         """Yield the place of every task that has rows, and its rows alone, cut to their tokens."""
         ends = [0, *accumulate(self.counts)]
         for task, (low, high) in enumerate(pairwise(ends)):
-            if low == high:
-                continue
-            counts = [0] * len(self.counts)
-            counts[task] = high - low
-            yield (
-                task,
-                Batch(
-                    {name: v[low:high, : self.tokens[task]] for name, v in self.inputs.items()},
-                    self.label_bits[low:high],
-                    tuple(counts),
-                    self.weights[low:high],
-                    self.ids[low:high],
-                    self.rows,
-                ),
-            )
+            if low < high:
+                yield task, self._piece(low, high, self.tokens[task])
+
+    def _piece(self, low: int, high: int, tokens: int | None = None) -> "Batch":
+        """Return the rows from ``low`` to ``high``, cut to so many tokens."""
+        ends = [0, *accumulate(self.counts)]
+        counts = [max(0, min(b, high) - max(a, low)) for a, b in pairwise(ends)]
+        return Batch(
+            {name: values[low:high, :tokens] for name, values in self.inputs.items()},
+            self.label_bits[low:high],
+            tuple(counts),
+            self.weights[low:high],
+            self.ids[low:high],
+            self.rows,
+        )

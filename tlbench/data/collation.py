@@ -146,11 +146,7 @@ def rank_part_by_task(
     A method that asks for the gradient of each task would else have ranks wait for each other.
     """
     of_tasks = torch.split(weights, [len(of_task) for of_task in ids])
-    nothing = np.empty(0, np.int64), weights[:0]
-    parts = [
-        rank_part([rows], own, rank, ranks) if len(rows) else ([nothing[0]], nothing[1])
-        for rows, own in zip(ids, of_tasks, strict=True)
-    ]
+    parts = [rank_part([rows], own, rank, ranks) for rows, own in zip(ids, of_tasks, strict=True)]
     return [rows for (rows,), _ in parts], torch.cat([own for _, own in parts])
 
 

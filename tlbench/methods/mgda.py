@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.methods.square_root import square_root
+from tlbench.methods.gramians import lengths_and_cosines, square_root
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +22,8 @@ class MGDA:
         import torch
         from scipy.optimize import nnls
 
-        lengths = np.sqrt(gramian.numpy().diagonal())
-        root = square_root(gramian.numpy() / np.outer(lengths, lengths))
-        # Of unit gradients, as solvers take well to columns of one length.
-        system = np.vstack([root, lengths.min() / lengths])
-        of_units, _ = nnls(system, np.append(np.zeros(len(root)), 1.0))
+        lengths, cosines = lengths_and_cosines(gramian)
+        system = np.vstack([square_root(cosines), lengths.min() / lengths])
+        of_units, _ = nnls(system, np.append(np.zeros(len(lengths)), 1.0))
         weights = of_units / lengths
         return torch.from_numpy(weights / weights.sum())

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from tlbench.methods.gramians import Array, lengths_and_cosines
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,12 +24,11 @@ class NashMTL:
     def __call__(self, gramian: "Tensor") -> "Tensor":
         import torch
 
-        lengths = np.sqrt(gramian.numpy().diagonal())
-        cosines = gramian.numpy() / np.outer(lengths, lengths)  # the Gramian of unit gradients
+        lengths, cosines = lengths_and_cosines(gramian)
         return torch.from_numpy(_bargain(cosines + _RIDGE * np.eye(len(cosines))) / lengths)
 
 
-def _bargain(gramian: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bargain(gramian: Array) -> Array:
     weights = np.full(len(gramian), len(gramian) ** -0.5)
     for _ in range(_STEPS):
         slope = gramian @ weights - 1 / weights

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlbench.methods.square_root import square_root
+from tlbench.methods.gramians import lengths_and_cosines, square_root
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +21,7 @@ class UPGrad:
         import torch
         from scipy.optimize import nnls
 
-        lengths = np.sqrt(gramian.numpy().diagonal())
-        root = square_root(gramian.numpy() / np.outer(lengths, lengths))  # of unit gradients
+        lengths, cosines = lengths_and_cosines(gramian)
+        root = square_root(cosines)
         of_units = np.eye(len(root)) + [nnls(root, -column)[0] for column in root.T]
         return torch.from_numpy(lengths @ of_units / lengths / len(root))

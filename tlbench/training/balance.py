@@ -35,13 +35,13 @@ class Balance:
         self.cosines: TaskCosines | None = None
         is_sam = config.perturb.name == "sam"
         self.passes_a_row = 2 if is_sam else 1
-        per_task = config.perturb.per_task and len(self.tasks) > 1
+        per_task = is_sam and config.perturb.per_task and len(self.tasks) > 1
         gradient: Gradient = JointGradient(module)
-        if is_sam and per_task:
+        if per_task:
             gradient = SAM(module, gradient, config.perturb.rho)
-        if isinstance(self.method, GradientMethod) or (is_sam and per_task):
+        method = self.method if isinstance(self.method, GradientMethod) else None
+        if method or per_task:
             self.cosines = TaskCosines(self.tasks)
-            method = self.method if isinstance(self.method, GradientMethod) else None
             gradient = GradientByTask(module, gradient, method, self.cosines)
         if is_sam and not per_task:
             gradient = SAM(module, gradient, config.perturb.rho)
@@ -89,12 +89,15 @@ class Balance:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what it remembers, for a checkpoint."""
-        parts = {"method": self.weighting, "cosines": self.cosines}
-        return {name: part.state_dict() for name, part in parts.items() if part}
+        return {name: part.state_dict() for name, part in self._parts.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what ``state_dict`` returned."""
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+
+    @property
+    def _parts(self) -> dict[str, LossWeighting | TaskCosines]:
+        """What of it remembers anything, by its name in a checkpoint."""
         parts = {"method": self.weighting, "cosines": self.cosines}
-        for name, part in parts.items():
-            if part:
-                part.load_state_dict(state[name])
+        return {name: part for name, part in parts.items() if part is not None}
