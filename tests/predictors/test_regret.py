@@ -50,14 +50,16 @@ def test_with_all_supports_alike_no_choice_costs_anything_on_average() -> None:
     assert abs(costs["any", 1]) < 0.02
 
 
-def test_the_interval_is_over_targets() -> None:
+def test_the_interval_is_over_targets_and_of_one_over_its_seeds() -> None:
     both = pd.concat([study("t"), study("other", good=0.02, fair=0.1, bad=-0.1)])
     numbers = {"good": 3.0, "fair": 2.0, "bad": 1.0}
     one, *_ = regrets(both, {"size": {"t": numbers, "other": numbers}})
     assert (one.targets, one.mean) == (2, pytest.approx(0.04))
     assert one.low < 0 < one.high
-    (alone, *_) = regrets(study(), {"size": {"t": numbers}})
-    assert np.isnan(alone.low)
+    wrong = {"t": {name: -number for name, number in numbers.items()}}
+    (alone, *_) = regrets(study(noise=0.01), {"wrong": wrong})
+    assert alone.targets == 1
+    assert 0 < alone.low < alone.mean < alone.high
 
 
 def test_a_target_that_is_not_predicted_is_not_judged() -> None:

@@ -22,7 +22,7 @@ class Regret:
     Attributes:
         kept: how many supports are tried, those that it likes most; skipped: how many are not.
         mean: over targets, of the best candidate's score minus that of the best that is tried.
-        low, high: its interval over targets; NaN of one.
+        low, high: its interval over targets; of one target over the seeds that judge it.
         targets: how many.
     """
 
@@ -52,15 +52,15 @@ def regrets(
     most = max((len(_supports(scores)) for scores in by_target.values()), default=1)
     for count in range(1, most):
         for name, of_targets in predicted.items():
-            each = [
-                _regret(scores, _best(of_targets[target], _supports(scores), count))
+            lost = [
+                _lost(scores, _best(of_targets[target], _supports(scores), count))
                 for target, scores in by_target.items()
                 if set(_supports(scores)) <= set(of_targets.get(target, ()))
                 and len(_supports(scores)) > count
             ]
-            found += [_summary(name, count, most - count, each)] if each else []
+            found += [_summary(name, count, most - count, lost)] if lost else []
         chance = [
-            float(np.mean([_regret(scores, tried) for tried in combinations(supports, count)]))
+            np.mean([_lost(scores, tried) for tried in combinations(supports, count)], axis=0)
             for scores in by_target.values()
             if len(supports := _supports(scores)) > count
         ]
@@ -91,7 +91,8 @@ def _best(numbers: Mapping[str, float], supports: Sequence[str], count: int) -> 
     return sorted(supports, key=lambda name: -numbers[name])[:count]
 
 
-def _regret(scores: pd.DataFrame, tried: Collection[str]) -> float:
+def _lost(scores: pd.DataFrame, tried: Collection[str]) -> np.ndarray:
+    """Return what is lost by trying only some supports, by the seed that judges it."""
     values = scores.to_numpy()
     seeds = np.arange(len(values))
     is_tried = np.array([key[0] == BASELINE or key[2] in tried for key in scores.columns])
@@ -100,12 +101,12 @@ def _regret(scores: pd.DataFrame, tried: Collection[str]) -> float:
         means = values[seeds != seed].mean(axis=0)
         best, chosen = means.argmax(), np.where(is_tried, means, -np.inf).argmax()
         lost.append(values[seed, best] - values[seed, chosen])
-    return float(np.mean(lost))
+    return np.array(lost)
 
 
-def _summary(name: str, kept: int, skipped: int, each: Sequence[float]) -> Regret:
-    mean, half = float(np.mean(each)), np.nan
-    if len(each) > 1:
-        quantile = stats.t.ppf((1 + LEVEL) / 2, len(each) - 1)
-        half = float(quantile * np.std(each, ddof=1) / np.sqrt(len(each)))
-    return Regret(name, kept, skipped, mean, mean - half, mean + half, len(each))
+def _summary(name: str, kept: int, skipped: int, lost: Sequence[np.ndarray]) -> Regret:
+    sample = np.array([of_target.mean() for of_target in lost]) if len(lost) > 1 else lost[0]
+    quantile = stats.t.ppf((1 + LEVEL) / 2, len(sample) - 1)
+    half = float(quantile * sample.std(ddof=1) / np.sqrt(len(sample)))
+    mean = float(sample.mean())
+    return Regret(name, kept, skipped, mean, mean - half, mean + half, len(lost))

@@ -206,7 +206,11 @@ def print_regrets(found: Sequence[Regret]) -> None:
         by_kept = {one.kept: one for one in found if one.predictor == name}
         table.add_row(name, *(shown(by_kept.get(count)) for count in kept))
     console().print(table)
-    say(f"the mean over {max((one.targets for one in found), default=0)} targets (90% interval)")
+    targets = max((one.targets for one in found), default=0)
+    if targets == 1:
+        say("one target (90% interval over its seeds)")
+    else:
+        say(f"the mean over {targets} targets (90% interval)")
 
 
 def shown(regret: Regret | None) -> str:
