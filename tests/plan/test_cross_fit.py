@@ -122,6 +122,21 @@ def test_what_a_last_stage_goes_on_from_may_have_read_dev(
     assert dev_readers(last, "rte") == readers
 
 
+@pytest.mark.parametrize(
+    "graph",
+    [
+        ("strategy=lp_ft",),
+        ("strategy=mtl_then_target", "support_task=mnli"),
+        ("strategy=merge", "support_task=mnli", "merging.fine_tune=true"),
+    ],
+)
+def test_of_one_evaluation_dev_chooses_nothing(compose: Compose, graph: tuple[str, ...]) -> None:
+    graph = (*graph, "trainer.max_epochs=2")
+    assert dev_readers(plan(compose, *graph, "eval_every=1")[-1], "rte")
+    once = plan(compose, *graph, "eval_every=2", "trainer.early_stopping=2")
+    assert dev_readers(once[-1], "rte") == []
+
+
 def test_what_is_refused_under_cross_fitting_is_no_clean_score_under_dev(compose: Compose) -> None:
     last = plan(compose, *MTL, "sampling=dynamic", "trainer.early_stopping=2")[-1]
     readers = ["trainer.early_stopping of mnli+rte", "sampling of mnli+rte"]

@@ -49,7 +49,7 @@ def dev_readers(final: Stage, target: str) -> list[str]:
         stage = need.stage
         if target in stage.tasks:
             readers += [f"{key} of {stage.title}" for key in _deciding_keys(stage)]
-        if need.weights_of == target and stage.config.selection != "held_out":
+        if need.weights_of == target and _chooses_by_dev(stage):
             readers.append(f"weights of {need.title}")
     return list(dict.fromkeys(readers))
 
@@ -57,12 +57,19 @@ def dev_readers(final: Stage, target: str) -> list[str]:
 def _deciding_keys(stage: Stage) -> Iterator[str]:
     """Yield the keys by which all of a stage's dev rows decide how it is trained."""
     config = stage.config
-    if config.selection == "held_out":
+    if not _chooses_by_dev(stage):
         return
     if config.trainer.early_stopping is not None:
         yield "trainer.early_stopping"
     if len(stage.subsets) > 1 and config.sampling.name == "dynamic":
         yield "sampling"
+
+
+def _chooses_by_dev(stage: Stage) -> bool:
+    """Return whether dev rows choose among a stage's weights: of one evaluation there is none."""
+    config = stage.config
+    evaluated_once = not stage.trains or config.eval_every >= config.trainer.max_epochs
+    return config.selection != "held_out" and not evaluated_once
 
 
 def _carried(stage: Stage) -> Iterator[Need]:
