@@ -28,6 +28,7 @@ from tlbench.methods.sum import Sum
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import features, preferred
 from tlbench.models.multitask import MultiTaskModel
+from tlbench.training import malloc
 from tlbench.training.balance import Balance
 from tlbench.training.optimization import make_optimizer
 
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    malloc.keep_freed()  # as the process that trains does
     counts = options.tasks or [2, 9]
     columns = [_ratios(count, options.rounds) for count in counts]
     print(f"| | {' | '.join(f'{count} tasks' for count in counts)} |\n|---|{'---|' * len(counts)}")

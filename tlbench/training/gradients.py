@@ -1,21 +1,19 @@
 """How the gradient of a batch is made: of all tasks' rows at once, or task by task."""
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlbench.data.batch import Batch
 from tlbench.methods.gradients import GradientMethod
 from tlbench.training.cosines import TaskCosines
+from tlbench.training.task_gradients import TaskGradients
 
 if TYPE_CHECKING:
     from tlbench.training.module import MultiTaskModule
 
 Losses = tuple[Tensor, list[Tensor]]
-# Elements of a gradient that are taken to float64 at a time: on a CPU what its cache holds.
-_ON_CPU, _ON_DEVICE = 2**14, 2**22
 
 
 class Gradient(Protocol):
@@ -69,55 +67,28 @@ class GradientByTask:
 
     def __call__(self, batch: Batch) -> Losses:
         module = self.module
-        encoder = [one for one in module.model.encoder.parameters() if one.requires_grad]
-        total, gradients = torch.zeros((), device=module.device), {}
+        gradients, present = TaskGradients(module.model.encoder), []
+        total = torch.zeros((), device=module.device)
         losses: list[Tensor] = [batch.weights[:0]] * len(batch.counts)
         for task, rows in batch.by_task():
             loss, by_task = self.gradient(rows)
             total += loss
             losses[task] = by_task[task]
-            gradients[task] = _moved_out(encoder)
-        if encoder:
+            gradients.take()
+            present.append(task)
+        if gradients.parameters:
             # Autocast would compute it in 16 bits.
             with torch.autocast(module.device.type, enabled=False):
-                self._put(encoder, gradients)
+                self._put(gradients, present)
         return total, losses
 
-    def _put(self, encoder: Sequence[nn.Parameter], gradients: dict[int, list[Tensor]]) -> None:
-        """Give the encoder the weighted sum of the tasks' gradients."""
-        products = gramian(list(gradients.values())).cpu()
-        weights = [1.0] * len(gradients)
+    def _put(self, gradients: TaskGradients, present: list[int]) -> None:
+        """Give the encoder the weighted sum of the gradients of the tasks that are present."""
+        products = gradients.gramian().cpu()
+        weights = [1.0] * len(present)
         if self.method is not None:
             module = self.module
             found = self.method.weights(products, module.config.seed, module.global_step)
             weights = found.tolist()
-        self.cosines.latest = products, tuple(gradients), weights
-        for parameter, *of_tasks in zip(encoder, *gradients.values(), strict=True):
-            parameter.grad = of_tasks[0].mul_(weights[0])
-            for other, weight in zip(of_tasks[1:], weights[1:], strict=True):
-                parameter.grad.add_(other, alpha=weight)
-
-
-def _moved_out(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """Return the gradients of parameters, which have none from now on; zeros for those without."""
-    gradients = []
-    for one in parameters:
-        gradients.append(torch.zeros_like(one) if one.grad is None else one.grad)
-        one.grad = None
-    return gradients
-
-
-def gramian(gradients: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Return the inner products of gradients, (tasks, tasks), in float64.
-
-    Args:
-        gradients: of every task the gradients of all parameters, in the same order.
-    """
-    device = gradients[0][0].device
-    size = _ON_CPU if device.type == "cpu" else _ON_DEVICE
-    products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device=device)
-    for of_parameter in zip(*gradients, strict=True):
-        for pieces in zip(*(one.flatten().split(size) for one in of_parameter), strict=True):
-            rows = torch.stack([piece.double() for piece in pieces])
-            products += rows @ rows.T
-    return products
+        self.cosines.latest = products, tuple(present), weights
+        gradients.put(weights)
