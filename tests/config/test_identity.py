@@ -90,7 +90,7 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 
 
 def test_what_a_study_compares() -> None:
-    groups = {"strategy", "target_task", "support_task", "method", "merging", "seed"}
+    groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "seed"}
     assert {*identity.CHOICES} == {*groups, "subsample_size.target", "subsample_size.support"}
 
 

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from tests.support.planted import config, record
-from tlbench.records.definitions import choice_keys, method_label_of, method_of
+from tlbench.analysis.collect import table_of
+from tlbench.analysis.comparisons import gains
+from tlbench.records.definitions import (
+    choice_keys,
+    label_of,
+    method_label_of,
+    method_of,
+    strategy_of,
+)
 from tlbench.records.record import ResultRecord
 from tlbench.records.settings import Flattened, setting_of, varying
 
@@ -47,6 +55,46 @@ def test_an_option_of_a_part_is_under_its_name() -> None:
         "mergings.regmean+fine_tune._target_": "rules.RegMean",
         "mergings.regmean+fine_tune.rows": "128",
     }
+
+
+def flat(strategy: str, support: str = "mnli", **perturb: Any) -> ResultRecord:
+    """A record of what is trained towards flat minima, if ``perturb`` says so."""
+    options = {"name": "sam", "rho": 0.05, "per_task": False} | perturb
+    of_flat = config(strategy, "rte", perturb=options)
+    if strategy != "mtl":
+        ignored = of_flat["strategy"].get("without_effect", ())
+        of_flat["strategy"]["without_effect"] = [*ignored, "perturb.per_task"]
+    return record(strategy, "rte", support, ROWS, 0, 0.5, config=of_flat)
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "label"),
+    [
+        (flat("mtl", name="none"), "mtl", "MTL"),
+        (flat("mtl"), "mtl+sam", "MTL, SAM"),
+        (flat("mtl", per_task=True), "mtl+sam+per_task", "MTL, SAM, per task"),
+        (flat("stilts", per_task=True), "stilts+sam", "STILTs, SAM"),
+        (flat("single", "-"), "single+sam", "single, SAM"),
+        (record("mtl", "rte", "mnli", ROWS, 0, 0.5), "mtl", "MTL"),
+    ],
+)
+def test_towards_flat_minima_a_strategy_is_another(
+    one: ResultRecord, name: str, label: str
+) -> None:
+    assert (strategy_of(one), label_of(one)) == (name, label)
+    assert setting_of(one, [], Flattened()).strategy == name
+
+
+def test_another_perturbation_is_another_choice_and_another_rho_another_protocol() -> None:
+    assert varying([flat("mtl"), flat("mtl", name="none"), flat("mtl", per_task=True)]) == []
+    assert varying([flat("mtl"), flat("mtl", rho=0.1)]) == ["perturbs.sam.rho"]
+
+
+def test_single_towards_flat_minima_is_not_what_others_are_measured_against() -> None:
+    plain = record("single", "rte", "-", ROWS, 0, 0.5)
+    gained = gains(table_of([plain, flat("single", "-"), flat("mtl")]))
+    assert gained.strategy.tolist() == ["single+sam", "mtl+sam"]
+    assert gained["second"].tolist() == [0.5, 0.5]
 
 
 def test_another_rule_is_another_choice_and_other_options_are_another_protocol() -> None:

@@ -17,6 +17,7 @@ from tlbench.records.definitions import (
     label_of,
     method_label_of,
     method_of,
+    strategy_of,
     support_of,
 )
 from tlbench.records.garbage import no_collections
@@ -32,7 +33,6 @@ SETTING = ["strategy", "method", *PAIR]  # what the seeds of one mean share
 EXPERIMENT = [*SETTING, "seed"]
 _COPIED = (
     "study",
-    "strategy",
     "encoder",
     "seed",
     "status",
@@ -200,6 +200,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
     rows, last = _sizes(record), record.stages[-1] if record.stages else {}
     return {
         **{name: getattr(published, name) for name in _COPIED},
+        "strategy": strategy_of(record),
         "label": label_of(record),
         "method": method_of(record),
         "method_label": method_label_of(record),

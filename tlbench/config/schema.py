@@ -268,11 +268,13 @@ class Perturb:
     name: Literal["none", "sam"] = key(
         "sam: the gradient is taken where the loss near the weights is highest",
         "training",
+        is_choice=True,
         since="none",
     )
     rho: float = key(
         "how far from the weights",
         "training",
+        is_choice=True,
         since=0.05,
         only_with=("name", ("sam",)),
         above=0,
@@ -281,6 +283,7 @@ class Perturb:
     per_task: bool = key(
         "away from the weights for each task by itself",
         "mixed",
+        is_choice=True,
         since=False,
         only_with=("name", ("sam",)),
     )

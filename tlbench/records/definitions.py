@@ -1,7 +1,8 @@
 """What a record says of its tasks and of its candidate: names, labels and definitions.
 
 A candidate is a strategy with its supports, and with the parts that it was made of: the options of
-the config groups in ``PARTS`` that have an effect on it.
+the config groups in ``PARTS`` that have an effect on it. A strategy that is trained towards flat
+minima (``perturb``) is another strategy.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
@@ -21,8 +22,9 @@ ALL = "all"  # the support of a strategy that trains all tasks together
 TASKS, STRATEGIES = "tasks", "strategies"  # where keys of definitions begin
 # Config groups whose option is a part of a candidate, with where keys of its definition begin.
 PARTS = {"method": "methods", "merging": "mergings"}
+PERTURB, PERTURBS, NO_PERTURB = "perturb", "perturbs", "none"
 # Options that are in a part's name, as what they say is another candidate; with their labels.
-_NAMED = {"fine_tune": "fine-tuned"}
+_NAMED = {"fine_tune": "fine-tuned", "per_task": "per task"}
 _SHORT = 8  # digits of a digest
 
 
@@ -41,9 +43,16 @@ def support_of(record: ResultRecord) -> str:
     return "+".join(record.support_tasks) or NONE
 
 
+def strategy_of(record: ResultRecord) -> str:
+    """Return the name of the record's strategy, with its perturbation: ``mtl``, ``mtl+sam``."""
+    perturb = _perturb(record)
+    return f"{record.strategy}+{_name(perturb)}" if perturb else record.strategy
+
+
 def label_of(record: ResultRecord) -> str:
-    """Return how people read the record's strategy; its name where the record does not say."""
-    return str(_strategy(record).get("label") or record.strategy)
+    """Return how people read that; its name where the record does not say."""
+    label, perturb = str(_strategy(record).get("label") or record.strategy), _perturb(record)
+    return f"{label}, {_label(perturb)}" if perturb else label
 
 
 def without_effect(record: ResultRecord) -> tuple[str, ...]:
@@ -103,7 +112,8 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
 
     ``strategies.<name>.plan`` is the strategy's function, ``strategies.<name>.tasks`` those that
     one with all supports trains, ``methods.<name>.<option>`` an option of the method, and so of
-    the other ``PARTS``. Another name is another choice, and no difference of protocol.
+    the other ``PARTS`` and ``perturb``. Another name is another choice, and no difference of
+    protocol.
     """
     strategy = _strategy(record)
     keys = {"plan": strategy.get("plan")}
@@ -111,6 +121,8 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
         keys["tasks"] = strategy.get("tasks")
     choices = [(STRATEGIES, record.strategy, keys)]
     choices += [(PARTS[key], _name(part), _options(part)) for key, part in _parts(record).items()]
+    if perturb := _perturb(record):
+        choices.append((PERTURBS, _name(perturb), _options(perturb)))
     return {
         f"{group}.{choice}.{name}": str(value)
         for group, choice, values in choices
@@ -121,6 +133,17 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
 
 def _strategy(record: ResultRecord) -> dict[str, Any]:
     return record.config.get("strategy") or {}
+
+
+def _perturb(record: ResultRecord) -> dict[str, Any] | None:
+    """Return the record's perturbation, as far as its strategy has an effect of it, or None."""
+    perturb = record.config.get(PERTURB) or {}
+    name = perturb.get("name", NO_PERTURB)
+    if name == NO_PERTURB:
+        return None
+    ignored = without_effect(record)
+    effective = {key: v for key, v in perturb.items() if not is_under(f"{PERTURB}.{key}", ignored)}
+    return effective | {"label": name.upper()}
 
 
 def _parts(record: ResultRecord) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from tlbench.records.definitions import (
     NONE,
     choice_keys,
     method_of,
+    strategy_of,
     support_of,
     task_keys,
     without_effect,
@@ -93,7 +94,7 @@ def setting_of(record: ResultRecord, varied: Sequence[str], flattened: Flattened
     ignored = without_effect(record)
     return Setting(
         target=record.target_task,
-        strategy=record.strategy,
+        strategy=strategy_of(record),
         method=method_of(record),
         support=support_of(record),
         values=tuple(

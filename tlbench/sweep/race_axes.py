@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from tlbench.errors import UserError
-from tlbench.records.definitions import BASELINE, PARTS
+from tlbench.records.definitions import BASELINE, PARTS, PERTURB
 
 SEED, STRATEGY = "seed", "strategy"
 _STRATEGIES = ("stilts", "mtl")  # where none is named
 # A study compares their values; those of every other key would be several studies.
-_RACED = ("target_task", "support_task", STRATEGY, *PARTS, "subsample_size")
+_RACED = ("target_task", "support_task", STRATEGY, *PARTS, PERTURB, "subsample_size")
 
 
 def race_axes(axes: Sequence[Sequence[str]], seeds: int) -> list[list[str]]:

@@ -13,7 +13,7 @@ from tlbench.analysis.row_vectors import SIZE
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
-from tlbench.records.definitions import BASELINE
+from tlbench.records.definitions import BASELINE, NO_PERTURB
 from tlbench.records.record import RECORD_FILE
 from tlbench.sweep.plan import PlannedExperiment
 
@@ -36,7 +36,8 @@ class RaceCandidate:
 
     @property
     def is_baseline(self) -> bool:
-        return self.runs[0].config.strategy.name == BASELINE
+        config = self.runs[0].config
+        return config.strategy.name == BASELINE and config.perturb.name == NO_PERTURB
 
     @property
     def support(self) -> str | None:
