@@ -40,6 +40,14 @@ def test_an_encoder_that_is_not_known_is_said_once_and_planned(
     assert said.count("nothing of it can be trained yet: Change encoder (") == 1
 
 
+def test_merges_are_counted_apart_as_they_train_nothing(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("strategy=merge", "support_task=mnli", "seed=0,1", "hydra.sweeper.dry_run=true")
+    said = capsys.readouterr().out
+    assert "6 stages: 0 reused, 4 to train, 2 to merge in 2 waves of 4, 2" in said
+
+
 def test_the_rows_of_every_task_and_split_are_looked_at(
     compose: Compose, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,11 +29,13 @@ def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
     for planned in plan.experiments:
         if planned.error:
             say(f"  would fail: {planned.title}: {planned.error}")
-    missing = {job.stage.key for job in plan.jobs}
-    stages = plan.stages.values()
+    missing = {job.stage.key: job.stage for job in plan.jobs}
+    merges = sum(not stage.trains for stage in missing.values())
     waves = ", ".join(str(len(wave)) for wave in plan.waves)
     say(
-        f"{len(stages)} stages: {len(stages) - len(missing)} reused, {len(missing)} to train"
+        f"{len(plan.stages)} stages: {len(plan.stages) - len(missing)} reused, "
+        f"{len(missing) - merges} to train"
+        + (f", {merges} to merge" if merges else "")
         + (f" in {len(plan.waves)} waves of {waves}" if waves else "")
     )
     unscored = [one for one in plan.todo if one.stages and not is_scored(one.stages[-1])]
