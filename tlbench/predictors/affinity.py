@@ -92,12 +92,14 @@ def _ridge(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str]) -> Arra
     errors = np.zeros(len(_PENALTIES))
     for target in known.target.unique():
         others, left_out = known[known.target != target], known[known.target == target]
-        fits = [_fit(others, left_out, columns, penalty) for penalty in _PENALTIES]
-        errors += [float(((fit - left_out.gain) ** 2).sum()) for fit in fits]
-    return _fit(known, asked, columns, float(_PENALTIES[errors.argmin()]))
+        fits = _fits(others, left_out, columns)
+        errors += ((fits - left_out.gain.to_numpy(float)) ** 2).sum(axis=1)
+    best: Array = _fits(known, asked, columns)[errors.argmin()]
+    return best
 
 
-def _fit(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str], penalty: float) -> Array:
+def _fits(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str]) -> Array:
+    """Return the predictions of every penalty, (penalties, asked)."""
     features = known[columns]
     centre, scale = features.mean(), features.std(ddof=0)
     scale = scale.where(scale > _CONSTANT, 1.0)
@@ -105,9 +107,10 @@ def _fit(known: pd.DataFrame, asked: pd.DataFrame, columns: list[str], penalty: 
     standard, of_asked = (
         ((part[columns] - centre) / scale).fillna(0.0).to_numpy(float) for part in (known, asked)
     )
-    gram = standard.T @ standard + penalty * np.eye(len(columns))
-    weights = np.linalg.solve(gram, standard.T @ (known.gain - known.gain.mean()).to_numpy(float))
-    return np.asarray(known.gain.mean() + of_asked @ weights)
+    gains = known.gain.to_numpy(float)
+    grams = standard.T @ standard + _PENALTIES[:, None, None] * np.eye(len(columns))
+    weights = np.linalg.solve(grams, standard.T @ (gains - gains.mean())[:, None])[:, :, 0]
+    return np.asarray(gains.mean() + weights @ of_asked.T)
 
 
 def judged(pairs: pd.DataFrame, groups: Sequence[str] = DEFAULT) -> list[Error]:
