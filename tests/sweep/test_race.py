@@ -146,6 +146,16 @@ def test_looks_can_not_be_changed_once_results_are_there(sweep: Sweep) -> None:
         sweep(*RACE, budget(FIRST))
 
 
+def test_another_protocol_is_another_race(sweep: Sweep, trained: Trained) -> None:
+    race = (*RACE[:2], "support_task=mrpc", "strategy=mtl", budget(2))
+    sweep(*race)
+    titles = list(trained.titles)
+    with pytest.raises(UserError, match=r"^Change study, as this race began with optim.lr=2e-05:"):
+        sweep(*race, "optim.lr=1e-3")
+    sweep(*race, "keep_weights=all")  # no part of a protocol
+    assert trained.titles[: len(titles)] == titles
+
+
 def test_a_dry_run_shows_the_next_round(
     sweep: Sweep, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

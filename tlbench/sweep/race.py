@@ -28,6 +28,7 @@ from tlbench.sweep.race_candidates import (
     candidates_of,
     keys_of,
     new_stages,
+    protocol_of,
     table_of_race,
 )
 from tlbench.sweep.race_priors import Priors, promises, promising_first, skipped
@@ -144,7 +145,7 @@ class Race:
                 f"Add a support_task for {', '.join(alone)}: there is nothing to race with single."
             )
         looks = None if options.looks is None else list(options.looks)
-        state = RaceState.read(folder, looks)
+        state = RaceState.read(folder, looks, protocol_of(candidates))
         promise = promises(candidates, priors)
         # Said once: what a predictor says may change with the stages that are finished.
         if not priors.skip:

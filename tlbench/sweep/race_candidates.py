@@ -1,7 +1,8 @@
 """The candidates of a race: which planned experiments are their runs, and what those cost."""
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,8 @@ from tlbench.analysis.batches import Key
 from tlbench.analysis.candidates import CANDIDATE
 from tlbench.analysis.collect import collect
 from tlbench.analysis.row_vectors import SIZE
+from tlbench.config.identity import CHOICES, flatten, identity_of
+from tlbench.config.keys import is_under
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
@@ -62,6 +65,22 @@ def candidates_of(experiments: Iterable[PlannedExperiment]) -> list[RaceCandidat
         for of_one in runs.values()
     ]
     return sorted(found, key=lambda one: not one.is_baseline)
+
+
+def protocol_of(candidates: Iterable[RaceCandidate]) -> dict[str, str]:
+    """Return what candidates have in common and choose nothing of, as texts by dotted key.
+
+    Places are left out: a race goes on where its files lie elsewhere.
+    """
+    values: dict[str, set[str]] = defaultdict(set)
+    for one in candidates:
+        for key, value in flatten(identity_of(asdict(one.runs[0].config))):
+            if not (is_under(key, (*CHOICES, *_PLACES)) or Path(str(value)).is_absolute()):
+                values[key].add(str(value))
+    return {key: text for key, texts in values.items() if len(texts) == 1 for text in texts}
+
+
+_PLACES = ("suite.root", "suite.sources")
 
 
 def table_of_race(
