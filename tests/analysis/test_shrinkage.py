@@ -28,6 +28,16 @@ def test_a_noisy_candidate_is_shrunk_more() -> None:
     assert belief.means[4] < belief.means[3] < 0.8
 
 
+def test_candidates_that_are_the_same_share_the_probability() -> None:
+    """As collapsed runs are, which say the same of every row; the others' errors are theirs too."""
+    means, shared = np.array([0.4, 0.4, 0.3]), np.full((3, 3), 1e-4)
+    covariance = shared + np.diag([0.0, 0.0, 1e-4])
+    best = posterior(means, covariance).best
+    assert best[0] == pytest.approx(best[1], abs=0.01)
+    assert best.sum() == pytest.approx(1)
+    assert posterior(np.full(4, 0.4), np.full((4, 4), 1e-4)).best == pytest.approx([0.25] * 4)
+
+
 @given(st.lists(st.floats(0.2, 0.9), min_size=1, max_size=8), st.floats(-0.1, 0.1))
 def test_probabilities_sum_to_1_and_a_shift_of_all_changes_nothing(
     means: list[float], shift: float

@@ -155,11 +155,13 @@ class Advice:
         verdict = self.verdict
         if verdict.proved == "untested" and not any(one.has_rows for one in verdict.candidates):
             return ""
-        kept = verdict.may_be_best
+        # Where no probability is known they stay in order of costs.
+        kept = sorted(verdict.may_be_best, key=lambda one: -np.nan_to_num(one.probability))
         if len(kept) < 2:
             return ""
+        order = "cheapest" if np.isnan(kept[0].probability) else "likeliest"
         return (
-            f"May still be the best, the cheapest first: {len(kept)} of "
+            f"May still be the best, the {order} first: {len(kept)} of "
             f"{len(verdict.candidates)}: {_listed([self._with_probability(one) for one in kept])}."
         )
 

@@ -13,6 +13,7 @@ from scipy.stats import qmc
 
 _WIDTHS = np.concatenate([[0.0], np.geomspace(0.05, 20, 40)])  # of typical standard errors
 _SCALE = 2.0  # of the prior of widths, in typical standard errors
+_TIE = 1e-6  # typical standard errors within which draws are equal
 _DRAWS = 12  # 2 to this power: a probability is right to about half a percent
 
 Array = NDArray[np.float64]
@@ -59,7 +60,9 @@ def posterior(means: Array, covariance: Array, prior: Array | None = None) -> Po
     normal = special.ndtri(uniform[:, :-1])
     roots = np.array([_root(fit[2]) for fit in fits])
     draws = centres[chosen] + np.einsum("dij,dj->di", roots[chosen], normal)
-    wins = np.bincount(draws.argmax(axis=1), minlength=len(means)) / len(draws)
+    # Some are equal but for rounding: where the width is 0, or two always said the same of a row.
+    is_best = draws >= draws.max(axis=1, keepdims=True) - _TIE * typical
+    wins = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
     within = np.array([np.diag(fit[2]) for fit in fits])
     mean = weights @ centres
     return Posterior(mean, np.sqrt(weights @ (within + (centres - mean) ** 2)), wins)
