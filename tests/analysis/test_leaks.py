@@ -3,6 +3,7 @@
 from tests.analysis.test_selection import run
 from tests.support.tables import Table
 from tlbench.analysis.leaks import notices
+from tlbench.analysis.race import race_decision
 from tlbench.analysis.study import analyse
 
 LEAK = {"split": "dev", "rows": 277, "task": "mnli", "exact": 2, "normalised": 12}
@@ -17,6 +18,8 @@ def test_notices_and_the_verdict_say_it(table: Table) -> None:
     (advice,) = analyse(frame).advice
     assert advice.do == "MTL with mnli"
     assert f"Beware: {SAID}." in advice.sentences
+    (decision,) = race_decision(frame)
+    assert decision.leaks == SAID, "and a race does too"
 
 
 def test_what_leaks_to_others_is_not_said_of_the_best_guess(table: Table) -> None:

@@ -70,7 +70,7 @@ def test_two_protocols_are_not_mixed_and_the_larger_is_reported(tmp_path: Path) 
     (analysis,) = analyse_study(made)
     assert set(analysis.table.seed) == set(range(3, 8))
     (notice,) = [n for n in analysis.notices if "differ in optim.lr (2e-05, 0.001)" in n]
-    assert "add --by optim.lr for all" in notice
+    assert "tlbench-report --by optim.lr has all" in notice
 
 
 def test_by_reports_each(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_other_tasks_of_one_name_are_not_mixed(
     with_it = analysis.table[analysis.table.support != "cola"]
     assert set(with_it.seed) == {2, 3, 4}
     (notice,) = [n for n in analysis.notices if f"differ in {key} ({', '.join(values)})" in n]
-    assert f"add --by {key} for all" in notice
+    assert f"tlbench-report --by {key} has all" in notice
     assert [a.name for a in analyse_study(made, ["tasks"])] == [f"{key}={v}" for v in values]
 
 

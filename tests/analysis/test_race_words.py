@@ -41,6 +41,12 @@ def test_an_open_race_has_a_best_guess_with_what_is_proved_of_it() -> None:
     )
 
 
+def test_rows_that_leak_to_the_best_guess_are_said() -> None:
+    leak = "1 of 300 dev rows are among the train rows of sst2"
+    assert f"Beware: {leak}." in said(replace(OPEN, leaks=leak))
+    assert "Beware" not in said(OPEN)
+
+
 def test_where_seeds_are_not_enough_rows_are_counted() -> None:
     few = replace(OPEN, apart=Apart(RIVAL, -0.03, None, 3400))
     assert (

@@ -122,7 +122,7 @@ def test_scores_on_an_edited_dev_file_are_not_averaged_with_those_before(
     shown = command("multirun/edited", module="tlbench.cli.report")
     assert shown.returncode == 0, shown.stderr
     assert "The records differ in tasks.mine.rows.dev (" in shown.stderr
-    assert "2 of 3 records; add --by tasks.mine.rows.dev for all." in shown.stderr
+    assert "2 of 3 records; tlbench-report --by tasks.mine.rows.dev has all." in shown.stderr
     apart = command("multirun/edited", "--by", "tasks", module="tlbench.cli.report")
     assert apart.returncode == 0, apart.stderr
     assert len(list((tmp_path / "report").glob("*/tables/scores.csv"))) == 2

@@ -52,6 +52,21 @@ def test_the_longest_jobs_of_a_wave_come_first(plan: MakePlan) -> None:
     assert wave == ["mnli+rte", "mnli+wnli", "rte+wnli", "rte", "wnli"]
 
 
+@pytest.mark.parametrize(
+    ("selection", "of_experiment"), [("cross_fit", "61.0"), ("dev", "70.0 (collapsed)")]
+)
+def test_what_is_said_of_an_experiment_is_the_score_of_its_record(
+    plan: MakePlan, monkeypatch: pytest.MonkeyPatch, selection: str, of_experiment: str
+) -> None:
+    entry = {"score": 0.7, "collapsed": True, "cross_fit": {"score": 0.61, "collapsed": False}}
+    manifest = {"tasks": {"rte": entry, "mrpc": entry}}
+    monkeypatch.setattr("tlbench.sweep.plan.find", lambda stage: manifest)
+    found = plan("strategy=stilts", "support_task=mrpc", f"selection={selection}")
+    by_title = {job.stage.title: job.score for job in found.jobs}
+    # A stage that others start from is what dev chose, whatever the experiment's selection.
+    assert by_title == {"mrpc": "70.0 (collapsed)", "rte<-mrpc": of_experiment}
+
+
 def test_an_experiment_trains_the_stage_that_it_ends_with(
     plan: MakePlan,
 ) -> None:

@@ -76,6 +76,11 @@ class Advice:
         ]
         return [part for part in parts if part]
 
+    @property
+    def warnings(self) -> list[str]:
+        """The sentences that nobody may miss who takes the best guess for a model."""
+        return [part for part in (self._chance(), self._leaks(), self._collapsed()) if part]
+
     def name(self, one: Candidate) -> str:
         """Return a candidate in words: ``MTL with mnli``, with rows where there are several."""
         label = self.labels.candidate(one.strategy, one.method)

@@ -11,6 +11,7 @@ from tlbench.analysis.batches import Key
 from tlbench.analysis.candidates import runs_of
 from tlbench.analysis.collect import Records, table_of
 from tlbench.analysis.judged import MATTERS, Candidate
+from tlbench.analysis.leaks import of_best
 from tlbench.analysis.looks import EVER, Looks
 from tlbench.analysis.racing import in_order
 from tlbench.analysis.row_vectors import SIZE, RowVectors, row_vectors
@@ -37,6 +38,7 @@ class Decision:
         not_pursued: the candidates that may still be the best and have fewer seeds than others.
         apart: what it would take to tell the best guess and its nearest rival apart; None at an
             end, and where that can't be computed.
+        leaks: rows that leak to the best guess, in words; empty if none do.
     """
 
     verdict: Verdict
@@ -46,6 +48,7 @@ class Decision:
     ranked: tuple[Key, ...]
     not_pursued: tuple[Candidate, ...]
     apart: Apart | None = None
+    leaks: str = ""
 
     @property
     def target(self) -> tuple[str, int]:
@@ -102,8 +105,9 @@ def _decision(
     behind = tuple(one for one in kept if one.seeds < most)
     if len(verdict.candidates) > 1 and close:
         end: End = "decided" if len(kept) == 1 else "good enough"
-        return Decision(verdict, matters, end, close[0], (), behind)
+        return Decision(verdict, matters, end, close[0], (), behind, leaks=of_best(verdict, table))
     candidates = [runs[one.key] for one in kept]
     ranked = tuple(candidates[at].key for at in in_order(candidates))
     needed = apart(verdict, list(runs.values()), of_target.rows)
-    return Decision(verdict, matters, "open", verdict.best, ranked, behind, needed)
+    leaks = of_best(verdict, table)
+    return Decision(verdict, matters, "open", verdict.best, ranked, behind, needed, leaks)

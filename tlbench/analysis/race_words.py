@@ -20,7 +20,7 @@ def heading(decision: Decision, labels: Labels) -> str:
 
 def numbers(decision: Decision, labels: Labels) -> list[str]:
     """Return what the verdict says in numbers."""
-    return Advice(decision.verdict, labels).sentences
+    return Advice(decision.verdict, labels, leaks=decision.leaks).sentences
 
 
 def sentences(decision: Decision, labels: Labels) -> list[str]:

@@ -158,7 +158,7 @@ def analyse_study(
         if by and done(part).empty:
             without.append(f"Nothing to report for {name}: {no_score(part)}")
             continue
-        one, notices = _of_one_protocol(part, records.protocols)
+        one, notices = of_one_protocol(part, records.protocols)
         analyses.append(analyse(one, name, [*without, *notices], sides, saved))
         without = []
     if not analyses:
@@ -179,7 +179,7 @@ def _parts(records: Records, by: Sequence[str]) -> Iterator[tuple[str, pd.DataFr
         yield short_revisions(name), part
 
 
-def _of_one_protocol(
+def of_one_protocol(
     part: pd.DataFrame, protocols: protocol.Protocols
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the most records that agree, and notices of what was left out or differs."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tlbench.cli.exits import exit_code
 from tlbench.cli.parser import new_parser
-from tlbench.console import say
+from tlbench.console import notice, say
 from tlbench.errors import UserError
 from tlbench.records.record import RECORD_FILE
 
@@ -58,6 +58,8 @@ def _export(options: argparse.Namespace) -> None:
     else:
         chosen = of_study(source, options.target, options.seed, options.task, options.trust)
         say(chosen.how)
+        for warning in chosen.warnings:
+            notice(warning)
     chosen = with_weights(chosen)
     export(chosen, options.out, options.push or "")
     say(f"{chosen.task.name} of {chosen.file} in {options.out}")

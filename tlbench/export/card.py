@@ -84,7 +84,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         scores=scores,
         selection=_SELECTIONS[str(record.config.get("selection", "dev"))],
         how=chosen.how,
-        verdict=chosen.advice.sentences if chosen.advice else [],
+        verdict=[*chosen.mixed, *(chosen.advice.sentences if chosen.advice else [])],
         strategy=label_of(record) + _with_supports(record),
         stages=[_stage(stage) for stage in record.stages],
         digests=_digests(record),

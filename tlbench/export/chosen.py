@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.candidates import scored_runs
 from tlbench.analysis.collect import collect
-from tlbench.analysis.study import analyse_study
+from tlbench.analysis.study import analyse_study, of_one_protocol
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked
 from tlbench.console import points
@@ -29,6 +29,7 @@ class Chosen:
         task: the target, or another task of the stage.
         how: in a sentence, how it was chosen among a study's runs; empty for a record.
         advice: what the study says of the target; None for a record.
+        mixed: of a study whose records are of several protocols, which of them was looked at.
         trust: whether the record may name code from anywhere.
     """
 
@@ -37,7 +38,13 @@ class Chosen:
     task: Task
     how: str = ""
     advice: Advice | None = None
+    mixed: tuple[str, ...] = ()
     trust: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of the choice before anything is done with the model."""
+        return (*self.mixed, *(self.advice.warnings if self.advice else ()))
 
     @property
     def key(self) -> str:
@@ -108,7 +115,9 @@ def of_study(
     Raises:
         UserError: if the study has no such target or seed, or none of its runs has a score.
     """
-    (analysis, *_) = analyse_study(collect([folder]))
+    records = collect([folder])
+    (analysis, *_) = analyse_study(records)
+    _, mixed = of_one_protocol(records.table, records.protocols)
     advice = _advice(analysis.advice, target)
     best = advice.verdict.best
     if best is None:
@@ -117,7 +126,8 @@ def of_study(
     runs = found.sort_values("score", ascending=False, kind="stable")
     run = runs.iloc[0] if seed is None else _of_seed(runs, seed)
     how = f"{advice.do} is the best guess for {advice.target}; {_which(run, runs, seed)}."
-    return replace(of_record(Path(run.file), task, trust), how=how, advice=advice)
+    chosen = of_record(Path(run.file), task, trust)
+    return replace(chosen, how=how, advice=advice, mixed=tuple(mixed))
 
 
 def _advice(advices: list[Advice], target: str | None) -> Advice:

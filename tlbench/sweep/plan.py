@@ -110,12 +110,18 @@ class SweepJob:
 
     @property
     def score(self) -> str:
-        """What a person reads of it once it is finished: ``61.2``, or ``mnli 70.1, rte 61.2``."""
+        """What a person reads of it once it is finished: ``61.2``, or ``mnli 70.1, rte 61.2``.
+
+        An experiment's is the score of its record; that of a stage is by dev.
+        """
         manifest = find(self.stage) or {"tasks": {}}
         if manifest.get("diverged"):
             return "diverged"
         shown = [self.target] if self.target else self.stage.tasks
-        scores = {task: _score(manifest["tasks"][task]) for task in shown}
+        entries = {task: manifest["tasks"][task] for task in shown}
+        if self.target and self.stage.wants_cross_fit:
+            entries = {task: entry["cross_fit"] for task, entry in entries.items()}
+        scores = {task: _score(entry) for task, entry in entries.items()}
         if len(scores) == 1:
             return next(iter(scores.values()))
         return ", ".join(f"{task} {score}" for task, score in scores.items())
