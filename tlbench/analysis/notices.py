@@ -170,5 +170,6 @@ def mixed(different: dict[str, list[str]], chosen: dict[str, str], records: int,
     reported = ", ".join(values[:_SHOWN]) + (" and more" if len(values) > _SHOWN else "")
     return (
         f"The records differ in {protocol.sentence(different)} and are not mixed: this is "
-        f"{reported}, {records:,} of {of:,} records; tlbench-report --by {next(iter(different))} has all."
+        f"{reported}, {records:,} of {of:,} records; tlbench-report --by {next(iter(different))} "
+        "has all."
     )
