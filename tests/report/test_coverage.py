@@ -4,10 +4,11 @@ import pytest
 
 from tests.support.planted import grid, none
 from tests.support.predicted import predicted_study
+from tests.support.verdicts import advice, candidate
 from tlbench.analysis.collect import Records, collect
 from tlbench.analysis.study import analyse_study
 from tlbench.records.record import read_record
-from tlbench.report.coverage import coverage
+from tlbench.report.coverage import _widths, coverage
 
 
 def said(records: Records) -> str:
@@ -24,6 +25,19 @@ def test_it_says_by_how_much_rows_widen_an_interval(tmp_path: Path) -> None:
     assert f"±{both:.1f} points in place of ±{alone:.1f} for other seeds alone" in text
     assert f"the median of 1 is {both / alone:.2f} times: MTL" in text
     assert "seeds alone, not for other dev rows" not in text
+
+
+@pytest.mark.parametrize("seeds_half", [0.0, 13.6])
+def test_intervals_that_the_range_of_scores_has_cut_say_nothing_of_rows(seeds_half: float) -> None:
+    """They had been narrower for the rows: 0.07 times as wide, outside of their own range."""
+    whole = candidate(gain=0.1, low=0.0, high=0.2, seeds_half=0.05, has_rows=True)
+    cut = candidate("mtl", gain=0.1, low=-1.0, high=1.0, seeds_half=seeds_half, has_rows=True)
+    (_, sentence) = _widths([(advice(one), one) for one in (whole, cut)])
+    assert sentence.startswith("The rows make them 2.00 to 2.00 times as wide, most for rte; the")
+    assert "the median of 1 is 2.00 times: STILTs" in sentence
+    assert _widths([(advice(cut), cut)]) == [
+        "Intervals hold for other seeds and for other dev rows."
+    ]
 
 
 def test_without_predictions_it_says_what_intervals_do_not_hold_for(tmp_path: Path) -> None:

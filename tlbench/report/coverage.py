@@ -20,6 +20,9 @@ _SELECTION = {
 }
 
 
+_ROUNDING = 1e-9
+
+
 def coverage(analysis: Analysis, protocols: Protocols) -> list[str]:
     """Return what intervals of the answer cover: a sentence each."""
     return [
@@ -55,12 +58,20 @@ def _seeds_and_rows(analysis: Analysis) -> list[str]:
 
 
 def _widths(with_rows: list[tuple[Advice, Candidate]]) -> list[str]:
-    """Return how much wider rows make an interval, of the median gain and both extremes."""
-    ordered = sorted(with_rows, key=lambda pair: _wider(pair[1]))
+    """Return how much wider rows make an interval, of the median gain and both extremes.
+
+    Of those alone that are as wide as seeds and rows make them: of two seeds an interval may reach
+    the ends of the score's range, and of seeds that are all equal none is there.
+    """
+    holds = "Intervals hold for other seeds and for other dev rows."
+    whole = [pair for pair in with_rows if 0 < pair[1].seeds_half <= _half(pair[1]) + _ROUNDING]
+    if not whole:
+        return [holds]
+    ordered = sorted(whole, key=lambda pair: _wider(pair[1]))
     advice, median = ordered[len(ordered) // 2]
     least, most = _wider(ordered[0][1]), _wider(ordered[-1][1])
     return [
-        "Intervals hold for other seeds and for other dev rows.",
+        holds,
         f"The rows make them {least:.2f} to {most:.2f} times as wide, most for "
         f"{ordered[-1][0].target}; the median of {len(ordered)} is {_wider(median):.2f} times: "
         f"{advice.name(median)} for {advice.target}, ±{points(_half(median))} points in place of "
