@@ -179,3 +179,14 @@ def test_a_target_among_several_supports_is_not_missing(table: Table) -> None:
     ]
     frame = table(records)
     assert missing(frame, compare(frame)) == [("mnli", "rte+cola", "sum")]
+
+
+def test_a_study_of_one_side_has_no_grid_that_pairs_are_missing_of(table: Table) -> None:
+    """Heat maps would be nothing but hatching."""
+    rows = {"rte": 100, "mnli": 400}
+    runs = [
+        record("mtl", "rte", "mnli", rows, 0, 0.6),
+        record("merge", "rte", "mnli", rows, 0, 0.6),
+    ]
+    frame = table([record("single", "rte", "-", rows, 0, 0.5), *runs])
+    assert missing(frame, compare(frame)) == []

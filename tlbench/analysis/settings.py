@@ -60,8 +60,13 @@ def has_sizes(frame: pd.DataFrame) -> bool:
 def missing(
     table: pd.DataFrame, comparisons: pd.DataFrame, sides: Sides = THE_PAPERS
 ) -> list[tuple[str, str, str]]:
-    """Return the (target, support, method) of the grid that lack a side, and are not compared."""
+    """Return the (target, support, method) of the grid that lack a side, and are not compared.
+
+    None do in a study that has only one of the sides: it compares others.
+    """
     runs = table[table.strategy.isin(sides.names)]
+    if runs.strategy.nunique() < len(sides.names):
+        return []
     of_sides = ({*runs.method[runs.strategy == name]} for name in sides.names)
     versus = {name for name in methods_compared(*of_sides).values() if VERSUS in name}
     methods = sorted((versus or {*runs.method}) - {NONE}) or [NONE]
