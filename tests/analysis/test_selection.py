@@ -86,8 +86,8 @@ def test_scores_that_are_not_clean_are_said_where_they_are_reported(table: Table
     readers = {"dev_read_by": ["weights of mnli+rte:rte"]}
     runs = [run(0.01, "mtl", 0, config=under, **readers), run(0.01, "mtl", 1, config=under)]
     said = (
-        "Cross-fitted scores that are not clean: 1 of 2, those of MTL; all of the target's dev rows "
-        "have decided more than the last choice, as weights of mnli+rte:rte."
+        "Cross-fitted scores that are not clean: 1 of 2, those of MTL; all of the target's dev "
+        "rows have decided more than the last choice, as weights of mnli+rte:rte."
     )
     assert said in notices(table(runs))
 

@@ -69,8 +69,8 @@ def notices(table: pd.DataFrame) -> list[str]:
     if len(unclean):
         example = unclean.dev_read_by.iloc[0]
         sentences.append(
-            f"Cross-fitted scores that are not clean: {len(unclean):,} of {len(scored):,}, those of "
-            f"{', '.join(unclean.label.unique())}; all of the target's dev rows have decided more "
+            f"Cross-fitted scores that are not clean: {len(unclean):,} of {len(scored):,}, those "
+            f"of {', '.join(unclean.label.unique())}; all of the target's dev rows have decided more "
             f"than the last choice, as {example}."
         )
     return sentences

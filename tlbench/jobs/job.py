@@ -170,8 +170,8 @@ def _warn_if_not_clean(experiment: Experiment, final: Stage) -> None:
     readers = dev_readers(final, experiment.target.name)
     if final.wants_cross_fit and readers:
         log.warning(
-            "  the cross-fitted score of %s is not clean: all of the target's dev rows have decided "
-            "more than the last choice: %s",
+            "  the cross-fitted score of %s is not clean: all of the target's dev rows have "
+            "decided more than the last choice: %s",
             experiment.title,
             ", ".join(readers),
         )
