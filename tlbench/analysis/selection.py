@@ -67,10 +67,10 @@ def notices(table: pd.DataFrame) -> list[str]:
     scored = done(table)
     unclean = scored[scored.selection.eq("cross_fit") & scored.dev_read_by.ne("")]
     if len(unclean):
-        example = unclean.dev_read_by.iloc[0]
+        example, theirs = unclean.dev_read_by.iloc[0], ", ".join(unclean.label.unique())
         sentences.append(
             f"Cross-fitted scores that are not clean: {len(unclean):,} of {len(scored):,}, those "
-            f"of {', '.join(unclean.label.unique())}; all of the target's dev rows have decided more "
-            f"than the last choice, as {example}."
+            f"of {theirs}; all of the target's dev rows have decided more than the last choice, as "
+            f"{example}."
         )
     return sentences
