@@ -90,8 +90,9 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 
 
 def test_what_a_study_compares() -> None:
-    groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "seed"}
-    assert {*identity.CHOICES} == {*groups, "subsample_size.target", "subsample_size.support"}
+    groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "tuned"}
+    sizes = {"subsample_size.target", "subsample_size.support"}
+    assert {*identity.CHOICES} == groups | sizes | {"seed"}
 
 
 def test_every_value_of_the_config_is_declared(compose: Compose) -> None:
@@ -154,6 +155,25 @@ def test_neutral_keys_change_neither(
     OmegaConf.update(cfg, key, new, force_add=True)
     assert build(cfg).plan()[-1].key == before
     assert content(cfg) == folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tuned.grid", {"optim.lr": [1, 2]}),
+        ("tuned.trials", 3),
+        ("tuned.seed", 1),
+        ("tuned.supports", {"mnli": {"optim.lr": 1}}),
+    ],
+)
+def test_how_values_were_chosen_is_in_the_folder_and_in_no_key(
+    compose: Compose, key: str, value: object
+) -> None:
+    cfg = compose(*MTL)
+    before, folder = build(cfg).plan()[-1].key, content(cfg)
+    OmegaConf.update(cfg, key, value, force_add=True)
+    assert build(cfg).plan()[-1].key == before
+    assert content(cfg) != folder
 
 
 @pytest.mark.parametrize("strategy", [(), MTL])

@@ -127,3 +127,61 @@ def test_a_task_file_of_another_name_is_refused(
 
 def test_planning_needs_no_files_of_the_encoder(compose: Compose) -> None:
     assert build(compose("encoder=roberta_base")).plan()
+
+
+TUNED = "++tuned.supports.mnli={optim.lr:0.0001,trainer.max_epochs:5}"
+
+
+def stage_keys(compose: Compose, *overrides: str) -> list[str]:
+    return [stage.key for stage in build(compose(*overrides)).plan()]
+
+
+def test_a_support_alone_has_its_own_values_and_is_that_task_s_single(compose: Compose) -> None:
+    pair = ("strategy=stilts", "support_task=mnli")
+    before, after = stage_keys(compose, *pair), stage_keys(compose, *pair, TUNED)
+    (single,) = stage_keys(
+        compose,
+        "target_task=mnli",
+        "optim.lr=1e-4",
+        "trainer.max_epochs=5",
+    )
+    assert after[0] == single != before[0]
+    support, target = build(compose(*pair, TUNED)).plan()
+    assert (support.config.optim.lr, support.config.trainer.max_epochs) == (1e-4, 5)
+    assert target.config.optim.lr == compose().optim.lr
+
+
+def test_values_that_hold_anyway_are_the_same_stages(compose: Compose) -> None:
+    pair = ("strategy=stilts", "support_task=mnli")
+    lr = compose().optim.lr
+    tuned = (f"++tuned.supports.mnli={{optim.lr:{lr}}}", "++tuned.grid={optim.lr:[1,2]}")
+    assert stage_keys(compose, *pair, *tuned, "tuned.trials=2") == stage_keys(compose, *pair)
+
+
+def test_neither_a_target_nor_a_mixed_stage_has_a_support_s_values(compose: Compose) -> None:
+    for choice in (("target_task=mnli",), ("strategy=mtl", "support_task=mnli")):
+        assert stage_keys(compose, *choice, TUNED) == stage_keys(compose, *choice)
+
+
+def test_a_strategy_s_own_values_are_before_the_tuned_ones(compose: Compose) -> None:
+    experiment = build(compose("strategy=stilts", "support_task=mnli", TUNED))
+    (support,) = experiment.supports
+    own = experiment.stage([support], optim={"lr": 3e-3})
+    assert (own.config.optim.lr, own.config.trainer.max_epochs) == (3e-3, 5)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("3", "Change tuned.supports.mnli: "),
+        ("{optim.lrr:1}", "Change tuned.supports.mnli: optim.lrr can't be tuned; there are "),
+        ("{optim.optimizer:{_target_:os.system}}", "optim.optimizer can't be tuned"),
+        ("{optim.lr:-1}", "Change tuned.supports.mnli, for a stage of it is wrong: .*optim.lr"),
+    ],
+)
+def test_values_of_a_support_that_can_not_be_are_one_sentence(
+    compose: Compose, values: str, said: str
+) -> None:
+    pair = ("strategy=stilts", "support_task=mnli")
+    with pytest.raises(UserError, match=said):
+        build(compose(*pair, f"++tuned.supports.mnli={values}")).plan()

@@ -290,6 +290,26 @@ class Perturb:
 
 
 @dataclass
+class Tuned:
+    """What ``hydra/sweeper=tuned`` says of the values that it has chosen for a candidate."""
+
+    grid: dict[str, list[Any]] = key(
+        "the keys whose values were chosen for this candidate, each with those that were tried",
+        "experiment",
+        since={},
+    )
+    trials: int | None = key(
+        "how many combinations of them were tried", "experiment", since=None, above=0, most=ROWS
+    )
+    seed: int = key("of the trials", "experiment", since=0, least=0, below=SEEDS)
+    supports: dict[str, dict[str, Any]] = key(
+        "by task, values of the stages that train this support alone: {mnli: {optim.lr: 1e-4}}",
+        "experiment",
+        since={},
+    )
+
+
+@dataclass
 class TrainerConfig:
     """The group ``trainer``."""
 
@@ -389,6 +409,7 @@ class Config:
         since=False,
     )
     perturb: Perturb = group(default=Perturb, only_if_set=True)
+    tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)
     merging: dict[str, Any] = key(
         "how a merge makes one encoder of several, by _target_",
         "experiment",

@@ -20,10 +20,19 @@ from tlbench.plan.train_stage import TrainStage
 
 # What a stage may change of its experiment's config: all that affects a training, but for the
 # encoder, whose weights go from stage to stage.
+_KEYS = declared(Config)
 _PER_STAGE = tuple(
     key.name
-    for key in declared(Config).values()
+    for key in _KEYS.values()
     if key.affects in ("training", "started", "mixed") and not is_under(key.name, ["encoder"])
+)
+
+# Values that can be chosen for a candidate: none of them names code, the seed is that of all
+# trials, and held-out rows choose in all.
+TUNABLE = tuple(
+    name
+    for name in _PER_STAGE
+    if name != "selection" and not (_KEYS[name].is_open or _KEYS[name].is_choice)
 )
 
 
@@ -52,7 +61,8 @@ class Experiment:
             subsets: of the tasks: ``experiment.target`` and ``experiment.supports``.
             start: the stage to start from. A ``Need`` says which task's best weights are taken;
                 else they are those of the task that is trained again, or of its only task.
-            changed: config values for this stage alone, as ``optim={"lr": 1e-5}, batch_size=16``.
+            changed: config values for this stage alone, as ``optim={"lr": 1e-5}, batch_size=16``;
+                before those of ``tuned.supports``, which a stage of a support alone has.
 
         Raises:
             UserError: for no task, one task twice, a start that leaves the choice open, or a value
@@ -66,12 +76,34 @@ class Experiment:
             raise UserError(
                 f"Change strategy.plan: a stage trains one or more different tasks, not {names}."
             )
-        config = _with_changes(self.config, changed) if changed else self.config
+        config = self._tuned_for(names)
+        config = _with_changes(config, changed) if changed else config
         config = cross_fit.without_request(config)
         target = self._target_among(names) if config.sampling.epoch == "target" else None
         dynamic = len(names) > 1 and config.sampling.name == "dynamic"
         scores = tuple(self.stage([subset], **changed) for subset in by_name) if dynamic else ()
         return TrainStage(config, by_name, _need(start, names), target, scores)
+
+    def _tuned_for(self, names: Sequence[str]) -> Config:
+        """Return the config of a stage of these tasks: with its own values for a support alone.
+
+        Raises:
+            UserError: naming ``tuned.supports``.
+        """
+        tuned = self.config.tuned.supports
+        own = tuned.get(names[0]) if len(names) == 1 and names != [self.target.name] else None
+        if own is None:
+            return self.config
+        where = f"tuned.supports.{names[0]}"
+        nested: dict[str, Any] = {}
+        for key, value in own.items():
+            if key not in TUNABLE:
+                raise UserError(
+                    f"Change {where}: {key} can't be tuned; there are {', '.join(TUNABLE)}."
+                )
+            group, _, last = key.rpartition(".")
+            (nested.setdefault(group, {}) if group else nested)[last] = value
+        return _with_changes(self.config, nested, where)
 
     def merge(self, stages: Sequence[Stage | Need]) -> MergeStage:
         """Make the stage that merges the encoders of others by the rule of ``merging``.
@@ -164,22 +196,31 @@ class Experiment:
 
 def title_of(config: Config) -> str:
     """Return what a person reads of an experiment, planned or not: ``stilts rte<-mnli s0``."""
+    return f"{choice_of(config)} s{config.seed}"
+
+
+def choice_of(config: Config) -> str:
+    """Return what a person reads of the choice that an experiment is: ``stilts rte<-mnli``."""
     strategy = config.strategy
     named = {"one": [str(config.support_task.get("name"))], "many": strategy.tasks}
     supports = "+".join(named.get(strategy.supports, []))
     arrow = f"<-{supports}" if supports else ""
-    return f"{strategy.name} {config.target_task.name}{arrow} s{config.seed}"
+    return f"{strategy.name} {config.target_task.name}{arrow}"
 
 
-def _with_changes(config: Config, changed: dict[str, Any]) -> Config:
-    """Return the config of a stage with some values of its own, checked as all values are."""
+def _with_changes(config: Config, changed: dict[str, Any], where: str = "strategy.plan") -> Config:
+    """Return the config of a stage with some values of its own, checked as all values are.
+
+    Args:
+        where: the key that says them.
+    """
     merged = asdict(config)
     for name, value in changed.items():
         whole = name in _PER_STAGE or not isinstance(value, dict)
         for key in [name] if whole else [f"{name}.{inner}" for inner in value]:
             if key not in _PER_STAGE:
                 raise UserError(
-                    f"Change strategy.plan: a stage can't have {key} of its own; it can have "
+                    f"Change {where}: a stage can't have {key} of its own; it can have "
                     f"{', '.join(_PER_STAGE)}."
                 )
         merged[name] = value if whole else {**merged[name], **value}
@@ -187,7 +228,7 @@ def _with_changes(config: Config, changed: dict[str, Any]) -> Config:
         own: Config = checked(type(config), OmegaConf.create(merged), "")
         check_config(own)
     except UserError as error:
-        raise UserError(f"Change strategy.plan, for a stage of it is wrong: {error}") from error
+        raise UserError(f"Change {where}, for a stage of it is wrong: {error}") from error
     return own
 
 
