@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.planted import config, grid, none, write
+from tlbench.analysis import verdict
 from tlbench.analysis.collect import Records, collect
 from tlbench.analysis.protocol import differences, keys_of, named_differences, split
 from tlbench.analysis.study import analyse_study
@@ -321,3 +322,35 @@ def test_all_tasks_together_are_those_that_the_strategy_names(tmp_path: Path) ->
     made = study(tmp_path, together("rte", "mnli"), together("rte", "mnli", "cola"))
     values = ["['rte', 'mnli']", "['rte', 'mnli', 'cola']"]
     assert differing(made) == {"strategies.mtl_all.tasks": values}
+
+
+GRID = {"optim.lr": [1e-5, 1e-4]}
+
+
+def tuned(lr: dict[str, float], trials: int = 2) -> list[ResultRecord]:
+    """Records of a tuned study: the learning rate that was chosen, by strategy."""
+    pair = {"rte": 100, "mnli": 400}
+    records = grid(pair, lambda *_: 0.1, seeds=(0, 1, 2), strategies=list(lr))
+    for one in records:
+        search = {"grid": GRID, "trials": trials}
+        one.config |= {"optim": {"lr": lr[one.strategy]}, "tuned": search}
+    return records
+
+
+def test_values_that_were_tuned_alike_are_compared(tmp_path: Path) -> None:
+    made = study(tmp_path, tuned({"single": 1e-5, "mtl": 1e-4}))
+    assert differing(made) == {}
+    chosen = set(zip(made.table.strategy, made.table.tuned, strict=True))
+    assert chosen == {("single", "optim.lr=1e-05"), ("mtl", "optim.lr=0.0001")}
+    verdicts = verdict(made)
+    assert [one.best.strategy for one in verdicts if one.best] == ["mtl", "mtl"]
+
+
+def test_untuned_and_otherwise_tuned_records_are_other_protocols(tmp_path: Path) -> None:
+    rates = {"single": 1e-5, "mtl": 1e-4}
+    untuned = grid({"rte": 100, "mnli": 400}, none, seeds=(0, 1), strategies=list(rates))
+    made = study(tmp_path, tuned(rates), tuned(rates, trials=1), untuned)
+    words = ["optim.lr=1e-05,0.0001 trials=2 seed=0", "optim.lr=1e-05,0.0001 trials=1 seed=0"]
+    assert differing(made) == {"tuning": [*words, "none"]}
+    parts = split(made.table, made.protocols, ["tuning"])
+    assert [len(part) for _, part in parts] == [12, 12, 8]

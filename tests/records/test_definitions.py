@@ -13,6 +13,9 @@ from tlbench.records.definitions import (
     method_label_of,
     method_of,
     strategy_of,
+    tuned_keys,
+    tuned_values,
+    tuning_keys,
 )
 from tlbench.records.record import ResultRecord
 from tlbench.records.settings import Flattened, setting_of, varying
@@ -102,3 +105,46 @@ def test_another_rule_is_another_choice_and_other_options_are_another_protocol()
     assert varying(rules) == []
     assert len({setting_of(one, [], Flattened()) for one in rules}) == 3
     assert varying([merged(), merged(rows=64)]) == ["mergings.regmean.rows"]
+
+
+TUNED = {"grid": {"optim.lr": [1e-5, 1e-4], "trainer.max_epochs": [2, 4]}, "trials": 3}
+
+
+def tuned(strategy: str = "single", lr: float = 1e-4, **more: Any) -> ResultRecord:
+    optim, supports = {"lr": lr}, more.pop("supports", {})
+    about = {**TUNED, "supports": supports, **more}
+    made = config(strategy, "rte", optim=optim, tuned=about)
+    return record(strategy, "rte", "mnli", ROWS, 0, 0.5, config=made)
+
+
+def test_tuned_keys_are_choices_and_what_was_tried_is_said() -> None:
+    one = tuned(supports={"mnli": {"optim.lr": 1e-5}})
+    assert tuned_keys(one) == ("optim.lr", "trainer.max_epochs")
+    words = "optim.lr=0.0001 trainer.max_epochs=3, mnli: optim.lr=1e-05"
+    assert tuned_values(one) == words
+    searched = "optim.lr=1e-05,0.0001 trainer.max_epochs=2,4 trials=3 seed=0"
+    assert tuning_keys(one) == {"tuning": searched}
+    assert tuning_keys(tuned(lr=1e-5)) == tuning_keys(one), "another choice of the same search"
+
+
+def test_nothing_tuned_has_a_word_of_its_own_and_values_by_hand_are_named() -> None:
+    plain = record("stilts", "rte", "mnli", ROWS, 0, 0.5)
+    assert (tuned_keys(plain), tuned_values(plain)) == ((), "")
+    assert tuning_keys(plain) == {"tuning": "none"}
+    by_hand = tuned("stilts", grid={}, supports={"mnli": {"optim.lr": 1}})
+    assert tuning_keys(by_hand) == {"tuning": "mnli: optim.lr=1"}
+    assert tuning_keys(record("stilts", "rte", "mnli", ROWS, 0, 0.5, config={})) == {}
+
+
+def test_candidates_tuned_alike_are_one_table_and_others_have_a_column() -> None:
+    alike = [tuned(), tuned("stilts", lr=1e-5, supports={"mnli": {"optim.lr": 1e-5}})]
+    assert varying(alike) == []
+    assert varying([*alike, tuned(trials=4)]) == ["tuning"]
+    untuned = record("single", "rte", None, ROWS, 0, 0.5)
+    assert varying([*alike, untuned]) == ["tuning"]
+    settings = [setting_of(one, ["tuning"], Flattened()) for one in (tuned(), untuned)]
+    assert settings[1].values == ("none",) != settings[0].values
+    # What was not tuned is a protocol as ever.
+    other = tuned()
+    other.config["heads"] = "per_label_count"
+    assert varying([*alike, other]) == ["heads"]

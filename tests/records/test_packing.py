@@ -97,3 +97,13 @@ def test_a_place_that_is_a_file(
     places = {"--out": tmp_path / "out", option: tmp_path / "file" / "x.parquet"}
     assert main([str(study), *(str(w) for pair in places.items() for w in pair)]) == 1
     assert f"change {option}: " in capsys.readouterr().err
+
+
+def test_trials_of_a_study_are_none_of_its_records(study: Path) -> None:
+    before = len(collect([study]).table)
+    write(grid(PAIR, none, seeds=range(2)), study / "trials")
+    (study / "trials" / "multirun.yaml").touch()
+    assert len(collect([study]).table) > before, "a folder that is only called so"
+    (study / "multirun.yaml").touch()
+    assert len(collect([study]).table) == before
+    assert set(collect([study / "trials"]).table.seed) == {0, 1}

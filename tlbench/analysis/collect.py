@@ -19,6 +19,7 @@ from tlbench.records.definitions import (
     method_of,
     strategy_of,
     support_of,
+    tuned_values,
 )
 from tlbench.records.garbage import no_collections
 from tlbench.records.older import by_present_rules, with_later_keys
@@ -93,6 +94,7 @@ class Records:
             ``collapsed``, ``one label``, or ``""`` where there is none.
             ``curve`` is how the target learned in the last stage, as words (see ``as_words``).
             ``cosines`` are those of the tasks' gradients (see ``cosines_as_words``).
+            ``tuned`` are the values that were chosen for the candidate, in words.
             ``label_entropy`` is that of the target's train rows, from 0 for one class to 1 for
             classes of the same size; NaN of a regression, and where it is not known.
             ``selection`` is the config's, ``score_dev`` and ``score_cross_fit`` are the scores
@@ -204,6 +206,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "label": label_of(record),
         "method": method_of(record),
         "method_label": method_label_of(record),
+        "tuned": tuned_values(record),
         "target": str(record.target_task),
         "support": support_of(record),
         "target_rows": int(rows.get(record.target_task, 0)),

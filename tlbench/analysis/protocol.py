@@ -15,7 +15,14 @@ import pandas as pd
 from tlbench.config.identity import CHOICES, NEUTRAL_KEYS, affects_training, flatten
 from tlbench.config.keys import is_under
 from tlbench.errors import UserError
-from tlbench.records.definitions import TASKS, choice_keys, task_keys, without_effect
+from tlbench.records.definitions import (
+    TASKS,
+    choice_keys,
+    task_keys,
+    tuned_keys,
+    tuning_keys,
+    without_effect,
+)
 from tlbench.records.provenance import short_revisions
 from tlbench.records.record import ResultRecord
 
@@ -34,20 +41,20 @@ class Protocols:
 
     def __init__(self) -> None:
         self.flat: list[dict[str, str]] = []
-        self._sections: dict[tuple[str, str], dict[str, str]] = {}
+        self._sections: dict[tuple[str, str, tuple[str, ...]], dict[str, str]] = {}
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}
         self._numbered: dict[tuple[Any, ...], int] = {}
 
     def number(self, record: ResultRecord) -> int:
         """Return the number of a record's protocol."""
-        config, ignored = record.config, without_effect(record)
-        defined = task_keys(record) | choice_keys(record)
+        config, ignored, tuned = record.config, without_effect(record), tuned_keys(record)
+        defined = task_keys(record) | choice_keys(record) | tuning_keys(record)
         texts = tuple((name, repr(value)) for name, value in config.items() if name not in _ASIDE)
         everything = (ignored, texts, *defined.items())
         if everything not in self._numbered:
             flat: dict[str, str] = {}
             for name, text in texts:
-                flat |= self._section(name, text, config[name])
+                flat |= self._section(name, text, config[name], tuned)
             flat = {k: v for k, v in flat.items() if affects_training(k, ignored)} | defined
             number = self._numbers.setdefault(tuple(sorted(flat.items())), len(self.flat))
             if number == len(self.flat):
@@ -55,14 +62,15 @@ class Protocols:
             self._numbered[everything] = number
         return self._numbered[everything]
 
-    def _section(self, name: str, text: str, value: Any) -> dict[str, str]:
-        if (name, text) not in self._sections:
-            self._sections[name, text] = {
+    def _section(self, name: str, text: str, value: Any, tuned: tuple[str, ...]) -> dict[str, str]:
+        section = name, text, tuned
+        if section not in self._sections:
+            self._sections[section] = {
                 key: str(v)
                 for key, v in flatten(value, name)
-                if not is_under(key, (*CHOICES, *NEUTRAL_KEYS))
+                if not is_under(key, (*CHOICES, *NEUTRAL_KEYS, *tuned))
             }
-        return self._sections[name, text]
+        return self._sections[section]
 
 
 _ASIDE = {key for key in (*CHOICES, *NEUTRAL_KEYS) if "." not in key}

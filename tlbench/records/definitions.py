@@ -26,6 +26,7 @@ PERTURB, PERTURBS, NO_PERTURB = "perturb", "perturbs", "none"
 # Options that are in a part's name, as what they say is another candidate; with their labels.
 _NAMED = {"fine_tune": "fine-tuned", "per_task": "per task"}
 _SHORT = 8  # digits of a digest
+UNTUNED = "none"  # the word of a run for whose candidate nothing was tuned
 
 
 def definitions(record: ResultRecord) -> dict[str, dict[str, Any]]:
@@ -129,6 +130,47 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
         for name, value in values.items()
         if value is not None
     }
+
+
+def tuning_keys(record: ResultRecord) -> dict[str, str]:
+    """Return how values were chosen for the record's candidate, under the key ``tuning``.
+
+    Records that agree in it may be compared: what was tried has the same words, and ``none`` is of
+    a run for which nothing was tuned. A job that failed before it had a config may be of any.
+    """
+    return {"tuning": _tuning(record)} if record.config else {}
+
+
+def tuned_keys(record: ResultRecord) -> tuple[str, ...]:
+    """Return the config keys whose values were chosen for the record's candidate.
+
+    They are choices of a candidate as its method is, and so no part of a protocol.
+    """
+    return tuple(value_in(record.config, "tuned.grid") or ())
+
+
+def tuned_values(record: ResultRecord) -> str:
+    """Return the chosen values in words: ``optim.lr=0.0001, mnli: optim.lr=0.001``."""
+    own = {key: value_in(record.config, key) for key in tuned_keys(record)}
+    supports = value_in(record.config, "tuned.supports") or {}
+    words = [_in_words(own)] if own else []
+    return ", ".join([*words, *(f"{task}: {_in_words(of)}" for task, of in supports.items())])
+
+
+def _tuning(record: ResultRecord) -> str:
+    """Return how values were chosen, in words that are the same for what may be compared.
+
+    Values of a support's that somebody has given it by hand are named themselves.
+    """
+    tuned = record.config.get("tuned") or {}
+    if not tuned.get("grid"):
+        return tuned_values(record) or UNTUNED
+    grid = {key: ",".join(map(str, values)) for key, values in tuned["grid"].items()}
+    return _in_words({**grid, "trials": tuned.get("trials"), "seed": tuned.get("seed", 0)})
+
+
+def _in_words(values: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in values.items())
 
 
 def _strategy(record: ResultRecord) -> dict[str, Any]:

@@ -16,7 +16,14 @@ import pyarrow.parquet as pq
 from tlbench.errors import UserError
 from tlbench.records.places import short, shown_file, without_places
 from tlbench.records.predictions import Array, Saved, find_predictions
-from tlbench.records.record import RECORD_FILE, ResultRecord, jsonable, parse_record, read_record
+from tlbench.records.record import (
+    RECORD_FILE,
+    TRIALS,
+    ResultRecord,
+    jsonable,
+    parse_record,
+    read_record,
+)
 
 PACKED = ".parquet"
 _LISTS = {
@@ -60,9 +67,13 @@ def sources(studies: Iterable[Path]) -> Iterator[Source]:
 
 
 def record_files(top: Path) -> Iterator[Path]:
-    """Yield the record files below a folder; hidden folders, as the store, hold none."""
+    """Yield the record files below a folder; hidden folders, as the store, hold none.
+
+    Trials of a tuned study are none of its records, and have a folder that is to be named itself.
+    """
     for folder, children, files in os.walk(top):
-        children[:] = sorted(child for child in children if not child.startswith("."))
+        trials = TRIALS if "multirun.yaml" in files else None
+        children[:] = sorted(c for c in children if not c.startswith(".") and c != trials)
         if RECORD_FILE in files:
             yield Path(folder, RECORD_FILE)
 

@@ -42,7 +42,13 @@ class _Strategy(TypedDict, total=False):
     without_effect: list[str]
 
 
+class _Tuned(TypedDict, total=False):
+    grid: dict[str, list[Any]]
+    supports: dict[str, dict[str, Any]]
+
+
 class _Config(TypedDict, total=False):
+    tuned: _Tuned
     target_task: _Task
     strategy: _Strategy
     method: dict[str, Any]
@@ -85,12 +91,21 @@ class _Leak(TypedDict):
     normalised: int
 
 
+class _Trial(TypedDict):
+    of: str
+    values: dict[str, Any]
+    held_out_score: float | None
+    stage: str
+    chosen: bool
+
+
 class _Parts(TypedDict):
     config: _Config
     tasks: dict[str, _Task]
     stages: list[_Stage]
     test: _Test | None
     leaks: list[_Leak] | None
+    tuning: list[_Trial]
 
 
 def read_json(text: str) -> Any:
@@ -121,7 +136,7 @@ def check_plausible(record: "ResultRecord") -> None:
         ValueError: saying what.
     """
     # Numbers of a config are the user's, and only compared.
-    for name in ("stages", "metrics", "train_rows", "test", "leaks"):
+    for name in ("stages", "metrics", "train_rows", "test", "leaks", "tuning"):
         _check_numbers(name, getattr(record, name), _DEEPEST)
     for name in ("seed", "dev_rows", "steps", "instances", "seconds", "training_seconds"):
         _check_count(name, getattr(record, name))
@@ -130,7 +145,7 @@ def check_plausible(record: "ResultRecord") -> None:
     if record.status != "failed":  # whose config may be what has failed
         if len(set(record.support_tasks) | {record.target_task}) <= len(record.support_tasks):
             raise ValueError("a task is there twice among the target and its supports")
-        parts = ("config", "tasks", "stages", "test", "leaks")
+        parts = ("config", "tasks", "stages", "test", "leaks", "tuning")
         _adapter().validate_python({part: getattr(record, part) for part in parts}, strict=True)
         for name, value in _scores(record):
             if value is not None and not abs(value) <= 1 + _ROUNDING:
@@ -182,6 +197,7 @@ def _scores(record: "ResultRecord") -> Iterator[tuple[str, float | None]]:
         for name in ("score", "majority_score"):
             yield name, getattr(record, name)
             yield f"test.{name}", test.get(name)
+        yield "held_out_score", record.held_out_score
         for selection, value in record.scores_by_selection.items():
             yield f"scores_by_selection.{selection}", value
         for stage in record.stages:

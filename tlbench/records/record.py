@@ -15,6 +15,7 @@ from tlbench.store.integrity import set_aside, unseal, write_sealed
 
 SCHEMA = 1
 RECORD_FILE = "result.json"
+TRIALS = "trials"  # the folder of a tuned study's trials, beside the study's own records
 FAILED_STAGE_FILE = (
     "failed.json"  # of a job that trains a stage alone: it has no experiment to record
 )
@@ -42,6 +43,11 @@ class ResultRecord:
             where it is not defined. So are ``metrics`` and ``collapsed``.
         scores_by_selection: the score under each selection that the last stage answers: ``dev`` and
             ``cross_fit`` (None if its version had none), or ``held_out``; empty in older records.
+        held_out_score: under ``selection=held_out`` the score that chose the weights, on rows held
+            out of train; None under another, and in older records.
+        tuning: of a run whose values were tuned all that was tried, for it and for what it starts
+            from: of (what was tuned), values, held_out_score (None of a trial that has diverged),
+            stage (its key) and chosen; see ``hydra/sweeper=tuned``.
         dev_read_by: what all of the target's dev rows have decided beside the last choice, in
             words, so that a cross-fitted score is not clean; see ``tlbench.plan.cross_fit``.
         leaks: which of the target's dev and test rows are also rows that its experiment trains on:
@@ -88,6 +94,8 @@ class ResultRecord:
     status: str = "done"
     score: float | None = None
     scores_by_selection: dict[str, float | None] = field(default_factory=dict)
+    held_out_score: float | None = None
+    tuning: list[dict[str, Any]] = field(default_factory=list)
     dev_read_by: list[str] = field(default_factory=list)
     leaks: list[dict[str, Any]] | None = None
     majority_score: float | None = None

@@ -15,6 +15,8 @@ from tlbench.records.definitions import (
     strategy_of,
     support_of,
     task_keys,
+    tuned_keys,
+    tuning_keys,
     without_effect,
 )
 from tlbench.records.record import ResultRecord
@@ -40,10 +42,13 @@ class Flattened:
     """Flattens records' configs, section by section: many records have few different sections."""
 
     def __init__(self) -> None:
-        self._sections: dict[tuple[str, str], dict[str, str]] = {}
+        self._sections: dict[tuple[str, str, tuple[str, ...]], dict[str, str]] = {}
 
     def __call__(self, record: ResultRecord) -> dict[str, str]:
-        """Return the values of a record's config and choices, as texts by dotted key."""
+        """Return the values of a record's config and choices, as texts by dotted key.
+
+        Those that were tuned are not there.
+        """
         return {key: value for part in self.parts(record) for key, value in part.items()}
 
     def parts(self, record: ResultRecord) -> Iterator[dict[str, str]]:
@@ -51,12 +56,15 @@ class Flattened:
 
         Nobody may change them.
         """
+        tuned = tuned_keys(record)
         for name, value in record.config.items():
-            section = name, repr(value)
+            section = name, repr(value), tuned
             if section not in self._sections:
-                self._sections[section] = {key: str(v) for key, v in flatten(value, name)}
+                self._sections[section] = {
+                    key: str(v) for key, v in flatten(value, name) if not is_under(key, tuned)
+                }
             yield self._sections[section]
-        yield choice_keys(record)
+        yield choice_keys(record) | tuning_keys(record)
 
 
 def varying(records: Sequence[ResultRecord], flattened: Flattened | None = None) -> list[str]:
