@@ -27,7 +27,8 @@ from tlbench.config.words import check_file
 from tlbench.errors import UserError
 
 _SUITE = "suite.sources"
-_RACE = "hydra/sweeper=race"
+# Sweepers that are of many jobs, whoever forgets -m.
+_OF_MANY_JOBS = {"hydra/sweeper=race", "hydra/sweeper=tuned"}
 
 
 def arguments_for_hydra(words: Sequence[str]) -> list[str]:
@@ -171,12 +172,11 @@ def _parsed(argument: str) -> Override | None:
 def with_mode(arguments: Sequence[str]) -> list[str]:
     """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
 
-    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another. A
-    race is of many jobs, whoever forgets -m.
+    Hydra 1.4 takes the mode from config.yaml and the command line alone, and refuses another.
     """
     if any(word.startswith("hydra.mode=") for word in arguments):
         return list(arguments)
-    if _RACE in arguments:
+    if not _OF_MANY_JOBS.isdisjoint(arguments):
         return [*arguments, "hydra.mode=MULTIRUN"]
     complete = []
     for word in arguments:

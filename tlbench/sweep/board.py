@@ -217,23 +217,30 @@ def result(row: Followed) -> str:
 
 def titles(jobs: Sequence[SweepJob]) -> list[str]:
     """Return a title for each job; those of one title have what differs in their overrides too."""
-    same: dict[str, list[SweepJob]] = {}
-    for job in jobs:
-        same.setdefault(job.title, []).append(job)
-    common = {
-        title: set.intersection(*(set(job.overrides) for job in of_title))
-        for title, of_title in same.items()
-    }
-    return [_title(job, common[job.title]) for job in jobs]
+    return distinct([job.title for job in jobs], [job.overrides for job in jobs])
 
 
-def _title(job: SweepJob, common: Collection[str]) -> str:
+def distinct(plain: Sequence[str], overrides: Sequence[Sequence[str]]) -> list[str]:
+    """Return titles; those that are the same have what differs in their overrides too.
+
+    Args:
+        overrides: of what each title is of.
+    """
+    same: dict[str, list[Sequence[str]]] = {}
+    for title, words in zip(plain, overrides, strict=True):
+        same.setdefault(title, []).append(words)
+    common = {title: set.intersection(*map(set, of_title)) for title, of_title in same.items()}
+    pairs = zip(plain, overrides, strict=True)
+    return [_title(title, words, common[title]) for title, words in pairs]
+
+
+def _title(title: str, overrides: Sequence[str], common: Collection[str]) -> str:
     # What was added for the job itself is none of the user's words.
-    own = [word for word in job.overrides if word not in common and not word.startswith(_ADDED)]
-    return f"{job.title} ({' '.join(own)})" if own else job.title
+    own = [word for word in overrides if word not in common and not word.startswith(_ADDED)]
+    return f"{title} ({' '.join(own)})" if own else title
 
 
-_ADDED = ("only_stage=", "keep_weights=", "++encoder.identity=")
+_ADDED = ("only_stage=", "keep_weights=", "++encoder.identity=", "++tuned.")
 
 
 def fitted(text: str, width: int) -> str:

@@ -208,6 +208,19 @@ def part_of(experiments: Iterable[PlannedExperiment], folder: Path) -> Plan:
     return _with_jobs(Plan(experiments=list(experiments)), folder)
 
 
+def runs_by_choice(
+    experiments: Iterable[PlannedExperiment],
+) -> dict[tuple[str, ...], list[PlannedExperiment]]:
+    """Return the runs of every choice by its overrides, those of all its seeds, in their order."""
+    runs: dict[tuple[str, ...], list[PlannedExperiment]] = {}
+    for planned in experiments:
+        choice = tuple(word for word in planned.overrides if not word.startswith("seed="))
+        runs.setdefault(choice, []).append(planned)
+    return {
+        choice: sorted(of_one, key=lambda run: run.config.seed) for choice, of_one in runs.items()
+    }
+
+
 def _with_jobs(plan: Plan, folder: Path) -> Plan:
     plan.experiments = [replace(one, record=one.find_done()) for one in plan.experiments]
     plan.reused = [planned for planned in plan.experiments if planned.record]

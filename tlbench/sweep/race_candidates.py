@@ -18,7 +18,7 @@ from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.records.definitions import BASELINE, NO_PERTURB
 from tlbench.records.record import RECORD_FILE
-from tlbench.sweep.plan import PlannedExperiment
+from tlbench.sweep.plan import PlannedExperiment, runs_by_choice
 
 Place = tuple[str, int, Key]  # name and rows of a target, and a candidate for it
 
@@ -56,14 +56,7 @@ class RaceCandidate:
 
 def candidates_of(experiments: Iterable[PlannedExperiment]) -> list[RaceCandidate]:
     """Return the candidates of a plan, the baseline of every target before its others."""
-    runs: dict[tuple[str, ...], list[PlannedExperiment]] = {}
-    for planned in experiments:
-        choice = tuple(word for word in planned.overrides if not word.startswith("seed="))
-        runs.setdefault(choice, []).append(planned)
-    found = [
-        RaceCandidate(tuple(sorted(of_one, key=lambda run: run.config.seed)))
-        for of_one in runs.values()
-    ]
+    found = [RaceCandidate(tuple(runs)) for runs in runs_by_choice(experiments).values()]
     return sorted(found, key=lambda one: not one.is_baseline)
 
 

@@ -263,10 +263,16 @@ def report(outcome: Outcome, folder: Path, limits: Limits | None = None) -> None
     say(f"records: {folder}")
     for step in next_steps(records, folder):
         say(f"next: {step}")
-    _raise_if_incomplete(outcome, limits)
+    raise_if_incomplete(outcome, limits)
 
 
-def _raise_if_incomplete(outcome: Outcome, limits: Limits | None) -> None:
+def raise_if_incomplete(outcome: Outcome, limits: Limits | None) -> None:
+    """End the command if not all of its experiments have a result.
+
+    Raises:
+        UserError: if one has failed.
+        OutOfTimeError: if none has, and the sweep's time is used up before all are done.
+    """
     failed, left = len(outcome.failed), len(outcome.left)
     if limits and failed and left:
         raise UserError(
