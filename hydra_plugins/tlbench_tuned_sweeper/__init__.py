@@ -76,7 +76,8 @@ class TunedSweeper(StageSweeper, BasicSweeper):
         from tlbench.sweep.allocation import Allocation
         from tlbench.sweep.compose import Composer
         from tlbench.sweep.limits import Limits
-        from tlbench.sweep.tuning import Tuning, conduct
+        from tlbench.sweep.tuning import conduct
+        from tlbench.sweep.tuning_plan import Tuning
         from tlbench.sweep.tuning_preview import preview
         from tlbench.sweep.tuning_search import Search
 

@@ -12,7 +12,7 @@ from tlbench.analysis import collect, verdict
 from tlbench.errors import UserError
 from tlbench.records.record import ResultRecord
 from tlbench.sweep.limits import OutOfTimeError
-from tlbench.sweep.tuning import Tuning
+from tlbench.sweep.tuning_plan import Tuning
 
 LR = "optim.lr: [1e-4, 1e-3]"
 SWEEPER = ("hydra/sweeper=tuned", f"hydra.sweeper.tune={{{LR}}}")

@@ -37,6 +37,8 @@ Examples
     tlbench experiment=paper_grid hydra.sweeper.dry_run=true    what it would train; trains nothing
     tlbench hydra/sweeper=race hydra.sweeper.trainings=40 target_task=rte support_task=mnli,qnli
                                                                 the answer with few trainings
+    tlbench hydra/sweeper=tuned 'hydra.sweeper.tune={optim.lr: [1e-5,1e-4]}' target_task=rte \\
+        support_task=mnli strategy=single,mtl seed='range(5)'   each tuned alike, then compared
     tlbench --config-dir my_conf target_task=tickets            a task of your own, in
                                                                 my_conf/target_task/tickets.yaml
 

@@ -8,8 +8,8 @@ from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import trained_rows
 from tlbench.sweep.allocation import Allocation
 from tlbench.sweep.plan import Plan, PlannedExperiment
-from tlbench.sweep.tuning import Round, Tuning
 from tlbench.sweep.tuning_choice import Choice, Trial
+from tlbench.sweep.tuning_plan import Round, Tuning
 
 
 def preview(tuning: Tuning, slurm: Allocation | None = None) -> None:
