@@ -50,6 +50,7 @@ def test_every_candidate_has_its_trials_and_the_seeds_have_what_they_choose(
     for one in trials(tmp_path):
         assert (one.config["selection"], one.seed) == ("held_out", 0)
         assert one.held_out_score is not None
+        assert one.study == "sweep_trials", "W&B's group, so that no trial stands among the runs"
     records = finals(tmp_path)
     assert {*records} == {f"{s} s{seed}" for s in ("single", "stilts", "mtl") for seed in (1, 2)}
     stilts = records["stilts s1"]

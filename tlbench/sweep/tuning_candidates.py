@@ -1,6 +1,7 @@
 """The candidates of a tuned sweep: what each starts from, and the overrides of its runs."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -106,8 +107,8 @@ def _support_alone(overrides: Options, support: str, count: int) -> Options:
     rows choose nothing.
     """
     kept = _without(overrides, ("strategy", "target_task", "support_task", "subsample_size.target"))
-    own = [word.replace("support_task.", "target_task.", 1) for word in overrides]
-    own = [new for new, word in zip(own, overrides, strict=True) if new != word]
+    renamed = [_OF_SUPPORT.sub(r"\1target_task.", word) for word in overrides]
+    own = [new for new, word in zip(renamed, overrides, strict=True) if new != word]
     size = f"subsample_size.target={count}"
     words = [*kept, f"target_task={support}", *own, size, "allow_leakage=true"]
     return (*words, *_SINGLE)
@@ -117,11 +118,12 @@ def _target_alone(overrides: Options) -> Options:
     return (*_without(overrides, ("strategy", "support_task")), *_SINGLE)
 
 
+_OF_SUPPORT = re.compile(r"^([+~]*)support_task\.")  # of an override of a value
 _SINGLE = ("support_task=none", f"strategy={BASELINE}")
 
 
 def trial_overrides(
-    overrides: Options, search: Search, values: Values, supports: Mapping[str, Values]
+    overrides: Options, search: Search, values: Values, supports: Mapping[str, Values], study: str
 ) -> Options:
     """Return the overrides of a trial: chosen by rows of train, whatever the study is chosen by.
 
@@ -129,9 +131,11 @@ def trial_overrides(
         overrides: of what is tried.
         values: that are tried.
         supports: the values that are chosen for supports alone.
+        study: what the trials of a study are called, in records and as W&B's group.
     """
-    kept = _without(overrides, ("selection", "keep_weights"))
-    fixed = (f"seed={search.seed}", "selection=held_out", "keep_weights=needed")
+    kept = _without(overrides, ("selection", "keep_weights", "study"))
+    fixed = [f"seed={search.seed}", "selection=held_out", "keep_weights=needed"]
+    fixed.append(f"study={quoted(study)}")
     return (*kept, *fixed, *_assigned(values), *_supports(supports))
 
 

@@ -102,11 +102,12 @@ class Tuning:
             UserError: if one of them can't be planned.
         """
         by_overrides = {one.overrides: one for one in self.candidates}
+        study = f"{self.folder.name}_{TRIALS}"
         composed: dict[Options, list[Combination]] = {}
         for overrides in tried:
             supports = self.supports(by_overrides[overrides]) if overrides in by_overrides else {}
             composed[overrides] = [
-                self.compose(trial_overrides(overrides, self.search, values, supports))
+                self.compose(trial_overrides(overrides, self.search, values, supports, study))
                 for values in self.search.combinations
             ]
         every = [combination for of_one in composed.values() for combination in of_one]
