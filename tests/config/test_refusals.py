@@ -13,6 +13,11 @@ from tlbench.errors import UserError
     [
         (["seed=1,2"], "Add -m to sweep over seed=1,2 (--cfg shows the config of one value); a c"),
         (["seed=range(2)"], "Add -m to sweep over seed=range(2) (--cfg shows the config of one v"),
+        (
+            ["strategy.tasks=mnli,qnli"],
+            "Change strategy.tasks: give a list, 'strategy.tasks=[mnli,qnli]'; or add -m to sweep",
+        ),
+        (["strategy.tasks=[mnli],[rte]"], "Add -m to sweep over strategy.tasks=[mnli],[rte] ("),
         (["hydra/launcher=x"], "In 'hydra/config': Could not find 'hydra/launcher/x' Available "),
         (["hydra.job.chdri=1"], "Could not override 'hydra.job.chdri'. To append to your config "),
     ],

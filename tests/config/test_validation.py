@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.experiments import Compose
 from tlbench.config.schema import Source, Task
+from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.plan.build import build
 from tlbench.tasks.definition import check_task
@@ -68,11 +69,21 @@ from tlbench.tasks.definition import check_task
         ("optim.weight_decay=-1", "Change optim.weight_decay: "),
         ("sampling.epoch=true", "Change sampling.epoch: "),
         ("sampling.name=temperature sampling.temperature=null", "Change sampling.temperature: "),
+        ("strategy.tasks='mnli,qnli'", "Change strategy.tasks: give a list, [mnli,qnli]."),
+        ("strategy.tasks=5", "Change strategy.tasks: give a list, [5]."),
+        ("target_task.score=f1", "Change target_task.score: give a list, [f1]."),
+        ("target_task.labels=yes_or_no", "Change target_task.labels: give a list, [yes_or_no]."),
     ],
 )
 def test_a_wrong_value_is_named(compose: Compose, override: str, said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
         build(compose("strategy=mtl", "support_task=mnli", *override.split())).plan()
+
+
+def test_one_column_stands_for_the_list_of_it(compose: Compose) -> None:
+    more = ("++target_task.source={text: sentence}", "+target_task.source.template='{a}. {b}'")
+    source = parse_config(compose("target_task=sst2", *more)).target_task.source
+    assert (source.text, source.template) == (["sentence"], ["{a}. {b}"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from copy import deepcopy
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from operator import attrgetter
-from typing import Any, Literal, cast, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from tlbench.config.remembered import Remembered
 
@@ -38,6 +39,7 @@ class Key:
         only_if_set: whether records have it only at another value than ``since``, so that those of
             runs that do not use it are as they were.
         trains_as: by value, another one that trains the same; stage keys hash that.
+        takes_one: of a list of words, whether one word stands for the list of it.
         paths: patterns of dotted names below the key whose values are paths; "" for its own value.
         above, least, most, below: bounds of a number.
     """
@@ -52,6 +54,7 @@ class Key:
     is_resolved: bool = False
     only_if_set: bool = False
     trains_as: Mapping[Any, Any] = field(default_factory=dict)
+    takes_one: bool = False
     paths: tuple[str, ...] = ()
     above: float | None = None
     least: float | None = None
@@ -67,6 +70,14 @@ class Key:
     def is_open(self) -> bool:
         """Whether it may hold keys that are not declared."""
         return self.annotation is Any or get_origin(self.annotation) is dict
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list, or null, and nothing else."""
+        if get_origin(self.annotation) is list:
+            return True
+        kinds = {get_origin(kind) for kind in get_args(self.annotation) if kind is not NoneType}
+        return kinds == {list}
 
     def is_left_out(self, value: Any) -> bool:
         """Whether a value says the same as not having the key."""

@@ -5,11 +5,14 @@ import re
 from hydra.errors import CompactHydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from tlbench.config.keys import declared
+from tlbench.config.schema import Config
 from tlbench.errors import UserError, printable
 
 _SWEEP = re.compile(
     r"(?:Ambiguous value for argument|Sweep parameters) '([^=]*)=(.*?)'(?: requires|$)"
 )
+_WORDS = re.compile(r"[^\[\](){}]*")  # no list, and none of Hydra's functions
 _PLACES = "Config search path:"  # what follows is of no help about an option that there is not
 
 
@@ -20,6 +23,12 @@ def in_one_sentence(error: CompactHydraException) -> str:
     first = str(error).splitlines()[0]
     if swept := _SWEEP.match(first):
         key, values = swept.groups()
+        declaration = declared(Config).get(key.lstrip("+"))
+        if declaration and declaration.is_list and _WORDS.fullmatch(values):
+            return (
+                f"Change {key}: give a list, '{key}=[{values}]'; or add -m to sweep over lists, "
+                f"'{key}=[...],[...]'."
+            )
         return (
             f"Add -m to sweep over {key}={values} (--cfg shows the config of one value); a comma "
             f"that is part of a value stands in quotes: \"{key}='{values}'\"."

@@ -55,11 +55,14 @@ class Source:
         since=None,
         paths=_ITSELF,
     )
-    text: list[str] = key("the columns of the texts, one or two", "experiment", default=[])
+    text: list[str] = key(
+        "the columns of the texts, one or two", "experiment", default=[], takes_one=True
+    )
     template: list[str] | None = key(
         "one or two texts made of columns: ['{title}. {body}']; in place of text",
         "experiment",
         since=None,
+        takes_one=True,
     )
     label: str | None = key("the column of the label", "experiment", default=None)
     values: list[str] | None = key("how the labels are written", "experiment", default=None)

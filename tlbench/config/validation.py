@@ -20,7 +20,7 @@ from omegaconf.errors import (
 )
 
 from tlbench.config.homes import expand_homes
-from tlbench.config.keys import Key, declared, shown, value_at
+from tlbench.config.keys import Key, declared, shown, value_at, value_in
 from tlbench.config.schema import Config
 from tlbench.config.suggestions import unknown
 from tlbench.config.words import check_words
@@ -55,6 +55,7 @@ def checked(schema: type, node: Any, where: str) -> Any:
     plain: Any = None
     try:
         plain = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        _make_lists(schema, plain, where)
         check_words(schema, plain, where)
         expand_homes(schema, plain, where)
         typed = _typed(schema, plain)
@@ -66,6 +67,26 @@ def checked(schema: type, node: Any, where: str) -> Any:
     for key in declared(schema).values():
         _check(key, value_at(instance, key.name), where)
     return instance
+
+
+def _make_lists(schema: type, plain: Any, where: str) -> None:
+    """Make a list of one word where a key takes that, and refuse what is no list elsewhere.
+
+    Raises:
+        UserError: naming the key, in place of OmegaConf's words about its nodes.
+    """
+    for key in declared(schema).values():
+        parent, _, last = key.name.rpartition(".")
+        node = value_in(plain, parent) if parent else plain
+        value = node.get(last) if isinstance(node, dict) else None
+        if value is None or isinstance(value, list) or not key.is_list:
+            continue
+        if key.takes_one and isinstance(value, str):
+            node[last] = [value]
+            continue
+        written = f"[{value}]" if isinstance(value, str | int | float) else "[...]"
+        name = f"{where}.{key.name}" if where else key.name
+        raise UserError(f"Change {name}: give a list, {written}.")
 
 
 def _typed(schema: type, plain: Any) -> Any:
