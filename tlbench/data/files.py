@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlbench.config.schema import Source, Task
+from tlbench.data.missing_files import no_such_path, no_train_file
 from tlbench.data.parsing import usable_rows
 from tlbench.data.readers import FileFormat, Row, format_by_name, is_compressed, read_rows
 from tlbench.errors import UserError
@@ -21,7 +22,7 @@ def format_of(task: Task) -> str:
     """Return the format of a task's source: as it says, else by the name of its train file.
 
     Raises:
-        UserError: if neither tells.
+        UserError: if neither tells, or there is nothing at ``source.path``.
     """
     source = task.source
     if source.format is not None:
@@ -32,8 +33,13 @@ def format_of(task: Task) -> str:
     try:
         files = [place / str(source.train)] if source.train else sorted(place.glob("train.*"))
         formats = {format_by_name(file) for file in ([place] if place.is_file() else files)}
+        is_there = place.exists()
     except (OSError, ValueError):  # a path that no file can have
-        formats = set()
+        formats, is_there = set(), True
+    if not is_there:
+        raise no_such_path(task)
+    if not formats and place.is_dir():
+        raise no_train_file(task)
     known = formats - {None}
     if len(known) != 1:
         raise UserError(

@@ -21,6 +21,7 @@ from tlbench.config.schema import Source, Task
 from tlbench.data import files, generated, hub
 from tlbench.data.cache import cached
 from tlbench.data.division import VERSION, Division
+from tlbench.data.missing_files import no_such_file, no_such_path
 from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
@@ -220,6 +221,9 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
     file = files.file_of(task, name, origin, format_name)
     try:
         content = files.content_of(file)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        is_there = Path(source.path).exists()
+        raise (no_such_file(task, name, file) if is_there else no_such_path(task)) from error
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
         key = "source.test" if name == "test" else "source.path"
         raise UserError(
