@@ -84,7 +84,9 @@ def test_test_rows_are_read_by_who_asks_for_them(tmp_path: Path, frame: pd.DataF
     frame.to_csv(tmp_path / "train.csv", index=False)
     definition = one(tmp_path, dev="train.csv", test="not_here.csv")
     assert splits(definition).keys() == {"train", "dev"}
-    with pytest.raises(UserError, match=r"Change source\.test .*: there is no file .*not_here\.csv"):
+    with pytest.raises(
+        UserError, match=r"Change source\.test .*: there is no file .*not_here\.csv"
+    ):
         final_split(definition)
 
 

@@ -49,8 +49,7 @@ def test_a_folder_that_is_not_there_is_named_alone(folder: Path) -> None:
         assert said.startswith(
             f"Change source.path of task 'mine': there is no folder {folder.parent}/dat"
         )
-        assert said.endswith("; did you mean data?"
-        )
+        assert said.endswith("; did you mean data?")
     assert refusal(path="org/name").endswith("(a dataset of the hub has source.format=hub).")
 
 

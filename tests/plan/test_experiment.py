@@ -12,6 +12,9 @@ def nothing(experiment: object) -> None:
     """A strategy that gives no stage."""
 
 
+MANY = "strategy.supports=many"
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -19,6 +22,26 @@ def nothing(experiment: object) -> None:
         (["strategy=mtl_all", "support_task=mnli"], "Change support_task to none"),
         (["strategy=stilts"], "Add support_task=<task>: strategy=stilts"),
         (["strategy=mtl"], "Add support_task=<task>: strategy=mtl"),
+        (
+            ["support_task=mnli"],
+            "Change support_task to none: strategy=single uses no support task",
+        ),
+        (
+            ["strategy=mtl", "support_task=mnli", MANY, "strategy.tasks=[qnli]"],
+            "Change support_task to none: strategy=mtl takes its supports from strategy.tasks",
+        ),
+        (
+            ["strategy=mtl_all", "support_task=mnli"],
+            "Change support_task to none: strategy=mtl_all takes its supports from strategy.tasks",
+        ),
+        (
+            ["strategy=stilts", "support_task=mnli", MANY, "strategy.tasks=[mnli,qnli]"],
+            r"^Change strategy.supports to one: strategy=stilts takes 1 support, and there are 2",
+        ),
+        (
+            ["strategy=mtl_many", "support_task=mnli", "strategy.tasks=[]"],
+            "Add strategy.tasks=.<task>, ....",
+        ),
         (["strategy=mtl", "support_task=rte"], "'rte' is the target task already"),
         (["subsample_size.target=801"], "Change subsample_size.target: 801 asks for 801 rows"),
         (["subsample_size.target=2x"], "Change subsample_size.target: '2x' is a multiple"),

@@ -156,6 +156,15 @@ MTL = ("strategy=mtl", "trainable=heads")
             (*STILTS, "support_task=mnli", "heads=per_label_count"),
             "all, or strategy: .* takes over no head of .*, which trains nothing else",
         ),
+        (
+            ("strategy=merge", "trainable=heads", "support_task=mnli"),
+            r"all, or strategy: trainable=heads leaves the encoders as they are, so that there is "
+            r"nothing to merge \(average\(heads\(rte\)\+heads\(mnli\)\)\)",
+        ),
+        (
+            ("strategy=merge", "trainable=heads", "support_task=mnli", "merging.fine_tune=true"),
+            "all, or strategy: trainable=heads leaves the encoders as they are",
+        ),
     ],
 )
 def test_heads_that_would_be_trained_in_vain_are_refused(

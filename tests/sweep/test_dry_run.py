@@ -109,3 +109,25 @@ def test_device_hours_are_said_where_there_is_more_than_one_cpu(
     if said:
         hours = float(line.rpartition(": ")[2].split()[0])
         assert hours == pytest.approx(sum(seconds) * devices / 3600, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("grid", "dropped"),
+    [
+        (("strategy=mtl,chain", "strategy.tasks=[mnli,rte]"), "1 impossible (the target is in "),
+        (("strategy=mtl,chain", "strategy.tasks=[qnli,qnli]"), "1 impossible (a task twice in st"),
+        (
+            ("strategy=mtl,chain", "strategy.tasks=[]"),
+            "1 impossible (no strategy.tasks for a strategy that takes the",
+        ),
+        (("strategy=single,mtl", "support_task=rte"), "1 impossible (support task = target task)"),
+        (("strategy=single,mtl", "support_task=none"), "1 impossible (no support task for a stra"),
+    ],
+)
+def test_what_is_impossible_is_said_once_with_the_reason_that_fits(
+    grid: tuple[str, ...], dropped: str, sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("support_task=mnli", "seed=0", "hydra.sweeper.dry_run=true", *grid)
+    said = capsys.readouterr().out
+    assert f"2 combinations: {dropped}" in said
+    assert said.count("impossible") == 1

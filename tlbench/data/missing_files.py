@@ -37,9 +37,7 @@ def no_such_file(task: Task, split: str, file: Path) -> UserError:
     missing, end = _there_is_no(file)
     if split in origins and origins[split] is None:
         more = "a fraction to cut off train, or " if split == "dev" else ""
-        return UserError(
-            f"Add {where} to task '{task.name}': {missing}; give {more}another file."
-        )
+        return UserError(f"Add {where} to task '{task.name}': {missing}; give {more}another file.")
     return UserError(f"Change {where} of task '{task.name}': {missing}{end}")
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -45,12 +45,11 @@ def from_config(
     once = remembered or Remembered()
     check_config(config)
     once(check_task, config.target_task)
-    if config.support_task.get("name") and config.strategy.supports != "one" and not in_sweep:
-        raise UserError(
-            f"Change support_task to none: strategy={config.strategy.name} uses no support task."
-        )
+    in_vain = None if in_sweep else _support_in_vain(config)
+    if in_vain and config.strategy.supports != "many":
+        raise UserError(in_vain)
     if reason := impossible(config):
-        raise UserError(reason)
+        raise UserError(reason.sentence)
     size = config.subsample_size
     for name in size.per_task:
         _definition(name, "subsample_size.per_task")
@@ -68,7 +67,21 @@ def from_config(
     if leaks and not config.allow_leakage:
         own = [subset.name for subset in (target, *supports) if _is_of_suite(subset.task, config)]
         leakage.check(leaks, target.name, own)
-    return Experiment(config, target, supports, unresolved, leaks)
+    experiment = Experiment(config, target, supports, unresolved, leaks)
+    if in_vain:
+        experiment.plan()  # a strategy that takes not so many says so first
+        raise UserError(in_vain)
+    return experiment
+
+
+def _support_in_vain(config: Config) -> str | None:
+    """Return what to change of a support task that the strategy does not use; None if it does."""
+    name, strategy = config.support_task.get("name"), config.strategy
+    if not name or strategy.supports == "one":
+        return None
+    of_tasks = strategy.supports in ("many", "all")
+    uses = "takes its supports from strategy.tasks" if of_tasks else "uses no support task"
+    return f"Change support_task to none: strategy={strategy.name} {uses}."
 
 
 def _is_of_suite(task: Task, config: Config) -> bool:
@@ -87,22 +100,51 @@ def _identified(encoder: Encoder) -> tuple[Encoder, str | None]:
         return encoder, str(error)
 
 
-def impossible(config: Config) -> str | None:
+class Impossible(NamedTuple):
+    """Why strategy, target and supports can't go together.
+
+    Attributes:
+        kind: in a few words, the same whichever tasks they are.
+        sentence: which says what to change.
+    """
+
+    kind: str
+    sentence: str
+
+
+def impossible(config: Config) -> Impossible | None:
     """Return why strategy, target and supports can't go together; None if they can."""
     strategy, target = config.strategy, config.target_task.name
     if strategy.supports == "one":
-        key, names = "support_task", [config.support_task.get("name")]
-    elif strategy.supports == "many":
-        key, names = "strategy.tasks", [*strategy.tasks]
-    else:
+        return _impossible_support(config)
+    if strategy.supports != "many":
         return None
+    key, names = "strategy.tasks", strategy.tasks
     if not any(names):
-        value = "<task>" if key == "support_task" else "[<task>, ...]"
-        return f"Add {key}={value}: strategy={strategy.name} needs one (or strategy=single)."
+        needs = f"Add {key}=[<task>, ...]: strategy={strategy.name} needs one (or strategy=single)."
+        return Impossible(f"no {key} for a strategy that takes them", needs)
     if target in names:
-        return f"Change {key}: '{target}' is the target task already."
+        return Impossible(
+            f"the target is in {key}", f"Change {key}: '{target}' is the target task already."
+        )
     if twice := [name for name in names if names.count(name) > 1]:
-        return f"Change {key}: '{twice[0]}' is there twice."
+        return Impossible(f"a task twice in {key}", f"Change {key}: '{twice[0]}' is there twice.")
+    return None
+
+
+def _impossible_support(config: Config) -> Impossible | None:
+    support, target = config.support_task.get("name"), config.target_task.name
+    if not support:
+        return Impossible(
+            "no support task for a strategy with one",
+            f"Add support_task=<task>: strategy={config.strategy.name} needs one "
+            "(or strategy=single).",
+        )
+    if support == target:
+        return Impossible(
+            "support task = target task",
+            f"Change support_task: '{target}' is the target task already.",
+        )
     return None
 
 

@@ -65,6 +65,12 @@ class MergeStage(Stage):
             )
         if len(self.models) < 2:
             raise UserError("Change strategy.plan: a merge is of two stages or more.")
+        trained = [one for need in self.models for one in need.stage.graph() if one.trains]
+        if all(stage.config.trainable == "heads" for stage in trained):
+            raise UserError(
+                "Change trainable to all, or strategy: trainable=heads leaves the encoders as "
+                f"they are, so that there is nothing to merge ({self.title})."
+            )
         if self.models[0].weights_of not in self.tasks:
             raise UserError(
                 f"Change strategy.plan: the first of the stages that are merged is "

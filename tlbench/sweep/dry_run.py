@@ -1,6 +1,7 @@
 """What a sweep would do, without doing it."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,14 +52,12 @@ def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
         say(slurm.described(jobs, seconds))
 
 
-def _short_reasons(plan: Plan) -> dict[str, int]:
+def _short_reasons(plan: Plan) -> Counter[str]:
     """Impossible combinations by kind, whatever the task or strategy in the sentence."""
-    found: dict[str, int] = {}
+    kinds: Counter[str] = Counter()
     for reason, count in plan.impossible.items():
-        same = "already" in reason
-        kind = "support task = target task" if same else "no support task for a strategy with one"
-        found[kind] = found.get(kind, 0) + count
-    return found
+        kinds[reason.kind] += count
+    return kinds
 
 
 def print_budget(plan: Plan, max_hours: float, at_once: int) -> None:

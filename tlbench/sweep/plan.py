@@ -13,7 +13,7 @@ from tlbench.config.schema import Config
 from tlbench.console import points
 from tlbench.errors import UserError
 from tlbench.plan import weights
-from tlbench.plan.build import from_config, impossible
+from tlbench.plan.build import Impossible, from_config, impossible
 from tlbench.plan.experiment import Experiment, title_of
 from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.missing import Missing, find, is_there
@@ -149,7 +149,7 @@ class Plan:
     """
 
     combinations: int = 0
-    impossible: Counter[str] = field(default_factory=Counter)
+    impossible: Counter[Impossible] = field(default_factory=Counter)
     duplicates: int = 0
     experiments: list[PlannedExperiment] = field(default_factory=list)
     reused: list[PlannedExperiment] = field(default_factory=list)
@@ -194,7 +194,7 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
             found.add(name)
             plan.experiments.append(_planned(combination, folder / name, dry_run, remembered))
     if plan.impossible and not plan.experiments:
-        raise UserError(next(iter(plan.impossible)))
+        raise UserError(next(iter(plan.impossible)).sentence)
     return _with_jobs(plan, folder)
 
 
