@@ -38,7 +38,7 @@ def main() -> None:
         with writing("hydra.run.dir", "the output folder"):
             _job()
     except CompactHydraException as error:
-        print(in_one_sentence(error), file=sys.stderr)
+        print(in_one_sentence(error, sys.argv[1:]), file=sys.stderr)
         sys.exit(1)
     except ValueError as error:
         if str(error) != _NO_TRIAL:

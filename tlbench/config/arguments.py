@@ -7,21 +7,20 @@ the ``hydra.mode``.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, ValueType
-from hydra.errors import OverrideParseException
+from hydra.core.override_parser.types import ValueType
 from omegaconf import OmegaConf
 
+from tlbench.config.chosen import chosen, experiments_of, parsed
 from tlbench.config.command_line import CommandLine, parse
 from tlbench.config.completion import completing
 from tlbench.config.config_folders import with_config_folders
+from tlbench.config.group_options import check_no_option_of_hydra
 from tlbench.config.help import page
 from tlbench.config.keys import is_known
-from tlbench.config.overrides import check_choices, choices, options, read_first, read_option
+from tlbench.config.overrides import check_choices, options, read_first
 from tlbench.config.schema import Config, Source
-from tlbench.config.search_path import CONF_DIR, config_dirs
+from tlbench.config.search_path import config_dirs
 from tlbench.config.syntax import check_syntax, with_quoted_homes
 from tlbench.config.words import check_file
 from tlbench.errors import UserError
@@ -45,6 +44,7 @@ def arguments_for_hydra(words: Sequence[str]) -> list[str]:
     if "help" in line.options:
         print(page())
         raise SystemExit(0)
+    check_no_option_of_hydra(line.overrides)
     check_choices(line.overrides)
     return replace(line, overrides=completed(line.overrides)).words()
 
@@ -65,7 +65,7 @@ def completed(overrides: Sequence[str]) -> list[str]:
             of a task has words that are read as others.
     """
     for group in ("target_task", "support_task"):
-        for task in _chosen(overrides, group):
+        for task in chosen(overrides, group):
             for folder in config_dirs():
                 check_file(folder / "target_task" / f"{task}.yaml")
     return with_mode(with_added_keys(overrides))
@@ -83,7 +83,7 @@ def with_words(arguments: Sequence[str]) -> list[str]:
 
 
 def _with_words(argument: str) -> str:
-    override = _parsed(argument)
+    override = parsed(argument)
     if override is None or not options(override.key_or_group):
         return argument
     key, _, value = argument.partition("=")
@@ -97,7 +97,7 @@ def _with_words(argument: str) -> str:
 
 
 def _word(element: str) -> str:
-    found = _parsed(f"x={element}")
+    found = parsed(f"x={element}")
     is_other = found is not None and isinstance(found.value(), int | float | None)
     return f"'{element.strip()}'" if is_other else element
 
@@ -108,7 +108,7 @@ def with_added_keys(arguments: Sequence[str]) -> list[str]:
     Raises:
         UserError: if a key is of a source that the task shares with a suite.
     """
-    tasks = {group: _chosen(arguments, group) for group in ("target_task", "support_task")}
+    tasks = {group: chosen(arguments, group) for group in ("target_task", "support_task")}
     added = []
     for argument in arguments:
         key = argument.partition("=")[0]
@@ -140,35 +140,6 @@ def _check_own_source(key: str, inside: Sequence[str], tasks: Sequence[str]) -> 
             raise UserError(f"Change {key}: the source of '{task}' is the suite's; set {name}.")
 
 
-def _chosen(arguments: Sequence[str], group: str) -> list[str]:
-    """Return the options of a group that arguments choose, else an experiment, else config.yaml."""
-    overrides = [found for found in map(_parsed, arguments) if found is not None]
-    chosen = [one for found in overrides if found.key_or_group == group for one in choices(found)]
-    if chosen:
-        return chosen
-    experiments = [experiment for word in arguments for experiment in _experiments(word)]
-    files = [read_first("experiment", experiment) for experiment in experiments]
-    known = [file for file in files if file is not None]
-    for file in [*known, read_option(CONF_DIR / "config.yaml")]:
-        for default in file.get("defaults") or ():
-            for name in (group, f"override /{group}"):
-                if not isinstance(default, str) and name in default:
-                    return [str(default[name])]
-    return []
-
-
-@cache  # Hydra's parser takes milliseconds, and several look at an argument
-def _parsed(argument: str) -> Override | None:
-    """Return an override; None of what is none, or can't be read, which Hydra says."""
-    if "=" not in argument or argument.startswith("-"):
-        return None
-    try:
-        (override,) = OverridesParser.create().parse_overrides([argument])
-    except OverrideParseException:
-        return None
-    return override
-
-
 def with_mode(arguments: Sequence[str]) -> list[str]:
     """Return the arguments, and beside the choice of an experiment the ``hydra.mode`` that it has.
 
@@ -181,19 +152,9 @@ def with_mode(arguments: Sequence[str]) -> list[str]:
     complete = []
     for word in arguments:
         complete.append(word)
-        modes = [_mode_of(experiment) for experiment in _experiments(word)]
+        modes = [_mode_of(experiment) for experiment in experiments_of(word)]
         complete += [f"hydra.mode={mode}" for mode in modes if mode][-1:]
     return complete
-
-
-def _experiments(word: str) -> list[str]:
-    """Return the experiments that an argument chooses for a job; none if it sweeps over them."""
-    if not word.startswith("experiment="):
-        return []
-    override = _parsed(word)
-    if override is None or override.is_sweep_override():
-        return []
-    return list(choices(override))
 
 
 def _mode_of(experiment: str) -> str | None:

@@ -66,6 +66,11 @@ def unknown(name: str, more: Iterable[str] = ()) -> str:
     return f"Change {name}: there is no such key; did you mean {meant}{doc}?"
 
 
+def is_synonym(word: str) -> bool:
+    """Whether a word is what others call a key of ours."""
+    return word in _SYNONYMS
+
+
 def meant_by(name: str, more: Iterable[str] = ()) -> str | None:
     """Return the key, or the one of ``more``, that is likely meant by a name; None if none is."""
     word = name.rpartition(".")[2]
