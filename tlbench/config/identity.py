@@ -91,6 +91,8 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
         node = value_in(identity, parent) if parent else identity
         if not isinstance(node, dict) or last not in node:
             continue
+        if key.only_with and not _is_with(key, name, value):
+            node[last] = key.since if key.came_later else None  # as where nobody sets it
         neutral = key.affects == "nothing" or key.is_resolved
         if _TEST_SPLIT.fullmatch(key.name):
             neutral = _is_only_scored(key.name, node[last])
@@ -100,6 +102,12 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
                 above, _, last = parent.rpartition(".")
                 del (value_in(identity, above) if above else identity)[last]
     return identity
+
+
+def _is_with(key: Key, name: str, value: Any) -> bool:
+    """Whether a key has an effect beside the others of its group, of the value at ``name``."""
+    sibling, words = key.only_with or ("", ())
+    return value_in({name: value}, f"{key.name.rpartition('.')[0]}.{sibling}") in words
 
 
 def _without_test(value: Any, key: str) -> Any:
@@ -120,9 +128,19 @@ def _is_only_scored(key: str, value: Any) -> bool:
 
 def _ignored(strategy: Any) -> list[str]:
     """Return the keys that have no effect on a strategy, of its config."""
-    supports = value_in(strategy, "supports")
     named = value_in(strategy, "without_effect")
     without_effect = [str(name) for name in named] if isinstance(named, list) else []
+    return without_effect_on(value_in(strategy, "supports"), without_effect)
+
+
+def without_effect_on(supports: Any, named: Iterable[str]) -> list[str]:
+    """Return the keys that have no effect on a strategy.
+
+    Args:
+        supports: what it trains on beside the target.
+        named: the keys of which it says so itself.
+    """
+    without_effect = list(named)
     if supports != "one":
         without_effect.append("support_task")
     if supports not in ("many", "all"):

@@ -52,7 +52,7 @@ def run(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> 
         try:
             job = composer.run("config", _run_job, words)
         except CompactHydraException as error:
-            raise UserError(in_one_sentence(error)) from error
+            raise UserError(in_one_sentence(error, words)) from error
     _ = job.return_value  # raises what has ended the job
     return read_record(Path(job.hydra_cfg.hydra.runtime.output_dir) / RECORD_FILE)
 

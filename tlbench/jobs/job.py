@@ -15,6 +15,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tlbench import progress
+from tlbench.config.unused import check_used
+from tlbench.config.validation import parse_config
 from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
 from tlbench.jobs import loggers, signals
@@ -62,6 +64,8 @@ def run_job(cfg: DictConfig) -> float | None:
         try:
             if not in_sweep and hydra.sweeper.get("detach"):
                 raise UserError("Add -m, or remove hydra.sweeper.detach=true: this is one run.")
+            if not in_sweep:
+                check_used(parse_config(cfg), hydra.overrides.task)
             if not dry:
                 return _run_while_held(cfg, folder, in_sweep)
             print_run(build(cfg))

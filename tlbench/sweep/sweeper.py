@@ -76,13 +76,15 @@ class StageSweeper(_Base):
                 copies does not list those.
             is_dry: whether nothing will be run.
         """
+        from tlbench.config.unused import used_by_any
         from tlbench.sweep import compose, plan, snapshot
 
         loader = self.context.config_loader
         if not is_dry:
             loader = snapshot.freeze(loader, folder)
         combinations = compose.combine(axes, compose.Composer(loader, self.master_config))
-        return plan.make_plan(combinations, folder, is_dry), loader
+        used = used_by_any(combinations, (text for axis in axes for text in axis))
+        return plan.make_plan(used, folder, is_dry), loader
 
     def setting(self, key: str) -> Any:
         """Return what the sweep itself reads of its config, which no job has checked yet."""

@@ -1,0 +1,135 @@
+"""What is given on the command line and has no effect: a run would ignore it in silence."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import QuotedString
+from omegaconf import OmegaConf
+
+from tlbench.config.chosen import parsed
+from tlbench.config.identity import affects_training, without_effect_on
+from tlbench.config.keys import declared, is_under, value_at, value_in
+from tlbench.config.overrides import default_choices, options, read_first, read_option
+from tlbench.config.schema import Config, Strategy
+from tlbench.config.search_path import CONF_DIR
+from tlbench.errors import UserError
+
+# Of a rule, what has an effect with some words of another key alone; stage keys have it all.
+_WITH_MODE = {"sampling.temperature": ("softmax",), "sampling.floor": ("gap", "gap_x_size")}
+_ELSEWHERE = ("support_task", "hydra")  # plan.build refuses a support; Hydra's are not of a config
+
+
+def check_used(config: Config, overrides: Sequence[str]) -> None:
+    """Refuse what a single run is given and makes no use of.
+
+    Args:
+        config: of the run.
+        overrides: of its command line.
+
+    Raises:
+        UserError: naming the key to leave out, and the one to change for it to have an effect.
+    """
+    for key in given(overrides):
+        if reason := why_unused(config, key):
+            raise UserError(reason)
+
+
+def given(overrides: Iterable[str]) -> list[str]:
+    """Return the keys and groups that overrides of one value each set to another than the default.
+
+    Each once, in their order.
+    """
+    keys = (
+        key
+        for override in filter(None, map(parsed, overrides))
+        if not (override.is_delete() or override.is_sweep_override())
+        for key, value in _flat(override.key_or_group, override.value())
+        if not (is_under(key, _ELSEWHERE) or key.startswith("hydra/") or _is_default(key, value))
+    )
+    return list(dict.fromkeys(keys))
+
+
+def why_unused(config: Config, key: str) -> str | None:
+    """Return a sentence about a key or group that a run makes no use of; None if it does."""
+    declaration, strategy = declared(Config).get(key), config.strategy
+    if declaration and declaration.only_with:
+        sibling, words = declaration.only_with
+        group = key.rpartition(".")[0]
+        word = value_at(config, f"{group}.{sibling}")
+        if word not in words:
+            other = " or ".join(f"{group}={one}" for one in words)
+            return f"Add {other}, or leave out {key}: it has no effect with {group}={word}."
+    modes = _WITH_MODE.get(key)
+    if modes and config.sampling.name == "dynamic" and config.sampling.mode not in modes:
+        return (
+            f"Change sampling.mode to {' or '.join(modes)}, or leave out {key}: it has no effect "
+            f"with sampling.mode={config.sampling.mode}."
+        )
+    if key == "optim.l2_sp" and config.trainable == "heads":
+        return (
+            "Change trainable to all, or leave out optim.l2_sp: with trainable=heads the encoder "
+            "stays where it is."
+        )
+    if not affects_training(key, without_effect_on(strategy.supports, strategy.without_effect)):
+        return _of_another_strategy(key, strategy)
+    return None
+
+
+def _of_another_strategy(key: str, strategy: Strategy) -> str:
+    if key == "strategy.tasks" and strategy.supports == "one":
+        return (
+            "Leave out strategy.tasks, or add strategy.supports=many: "
+            f"strategy={strategy.name} takes its support from support_task."
+        )
+    return f"Change strategy, or leave out {key}: it has no effect with strategy={strategy.name}."
+
+
+def used_by_any(combinations: Iterable[Any], overrides: Iterable[str]) -> Iterator[Any]:
+    """Yield the combinations of a sweep; what none of them makes use of is refused at the end.
+
+    Args:
+        combinations: each with its ``config``.
+        overrides: those that the sweep is made of, of one value each.
+
+    Raises:
+        UserError: as ``check_used`` does.
+    """
+    unused: Mapping[str, str] = dict.fromkeys(given(overrides), "")
+    for combination in combinations:
+        if unused:
+            reasons = ((key, why_unused(combination.config, key)) for key in unused)
+            unused = {key: reason for key, reason in reasons if reason}
+        yield combination
+    for reason in filter(None, unused.values()):
+        raise UserError(reason)
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the keys that an override sets, those inside a mapping one by one."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{key}.{getattr(name, 'text', name)}", inner)
+    else:
+        yield key, value
+
+
+def _is_default(key: str, value: Any) -> bool:
+    """Whether a key or group has this value where nobody sets it."""
+    plain = _plain(value)
+    if options(key):
+        return plain == default_choices().get(key) or plain is None
+    declaration = declared(Config).get(key)
+    if plain is None or (declaration and declaration.is_left_out(plain)):
+        return True
+    group, _, inside = key.partition(".")
+    option = read_first(group, default_choices().get(group, "")) if inside else None
+    file = option if option is not None else read_option(CONF_DIR / "config.yaml")
+    content: Any = OmegaConf.to_container(file, resolve=False)
+    return bool(value_in(content, inside if option is not None else key) == plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return an override's value without the quotes that Hydra keeps."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.text if isinstance(value, QuotedString) else value
