@@ -86,7 +86,7 @@ def test_curves_of_records_are_used_where_there_are_any(
         (["--features", ""], "Change --features: '' is none of"),
         (["--features", "curves"], "the records do not have curves of two evaluations or more; th"),
         (["--texts", "/data/glue"], "Change --texts: '/data/glue' is no override as key=value"),
-        (["--texts", "suite.root=/nowhere"], "/nowhere/"),
+        (["--texts", "suite.root=/nowhere"], "there is no folder /nowhere"),
         (["--strategy", "stilts2"], "Give a study with pairs of three targets or more"),
     ],
 )

@@ -73,7 +73,6 @@ def test_options_of_a_users_folder_and_what_they_are_made_from(
         ("sweeper.max_hours=4", "hydra.sweeper.max_hours?"),
         ("hydra/launcher=slurm partition=gpu", "hydra.launcher.partition?"),
         ("hydra/launcher=gpus +n_jobs=4", "hydra.launcher.n_jobs?"),
-        ("hydra/sweeper=optuna n_trials=4", "hydra.sweeper.n_trials?"),
     ],
 )
 def test_an_option_of_the_sweeper_or_launcher_is_told(words: str, meant: str) -> None:

@@ -117,7 +117,7 @@ def test_any_task_file_is_a_task_or_refused_in_one_sentence(
         return
     except UserError as error:
         said = str(error)
-        assert said.startswith(("Change ", "Add source.format to ", "Leave out source."))
+        assert said.startswith(("Change ", "Add source.", "Leave out source."))
         assert said.isprintable()
     else:
         pytest.fail("the files of this task are not there")

@@ -165,7 +165,7 @@ def test_what_has_diverged_is_not_scored(run: Run, scored: list[str]) -> None:
     [
         ({"text_a": "a", "text_b": "b"}, r"test.jsonl, line 1 has no column 'label'"),
         ({"text_a": "a", "text_b": "b", "label": -1}, r"test.jsonl, line 1 has the label '-1'"),
-        (None, r"Change source.test of task 'rte' .*test.jsonl can't be read"),
+        (None, r"Change source.test of task 'rte': there is no file .*test.jsonl"),
     ],
 )
 def test_rows_without_labels_are_refused_before_anything_is_trained(

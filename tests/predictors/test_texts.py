@@ -74,10 +74,10 @@ def test_rows_that_are_not_there_are_one_sentence(
         one.config["target_task"]["source"] |= gone
         one.config["suite"]["root"] = str(tmp_path / "glue")
     write(records, tmp_path / "study")
-    with pytest.raises(UserError, match="RTE"):
+    with pytest.raises(UserError, match=r"there is no folder .*glue"):
         similarities(tmp_path / "study", cache)
     pack([tmp_path / "study"], tmp_path / "packed.parquet")
     with pytest.raises(UserError, match=r"^Add suite\.root=<path>"):
         similarities(tmp_path / "packed.parquet", cache)
-    with pytest.raises(UserError, match="elsewhere/RTE"):
+    with pytest.raises(UserError, match="elsewhere"):
         similarities(tmp_path / "packed.parquet", cache, f"suite.root={tmp_path / 'elsewhere'}")
