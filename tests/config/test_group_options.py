@@ -73,6 +73,7 @@ def test_options_of_a_users_folder_and_what_they_are_made_from(
         ("sweeper.max_hours=4", "hydra.sweeper.max_hours?"),
         ("hydra/launcher=slurm partition=gpu", "hydra.launcher.partition?"),
         ("hydra/launcher=gpus +n_jobs=4", "hydra.launcher.n_jobs?"),
+        ("hydra/sweeper=optuna n_trials=4", "hydra.sweeper.n_trials?"),
     ],
 )
 def test_an_option_of_the_sweeper_or_launcher_is_told(words: str, meant: str) -> None:
@@ -82,7 +83,14 @@ def test_an_option_of_the_sweeper_or_launcher_is_told(words: str, meant: str) ->
     assert str(raised.value) == f"Change {key}: there is no such key; did you mean {meant}"
 
 
-@pytest.mark.parametrize("word", ["seeds=3", "batch_size=8", "gpus=2", "strategy=mtl", "xyzzy=1"])
+def test_the_very_word_of_what_is_chosen_is_meant_sooner_than_a_key_that_is_like_it() -> None:
+    """A race refuses ``seed``, and has ``seeds``; without it ``seed`` is what is meant."""
+    with pytest.raises(UserError, match=r"did you mean hydra\.sweeper\.seeds\?$"):
+        check_no_option_of_hydra(["hydra/sweeper=race", "seeds=3"])
+    check_no_option_of_hydra(["seeds=3"])
+
+
+@pytest.mark.parametrize("word", ["batch_size=8", "gpus=2", "strategy=mtl", "xyzzy=1"])
 def test_other_keys_are_left_to_others(word: str) -> None:
     check_no_option_of_hydra(["hydra/sweeper=race", "hydra/launcher=joblib", word])
 

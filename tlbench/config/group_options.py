@@ -62,10 +62,10 @@ def check_no_option_of_hydra(arguments: Sequence[str]) -> None:
         known = {key.name.rpartition(".")[2] for key in _declared()}
         if is_key(name) or options(name) or name.startswith("hydra") or is_synonym(word):
             continue
-        if get_close_matches(word, known, 1, _ALIKE):
-            continue
+        is_near = bool(get_close_matches(word, known, 1, _ALIKE))
         for group, option, is_chosen in _of_hydra(arguments):
-            if word in _keys(group, option):
+            # The very word of what is chosen is meant sooner than one that is like it.
+            if (is_chosen or not is_near) and word in _keys(group, option):
                 of = "" if is_chosen else f" of {group}={option}"
                 raise UserError(
                     f"Change {name}: there is no such key; did you mean "
