@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -91,7 +92,7 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
         node = value_in(identity, parent) if parent else identity
         if not isinstance(node, dict) or last not in node:
             continue
-        if key.only_with and not _is_with(key, name, value):
+        if not key.has_effect(partial(value_in, {name: value})):
             node[last] = key.since if key.came_later else None  # as where nobody sets it
         neutral = key.affects == "nothing" or key.is_resolved
         if _TEST_SPLIT.fullmatch(key.name):
@@ -102,12 +103,6 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
                 above, _, last = parent.rpartition(".")
                 del (value_in(identity, above) if above else identity)[last]
     return identity
-
-
-def _is_with(key: Key, name: str, value: Any) -> bool:
-    """Whether a key has an effect beside the others of its group, of the value at ``name``."""
-    sibling, words = key.only_with or ("", ())
-    return value_in({name: value}, f"{key.name.rpartition('.')[0]}.{sibling}") in words
 
 
 def _without_test(value: Any, key: str) -> Any:

@@ -5,7 +5,7 @@ bounds, and for a key that came later the value that stands for not having it. S
 names, protocols, the checks and docs/guide/configuration.md are made from these declarations.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cache
@@ -78,6 +78,17 @@ class Key:
             return True
         kinds = {get_origin(kind) for kind in get_args(self.annotation) if kind is not NoneType}
         return kinds == {list}
+
+    def has_effect(self, value_of: Callable[[str], Any]) -> bool:
+        """Whether it has an effect beside the other key of ``only_with``, if it has one.
+
+        Args:
+            value_of: gives the value at a dotted name.
+        """
+        if self.only_with is None:
+            return True
+        sibling, words = self.only_with
+        return value_of(f"{self.name.rpartition('.')[0]}.{sibling}") in words
 
     def is_left_out(self, value: Any) -> bool:
         """Whether a value says the same as not having the key."""

@@ -1,13 +1,14 @@
 """What is given on the command line and has no effect: a run would ignore it in silence."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hydra.core.override_parser.types import QuotedString
 from omegaconf import OmegaConf
 
 from tlbench.config.chosen import parsed
-from tlbench.config.identity import affects_training, without_effect_on
+from tlbench.config.identity import affects_training, flatten, without_effect_on
 from tlbench.config.keys import declared, is_under, value_at, value_in
 from tlbench.config.overrides import default_choices, options, read_first, read_option
 from tlbench.config.schema import Config, Strategy
@@ -43,7 +44,7 @@ def given(overrides: Iterable[str]) -> list[str]:
         key
         for override in filter(None, map(parsed, overrides))
         if not (override.is_delete() or override.is_sweep_override())
-        for key, value in _flat(override.key_or_group, override.value())
+        for key, value in flatten(_plain(override.value()), override.key_or_group)
         if not (is_under(key, _ELSEWHERE) or key.startswith("hydra/") or _is_default(key, value))
     )
     return list(dict.fromkeys(keys))
@@ -52,13 +53,12 @@ def given(overrides: Iterable[str]) -> list[str]:
 def why_unused(config: Config, key: str) -> str | None:
     """Return a sentence about a key or group that a run makes no use of; None if it does."""
     declaration, strategy = declared(Config).get(key), config.strategy
-    if declaration and declaration.only_with:
-        sibling, words = declaration.only_with
-        group = key.rpartition(".")[0]
-        word = value_at(config, f"{group}.{sibling}")
-        if word not in words:
-            other = " or ".join(f"{group}={one}" for one in words)
-            return f"Add {other}, or leave out {key}: it has no effect with {group}={word}."
+    value_of = partial(value_at, config)
+    if declaration and declaration.only_with and not declaration.has_effect(value_of):
+        group, (sibling, words) = key.rpartition(".")[0], declaration.only_with
+        other = " or ".join(f"{group}={word}" for word in words)
+        chosen = f"{group}={value_of(f'{group}.{sibling}')}"
+        return f"Add {other}, or leave out {key}: it has no effect with {chosen}."
     modes = _WITH_MODE.get(key)
     if modes and config.sampling.name == "dynamic" and config.sampling.mode not in modes:
         return (
@@ -104,32 +104,24 @@ def used_by_any(combinations: Iterable[Any], overrides: Iterable[str]) -> Iterat
         raise UserError(reason)
 
 
-def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the keys that an override sets, those inside a mapping one by one."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _flat(f"{key}.{getattr(name, 'text', name)}", inner)
-    else:
-        yield key, value
-
-
 def _is_default(key: str, value: Any) -> bool:
     """Whether a key or group has this value where nobody sets it."""
-    plain = _plain(value)
     if options(key):
-        return plain == default_choices().get(key) or plain is None
+        return value == default_choices().get(key) or value is None
     declaration = declared(Config).get(key)
-    if plain is None or (declaration and declaration.is_left_out(plain)):
+    if value is None or (declaration and declaration.is_left_out(value)):
         return True
     group, _, inside = key.partition(".")
     option = read_first(group, default_choices().get(group, "")) if inside else None
     file = option if option is not None else read_option(CONF_DIR / "config.yaml")
     content: Any = OmegaConf.to_container(file, resolve=False)
-    return bool(value_in(content, inside if option is not None else key) == plain)
+    return bool(value_in(content, inside if option is not None else key) == value)
 
 
 def _plain(value: Any) -> Any:
     """Return an override's value without the quotes that Hydra keeps."""
+    if isinstance(value, dict):
+        return {_plain(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(one) for one in value]
     return value.text if isinstance(value, QuotedString) else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from tlbench.config.keys import Affects, affecting, value_at
@@ -74,11 +75,8 @@ class TrainStage(Stage):
             value = value_at(self.config, key.name)
             if key.is_left_out(value):
                 continue
-            if key.only_with:
-                sibling, words = key.only_with
-                group = key.name.rpartition(".")[0]
-                if value_at(self.config, f"{group}.{sibling}") not in words:
-                    continue
+            if not key.has_effect(partial(value_at, self.config)):
+                continue
             if key.name == "sampling.last_batch" and self._has_whole_batches:
                 continue
             value = key.trains_as.get(value, value) if key.trains_as else value
