@@ -157,12 +157,17 @@ def combine(
         yield tables[tuple(overrides[i] for i in outer)].combination(overrides)
 
 
+def key_of(override: str) -> str:
+    """Return the key or group of an override, whether it changes, adds or removes that."""
+    return override.partition("=")[0].lstrip("+~")
+
+
 def _by_root(axes: Sequence[Sequence[str]]) -> dict[str, list[int]]:
     """Return where the axes with a choice are, by the top-level key that they are named after."""
     roots: dict[str, list[int]] = {}
     for i, axis in enumerate(axes):
         if len(axis) > 1:
-            key = axis[0].partition("=")[0].lstrip("+~")
+            key = key_of(axis[0])
             for end in "@./":
                 key = key.partition(end)[0]
             roots.setdefault(key, []).append(i)

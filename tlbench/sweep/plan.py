@@ -199,6 +199,16 @@ def make_plan(combinations: Iterable[Combination], folder: Path, dry_run: bool =
 
 
 @no_collections()
+def check_planned(plan: Plan) -> None:
+    """Refuse a plan in which an experiment can't be planned.
+
+    Raises:
+        UserError: what the first of them says.
+    """
+    if errors := [planned.error for planned in plan.experiments if planned.error]:
+        raise UserError(errors[0])
+
+
 def part_of(experiments: Iterable[PlannedExperiment], folder: Path) -> Plan:
     """Return the plan of some of a sweep's experiments, given what is there by now.
 

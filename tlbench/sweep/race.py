@@ -20,7 +20,7 @@ from tlbench.errors import UserError
 from tlbench.records.definitions import BASELINE
 from tlbench.sweep import run
 from tlbench.sweep.limits import Limits
-from tlbench.sweep.plan import Plan, PlannedExperiment, part_of
+from tlbench.sweep.plan import Plan, PlannedExperiment, check_planned, part_of
 from tlbench.sweep.race_candidates import (
     Place,
     RaceCandidate,
@@ -136,8 +136,7 @@ class Race:
         Raises:
             UserError: if an option can't be used, there is nothing to race, or looks have changed.
         """
-        if errors := [planned.error for planned in plan.experiments if planned.error]:
-            raise UserError(errors[0])
+        check_planned(plan)
         candidates = candidates_of(plan.experiments)
         targets = {one.target for one in candidates if not one.is_baseline}
         if alone := sorted({one.target for one in candidates} - targets):

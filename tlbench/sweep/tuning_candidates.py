@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tlbench.config.keys import is_under
 from tlbench.config.syntax import quoted
-from tlbench.errors import UserError
 from tlbench.plan.experiment import choice_of
 from tlbench.records.definitions import BASELINE
-from tlbench.sweep.compose import Options
-from tlbench.sweep.plan import Plan, PlannedExperiment, runs_by_choice
+from tlbench.sweep.compose import Options, key_of
+from tlbench.sweep.plan import Plan, PlannedExperiment, check_planned, runs_by_choice
 from tlbench.sweep.tuning_search import Search
 
 Values = Mapping[str, Any]  # by dotted key of the config
@@ -51,8 +51,7 @@ def candidates_of(plan: Plan) -> list[Candidate]:
     Raises:
         UserError: if one of them can't be planned.
     """
-    if errors := [planned.error for planned in plan.experiments if planned.error]:
-        raise UserError(errors[0])
+    check_planned(plan)
     by_choice = runs_by_choice(plan.experiments)
     return [_candidate(overrides, tuple(runs)) for overrides, runs in by_choice.items()]
 
@@ -170,9 +169,4 @@ def _written(value: Any) -> str:
 
 def _without(overrides: Iterable[str], keys: Collection[str]) -> list[str]:
     """Return the overrides of other keys than these and what is below them."""
-    return [word for word in overrides if not _is_of(word, keys)]
-
-
-def _is_of(word: str, keys: Collection[str]) -> bool:
-    key = word.partition("=")[0].lstrip("+~")
-    return any(key == one or key.startswith(f"{one}.") for one in keys)
+    return [word for word in overrides if not is_under(key_of(word), keys)]

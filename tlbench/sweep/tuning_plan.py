@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tlbench.config.identity import job_folder_name
-from tlbench.errors import UserError
 from tlbench.plan.experiment import choice_of
 from tlbench.records.record import TRIALS
 from tlbench.sweep.board import distinct
 from tlbench.sweep.compose import Combination, Options
-from tlbench.sweep.plan import Plan, PlannedExperiment, make_plan
+from tlbench.sweep.plan import Plan, PlannedExperiment, check_planned, make_plan
 from tlbench.sweep.tuning_candidates import (
     Candidate,
     Values,
@@ -140,8 +139,7 @@ class Tuning:
 
     def _plan(self, combinations: Sequence[Combination], folder: Path) -> Plan:
         plan = make_plan(combinations, folder, self.is_dry)
-        if errors := [planned.error for planned in plan.experiments if planned.error]:
-            raise UserError(errors[0])
+        check_planned(plan)
         return plan
 
     def choose(self, one: Round) -> None:

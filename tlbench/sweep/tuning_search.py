@@ -12,6 +12,7 @@ from tlbench.config.identity import flatten
 from tlbench.config.schema import SEEDS
 from tlbench.errors import UserError
 from tlbench.plan.experiment import TUNABLE
+from tlbench.sweep.compose import key_of
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Search:
             UserError: naming it.
         """
         for words in axes:
-            key = words[0].partition("=")[0].lstrip("+~")
+            key = key_of(words[0])
             if key in self.grid:
                 raise UserError(f"Leave out {words[0]}: hydra.sweeper.tune chooses {key}.")
             if key.partition(".")[0] == "tuned":
