@@ -1,6 +1,7 @@
 """The gradients of several tasks side by side, their inner products, and a weighted sum of them."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -54,12 +55,11 @@ class TaskGradients:
 
     def gramian(self) -> Tensor:
         """Return the inner products of the tasks' gradients, (tasks, tasks), in float64."""
-        return gramian([self._aligned(place)[1] for place in range(len(self.parameters))])
+        return gramian([of_tasks for _, of_tasks in self._aligned])
 
     def put(self, weights: Sequence[float]) -> None:
         """Give the parameters the weighted sum of the tasks' gradients, (tasks,)."""
-        for place, parameter in enumerate(self.parameters):
-            places, of_tasks = self._aligned(place)
+        for parameter, (places, of_tasks) in zip(self.parameters, self._aligned, strict=True):
             total = of_tasks[0].mul_(weights[0])
             for other, weight in zip(of_tasks[1:], weights[1:], strict=True):
                 total.add_(other, alpha=weight)
@@ -67,13 +67,17 @@ class TaskGradients:
                 total = torch.zeros_like(parameter).index_copy_(0, places, total)
             parameter.grad = total
 
-    def _aligned(self, place: int) -> tuple[Tensor | None, list[Tensor]]:
-        """Return the gradients of a parameter, of a table with the places of their rows."""
-        if not self._is_table[place]:
-            return None, self._by_parameter[place]
-        rows = self._rows[place]
-        places = torch.unique(torch.cat([one.places for one in rows]))
-        return places, [one.at(places) for one in rows]
+    @cached_property
+    def _aligned(self) -> list[tuple[Tensor | None, list[Tensor]]]:
+        """Each parameter's gradients, once all are taken; a table's with the places of the rows."""
+        aligned: list[tuple[Tensor | None, list[Tensor]]] = []
+        for is_table, whole, rows in zip(
+            self._is_table, self._by_parameter, self._rows, strict=True
+        ):
+            places = torch.unique(torch.cat([one.places for one in rows])) if is_table else None
+            of_tasks = whole if places is None else [one.at(places) for one in rows]
+            aligned.append((places, of_tasks))
+        return aligned
 
 
 def gramian(gradients: Sequence[Sequence[Tensor]]) -> Tensor:
