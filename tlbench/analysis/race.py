@@ -103,11 +103,11 @@ def _decision(
     kept, most = verdict.may_be_best, max(one.seeds for one in verdict.candidates)
     close = [one for one in kept if one.worse_by <= matters]  # the cheapest first
     behind = tuple(one for one in kept if one.seeds < most)
+    leaks = of_best(verdict, table)
     if len(verdict.candidates) > 1 and close:
         end: End = "decided" if len(kept) == 1 else "good enough"
-        return Decision(verdict, matters, end, close[0], (), behind, leaks=of_best(verdict, table))
+        return Decision(verdict, matters, end, close[0], (), behind, leaks=leaks)
     candidates = [runs[one.key] for one in kept]
     ranked = tuple(candidates[at].key for at in in_order(candidates))
     needed = apart(verdict, list(runs.values()), of_target.rows)
-    leaks = of_best(verdict, table)
     return Decision(verdict, matters, "open", verdict.best, ranked, behind, needed, leaks)

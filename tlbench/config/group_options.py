@@ -56,10 +56,10 @@ def check_no_option_of_hydra(arguments: Sequence[str]) -> None:
     Raises:
         UserError: with the key of Hydra's that is meant.
     """
+    known = {key.name.rpartition(".")[2] for key in _declared()}
     for override in filter(None, map(parsed, arguments)):
         name = override.key_or_group
         word = name.rpartition(".")[2]
-        known = {key.name.rpartition(".")[2] for key in _declared()}
         if is_key(name) or options(name) or name.startswith("hydra") or is_synonym(word):
             continue
         is_near = bool(get_close_matches(word, known, 1, _ALIKE))

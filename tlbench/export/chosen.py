@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.candidates import scored_runs
 from tlbench.analysis.collect import collect
-from tlbench.analysis.study import analyse_study, of_one_protocol
+from tlbench.analysis.saved import StoredPredictions
+from tlbench.analysis.study import analyse, of_one_protocol
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked
 from tlbench.console import points
@@ -116,8 +117,9 @@ def of_study(
         UserError: if the study has no such target or seed, or none of its runs has a score.
     """
     records = collect([folder])
-    (analysis, *_) = analyse_study(records)
-    _, mixed = of_one_protocol(records.table, records.protocols)
+    part, mixed = of_one_protocol(records.table, records.protocols)
+    predictions = StoredPredictions(records.table, records.packed)
+    analysis = analyse(part, predictions=predictions)
     advice = _advice(analysis.advice, target)
     best = advice.verdict.best
     if best is None:
