@@ -107,7 +107,7 @@ def combinations(make_sweeper: MakeSweeper) -> Combine:
         sweeper, config, overrides = make_sweeper(*arguments)
         axes = sweeper.axes(overrides)
         composed = combine(axes, Composer(sweeper.context.config_loader, config))
-        return list(used_by_any(composed, (text for axis in axes for text in axis)))
+        return list(used_by_any(composed, sweeper.typed(axes)))
 
     return go
 
@@ -135,6 +135,17 @@ def test_a_sweep_is_refused_what_no_combination_makes_use_of(
 )
 def test_a_sweep_may_have_combinations_that_do_not(combinations: Combine, words: str) -> None:
     assert combinations("support_task=mnli", *words.split())
+
+
+@pytest.mark.parametrize(
+    "words", ["strategy=stilts", "strategy=mtl_then_target method=sum", "strategy=merge"]
+)
+def test_a_part_of_an_experiment_leaves_parameters_of_the_rest(
+    combinations: Combine, words: str
+) -> None:
+    assert combinations("experiment=glue_cpu_methods", *words.split())
+    with pytest.raises(UserError, match="or leave out perturb.rho: it has no effect"):
+        combinations("experiment=glue_cpu_methods", *words.split(), "perturb.rho=0.1")
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,19 @@ class StageSweeper(_Base):
         if not is_dry:
             loader = snapshot.freeze(loader, folder)
         combinations = compose.combine(axes, compose.Composer(loader, self.master_config))
-        used = used_by_any(combinations, (text for axis in axes for text in axis))
+        used = used_by_any(combinations, self.typed(axes))
         return plan.make_plan(used, folder, is_dry), loader
+
+    def typed(self, axes: list[list[str]]) -> list[str]:
+        """Return the overrides of axes that the command line names.
+
+        An experiment's own parameters are for all that it compares: who runs a part of it needn't
+        take out those of the rest.
+        """
+        from tlbench.sweep.compose import key_of
+
+        keys = set(map(key_of, self.setting("hydra.overrides.task")))
+        return [text for axis in axes if key_of(axis[0]) in keys for text in axis]
 
     def setting(self, key: str) -> Any:
         """Return what the sweep itself reads of its config, which no job has checked yet."""
