@@ -46,7 +46,6 @@ MTL = "strategy=mtl support_task=mnli"
         ("sampling.batches=homogeneous", "Change strategy, or leave out sampling.batches: "),
         ("heads=per_label_count", "Change strategy, or leave out heads: "),
         ("optim.lr_heads=0.1", "Change strategy, or leave out optim.lr_heads: "),
-        ("subsample_size.support=9", "Change strategy, or leave out subsample_size.support: "),
         ("strategy.tasks=[mnli]", "Change strategy, or leave out strategy.tasks: "),
         (
             f"{MTL} strategy.tasks=[qnli]",
@@ -75,6 +74,7 @@ def test_a_single_run_makes_use_of_all_that_it_is_given(
         "strategy=merge support_task=mnli merging=ties merging.scale=0.5",
         "strategy=lp_ft optim.lr_heads=0.1 optim.l2_sp=0.1",
         "strategy=mtl_all strategy.tasks=[rte,mnli] method=dwa",
+        "subsample_size.support=9",  # of a loop over strategies
         "support_task=mnli",  # planning says that
     ],
 )

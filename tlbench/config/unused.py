@@ -17,7 +17,9 @@ from tlbench.errors import UserError
 
 # Of a rule, what has an effect with some words of another key alone; stage keys have it all.
 _WITH_MODE = {"sampling.temperature": ("softmax",), "sampling.floor": ("gap", "gap_x_size")}
-_ELSEWHERE = ("support_task", "hydra")  # plan.build refuses a support; Hydra's are not of a config
+# plan.build refuses a support without effect; its size is one for all strategies of a loop; Hydra's
+# keys are not of a config.
+_ELSEWHERE = ("support_task", "subsample_size.support", "hydra")
 
 
 def check_used(config: Config, overrides: Sequence[str]) -> None:
