@@ -10,7 +10,7 @@ from tests.support.sweeps import MakeSweeper
 from tlbench.config.identity import job_folder_name, unresolved
 from tlbench.config.keys import declared
 from tlbench.config.schema import Config
-from tlbench.config.unused import check_used, given, used_by_any
+from tlbench.config.unused import check_no_option_of_sweeps, check_used, given, used_by_any
 from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.sweep.compose import Combination, Composer, combine
@@ -80,6 +80,15 @@ def test_a_single_run_makes_use_of_all_that_it_is_given(
 )
 def test_what_is_used_or_the_default_is_not_refused(compose: Compose, words: str) -> None:
     check_used(parse_config(compose(*words.split())), words.split())
+
+
+@pytest.mark.parametrize(
+    "word", ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.max_hours=3"]
+)
+def test_a_single_run_has_no_use_for_what_only_a_sweep_has(word: str) -> None:
+    with pytest.raises(UserError, match=f"^Add -m, or leave out {word}: this is one run.$"):
+        check_no_option_of_sweeps(["hydra.run.dir=here", "hydra.sweeper.dry_run=true", word])
+    check_no_option_of_sweeps(["hydra.run.dir=here", "hydra.sweeper.dry_run=true"])
 
 
 def test_every_key_that_goes_with_another_is_looked_at(compose: Compose) -> None:
@@ -178,3 +187,6 @@ def test_on_the_command_line(
     assert "Add perturb=sam, or leave out perturb.rho: it has no effect" in (
         single.stdout + single.stderr
     )
+    one_run = command("debug=fast", "hydra/launcher=joblib")
+    assert one_run.returncode == 1
+    assert "Add -m, or leave out hydra/launcher=joblib" in one_run.stdout + one_run.stderr

@@ -37,6 +37,21 @@ def check_used(config: Config, overrides: Sequence[str]) -> None:
             raise UserError(reason)
 
 
+def check_no_option_of_sweeps(overrides: Iterable[str]) -> None:
+    """Refuse what only a sweep makes use of: its launcher and its sweeper, and options of theirs.
+
+    Args:
+        overrides: of a single run, those of Hydra's own keys.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    for override in filter(None, map(parsed, overrides)):
+        key = override.key_or_group.replace("/", ".")
+        if is_under(key, ("hydra.launcher", "hydra.sweeper")) and key != "hydra.sweeper.dry_run":
+            raise UserError(f"Add -m, or leave out {override.input_line}: this is one run.")
+
+
 def given(overrides: Iterable[str]) -> list[str]:
     """Return the keys and groups that overrides of one value each set to another than the default.
 

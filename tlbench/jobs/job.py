@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from tlbench import progress
-from tlbench.config.unused import check_used
+from tlbench.config.unused import check_no_option_of_sweeps, check_used
 from tlbench.config.validation import parse_config
 from tlbench.console import show_or_hide_progress_bars
 from tlbench.errors import UserError
@@ -62,9 +62,8 @@ def run_job(cfg: DictConfig) -> float | None:
         if not may_begin or (follower and not follower.may_begin):
             return None
         try:
-            if not in_sweep and hydra.sweeper.get("detach"):
-                raise UserError("Add -m, or remove hydra.sweeper.detach=true: this is one run.")
             if not in_sweep:
+                check_no_option_of_sweeps(hydra.overrides.hydra)
                 check_used(parse_config(cfg), hydra.overrides.task)
             if not dry:
                 return _run_while_held(cfg, folder, in_sweep)
