@@ -153,7 +153,7 @@ def test_a_part_of_an_experiment_leaves_parameters_of_the_rest(
     combinations: Combine, words: str
 ) -> None:
     assert combinations("experiment=glue_cpu_methods", *words.split())
-    with pytest.raises(UserError, match="or leave out perturb[.]rho: it has no effect"):
+    with pytest.raises(UserError, match=r"or leave out perturb[.]rho: it has no effect"):
         combinations("experiment=glue_cpu_methods", *words.split(), "perturb.rho=0.1")
 
 
