@@ -122,6 +122,7 @@ def test_a_wrong_rule_is_named(rule: dict[str, Any], message: str) -> None:
     [
         (["sampling.batches=homogeneous"], "Change sampling.batches, or method: batches of one ta"),
         (["sampling.batches=partition"], "Change sampling.batches, or method: batches of one task"),
+        (["trainable=heads"], "Change trainable to all, or method: with trainable=heads the enco"),
         (["trainer.precision=16-mixed"], "Change trainer.precision: 16-mixed scales the gradients"),
     ],
 )

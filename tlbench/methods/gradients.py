@@ -62,7 +62,7 @@ class GradientMethod(Sum):
         return weights
 
     def check(self, config: Config) -> None:
-        """Refuse batches of one task, and gradients that are scaled.
+        """Refuse batches of one task, an encoder without gradients, and gradients that are scaled.
 
         Raises:
             UserError: naming the key to change.
@@ -71,6 +71,11 @@ class GradientMethod(Sum):
             raise UserError(
                 f"Change sampling.batches, or method: batches of one task "
                 f"({config.sampling.batches}) leave nothing to weigh; use heterogeneous ones."
+            )
+        if config.trainable == "heads":
+            raise UserError(
+                "Change trainable to all, or method: with trainable=heads the encoder has no "
+                "gradients, and these are what the method weighs."
             )
         if config.trainer.precision == "16-mixed":
             raise UserError(
