@@ -1,6 +1,7 @@
 """Hydra's door to ``tlbench.sweep.tuning``: the sweeper ``hydra/sweeper=tuned``."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ class TunedSweeper(StageSweeper, BasicSweeper):
         axes = self.axes(arguments)
         search.check_axes(axes)
         plan, loader = self.planned(axes, folder, self.dry_run)
-        compose = Composer(loader, self.master_config)
+        compose = cache(Composer(loader, self.master_config))  # a preview asks for it all too
         tuning = Tuning.of(plan, search, compose, folder, self.dry_run)
         preview(tuning, Allocation.of(slurm) if slurm else None)
         if self.dry_run:
