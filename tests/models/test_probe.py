@@ -17,7 +17,8 @@ from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import PLAIN, Kernels, features, preferred, prepare
-from tlbench.models.probe import try_encoder
+from tlbench.models.kernels import jagged
+from tlbench.models.probe import _Probe, try_encoder
 from tlbench.records.record import read_record
 
 TINY = "package:tlbench/assets/tiny"
@@ -304,3 +305,38 @@ def test_it_is_tried_before_rows_are_tokenised(
         run(f"encoder.name={small('fnet')}")
     with pytest.raises(AssertionError, match="tokenised"):
         run(f"encoder.name={small('bert')}")
+
+
+ON_GPU = preferred(fast=True, on_cuda=True, compiled=False)
+
+
+@pytest.mark.parametrize(
+    ("family", "features"),
+    [("bert", "unpadded"), ("roberta", "unpadded"), ("distilbert", "unpadded"), ("xlm", "plain")],
+)
+def test_on_a_gpu_more_families_are_unpadded(
+    small: Callable[..., Path], family: str, features: str
+) -> None:
+    assert try_encoder(encoder(small(family)), ON_GPU).features == features
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_what_a_gpu_computes_otherwise_is_off(
+    small: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, spoilt: bool
+) -> None:
+    """A GPU's attention in 16 bits is another than a CPU's, here a CPU's in 16 bits."""
+    name = small("bert")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    agrees = _Probe._agrees_in_16_bits
+    monkeypatch.setattr(
+        _Probe, "_agrees_in_16_bits", lambda self, *args: agrees(self, *args[:-1], "cpu")
+    )
+    own = jagged.attend
+
+    def attend(query: torch.Tensor, *args: Any) -> torch.Tensor:
+        wrong = spoilt and query.dtype == torch.bfloat16
+        return own(query, *args) * (0 if wrong else 1)
+
+    monkeypatch.setattr(jagged, "attend", attend)
+    chosen = try_encoder(encoder(name), [*ON_GPU])
+    assert chosen.features == ("first_token" if spoilt else "unpadded")

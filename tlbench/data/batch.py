@@ -21,6 +21,8 @@ class Batch(NamedTuple):
         rows: how many rows the batch has on all devices.
         tokens: to how many tokens the rows of each task could be cut, (tasks,); none where nobody
             asks for a task's rows alone.
+        lengths: how many tokens each row has, (rows,), on the CPU: to ask a GPU for them is to wait
+            for it.
     """
 
     inputs: dict[str, Tensor]
@@ -30,6 +32,7 @@ class Batch(NamedTuple):
     ids: Tensor
     rows: int
     tokens: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
 
     @property
     def labels(self) -> Tensor:
@@ -64,4 +67,5 @@ class Batch(NamedTuple):
             self.weights[low:high],
             self.ids[low:high],
             self.rows,
+            lengths=self.lengths[low:high],
         )

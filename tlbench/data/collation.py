@@ -104,6 +104,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
             ids=torch.from_numpy(np.concatenate(ids)),
             rows=len(labels),
             tokens=tokens,
+            lengths=tuple(map(len, columns["input_ids"])),
         )
 
     def _width(self, rows: Sequence[Sequence[int]]) -> int:

@@ -14,7 +14,7 @@ from tlbench.data.tokenization import pad
 from tlbench.errors import UserError
 from tlbench.export.classifier import encoder_and_head
 from tlbench.export.predictor import Floats, Predictor, Texts
-from tlbench.models.features import features, preferred
+from tlbench.models.features import PLAIN, Kernels, features
 from tlbench.models.heads import Head
 from tlbench.models.probe import prepared
 from tlbench.tasks.kinds import kind_of
@@ -46,9 +46,9 @@ class TextClassifier(Predictor):
         super().__init__(task)
         encoder, head = encoder_and_head(model)  # type: ignore[arg-type]
         self.max_length, self.device, self.tokenizer = max_length, device, tokenizer
-        # As on a GPU also on a CPU: rows are sorted by length, so there is next to no padding to
-        # remove, and to gather and scatter tokens costs more than it saves.
-        kernels = preferred(fast=True, on_cuda=True, compiled=False)
+        # Rows are sorted by length, so there is next to no padding to remove, and to gather and
+        # scatter tokens costs more than it saves.
+        kernels = [Kernels("first_token", on_cpu=False), PLAIN]
         encoder, self.kernels = prepared(encoder, tokenizer, max_length, kernels)
         self.encoder = encoder.to(device, dtype)  # type: ignore[arg-type]
         self.head = Head(encoder.config, kind_of(task).outputs).train(False)

@@ -1,12 +1,12 @@
 """The features that heads read, the first token's: computed by the encoder's forward, or faster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tlbench.models.kernels import first_token, unpadded
+from tlbench.models.kernels import first_token, jagged, unpadded
 from tlbench.models.kernels.dropout import use_fast_kernels
 
 
@@ -14,11 +14,13 @@ class Kernels(NamedTuple):
     """What computes the features.
 
     Attributes:
-        features: ``unpadded``: all layers without padding (``tlbench.models.kernels.unpadded``);
+        features: ``unpadded``: all layers without padding (``tlbench.models.kernels.unpadded``,
+            and off the CPU ``tlbench.models.kernels.jagged``);
             ``first_token``: the last layer for that token alone
             (``tlbench.models.kernels.first_token``);
             ``plain``: the encoder's own forward.
-        on_cpu: with the dropout and attention of ``tlbench.models.kernels.dropout``.
+        on_cpu: with the dropout and attention that are made for a CPU
+            (``tlbench.models.kernels.dropout``).
     """
 
     features: Literal["unpadded", "first_token", "plain"]
@@ -26,6 +28,7 @@ class Kernels(NamedTuple):
 
 
 PLAIN = Kernels("plain", on_cpu=False)
+_JAGGED = Kernels("unpadded", on_cpu=False)
 
 
 def preferred(fast: bool, on_cuda: bool, compiled: bool) -> list[Kernels]:
@@ -38,17 +41,17 @@ def preferred(fast: bool, on_cuda: bool, compiled: bool) -> list[Kernels]:
     """
     if not fast:
         return [PLAIN]
-    # The dropout, the attention and the unpadding are made for a CPU.
-    if on_cuda:
-        return [Kernels("first_token", on_cpu=False), PLAIN]
-    cheapest = [] if compiled else [Kernels("unpadded", on_cpu=True)]
-    return [*cheapest, Kernels("first_token", on_cpu=True), Kernels("plain", on_cpu=True), PLAIN]
+    on_cpu = not on_cuda
+    cheapest = [] if compiled else [Kernels("unpadded", on_cpu)]
+    last = [Kernels("plain", on_cpu)] if on_cpu else []
+    return [*cheapest, Kernels("first_token", on_cpu), *last, PLAIN]
 
 
 def supports(encoder: PreTrainedModel, kernels: Kernels) -> bool:
     """Return whether an encoder has the structure that kernels are made for."""
     if kernels.features == "unpadded":
-        return unpadded.can_unpad(encoder)
+        other = not kernels.on_cpu and jagged.is_supported(encoder)
+        return unpadded.can_unpad(encoder) or other
     return kernels.features == "plain" or first_token.is_like_bert(encoder)
 
 
@@ -58,17 +61,33 @@ def prepare(encoder: PreTrainedModel, kernels: Kernels) -> None:
         use_fast_kernels(encoder)
     if kernels.features == "first_token":
         first_token.read_first_token_only(encoder)
+    if kernels == _JAGGED and not unpadded.can_unpad(encoder):
+        encoder.set_attn_implementation(jagged.ATTENTION)
 
 
-def features(encoder: PreTrainedModel, inputs: Mapping[str, Tensor], kernels: Kernels) -> Tensor:
+def features(
+    encoder: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    kernels: Kernels,
+    lengths: Sequence[int] | None = None,
+) -> Tensor:
     """Return the features of every row's first token, (rows, hidden size).
 
     Args:
         encoder: prepared for the kernels.
         inputs: ``input_ids``, ``attention_mask`` and so on, each (rows, tokens).
         kernels: what computes them.
+        lengths: tokens of every row, where the CPU knows them; None: the mask is asked.
     """
+    if kernels == _JAGGED:
+        mask = inputs["attention_mask"]
+        known = mask.sum(1).tolist() if lengths is None else lengths
+        layout = jagged.JaggedLayout.of(known, mask.shape[1], mask.device)
+        if not unpadded.can_unpad(encoder):
+            return jagged.first_token_features(encoder, inputs, layout)
+        return unpadded.first_token_features(encoder, inputs, layout)
     if kernels.features == "unpadded":
-        return unpadded.first_token_features(encoder, inputs)
+        padded = unpadded.PaddedLayout.of(inputs["attention_mask"])
+        return unpadded.first_token_features(encoder, inputs, padded)
     first: Tensor = encoder(**inputs).last_hidden_state[:, 0]
     return first

@@ -71,9 +71,12 @@ class MultiTaskModel(nn.Module):
             self.encoder.train(False)
         return self
 
-    def forward(self, inputs: Mapping[str, Tensor], counts: Sequence[int]) -> list[Tensor]:
+    def forward(
+        self, inputs: Mapping[str, Tensor], counts: Sequence[int], lengths: Sequence[int] = ()
+    ) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""
-        parts = torch.split(features(self.encoder, inputs, self.kernels), list(counts))
+        of_rows = features(self.encoder, inputs, self.kernels, lengths or None)
+        parts = torch.split(of_rows, list(counts))
         return [
             self.heads[f"head_{name}"](part)
             for name, part in zip(self.head_names, parts, strict=True)
@@ -81,7 +84,7 @@ class MultiTaskModel(nn.Module):
 
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
-        logits = self(batch.inputs, batch.counts)
+        logits = self(batch.inputs, batch.counts, batch.lengths)
         labels = torch.split(batch.labels, list(batch.counts))
         by_task = zip(self.kinds, logits, labels, strict=True)
         return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # Of the largest feature. Another order of float32 additions changes up to 4e-6 of it, in 48 layers
 # as in 12; padding that is attended to 8e-5 where its reach is least (one neighbour, MobileBERT).
 _TOLERANCE = 2e-5
+_TOLERANCE_16_BITS = 3  # of how far off the encoder's own forward is in 16 bits
 _NOISE = 0.02  # standard deviation, as most encoders initialise their weights
 
 
@@ -125,9 +126,9 @@ class _Probe:
     def _failure_to_train(self, model: PreTrainedModel, kernels: Kernels) -> str | None:
         """Return why a training step on two short rows fails; None if it does not."""
         model.train()
-        rows = self.rows.batch([self.rows.empty, self.rows.pair(self.rows.min_tokens)])
+        rows = [self.rows.empty, self.rows.pair(self.rows.min_tokens)]
         try:
-            computed = features(model, rows, kernels)
+            computed = features(model, self._batch(rows, model), kernels)
             computed.sum().backward()  # type: ignore[no-untyped-call]
         except Exception as error:  # whatever a family with other inputs raises
             return first_line(error)
@@ -192,7 +193,10 @@ class _Probe:
         if not failure:
             model.train(False)
             try:
-                if _agree(self._features(rows, model, kernels), expected):
+                agrees = _agree(self._features(rows, model, kernels), expected)
+                if agrees and not kernels.on_cpu and torch.cuda.is_available():
+                    agrees = self._agrees_in_16_bits(model, kernels, rows, expected, "cuda")
+                if agrees:
                     return True
             except Exception as error:
                 failure = first_line(error)
@@ -200,11 +204,43 @@ class _Probe:
         log.warning("  fast_kernels: %s features of %s %s; off", kernels.features, self.name, why)
         return False
 
+    def _agrees_in_16_bits(
+        self,
+        model: PreTrainedModel,
+        kernels: Kernels,
+        rows: Sequence[Row],
+        expected: Tensor,
+        device: str,
+    ) -> bool:
+        """Return whether an encoder trains with kernels, and gives its features, on a device.
+
+        Attention in 16 bits is another kernel there than what a CPU computes in 32.
+
+        Args:
+            model: prepared for the kernels.
+            expected: the rows' features in 32 bits.
+        """
+        on_device = deepcopy(model).to(device)  # type: ignore[arg-type]
+        own = deepcopy(self.model).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            if failure := self._failure_to_train(on_device, kernels):
+                raise RuntimeError(failure)
+            on_device.train(False)
+            off, own_off = (
+                (self._features(rows, one, by).float().cpu() - expected).abs().max()
+                for one, by in ((on_device, kernels), (own, PLAIN))
+            )
+        return bool(off <= _TOLERANCE_16_BITS * own_off)
+
     @torch.no_grad()
     def _features(
         self, rows: Sequence[Row], model: PreTrainedModel | None = None, kernels: Kernels = PLAIN
     ) -> Tensor:
-        return features(model or self.model, self.rows.batch(rows), kernels)
+        asked = model or self.model
+        return features(asked, self._batch(rows, asked), kernels)
+
+    def _batch(self, rows: Sequence[Row], model: PreTrainedModel) -> dict[str, Tensor]:
+        return {name: values.to(model.device) for name, values in self.rows.batch(rows).items()}
 
     def _own_features(self, rows: Sequence[Row]) -> Tensor:
         """Return the features of the encoder's own forward, (rows, hidden size).

@@ -193,7 +193,7 @@ class MultiTaskModule(LightningModule):
         found = []
         for piece in self.evaluation_forwards.pieces(batch):
             counts[at] = len(piece.ids)
-            found.append(self.model(piece.inputs, counts)[at].float())
+            found.append(self.model(piece.inputs, counts, piece.lengths)[at].float())
         return torch.cat(found)
 
     def on_validation_epoch_end(self) -> None:

@@ -1,15 +1,21 @@
 import pytest
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from tests.models.kernels.test_first_token import LIKE_BERT, encoder
 from tests.support.experiments import Compose
+from tlbench.models.kernels import unpadded
 from tlbench.models.kernels.dropout import FastDropout, use_fast_kernels
-from tlbench.models.kernels.unpadded import can_unpad, first_token_features
+from tlbench.models.kernels.unpadded import PaddedLayout, can_unpad
 from tlbench.plan.build import build
 from tlbench.training.train import choose_kernels
 
 LENGTHS = [40, 3, 17, 40, 8, 33]
+
+
+def first_token_features(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    layout = PaddedLayout.of(batch["attention_mask"])
+    return unpadded.first_token_features(model, batch, layout)
 
 
 def inputs(types: bool) -> dict[str, torch.Tensor]:

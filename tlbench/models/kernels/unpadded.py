@@ -1,13 +1,13 @@
-"""Encodes a batch unpadded, on a CPU, where time grows with every token, padding or not.
+"""Encodes a batch unpadded: time grows with every token, padding or not.
 
 Rows of different tasks differ in length, and the protocol decides which of them share a batch. So
 the layers work on all tokens of the batch, concatenated without padding ("unpadded", as in
-ModernBERT, Warner et al. 2024, section 2.1.2); for attention alone they go back into padded rows,
-since the variable-length attention kernels that ModernBERT uses for it exist for GPUs only.
+ModernBERT, Warner et al. 2024, section 2.1.2). For attention alone they go back into padded rows on
+a CPU: kernels of variable lengths exist for GPUs only (``tlbench.models.kernels.jagged``).
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,8 +19,35 @@ from tlbench.models.kernels.dropout import attention
 MULTIPLE = 128  # tokens: oneDNN compiles a matrix product of every new shape before it runs
 
 
-class _Layout(NamedTuple):
-    """Where the tokens of an unpadded batch are in its padded rows.
+class Layout(Protocol):
+    """Where the tokens of an unpadded batch are, and how they attend to each other.
+
+    Attributes:
+        filled: of every token its place in the padded rows, flattened, (tokens,).
+        starts: of every row its first token in the unpadded batch, (rows,).
+    """
+
+    @property
+    def filled(self) -> Tensor: ...
+
+    @property
+    def starts(self) -> Tensor: ...
+
+    def attend(
+        self, module: Any, query: Tensor, key: Tensor, value: Tensor, all_tokens: bool
+    ) -> Tensor:
+        """Return the attention's output for the queried tokens, (queried tokens, hidden size).
+
+        Args:
+            module: the self-attention of a BERT, or one like it.
+            query: of all tokens, or of the first of every row, (queried tokens, hidden size).
+            key, value: (tokens, hidden size).
+            all_tokens: which of the two.
+        """
+
+
+class PaddedLayout(NamedTuple):
+    """A layout with attention in padded rows.
 
     Attributes:
         positions: of every token in the padded rows, flattened, (tokens of all rows,).
@@ -35,7 +62,7 @@ class _Layout(NamedTuple):
     mask: Tensor
 
     @classmethod
-    def of(cls, attention_mask: Tensor) -> "_Layout":
+    def of(cls, attention_mask: Tensor) -> "PaddedLayout":
         """Return the layout of a batch with this mask, (rows, tokens), 1 where a token is."""
         lengths = attention_mask.sum(1)
         positions = attention_mask.flatten().nonzero()[:, 0]
@@ -52,6 +79,23 @@ class _Layout(NamedTuple):
         flat = flat.index_copy(0, self.positions, unpadded[: len(self.positions)])
         return flat.view(rows, tokens, heads, -1).transpose(1, 2)
 
+    def attend(
+        self, module: Any, query: Tensor, key: Tensor, value: Tensor, all_tokens: bool
+    ) -> Tensor:
+        """Attend in padded rows; see ``Layout``."""
+        heads = module.num_attention_heads
+        context, _weights = attention(
+            module,
+            self.pad(query, heads) if all_tokens else query.view(len(query), heads, 1, -1),
+            self.pad(key, heads),
+            self.pad(value, heads),
+            self.mask.to(query.dtype),
+            dropout=module.dropout.p if module.training else 0.0,
+            scaling=module.scaling,
+        )
+        flat = context.reshape(-1, query.shape[1])
+        return flat[self.filled] if all_tokens else flat
+
 
 def can_unpad(encoder: PreTrainedModel) -> bool:
     """Return whether the encoder has the structure that ``first_token_features`` computes."""
@@ -59,14 +103,14 @@ def can_unpad(encoder: PreTrainedModel) -> bool:
     return first_token.is_like_bert(encoder) and not hasattr(encoder, "embeddings_project")
 
 
-def first_token_features(encoder: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+def first_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Layout) -> Tensor:
     """Return the encoder's features of every row's first token, (rows, hidden size).
 
     Args:
         encoder: one that can be unpadded.
         inputs: each (rows, tokens), padded on the right.
+        layout: of their tokens.
     """
-    layout = _Layout.of(inputs["attention_mask"])
     # Embedded before padding is removed: embeddings derive positions from places in the row.
     embedded = encoder.embeddings(**{k: v for k, v in inputs.items() if k != "attention_mask"})
     unpadded = embedded.flatten(0, 1)[layout.filled]
@@ -77,7 +121,7 @@ def first_token_features(encoder: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def _layer(
-    layer: Any, unpadded: Tensor, queried: Tensor, layout: _Layout, all_tokens: bool
+    layer: Any, unpadded: Tensor, queried: Tensor, layout: Layout, all_tokens: bool
 ) -> Tensor:
     """Return a layer's output for the queried tokens, (queried tokens, hidden size).
 
@@ -88,19 +132,9 @@ def _layer(
         layout: of the batch.
         all_tokens: which of the two.
     """
-    self_attention = layer.attention.self
-    heads = self_attention.num_attention_heads
-    query = self_attention.query(queried)
-    context, _weights = attention(
-        self_attention,
-        layout.pad(query, heads) if all_tokens else query.view(len(queried), heads, 1, -1),
-        layout.pad(self_attention.key(unpadded), heads),
-        layout.pad(self_attention.value(unpadded), heads),
-        layout.mask.to(query.dtype),
-        dropout=self_attention.dropout.p if layer.training else 0.0,
-        scaling=self_attention.scaling,
-    )
-    flat = context.reshape(-1, queried.shape[1])
-    attended = layer.attention.output(flat[layout.filled] if all_tokens else flat, queried)
+    module = layer.attention.self
+    query, key, value = module.query(queried), module.key(unpadded), module.value(unpadded)
+    context = layout.attend(module, query, key, value, all_tokens)
+    attended = layer.attention.output(context, queried)
     output: Tensor = layer.feed_forward_chunk(attended)
     return output
