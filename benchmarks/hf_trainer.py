@@ -18,6 +18,7 @@ from transformers import (
     trainer_pt_utils,
 )
 from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from benchmarks import bare_loop
 from benchmarks.bare_loop import Row, Settings
@@ -120,7 +121,7 @@ def _train(case: Case, watch: Watch, padded: bool, **options: Any) -> None:
     torch.manual_seed(case.seed)
     many = len(work.outputs) > 1
     trainer = _WatchedTrainer(
-        model=_shared(work) if many else _classifier(work),
+        model=_shared(work) if many else _classifier(work, _attention(case, padded)),
         args=_arguments(case, work.settings, options),
         train_dataset=Dataset.from_list([_as_dict(row) for row in work.rows]),
         data_collator=(_ManyTasksCollator if many else _OneTaskCollator)(work, padded),
@@ -166,13 +167,20 @@ def _padded(rows: Sequence[Mapping[str, Any]], pad: int, pad_to: int | None) -> 
     }
 
 
-def _classifier(work: Work) -> Any:
+def _attention(case: Case, padded: bool) -> str:
+    """Return the fastest attention that there is for Trainer at its best; else the default."""
+    flash = not padded and case.device == "cuda" and case.precision == "bf16"
+    return "flash_attention_2" if flash and is_flash_attn_2_available() else "sdpa"
+
+
+def _classifier(work: Work, attention: str) -> Any:
     auto: Any = AutoModelForSequenceClassification
     options = {"num_labels": work.outputs[0]}
+    made = {"dtype": torch.float32, "attn_implementation": attention}
     if work.pretrained:
-        return auto.from_pretrained(work.encoder, dtype=torch.float32, **options)
+        return auto.from_pretrained(work.encoder, **made, **options)
     config = AutoConfig.from_pretrained(work.encoder, **options)
-    return auto.from_config(config, dtype=torch.float32)
+    return auto.from_config(config, **made)
 
 
 def _shared(work: Work) -> _SharedEncoder:

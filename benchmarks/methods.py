@@ -2,16 +2,19 @@
 
 python -m benchmarks.methods --tasks 2 --tasks 9
 
-Forward, backward, the method and AdamW, in processor time of this thread: ratios to the plain sum
-of the same round, medians over rounds. Beside them two ways that tlbench does not take: one forward
-of all tasks and a backward for each, by hand and by TorchJD's ``mtl_backward`` with PCGrad.
+Forward, backward, the method and AdamW, in processor time of this thread, or on a GPU in seconds:
+ratios to the plain sum of the same round, medians over rounds. Beside them two ways that tlbench
+does not take: one forward of all tasks and a backward for each, by hand and by TorchJD's
+``mtl_backward`` with PCGrad.
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,6 +24,7 @@ from torch import Tensor, nn
 from torchjd.aggregation import PCGrad
 from torchjd.autojac import jac_to_grad, mtl_backward
 
+from benchmarks import shapes
 from tlbench.config.schema import Config, Perturb, Source, Task
 from tlbench.data.batch import Batch
 from tlbench.doctor.defaults import default_config
@@ -46,19 +50,21 @@ METHODS = (
     "upgrad",
 )
 ROWS, LONGEST = 32, 64
+ENCODER = ("encoder=minilm", "encoder.num_hidden_layers=4")
 Step = Callable[[Batch], None]
 
 
 class Bench:
     """A model that makes gradients without Lightning, as ``Balance`` asks for it."""
 
-    def __init__(self, config: Config, tasks: Sequence[Task]) -> None:
+    def __init__(self, config: Config, tasks: Sequence[Task], device: str) -> None:
         torch.manual_seed(0)
         self.config = config
         self.model = MultiTaskModel(load_encoder(config.encoder), tasks, config.heads)
-        self.model.use(preferred(True, on_cuda=False, compiled=False)[0])
+        self.model.use(preferred(True, on_cuda=device == "cuda", compiled=False)[0])
+        self.model.to(device)
         self.training_forwards = SimpleNamespace(rows=None)
-        self.device = torch.device("cpu")
+        self.device = torch.device(device)
         self.global_step = 0
         self.trainer = SimpleNamespace(
             strategy=SimpleNamespace(reduce=lambda tensor, reduce_op: tensor)
@@ -75,7 +81,7 @@ class Bench:
     def step(self, batch: Batch) -> None:
         """Train on a batch as a stage does."""
         self.optimizer.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             _, losses = self.balance.backward(batch)
             self.balance.after_step(batch, losses)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -84,7 +90,7 @@ class Bench:
 
     def _losses(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """Return the features of one forward of all rows, and the loss of every task from them."""
-        shared = features(self.model.encoder, batch.inputs, self.model.kernels)
+        shared = features(self.model.encoder, batch.inputs, self.model.kernels, batch.lengths)
         parts = torch.split(shared, list(batch.counts))
         labels = torch.split(batch.labels, list(batch.counts))
         return shared, [
@@ -98,7 +104,7 @@ class Bench:
         """One forward of all rows, and a backward for each task."""
         self.optimizer.zero_grad()
         encoder = list(self.model.encoder.parameters())
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             _, losses = self._losses(batch)
         rows = []
         for loss in losses:
@@ -113,14 +119,14 @@ class Bench:
     def torchjd(self, batch: Batch) -> None:
         """The same by TorchJD, with PCGrad."""
         self.optimizer.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             shared, losses = self._losses(batch)
         mtl_backward(losses, features=shared, retain_graph=True)
         jac_to_grad(list(self.model.encoder.parameters()), PCGrad())
         self.optimizer.step()
 
 
-def batches(tasks: int, count: int) -> list[Batch]:
+def batches(tasks: int, count: int, device: str) -> list[Batch]:
     """Return batches with rows of all tasks, of random tokens and 8 to 64 of them a row."""
     random = np.random.default_rng(0)
     found = []
@@ -134,36 +140,36 @@ def batches(tasks: int, count: int) -> list[Batch]:
         ids = torch.from_numpy(random.integers(1000, 20000, (ROWS, LONGEST)))
         found.append(
             Batch(
-                {"input_ids": ids * mask, "attention_mask": mask},
-                torch.from_numpy(random.integers(0, 2, ROWS)).float().view(torch.int32),
+                {"input_ids": (ids * mask).to(device), "attention_mask": mask.to(device)},
+                torch.from_numpy(random.integers(0, 2, ROWS)).float().view(torch.int32).to(device),
                 counts,
-                Sum([]).row_weights(counts),
+                Sum([]).row_weights(counts).to(device),
                 torch.arange(ROWS),
                 ROWS,
                 tuple(min(-(-one // 8) * 8, LONGEST) for one in longest),
+                tuple(lengths.tolist()),
             )
         )
     return found
 
 
-def contenders(tasks: int) -> dict[str, Step]:
+def contenders(tasks: int, encoder: Sequence[str], device: str) -> dict[str, Step]:
     """Return what makes a step, by name; the plain sum is the first."""
     of = [
         Task(f"task{n}", ["no", "yes"], ["accuracy"], ["accuracy"], Source("generated"))
         for n in range(tasks)
     ]
-    overrides = ("encoder=minilm", "encoder.num_hidden_layers=4", "suite=generated")
-    plain = Bench(default_config(*overrides), of)
+    overrides = (*encoder, "suite=generated")
+    plain = Bench(default_config(*overrides), of, device)
     steps: dict[str, Step] = {"sum": plain.step}
     for name in METHODS:
-        steps[name] = Bench(default_config(*overrides, f"method={name}"), of).step
+        steps[name] = Bench(default_config(*overrides, f"method={name}"), of, device).step
     for per_task in (False, True):
         config = replace(default_config(*overrides), perturb=Perturb("sam", 0.05, per_task))
-        steps["sam, per task" if per_task else "sam"] = Bench(config, of).step
-    steps["one forward, a backward for each task"] = Bench(
-        default_config(*overrides), of
-    ).backward_each
-    steps["TorchJD's mtl_backward, PCGrad"] = Bench(default_config(*overrides), of).torchjd
+        steps["sam, per task" if per_task else "sam"] = Bench(config, of, device).step
+    by_hand, by_torchjd = (Bench(default_config(*overrides), of, device) for _ in range(2))
+    steps["one forward, a backward for each task"] = by_hand.backward_each
+    steps["TorchJD's mtl_backward, PCGrad"] = by_torchjd.torchjd
     return steps
 
 
@@ -172,30 +178,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.methods", description=__doc__)
     parser.add_argument("--tasks", type=int, action="append", help="how many, each a column")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--encoder", help="shape:minilm, ...; without it minilm's first 4 layers")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     malloc.keep_freed()  # as the process that trains does
     counts = options.tasks or [2, 9]
-    columns = [_ratios(count, options.rounds) for count in counts]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = options.encoder
+        encoder = shapes.overrides(asked, Path(folder) / "encoder") if asked else ENCODER
+        columns = [_ratios(count, options.rounds, encoder, options.device) for count in counts]
     print(f"| | {' | '.join(f'{count} tasks' for count in counts)} |\n|---|{'---|' * len(counts)}")
     for name in columns[0]:
         print(f"| {name} | {' | '.join(f'{column[name]:.2f}' for column in columns)} |")
 
 
-def _ratios(tasks: int, rounds: int) -> dict[str, float]:
+def _ratios(tasks: int, rounds: int, encoder: Sequence[str], device: str) -> dict[str, float]:
     """Return by contender the median over rounds of its time to that of the plain sum."""
-    steps, drawn = contenders(tasks), batches(tasks, rounds + 2)
+    steps, drawn = contenders(tasks, encoder, device), batches(tasks, rounds + 2, device)
     ratios: dict[str, list[float]] = {name: [] for name in steps}
     for number, batch in enumerate(drawn):
         seconds = {}
         for name, step in steps.items():
-            began = time.thread_time()
+            began = _now(device)
             step(batch)
-            seconds[name] = time.thread_time() - began
+            seconds[name] = _now(device) - began
         if number >= 2:  # the first ones compile kernels
             for name, each in ratios.items():
                 each.append(seconds[name] / seconds["sum"])
     return {name: float(np.median(each)) for name, each in ratios.items()}
+
+
+def _now(device: str) -> float:
+    """Return the processor time of this thread, or the time at which a GPU has done all."""
+    if device == "cpu":
+        return time.thread_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 if __name__ == "__main__":

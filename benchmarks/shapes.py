@@ -14,6 +14,16 @@ from tlbench.errors import UserError
 from tlbench.plan.encoder_files import locate
 
 SHAPES: dict[str, dict[str, Any]] = {
+    "tiny": {  # to try a benchmark
+        "model_type": "bert",
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "vocab_size": 30522,
+        "max_position_embeddings": 512,
+        "layer_norm_eps": 1e-12,
+    },
     "minilm": {
         "model_type": "bert",
         "hidden_size": 384,
@@ -29,6 +39,15 @@ SHAPES: dict[str, dict[str, Any]] = {
         "vocab_size": 50265,
         "max_position_embeddings": 514,
         "layer_norm_eps": 1e-5,
+    },
+    "modernbert": {
+        "model_type": "modernbert",
+        "num_hidden_layers": 22,
+        "hidden_size": 768,
+        "intermediate_size": 1152,
+        "vocab_size": 50368,
+        "local_attention": 128,
+        "global_attn_every_n_layers": 3,
     },
 }
 _COMMON = {

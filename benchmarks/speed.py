@@ -155,7 +155,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.speed", description=__doc__)
     add = parser.add_argument
     add("--tasks", action="append", help="rte, or rte,mnli together, or all; may be repeated")
-    add("--encoder", default="minilm", help="as in tlbench, or shape:minilm, shape:distilroberta")
+    add(
+        "--encoder",
+        default="minilm",
+        help="as in tlbench, or shape:minilm, distilroberta, modernbert",
+    )
     add("--suite-root", help="a folder of the official TSV files; without it suite=generated")
     add("--device", choices=["cpu", "cuda"], default="cpu")
     add("--steps", type=int, default=30, help="about how many are counted, in whole epochs")

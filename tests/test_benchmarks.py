@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,26 @@ def test_steps_of_the_warm_up_are_not_counted() -> None:
         watch.after_step(mask)
     measured = watch.result()
     assert (measured.steps, measured.instances, measured.tokens) == (3, 3 + 4 + 5, 5 * (3 + 4 + 5))
+
+
+def test_the_script_for_a_gpu_prints_its_parts_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "gpu.sh"
+
+    def run() -> subprocess.CompletedProcess[str]:
+        words = ["bash", str(script), str(tmp_path), "cpu"]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    first = run()
+    assert first.returncode == 0, first.stderr
+    parts = ["correctness", "jobs", "methods", "speed_tiny"]
+    assert re.findall(r"^## (\w+)$", first.stdout, re.MULTILINE) == parts
+    assert "ok    killed at a checkpoint and run again" in first.stdout
+    assert "WRONG" not in first.stdout
+    assert re.search(r"^\| nash_mtl \| \d", first.stdout, re.MULTILINE)
+    (tmp_path / "jobs.md").write_text("as before\n")
+    again = run()
+    assert again.stderr == "", "nothing is run twice"
+    assert "## jobs\n\nas before" in again.stdout
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:
