@@ -11,11 +11,11 @@ mkdir -p "$out"
 out=$(realpath "$out")
 if [ "$device" = cuda ]; then
   steps=300 rounds=2 methods=9 jobs="1 4 8" shapes="minilm distilroberta modernbert" tasks="rte,mnli"
-  sweep="trainer=gpu suite=generated" of_methods=shape:minilm
+  sweep="trainer=gpu suite=generated" of_methods=shape:minilm contenders="tlbench,own kernels,bare loop,Trainer tuned"
 else
-  steps=2 rounds=1 methods=1 jobs="1 2" shapes="tiny" tasks="rte"
+  steps=2 rounds=1 methods=1 jobs="2" shapes="tiny" tasks="rte"
   sweep="trainer.accelerator=cpu suite=generated trainer.max_steps=2 seed=0"
-  of_methods=shape:tiny
+  of_methods=shape:tiny contenders="tlbench"
 fi
 
 part() {  # NAME COMMAND...: run it unless it has ended before; what fails is named, and the others go on
@@ -32,12 +32,13 @@ part() {  # NAME COMMAND...: run it unless it has ended before; what fails is na
 }
 
 failed=0
+IFS=, read -r -a contending <<< "$contenders"
 of_shapes=()
 for shape in $shapes; do of_shapes+=("shape:$shape"); done
 part correctness benchmarks.correctness --device "$device" "${of_shapes[@]}"
 for shape in $shapes; do
   part "speed_$shape" benchmarks.speed --device "$device" --encoder "shape:$shape" --tasks "$tasks" --batch-size 32 \
-    --steps "$steps" --rounds "$rounds" --contenders tlbench "own kernels" "bare loop" "Trainer tuned" --precision bf16
+    --steps "$steps" --rounds "$rounds" --contenders "${contending[@]}" --precision bf16
 done
 # shellcheck disable=SC2086 # several words
 part jobs benchmarks.jobs $sweep --rounds 1 --jobs $jobs
