@@ -27,6 +27,11 @@ CHANGED = {
     "encoder.num_hidden_layers": 1,
     "encoder.max_length": 32,
     "encoder.trust_remote_code": True,
+    "encoder.adapter.name": "lora",
+    "encoder.adapter.r": 4,
+    "encoder.adapter.alpha": 8.0,
+    "encoder.adapter.dropout": 0.5,
+    "encoder.adapter.target_modules": ["query"],
     "target_task.labels": ["yes", "no"],
     "target_task.score": ["f1"],
     "target_task.metrics": ["accuracy", "f1", "matthews"],
@@ -67,6 +72,7 @@ CHANGED = {
     "selection": "held_out",
     "heads": "per_label_count",
     "trainable": "heads",
+    "trainable_layers": 2,
     "method": {"name": "mean", "_target_": "tlbench.methods.mean.Mean"},
     "optim.schedule_options": {"num_cycles": 2},
     "optim.l2_sp": 0.5,
@@ -92,7 +98,8 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 def test_what_a_study_compares() -> None:
     groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "tuned"}
     sizes = {"subsample_size.target", "subsample_size.support"}
-    assert {*identity.CHOICES} == groups | sizes | {"seed"}
+    adapter = {key for key in KEYS if key.startswith("encoder.adapter.")}
+    assert {*identity.CHOICES} == groups | sizes | adapter | {"seed"}
 
 
 def test_every_value_of_the_config_is_declared(compose: Compose) -> None:
@@ -114,6 +121,9 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     dynamic = ("sampling=dynamic", "sampling.mode=gap")
     needed = {"sampling.mode": dynamic, "sampling.floor": dynamic}
     needed |= dict.fromkeys(["perturb.rho", "perturb.per_task"], ("perturb=sam",))
+    options = ("r", "alpha", "dropout", "target_modules")
+    needed |= dict.fromkeys([f"encoder.adapter.{n}" for n in options], ("encoder/adapter=lora",))
+    needed["trainable_layers"] = ("trainable=top",)
     # Of tasks that share a head; else it is refused.
     needed["trainable"] = ("heads=per_label_count", "support_task=qnli")
     cfg = compose(*MTL, *needed.get(key, ()))

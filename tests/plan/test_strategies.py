@@ -143,7 +143,7 @@ MTL = ("strategy=mtl", "trainable=heads")
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ((LP_FT, "trainable=heads"), "all: strategy=lp_ft trains the head first, and then all"),
+        ((LP_FT, "trainable=heads"), "all: strategy=lp_ft trains the head first, and then more"),
         (
             (*MTL, "support_task=qnli"),
             "all, or heads to per_label_count: qnli, rte share no weights that trainable=heads",

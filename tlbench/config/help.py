@@ -12,6 +12,7 @@ GROUPS = {
     "strategy": "what is trained: the target alone, one after the other, together, merged",
     "experiment": "a whole study, or a protocol, by one name",
     "encoder": "the pretrained model; any other by encoder.name=<hub name or folder>",
+    "encoder/adapter": "train a few weights beside the encoder's own",
     "suite": "where the rows of GLUE's tasks are",
     "subsample_size": "how many rows of them are used",
     "sampling": "how the rows of several tasks are mixed",

@@ -76,15 +76,29 @@ def identity_of(plain: dict[str, Any], schema: type = Config) -> dict[str, Any]:
     value that stands for not having them.
     """
     ignored = tuple(_ignored(plain.get("strategy")))
-    parts = (_part(schema, k, value, ignored) for k, value in plain.items() if k != "hydra")
+    parts = (
+        _part(schema, k, value, ignored, _other(schema, k, plain))
+        for k, value in plain.items()
+        if k != "hydra"
+    )
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict[str, Any]:
+def _other(schema: type, name: str, plain: dict[str, Any]) -> Any:
+    """Return the value of the key beside which alone a key at the top has an effect, if any."""
+    key = declared(schema).get(name)
+    return plain.get(key.sibling) if key and key.only_with else None
+
+
+def _part(
+    schema: type, name: str, value: Any, ignored: tuple[str, ...], other: Any = None
+) -> dict[str, Any]:
     """Return what the identity has of a key at the top of a config: that key, or nothing.
 
     Args:
         ignored: the keys that have no effect on the config's strategy.
+        other: the value of the key beside which alone this one has an effect, if that is at the
+            top too.
     """
     identity = {name: _without_test(value, name)}
     for key in keys_below(schema, name):
@@ -92,7 +106,7 @@ def _part(schema: type, name: str, value: Any, ignored: tuple[str, ...]) -> dict
         node = value_in(identity, parent) if parent else identity
         if not isinstance(node, dict) or last not in node:
             continue
-        if not key.has_effect(partial(value_in, {name: value})):
+        if not key.has_effect(partial(value_in, {name: value, key.sibling: other})):
             node[last] = key.since if key.came_later else None  # as where nobody sets it
         neutral = key.affects == "nothing" or key.is_resolved
         if _TEST_SPLIT.fullmatch(key.name):
@@ -163,7 +177,7 @@ def _name(
 ) -> str:
     strategy = plain.get("strategy")
     parts = [
-        remembered(_json_part, name, plain[name], strategy)
+        remembered(_json_part, name, plain[name], strategy, _other(Config, name, plain))
         for name in sorted(plain)
         if name != "hydra" and name not in without
     ]
@@ -176,9 +190,9 @@ def _name(
     return "-".join([slug(part) for part in (*parts, *more)] + [digest.hexdigest()[:8]])
 
 
-def _json_part(name: str, value: Any, strategy: Any) -> str:
+def _json_part(name: str, value: Any, strategy: Any, other: Any) -> str:
     """Return what the identity has of a key at the top, as JSON within braces; empty for none."""
-    part = _part(Config, name, value, tuple(_ignored(strategy)))
+    part = _part(Config, name, value, tuple(_ignored(strategy)), other)
     return json.dumps(part, sort_keys=True, default=str)[1:-1]
 
 

@@ -87,8 +87,14 @@ class Key:
         """
         if self.only_with is None:
             return True
-        sibling, words = self.only_with
-        return value_of(f"{self.name.rpartition('.')[0]}.{sibling}") in words
+        _, words = self.only_with
+        return value_of(self.sibling) in words
+
+    @property
+    def sibling(self) -> str:
+        """The dotted name of the other key of ``only_with``."""
+        group, other = self.name.rpartition(".")[0], (self.only_with or ("",))[0]
+        return f"{group}.{other}" if group else other
 
     def is_left_out(self, value: Any) -> bool:
         """Whether a value says the same as not having the key."""

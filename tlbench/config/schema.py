@@ -135,6 +135,48 @@ class Task:
 
 
 @dataclass
+class Adapter:
+    """The group ``encoder/adapter``; see ``tlbench.models.adapters``."""
+
+    name: Literal["none", "lora", "dora"] = key(
+        "a few weights beside the encoder's own, which stay as they are; merged into them when a "
+        "stage ends",
+        "training",
+        since="none",
+    )
+    r: int = key(
+        "the rank of what is added to a matrix",
+        "training",
+        since=8,
+        only_with=("name", ("lora", "dora")),
+        above=0,
+        most=10**4,
+    )
+    alpha: float = key(
+        "what is added is scaled by alpha / r",
+        "training",
+        since=16.0,
+        only_with=("name", ("lora", "dora")),
+        above=0,
+        most=LARGE,
+    )
+    dropout: float = key(
+        "of the adapter's inputs",
+        "training",
+        since=0.0,
+        only_with=("name", ("lora", "dora")),
+        least=0,
+        below=1,
+    )
+    target_modules: Literal["all-linear"] | list[str] | None = key(
+        "the last names of the modules that get one; null: as peft does for the architecture",
+        "training",
+        since=None,
+        only_with=("name", ("lora", "dora")),
+    )
+
+
+@dataclass
 class Encoder:
     """The group ``encoder``."""
 
@@ -151,6 +193,7 @@ class Encoder:
     identity: str | None = key(
         "what the files are: a commit or a digest", "training", default=None, is_resolved=True
     )
+    adapter: Adapter = group(default=Adapter, only_if_set=True, is_choice=True)
 
 
 @dataclass
@@ -400,10 +443,20 @@ class Config:
     cache_dir: str = key("tokenised rows", "nothing", paths=_ITSELF)
     only_stage: str | None = key("train just the stage of this key", "nothing")
     num_workers: int = key("processes that load rows", "nothing", least=0, most=THREADS)
-    trainable: Literal["all", "heads"] = key(
-        "which weights a stage trains; heads: those alone, on the encoder that it starts from",
+    trainable: Literal["all", "heads", "bias", "top"] = key(
+        "which weights a stage trains; heads: those alone, on the encoder that it starts from; "
+        "bias, top: with them the encoder's biases, or its last layers",
         "training",
         since="all",
+    )
+    trainable_layers: int = key(
+        "how many of the last layers",
+        "training",
+        since=1,
+        only_if_set=True,
+        only_with=("trainable", ("top",)),
+        above=0,
+        most=THREADS,
     )
     tags: list[str] = key("more tags of a run", "nothing", since=[])
     allow_leakage: bool = key(

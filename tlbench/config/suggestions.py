@@ -9,6 +9,7 @@ from tlbench.config.schema import Config
 # What Hugging Face's and Lightning's trainers, and habit, call our keys.
 _SYNONYMS = {
     "accumulate_grad_batches": "micro_batch_size",
+    "adapter": "encoder/adapter",
     "bf16": "trainer.precision",
     "dataloader_num_workers": "num_workers",
     "early_stopping_patience": "trainer.early_stopping",
@@ -19,6 +20,10 @@ _SYNONYMS = {
     "gradient_accumulation_steps": "micro_batch_size",
     "gradient_clip_val": "optim.gradient_clip",
     "learning_rate": "optim.lr",
+    "lora": "encoder/adapter",
+    "lora_alpha": "encoder.adapter.alpha",
+    "lora_dropout": "encoder.adapter.dropout",
+    "lora_r": "encoder.adapter.r",
     "loss": "method",
     "lr_scheduler": "optim.schedule",
     "lr_scheduler_type": "optim.schedule",

@@ -86,9 +86,10 @@ def _shown(value: Any) -> str:
 
 def _part(name: str, keys: list[Key], defaults: Mapping[str, str]) -> Iterator[str]:
     yield f"## {name or 'top level'}"
-    options = sorted(file.stem for file in (CONF_DIR / name).glob("*.yaml")) if name else []
+    group = name.replace(".", "/")
+    options = sorted(file.stem for file in (CONF_DIR / group).glob("*.yaml")) if name else []
     if options:
-        yield f"\nOptions: {', '.join(f'`{name}={option}`' for option in options)}."
+        yield f"\nOptions: {', '.join(f'`{group}={option}`' for option in options)}."
     yield "\n| key | type | default | what it is | affects |\n|---|---|---|---|---|"
     for key in keys:
         doc = key.doc.replace("<", "&lt;")

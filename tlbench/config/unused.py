@@ -72,9 +72,10 @@ def why_unused(config: Config, key: str) -> str | None:
     declaration, strategy = declared(Config).get(key), config.strategy
     value_of = partial(value_at, config)
     if declaration and declaration.only_with and not declaration.has_effect(value_of):
-        group, (sibling, words) = key.rpartition(".")[0], declaration.only_with
-        other = " or ".join(f"{group}={word}" for word in words)
-        chosen = f"{group}={value_of(f'{group}.{sibling}')}"
+        # A group's option is called as its ``name``.
+        sibling = declaration.sibling.removesuffix(".name").replace(".", "/")
+        other = " or ".join(f"{sibling}={word}" for word in declaration.only_with[1])
+        chosen = f"{sibling}={value_of(declaration.sibling)}"
         return f"Add {other}, or leave out {key}: it has no effect with {chosen}."
     modes = _WITH_MODE.get(key)
     if modes and config.sampling.name == "dynamic" and config.sampling.mode not in modes:

@@ -7,8 +7,7 @@ code and config, and a stage may start from weights that another training has sp
 import logging
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import astuple, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
@@ -17,6 +16,7 @@ from transformers import PreTrainedModel
 
 from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
+from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder, load_tokenizer
 from tlbench.models.features import PLAIN, Kernels, features, prepare, supports
 from tlbench.models.loading import first_line
@@ -44,12 +44,19 @@ def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
         The first of them that gives the features of the encoder's own forward.
 
     Raises:
-        UserError: if the encoder or its tokenizer can't be loaded or trained, ``max_length`` is
-            beyond its positions, or its first token is not that of a bidirectional encoder that
-            respects its attention mask.
+        UserError: if the encoder or its tokenizer can't be loaded or trained, its adapter does not
+            fit it, ``max_length`` is beyond its positions, or its first token is not that of a
+            bidirectional encoder that respects its attention mask.
     """
-    # Cached: a sweep's job trains stages of one encoder, and a large one takes long to try.
-    return _try_encoder(astuple(replace(encoder, pretrained=False)), tuple(kernels))
+    # Kept: a sweep's job trains stages of one encoder, and a large one takes long to try.
+    encoder = replace(encoder, pretrained=False)
+    tried = repr((encoder, kernels))
+    if tried not in _chosen:
+        _chosen[tried] = _try_encoder(encoder, kernels)
+    return _chosen[tried]
+
+
+_chosen: dict[str, Kernels] = {}  # by what was tried
 
 
 @torch.no_grad()
@@ -78,17 +85,17 @@ def prepared(
     return model, PLAIN
 
 
-@cache
-def _try_encoder(fields: tuple[Any, ...], kernels: tuple[Kernels, ...]) -> Kernels:
-    encoder = Encoder(*fields)
+def _try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
     with fixed_random_state():
         tokenizer = load_tokenizer(
             encoder.name, encoder_files.revision(encoder), encoder.trust_remote_code
         )
         model = load_encoder(encoder)
+        adapters.inject(model, encoder.adapter)
         with torch.no_grad():
             # Some begin without attention (NeoMME), and most with an embedding of 0 for padding.
-            # With noise both have an effect, so that it can be seen whether they should.
+            # With noise both have an effect, so that it can be seen whether they should; and an
+            # adapter has one, so that it can be seen whether kernels pass it by.
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=_NOISE)
         return _Probe(encoder, tokenizer, model).choose(kernels)

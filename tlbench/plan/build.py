@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,7 @@ def from_config(
     """
     once = remembered or Remembered()
     check_config(config)
+    once(_check_adapter, config.encoder, config.trainable)
     once(check_task, config.target_task)
     in_vain = None if in_sweep else _support_in_vain(config)
     if in_vain and config.strategy.supports != "many":
@@ -72,6 +74,27 @@ def from_config(
         experiment.plan()  # a strategy that takes not so many says so first
         raise UserError(in_vain)
     return experiment
+
+
+def _check_adapter(encoder: Encoder, trainable: str) -> None:
+    """Refuse an adapter that nothing could train.
+
+    Raises:
+        UserError: naming the key to change, or what to install.
+    """
+    name = encoder.adapter.name
+    if name == "none":
+        return
+    if trainable != "all":
+        raise UserError(
+            f"Change trainable to all, or encoder/adapter to none: {name} says itself which "
+            f"weights of the encoder are trained, and trainable={trainable} others."
+        )
+    if find_spec("peft") is None:
+        raise UserError(
+            f"Change encoder/adapter, or install what {name} needs: "
+            "pip install 'tlbench[adapters]'."
+        )
 
 
 def _support_in_vain(config: Config) -> str | None:

@@ -2,14 +2,14 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from tlbench.config.dotted import imported, package_of
 from tlbench.config.keys import declared, is_under
-from tlbench.config.schema import Config
+from tlbench.config.schema import Adapter, Config
 from tlbench.config.validation import check_config, checked
 from tlbench.errors import UserError
 from tlbench.plan import cross_fit, weights
@@ -79,6 +79,8 @@ class Experiment:
         config = self._tuned_for(names)
         config = _with_changes(config, changed) if changed else config
         config = cross_fit.without_request(config)
+        if config.trainable == "heads":  # as in the first stage of lp_ft
+            config = replace(config, encoder=replace(config.encoder, adapter=Adapter()))
         target = self._target_among(names) if config.sampling.epoch == "target" else None
         dynamic = len(names) > 1 and config.sampling.name == "dynamic"
         scores = tuple(self.stage([subset], **changed) for subset in by_name) if dynamic else ()

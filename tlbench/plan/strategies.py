@@ -65,10 +65,10 @@ def lp_ft(experiment: "Experiment") -> Stage:
     """
     _supports(experiment, least=0, most=0)
     config, target = experiment.config, [experiment.target]
-    if config.trainable != "all":
+    if config.trainable == "heads":
         raise UserError(
             f"Change trainable to all: strategy={config.strategy.name} trains the head first, and "
-            "then all weights."
+            "then more."
         )
     probe = experiment.stage(target, trainable="heads", optim={"lr": config.optim.lr_heads})
     return experiment.stage(target, start=probe)

@@ -42,7 +42,8 @@ class TrainStage(Stage):
     def title(self) -> str:
         """What a person reads: ``rte``, ``rte<-mnli``, ``mnli+rte`` or ``rte<-heads(rte)``."""
         names = "+".join(self.tasks)
-        trained = names if self.config.trainable == "all" else f"heads({names})"
+        what = self.config.trainable
+        trained = names if what == "all" else f"{what}({names})"
         return trained + (f"<-{self.start.title}" if self.start else "")
 
     @property
@@ -130,7 +131,7 @@ class TrainStage(Stage):
                 "share no weights that trainable=heads trains, so no task can help another."
             )
         before = self.start and self.start.stage
-        if not isinstance(before, TrainStage) or before.config.trainable == "all":
+        if not isinstance(before, TrainStage) or before.config.trainable != "heads":
             return
         at = before.tasks.index(str(self.start and self.start.weights_of))
         if before._heads(self.config.heads)[at] not in own:

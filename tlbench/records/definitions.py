@@ -2,16 +2,17 @@
 
 A candidate is a strategy with its supports, and with the parts that it was made of: the options of
 the config groups in ``PARTS`` that have an effect on it. A strategy that is trained towards flat
-minima (``perturb``) is another strategy.
+minima (``perturb``), or with an adapter, is another strategy: those are its ``VARIANTS``.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
 """
 
+from functools import cache
 from typing import Any
 
-from tlbench.config.keys import is_under, later_keys, value_in
-from tlbench.config.schema import Task
+from tlbench.config.keys import declared, is_under, later_keys, value_at, value_in
+from tlbench.config.schema import Config, Task
 from tlbench.methods.base import without_names
 from tlbench.records.record import ResultRecord
 
@@ -22,9 +23,12 @@ ALL = "all"  # the support of a strategy that trains all tasks together
 TASKS, STRATEGIES = "tasks", "strategies"  # where keys of definitions begin
 # Config groups whose option is a part of a candidate, with where keys of its definition begin.
 PARTS = {"method": "methods", "merging": "mergings"}
-PERTURB, PERTURBS, NO_PERTURB = "perturb", "perturbs", "none"
+# Config keys of what makes another strategy of each, with where keys of its definition begin.
+VARIANTS = {"encoder.adapter": "adapters", "perturb": "perturbs"}
+_NO_VARIANT = "none"  # the option that changes nothing
 # Options that are in a part's name, as what they say is another candidate; with their labels.
 _NAMED = {"fine_tune": "fine-tuned", "per_task": "per task"}
+_LABELS = {"lora": "LoRA", "dora": "DoRA", "sam": "SAM"}
 _SHORT = 8  # digits of a digest
 UNTUNED = "none"  # the word of a run for whose candidate nothing was tuned
 
@@ -45,15 +49,14 @@ def support_of(record: ResultRecord) -> str:
 
 
 def strategy_of(record: ResultRecord) -> str:
-    """Return the name of the record's strategy, with its perturbation: ``mtl``, ``mtl+sam``."""
-    perturb = _perturb(record)
-    return f"{record.strategy}+{_name(perturb)}" if perturb else record.strategy
+    """Return the name of the record's strategy, with its variants: ``mtl``, ``mtl+lora+sam``."""
+    return "+".join([record.strategy, *map(_name, _variants(record).values())])
 
 
 def label_of(record: ResultRecord) -> str:
     """Return how people read that; its name where the record does not say."""
-    label, perturb = str(_strategy(record).get("label") or record.strategy), _perturb(record)
-    return f"{label}, {_label(perturb)}" if perturb else label
+    label = str(_strategy(record).get("label") or record.strategy)
+    return ", ".join([label, *map(_label, _variants(record).values())])
 
 
 def without_effect(record: ResultRecord) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
 
     ``strategies.<name>.plan`` is the strategy's function, ``strategies.<name>.tasks`` those that
     one with all supports trains, ``methods.<name>.<option>`` an option of the method, and so of
-    the other ``PARTS`` and ``perturb``. Another name is another choice, and no difference of
+    the other ``PARTS`` and the ``VARIANTS``. Another name is another choice, and no difference of
     protocol.
     """
     strategy = _strategy(record)
@@ -121,9 +124,10 @@ def choice_keys(record: ResultRecord) -> dict[str, str]:
     if strategy.get("supports") == ALL:
         keys["tasks"] = strategy.get("tasks")
     choices = [(STRATEGIES, record.strategy, keys)]
-    choices += [(PARTS[key], _name(part), _options(part)) for key, part in _parts(record).items()]
-    if perturb := _perturb(record):
-        choices.append((PERTURBS, _name(perturb), _options(perturb)))
+    named = _parts(record) | _variants(record)
+    choices += [
+        ((PARTS | VARIANTS)[key], _name(part), _options(part)) for key, part in named.items()
+    ]
     return {
         f"{group}.{choice}.{name}": str(value)
         for group, choice, values in choices
@@ -177,15 +181,30 @@ def _strategy(record: ResultRecord) -> dict[str, Any]:
     return record.config.get("strategy") or {}
 
 
-def _perturb(record: ResultRecord) -> dict[str, Any] | None:
-    """Return the record's perturbation, as far as its strategy has an effect of it, or None."""
-    perturb = record.config.get(PERTURB) or {}
-    name = perturb.get("name", NO_PERTURB)
-    if name == NO_PERTURB:
-        return None
-    ignored = without_effect(record)
-    effective = {key: v for key, v in perturb.items() if not is_under(f"{PERTURB}.{key}", ignored)}
-    return effective | {"label": name.upper()}
+def is_varied(config: Config) -> bool:
+    """Whether a config makes another strategy of the one that it names."""
+    return any(value_at(config, f"{key}.name") != _NO_VARIANT for key in VARIANTS)
+
+
+def _variants(record: ResultRecord) -> dict[str, dict[str, Any]]:
+    """Return by config key what makes another strategy of the record's, as far as it has effect."""
+    ignored, variants = without_effect(record), {}
+    for place in VARIANTS:
+        chosen = value_in(record.config, place) or {}
+        name = chosen.get("name", _NO_VARIANT)
+        if name != _NO_VARIANT:
+            options = _defaults(place) | chosen
+            effective = {k: v for k, v in options.items() if not is_under(f"{place}.{k}", ignored)}
+            variants[place] = effective | {"label": _LABELS.get(name, name)}
+    return variants
+
+
+@cache
+def _defaults(place: str) -> dict[str, Any]:
+    """Return what a variant has of options that a record does not say, as they are not set."""
+    keys = (key for key in declared(Config).values() if is_under(key.name, (place,)))
+    since = {key.name.rpartition(".")[2]: key.since for key in keys}
+    return {name: NONE if value is None else value for name, value in since.items()}
 
 
 def _parts(record: ResultRecord) -> dict[str, dict[str, Any]]:

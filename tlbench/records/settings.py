@@ -22,7 +22,7 @@ from tlbench.records.definitions import (
 from tlbench.records.record import ResultRecord
 
 # Sizes, of which a table shows each value, stand in columns that vary.
-_CHOSEN = (*(name for name in CHOICES if "." not in name), *NEUTRAL_KEYS)
+_CHOSEN = (*(name for name in CHOICES if not is_under(name, ["subsample_size"])), *NEUTRAL_KEYS)
 
 
 class Setting(NamedTuple):

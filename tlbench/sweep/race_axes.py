@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from tlbench.config.keys import is_under
 from tlbench.errors import UserError
-from tlbench.records.definitions import BASELINE, PARTS, PERTURB
+from tlbench.records.definitions import BASELINE, PARTS, VARIANTS
 
 SEED, STRATEGY = "seed", "strategy"
 _STRATEGIES = ("stilts", "mtl")  # where none is named
 # A study compares their values; those of every other key would be several studies.
-_RACED = ("target_task", "support_task", STRATEGY, *PARTS, PERTURB, "subsample_size")
+_RACED = ("target_task", "support_task", STRATEGY, *PARTS, *VARIANTS, "subsample_size")
 
 
 def race_axes(axes: Sequence[Sequence[str]], seeds: int) -> list[list[str]]:
@@ -24,7 +25,7 @@ def race_axes(axes: Sequence[Sequence[str]], seeds: int) -> list[list[str]]:
     by_key = {_key(axis[0]): list(axis) for axis in axes}
     by_key.pop(SEED, None)
     for key, options in by_key.items():
-        if len(options) > 1 and key.partition(".")[0] not in _RACED:
+        if len(options) > 1 and not is_under(key.replace("/", "."), _RACED):
             raise UserError(
                 f"Change {key}: a race compares candidates under one protocol, so {key} has one "
                 "value in it."

@@ -16,7 +16,7 @@ from tlbench.config.keys import is_under
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
-from tlbench.records.definitions import BASELINE, NO_PERTURB
+from tlbench.records.definitions import BASELINE, is_varied
 from tlbench.records.record import RECORD_FILE
 from tlbench.sweep.plan import PlannedExperiment, runs_by_choice
 
@@ -40,7 +40,7 @@ class RaceCandidate:
     @property
     def is_baseline(self) -> bool:
         config = self.runs[0].config
-        return config.strategy.name == BASELINE and config.perturb.name == NO_PERTURB
+        return config.strategy.name == BASELINE and not is_varied(config)
 
     @property
     def support(self) -> str | None:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tlbench.models.adapters import merged_state
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.store.integrity import checksum
 
@@ -21,8 +22,8 @@ def save_weights(
 ) -> dict[str, str]:
     """Save encoder, tokenizer and a task's head; return the checksums of the files, by name.
 
-    Encoder and tokenizer are as ``save_pretrained`` writes them, the head is
-    ``heads.safetensors``.
+    Encoder and tokenizer are as ``save_pretrained`` writes them, an adapter merged into the
+    encoder; the head is ``heads.safetensors``.
 
     Args:
         model: which has a head for the task.
@@ -31,7 +32,7 @@ def save_weights(
         folder: that is written; what an interrupted evaluation has left there is removed.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    model.encoder.save_pretrained(folder)
+    model.encoder.save_pretrained(folder, state_dict=merged_state(model.encoder))
     # A tokenizer keeps the truncation of its last call, so its file would depend on whether rows
     # were tokenised in this run or an earlier one.
     tokenizer.backend_tokenizer.no_truncation()

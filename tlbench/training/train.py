@@ -21,10 +21,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from tlbench.config.schema import Config, TrainerConfig
 from tlbench.console import wants_progress_bars
+from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels, preferred
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.models.probe import try_encoder
+from tlbench.models.trainable import train_biases_only, train_top_only
 from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
@@ -182,9 +184,14 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [subset.task for subset in run.stage.subsets]
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
+    adapters.inject(model.encoder, config.encoder.adapter)
     model.use(kernels)
     if config.trainable == "heads":
         model.freeze_encoder()
+    elif config.trainable == "bias":
+        train_biases_only(model.encoder)
+    elif config.trainable == "top":
+        train_top_only(model.encoder, config.trainable_layers)
     if start is not None and run.stage.start is not None:
         (task,) = (
             subset.task
