@@ -93,6 +93,64 @@ def test_another_perturbation_is_another_choice_and_another_rho_another_protocol
     assert varying([flat("mtl"), flat("mtl", rho=0.1)]) == ["perturbs.sam.rho"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "rho"), [({"name": "sam"}, 0.05), ({"name": "sam", "rho": 0.1}, 0.1)]
+)
+def test_an_option_that_a_record_leaves_out_is_at_its_default(
+    kind: dict[str, Any], rho: float
+) -> None:
+    """As records have what was set alone: else two values would differ in nothing."""
+    one = record("mtl", "rte", "mnli", ROWS, 0, 0.5, config=config("mtl", "rte", perturb=kind))
+    assert choice_keys(one)["perturbs.sam.rho"] == str(rho)
+
+
+def adapted(strategy: str, support: str = "mnli", **adapter: Any) -> ResultRecord:
+    """A record of what is trained with an adapter, as it is written: without what is not set."""
+    encoder = {"name": "planted", "max_length": 128, "adapter": {"name": "lora"} | adapter}
+    changes = config(strategy, "rte", encoder=encoder)
+    return record(strategy, "rte", support, ROWS, 0, 0.5, config=changes)
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "label"),
+    [
+        (adapted("stilts"), "stilts+lora", "STILTs, LoRA"),
+        (adapted("single", "-", name="dora", r=4), "single+dora", "single, DoRA"),
+        (adapted("mtl", name="none"), "mtl", "MTL"),
+    ],
+)
+def test_with_an_adapter_a_strategy_is_another(one: ResultRecord, name: str, label: str) -> None:
+    assert (strategy_of(one), label_of(one)) == (name, label)
+    assert setting_of(one, [], Flattened()).strategy == name
+
+
+def test_an_adapter_towards_flat_minima_is_named_by_both() -> None:
+    both = adapted("mtl")
+    both.config["perturb"] = {"name": "sam"}
+    assert (strategy_of(both), label_of(both)) == ("mtl+lora+sam", "MTL, LoRA, SAM")
+
+
+def test_another_adapter_is_another_choice_and_another_rank_another_protocol() -> None:
+    plain = record("mtl", "rte", "mnli", ROWS, 0, 0.5)
+    alike = [plain, adapted("mtl"), adapted("mtl", name="dora"), adapted("single", "-")]
+    assert varying(alike) == []
+    ranks = [*alike, adapted("mtl", r=4)]
+    assert varying(ranks) == ["adapters.lora.r"]
+    values = [setting_of(one, varying(ranks), Flattened()).values for one in ranks]
+    assert values == [("-",), ("8",), ("-",), ("8",), ("4",)]
+    modules = [adapted("mtl"), adapted("mtl", target_modules="all-linear")]
+    assert varying(modules) == ["adapters.lora.target_modules"]
+    table = table_of(modules)
+    assert table.protocol.nunique() == 2
+
+
+def test_single_with_an_adapter_is_not_what_others_are_measured_against() -> None:
+    plain = record("single", "rte", "-", ROWS, 0, 0.5)
+    gained = gains(table_of([plain, adapted("single", "-"), adapted("mtl")]))
+    assert gained.strategy.tolist() == ["single+lora", "mtl+lora"]
+    assert gained["second"].tolist() == [0.5, 0.5]
+
+
 def test_single_towards_flat_minima_is_not_what_others_are_measured_against() -> None:
     plain = record("single", "rte", "-", ROWS, 0, 0.5)
     gained = gains(table_of([plain, flat("single", "-"), flat("mtl")]))

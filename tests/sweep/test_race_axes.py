@@ -26,7 +26,10 @@ def test_what_makes_several_protocols_has_one_value(key: str) -> None:
         race_axes([TARGET, [f"{key}=1", f"{key}=2"]], 2)
 
 
-@pytest.mark.parametrize("key", ["method", "subsample_size.support", "strategy.tasks"])
+@pytest.mark.parametrize(
+    "key",
+    ["method", "subsample_size.support", "strategy.tasks", "encoder/adapter", "encoder.adapter.r"],
+)
 def test_what_a_study_compares_may_have_several(key: str) -> None:
     *_, last = race_axes([TARGET, [f"{key}=1", f"{key}=2"]], 2)
     assert last == [f"{key}=1", f"{key}=2"]
