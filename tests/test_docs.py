@@ -136,6 +136,7 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
 
 OPTIONS = {
     "encoder": "encoders",
+    "encoder/adapter": "adapters",
     "suite": "tasks",
     "sampling": "sampling",
     "strategy": "strategies",

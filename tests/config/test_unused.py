@@ -25,6 +25,15 @@ MTL = "strategy=mtl support_task=mnli"
         (f"{MTL} perturb.rho=0.3", "Add perturb=sam, or leave out perturb.rho: it has no effect"),
         (f"{MTL} perturb.per_task=true", "Add perturb=sam, or leave out perturb.per_task: "),
         (f"{MTL} perturb={{rho:0.3}}", "Add perturb=sam, or leave out perturb.rho: "),
+        (
+            "encoder.adapter.r=4",
+            "Add encoder/adapter=lora or encoder/adapter=dora, or leave out encoder.adapter.r: it "
+            "has no effect with encoder/adapter=none.",
+        ),
+        (
+            "trainable=bias trainable_layers=2",
+            "Add trainable=top, or leave out trainable_layers: it has no effect with trainable=bi",
+        ),
         (f"{MTL} sampling.temperature=3", "Add sampling=temperature or sampling=dynamic, or leave"),
         (f"{MTL} sampling.cap=9", "Add sampling=temperature, or leave out sampling.cap: "),
         (f"{MTL} sampling.mode=gap", "Add sampling=dynamic, or leave out sampling.mode: "),
@@ -67,6 +76,8 @@ def test_a_single_run_makes_use_of_all_that_it_is_given(
     [
         f"{MTL} perturb=sam perturb.rho=0.3 perturb.per_task=true",
         f"{MTL} perturb.rho=0.05 perturb.per_task=false sampling.cap=null",
+        "encoder/adapter=lora encoder.adapter.r=4 encoder.adapter.target_modules=all-linear",
+        "encoder/adapter=none encoder.adapter.r=8 trainable=top trainable_layers=2",
         f"{MTL} sampling=dynamic sampling.mode=gap sampling.floor=0.1",
         f"{MTL} sampling=dynamic sampling.temperature=2",
         "method=sum sampling=size perturb=none heads=per_task optim.lr_heads=1e-3",
@@ -140,7 +151,13 @@ def test_a_sweep_is_refused_what_no_combination_makes_use_of(
 
 @pytest.mark.parametrize(
     "words",
-    ["perturb=none,sam perturb.rho=0.1", "strategy=single,mtl method=dwa,sum", "seed=1,2"],
+    [
+        "encoder/adapter=none,lora encoder.adapter.r=4",
+        "trainable=all,top trainable_layers=2",
+        "perturb=none,sam perturb.rho=0.1",
+        "strategy=single,mtl method=dwa,sum",
+        "seed=1,2",
+    ],
 )
 def test_a_sweep_may_have_combinations_that_do_not(combinations: Combine, words: str) -> None:
     assert combinations("support_task=mnli", *words.split())
