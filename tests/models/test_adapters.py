@@ -96,19 +96,33 @@ def test_the_fastest_kernels_are_chosen_with_it(name: str) -> None:
     assert try_encoder(encoder, [*reversed(FAST), PLAIN]) == FAST[-1]
 
 
-def test_kernels_that_pass_it_by_are_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_that_pass_it_by_are_not_chosen(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """The probe tries kernels on the encoder with the adapter, and with one that has an effect."""
+    from peft.tuners.lora import LoraLayer
 
     def without(encoder: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
         for module in encoder.modules():
-            if hasattr(module, "enable_adapters"):
-                module.enable_adapters(False)
+            if isinstance(module, LoraLayer):
+                module.scaling["default"] = 0.0
         first: Tensor = encoder(**inputs).last_hidden_state[:, 0]
         return first
 
     monkeypatch.setattr("tlbench.models.kernels.unpadded.first_token_features", without)
     encoder = Encoder(**vars(TINY) | {"adapter": Adapter("lora", r=3)})
     assert try_encoder(encoder, [FAST[-1], PLAIN]) == PLAIN
+    assert (
+        "fast_kernels: unpadded features of package:tlbench/assets/tiny are not its own; off"
+        in (caplog.text)
+    )
+
+
+def test_each_adapter_is_tried_before_anything_is_trained() -> None:
+    assert try_encoder(TINY, [PLAIN]) == PLAIN
+    wrong = Encoder(**vars(TINY) | {"adapter": Adapter("lora", target_modules=["qeury"])})
+    with pytest.raises(UserError, match=r"^Change encoder.adapter.target_modules: the encoder has"):
+        try_encoder(wrong, [PLAIN])
 
 
 def test_its_dropout_is_a_fast_one_too() -> None:
