@@ -36,15 +36,15 @@ def inject(encoder: PreTrainedModel, adapter: Adapter) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     _check_modules(encoder, adapter.target_modules)
-    config = LoraConfig(
-        r=adapter.r,
-        lora_alpha=adapter.alpha,  # type: ignore[arg-type]  # a factor
-        lora_dropout=adapter.dropout,
-        target_modules=adapter.target_modules,
-        use_dora=adapter.name == "dora",
-    )
+    options: dict[str, Any] = {
+        "r": adapter.r,
+        "lora_alpha": adapter.alpha,
+        "lora_dropout": adapter.dropout,
+        "target_modules": adapter.target_modules,
+        "use_dora": adapter.name == "dora",
+    }
     try:
-        inject_adapter_in_model(config, encoder)
+        inject_adapter_in_model(LoraConfig(**options), encoder)
     except ValueError as error:
         model_type = encoder.config.model_type
         reason = (
