@@ -297,3 +297,12 @@ def test_a_study_selects_as_it_did_whatever_the_default(study: str, tmp_path: Pa
     with hydra.initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
         assert hydra.compose("config").selection == "held_out"
         assert hydra.compose("config", overrides=[f"experiment={study}"]).selection == "dev"
+
+
+def test_a_key_beside_another_at_the_top_counts_where_it_has_an_effect(compose: Compose) -> None:
+    def layers(*overrides: str) -> Any:
+        asked = identity.identity_of(unresolved(compose("trainable_layers=2", *overrides)))
+        return asked.get("trainable_layers")
+
+    assert layers("trainable=top") == 2
+    assert layers("trainable=bias") is layers() is None
