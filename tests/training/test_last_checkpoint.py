@@ -56,6 +56,25 @@ def test_a_killed_stage_ends_as_if_it_had_not_been(
         assert_same(train(stage, tmp_path / str(step)), expected)
 
 
+@pytest.mark.parametrize("mix", ["heterogeneous", "gradients"])
+def test_a_stage_that_goes_on_with_gradient_checkpointing_ends_as_without(
+    compose: Compose,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undisturbed: Callable[[Stage], Result],
+    mix: str,
+) -> None:
+    stage = stage_of(compose, mix)
+    expected = undisturbed(stage_of(compose, mix))
+    stage.config.trainer.checkpoint_steps = 1
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, KilledError, "on_train_batch_start", MultiTaskModule)
+        with pytest.raises(KilledError):
+            train(stage, tmp_path)
+    stage.config.encoder.gradient_checkpointing = True
+    assert_same(train(stage, tmp_path), expected)
+
+
 @pytest.mark.parametrize("error", INTERRUPTS)
 @pytest.mark.parametrize("hook", ["training_step", "on_train_batch_start"])
 def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(

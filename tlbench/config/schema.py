@@ -194,6 +194,12 @@ class Encoder:
         "what the files are: a commit or a digest", "training", default=None, is_resolved=True
     )
     adapter: Adapter = group(default=Adapter, only_if_set=True, is_choice=True)
+    gradient_checkpointing: bool = key(
+        "compute a layer's activations again in the backward: less memory, the same gradients",
+        "nothing",
+        since=False,
+        only_if_set=True,
+    )
 
 
 @dataclass

@@ -69,6 +69,8 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
         model = _random(encoder, config)
     remove_pooler(model)
     _check_fit(encoder, model)
+    if encoder.gradient_checkpointing:
+        _checkpoint_layers(encoder.name, model)
     # transformers returns a pretrained model in evaluation mode, and a random one in training mode.
     model.train()
     return model
@@ -136,6 +138,27 @@ def _check_fit(encoder: Encoder, model: Any) -> None:
             f"Change encoder.name: the tokenizer of '{encoder.name}' has {len(tokenizer)} tokens "
             f"and its encoder {embeddings}."
         )
+
+
+def _checkpoint_layers(name: str, model: PreTrainedModel) -> None:
+    """Have every layer keep its input alone, and be computed again in the backward.
+
+    Chen et al. 2016, with the random numbers of the first time, so that dropout is the same.
+
+    Raises:
+        UserError: if transformers has no support for it in this family.
+    """
+    # Its name since transformers 5.23, which warns of the older one.
+    recent = getattr(model, "activation_checkpointing_enable", None)
+    try:
+        (recent or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    except ValueError as error:
+        raise UserError(
+            f"Change encoder.gradient_checkpointing to false: '{name}' "
+            f"({model.config.model_type}) has no layers that can be computed again."
+        ) from error
+    # Embeddings that are frozen need no gradient: it is reentrant checkpoints that want one.
+    model.disable_input_require_grads()  # type: ignore[no-untyped-call]
 
 
 def _random(encoder: Encoder, config: Any) -> PreTrainedModel:

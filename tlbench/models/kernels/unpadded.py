@@ -7,6 +7,7 @@ a CPU: kernels of variable lengths exist for GPUs only (``tlbench.models.kernels
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -116,7 +117,12 @@ def first_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Lay
     unpadded = embedded.flatten(0, 1)[layout.filled]
     *layers, last = encoder.encoder.layer
     for layer in layers:
-        unpadded = _layer(layer, unpadded, unpadded, layout, all_tokens=True)
+        run = _layer
+        if layer.gradient_checkpointing and layer.training:
+            # As transformers' own forward of the layer, which is not called, would do.
+            run = partial(layer._gradient_checkpointing_func, _layer)
+        unpadded = run(layer, unpadded, unpadded, layout, True)
+    # Never computed again: its backward comes first, when nothing else has been freed.
     return _layer(last, unpadded, unpadded[layout.starts], layout, all_tokens=False)
 
 
