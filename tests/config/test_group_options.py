@@ -109,3 +109,8 @@ def test_on_the_command_line(
         assert ran.returncode == 1
         assert said in ran.stderr
         assert ran.stderr.count("\n") == 1
+
+
+def test_an_option_that_sets_keys_of_other_groups_too_has_those_of_its_own() -> None:
+    words = ("encoder=roberta_large", "encoder.max_len=3")
+    assert "did you mean encoder.max_length?" in refused(*words)

@@ -25,6 +25,36 @@ def test_every_yaml_opens_with_how_to_launch_it() -> None:
             assert f"{group}={file.stem}" in first or group == "trainer", file
 
 
+LARGE = {
+    "roberta_large": 1e-5,
+    "deberta_v3_base": 2e-5,
+    "deberta_v3_large": 6e-6,
+    "modernbert_large": 3e-5,
+    "eurobert": 3e-5,
+    "xlmr_base": 2e-5,
+}
+
+
+@pytest.mark.parametrize("option", LARGE)
+def test_a_large_encoder_brings_a_learning_rate_that_any_other_comes_before(option: str) -> None:
+    chosen = f"encoder={option}"
+    assert compose_config(chosen).optim.lr == LARGE[option]
+    assert compose_config("optim=paper", chosen).optim.lr == LARGE[option]
+    assert compose_config(chosen, "optim.lr=3e-4").optim.lr == 3e-4
+    assert compose_config("optim.lr=3e-4", chosen).optim.lr == 3e-4
+    assert compose_config(chosen, "experiment=smoke", "encoder.max_length=32").optim.lr == 1e-3
+    assert compose_config(chosen).encoder.keys() == compose_config().encoder.keys()
+
+
+def test_others_train_at_the_rate_of_the_optimizer() -> None:
+    rates = {
+        file.stem: compose_config(f"encoder={file.stem}").optim.lr
+        for file in CONF_DIR.glob("encoder/*.yaml")
+        if file.stem not in LARGE
+    }
+    assert set(rates.values()) == {compose_config().optim.lr}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", YAMLS, ids=lambda f: str(f.relative_to(CONF_DIR)))
 def test_every_option_composes_and_is_checked(file: Path) -> None:

@@ -59,6 +59,7 @@ def test_variables_that_forbid_downloads(
     [
         (("config.json", "tokenizer.json", "model.safetensors"), True),
         (("config.json", "tokenizer.json", "pytorch_model.bin"), True),
+        (("config.json", "spm.model", "pytorch_model.bin"), True),
         (("config.json", "tokenizer.json", "model-00001-of-00002.safetensors"), True),
         (("config.json", "tokenizer.json", "training_args.bin"), False),
         (("config.json", "model.safetensors"), False),
@@ -86,7 +87,7 @@ def test_the_default_encoder_is_asked_for_where_it_is_not_here(
     monkeypatch.setattr(hub, "locate", lambda name: "/" if name.startswith("package:") else name)
     found = only(hub.encoders())
     assert found.level == "note"
-    assert found.found.startswith("here: minilm, tiny; not here: bert_base, distilroberta, ")
+    assert found.found.startswith("here: minilm, tiny; not here: bert_base, deberta_v3_base, ")
     assert found.found.endswith("(distilroberta is the default)")
     assert found.advice == "Run hf download distilroberta-base, or set encoder=minilm."
 
@@ -99,7 +100,9 @@ def test_with_the_default_here_others_are_not_asked_for(
     found = only(hub.encoders())
     assert (found.level, found.advice) == ("ok", "")
     assert found.found == (
-        "here: distilroberta, minilm, tiny; not here: bert_base, modernbert_base, roberta_base"
+        "here: distilroberta, minilm, tiny; not here: bert_base, deberta_v3_base, "
+        "deberta_v3_large, eurobert, modernbert_base, modernbert_large, roberta_base, "
+        "roberta_large, xlmr_base"
     )
     monkeypatch.setattr(hub, "is_here", lambda *_: True)
     assert only(hub.encoders()).found.endswith("which is all of conf/encoder")

@@ -18,7 +18,7 @@ from tlbench.training.best_weights import save_weights
 
 CLASSES = Task("mine", ["a", "b", "c"], ["accuracy"], ["accuracy"], Source("csv"))
 NUMBER = Task("mine", None, ["pearson"], ["pearson"], Source("csv"))
-OWN_HEAD = ("distilbert", "electra", "modernbert")
+OWN_HEAD = ("distilbert", "electra", "eurobert", "modernbert")
 LIKE_OURS = ("albert", "bert", "deberta-v2", "mpnet", "roberta")
 ALSO_LIKE_OURS = ("camembert", "data2vec-text", "deberta", "ernie", "xlm-roberta")
 OTHERS = ("big_bird", "convbert", "longformer", "megatron-bert", "mobilebert", "nomic_bert", "xlm")
@@ -118,13 +118,19 @@ def test_the_encoders_of_the_config_are_of_families_that_were_tried() -> None:
     """By the name of the option, what its files are; none but two are on this machine."""
     families = {
         "bert_base": "bert",
+        "deberta_v3_base": "deberta-v2",
+        "deberta_v3_large": "deberta-v2",
         "distilroberta": "roberta",
+        "eurobert": "eurobert",
         "minilm": "bert",
         "modernbert_base": "modernbert",
+        "modernbert_large": "modernbert",
         "roberta_base": "roberta",
+        "roberta_large": "roberta",
         "tiny": "bert",
+        "xlmr_base": "xlm-roberta",
     }
     folder = Path(__file__).parents[2] / "conf" / "encoder"
     assert {file.stem for file in folder.glob("*.yaml")} == set(families)
-    assert set(families.values()) <= {*LIKE_OURS, *OWN_HEAD}
+    assert set(families.values()) <= {*LIKE_OURS, *ALSO_LIKE_OURS, *OWN_HEAD}
     assert compose_config("encoder=tiny").encoder.name.endswith("tiny")

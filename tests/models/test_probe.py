@@ -139,6 +139,15 @@ def test_families_that_have_or_need_a_pooler_train(
     assert record.score is not None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["deberta-v2", "eurobert", "modernbert", "xlm-roberta"])
+def test_families_of_large_encoders_train(small: Callable[..., Path], run: Run, family: str) -> None:
+    at = (f"encoder.name={small(family)}", "encoder.gradient_checkpointing=true")
+    record = run(*at, "strategy=stilts", "support_task=mnli")
+    assert record.steps == 8
+    assert record.score is not None
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_tokenizer_that_says_nothing_of_a_mask_trains_the_same_model(
     small: Callable[..., Path], compose: Compose, run: Run, tmp_path: Path, fast: bool

@@ -116,8 +116,9 @@ def _keys(group: str, option: str) -> set[str]:
         return set(_flat(OmegaConf.to_container(stored.node, resolve=False))) if stored else set()
     content = unresolved(file)
     bases = [name for name in content.pop("defaults", None) or () if isinstance(name, str)]
-    own = content.get(group.rpartition("/")[2]) if group in _OF_HYDRA else None
-    keys = set(_flat(own or content))
+    # Of options that set keys beside those of their group, as sweepers and large encoders do.
+    own = content.get(group.rpartition("/")[2])
+    keys = set(_flat(own if isinstance(own, dict) else content))
     for base in bases:
         if base != "_self_":
             keys |= _keys(group, base.partition("@")[0])

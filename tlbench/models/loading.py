@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from transformers.utils import logging as hf_logging
@@ -37,6 +38,12 @@ def load_from_files(
             raise UserError(
                 f"Change encoder.name, or set encoder.trust_remote_code=true if you have read the "
                 f"Python code in the files of '{name}': they need it to be run."
+            ) from error
+        # What transformers tries next, and names, is for other tokenizers.
+        if "tiktoken" in str(error) and find_spec("sentencepiece") is None:
+            raise UserError(
+                f"Change encoder, or pip install sentencepiece: the tokenizer of '{name}' can't be "
+                "read without it."
             ) from error
         raise UserError(
             f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
