@@ -3,6 +3,7 @@
 A stage that was interrupted and has left a checkpoint in the folder goes on from there.
 """
 
+import gc
 import logging
 import time
 import warnings
@@ -119,7 +120,11 @@ def choose_kernels(config: Config) -> Kernels:
     on_cuda = ddp.on_cuda(config.trainer)
     # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
     compiled = is_compiled(config.trainer, steps=0)
-    return try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
+    kernels = try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
+    # The copies that were tried: a large encoder's would stay beside the one that is trained.
+    gc.collect()
+    malloc.return_freed()
+    return kernels
 
 
 def _train_as_other(
