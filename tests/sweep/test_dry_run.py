@@ -10,6 +10,7 @@ from tests.support.sweeps import Sweep
 from tlbench.jobs.dry_run import print_run
 from tlbench.plan.build import build
 from tlbench.plan.estimate import estimated_seconds
+from tlbench.plan.memory import memory_of
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.train_stage import TRAINING_VERSION, TrainStage
 from tlbench.store.integrity import write_sealed
@@ -65,6 +66,38 @@ def test_weights_that_are_asked_for_later_are_to_train(
     assert "reused" in capsys.readouterr().out
     print_run(build(compose("keep_weights=all")))
     assert "to train" in capsys.readouterr().out
+
+
+def test_memory_is_said_of_the_longest_row_that_there_is(
+    compose: Compose, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = build(compose("batch_size=1000", "eval_batch_size=1"))
+    print_run(experiment)
+    (said,) = memories(capsys)
+    stage = experiment.plan()[-1]
+    assert isinstance(stage, TrainStage)
+    full = memory_of(stage, on_gpu=False)  # of encoder.max_length
+    assert full is not None
+    assert 0.1 < said < full.total / 1e9 - 0.1
+
+
+def test_memory_is_said_of_the_stage_of_a_sweep_that_takes_most(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("batch_size=1000", "eval_batch_size=1", "seed=0", "hydra.sweeper.dry_run=true")
+    sweep(*rows, "encoder.max_length=64")
+    (longest,) = memories(capsys)
+    sweep(*rows, "encoder.max_length=32,64,16")
+    assert memories(capsys) == [longest]
+    sweep(*rows, "encoder.name=org/nowhere")
+    assert "memory: not known of an encoder of this family" in capsys.readouterr().out
+
+
+def memories(capsys: pytest.CaptureFixture[str]) -> list[float]:
+    lines = capsys.readouterr().out.splitlines()
+    said = [line.split() for line in lines if line.startswith("memory: about ")]
+    assert all(words[3:6] == ["GB", "a", "job"] for words in said)
+    return [float(words[2]) for words in said]
 
 
 def test_what_is_asked_of_slurm_and_expected_is_said(

@@ -5,10 +5,12 @@ from datetime import timedelta
 from operator import mul
 
 from tlbench.config import gpus
+from tlbench.config.schema import TrainerConfig
 from tlbench.console import say
 from tlbench.plan.estimate import estimated_seconds
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.final_scores import is_scored, tested
+from tlbench.plan.memory import largest
 from tlbench.plan.missing import Missing
 from tlbench.plan.schedule import Schedule, trained_rows
 from tlbench.plan.stage import Stage
@@ -25,7 +27,7 @@ def print_run(experiment: Experiment) -> None:
     # Of sweeps nothing is tokenised, so that they are planned without torch.
     from tlbench.jobs.dry_run_data import say_data
 
-    say_data(experiment, stages)
+    longest = say_data(experiment, stages)
     for stage in stages:
         rows = f"{trained_rows(stage):,} rows, " if stage.trains else ""
         to_make = "to train" if stage.trains else "to make"
@@ -38,6 +40,28 @@ def print_run(experiment: Experiment) -> None:
     say_unresolved([experiment])
     say_older([store_of(experiment.config)])
     say_work(missing.stages.values())
+    say_memory(missing.stages.values(), tokens=longest)
+
+
+def say_memory(
+    stages: Iterable[Stage], on_gpu: bool | None = None, tokens: int | None = None
+) -> None:
+    """Print about how much memory the stage that takes most takes of a device.
+
+    Args:
+        on_gpu: whether they are trained on GPUs; None: on what this machine has.
+        tokens: of the longest row; None: as many as ``encoder.max_length`` allows.
+    """
+    trained = [stage for stage in stages if isinstance(stage, TrainStage)]
+    if not trained:
+        return
+    if on_gpu is None:
+        on_gpu = _can_be_on_gpu(stage.config.trainer for stage in trained) and bool(
+            gpus.available()
+        )
+    memory = largest(trained, on_gpu, tokens)
+    unknown = "not known of an encoder of this family, or before its config.json is here"
+    say(f"memory: {memory or unknown}")
 
 
 def say_unresolved(experiments: Iterable[Experiment]) -> None:
@@ -92,10 +116,13 @@ def say_work(stages: Iterable[Stage], on_gpu: bool | None = None) -> list[float]
 def _device_hours(schedules: Sequence[Schedule], seconds: Sequence[float]) -> str:
     """Return what trainings take of this machine's devices, in words; nothing of one CPU."""
     trainers = [schedule.stage.config.trainer for schedule in schedules]
-    has_gpus = all(trainer.accelerator in ("auto", "gpu", "cuda") for trainer in trainers)
-    available = len(gpus.available()) if has_gpus else 0
+    available = len(gpus.available()) if _can_be_on_gpu(trainers) else 0
     devices = [max(1, available) if t.devices == "auto" else int(t.devices) for t in trainers]
     if not available and max(devices) == 1:
         return ""
     hours = sum(map(mul, seconds, devices)) / 3600
     return f": {hours:.3g} {'GPU' if available else 'device'} hours"
+
+
+def _can_be_on_gpu(trainers: Iterable[TrainerConfig]) -> bool:
+    return all(trainer.accelerator in ("auto", "gpu", "cuda") for trainer in trainers)

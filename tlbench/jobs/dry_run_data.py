@@ -11,9 +11,14 @@ from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.look import seen_of
 
 
-def say_data(experiment: Experiment, stages: Sequence[Stage]) -> None:
-    """Print what the rows of every task and split are, and which of the target's leak."""
+def say_data(experiment: Experiment, stages: Sequence[Stage]) -> int | None:
+    """Print what the rows of every task and split are, and which of the target's leak.
+
+    Returns:
+        The tokens of the longest row that is trained; None if none is.
+    """
     said: set[str] = set()
+    longest: list[int] = []
     for stage in stages:
         if not isinstance(stage, TrainStage):
             continue
@@ -23,6 +28,7 @@ def say_data(experiment: Experiment, stages: Sequence[Stage]) -> None:
                 continue
             said.add(subset.name)
             for split in data.splits_of(subset):
+                longest += [int(split.lengths.max())] if split.split == "train" else []
                 seen = seen_of(data, split)
                 for line in lines(subset.name, split.split, seen):
                     say(f"  {line}")
@@ -33,3 +39,4 @@ def say_data(experiment: Experiment, stages: Sequence[Stage]) -> None:
                     say(f"  look at this: {line}")
     for leak in experiment.leaks:
         say(f"  look at this: of {experiment.target.name} {leak}")
+    return max(longest, default=None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tlbench.console import say
-from tlbench.jobs.dry_run import say_older, say_unresolved, say_work
+from tlbench.jobs.dry_run import say_memory, say_older, say_unresolved, say_work
 from tlbench.plan.estimate import seconds_of_each, work_of
 from tlbench.plan.final_scores import is_scored
 from tlbench.store.store import store_of
@@ -48,6 +48,7 @@ def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
     say_older(stores.values(), plan.stages)
     on_gpu = None if slurm is None else slurm.gpus > 0
     seconds = say_work([job.stage for job in plan.jobs], on_gpu)
+    say_memory([job.stage for job in plan.jobs], on_gpu)
     if slurm and (jobs := len(plan.jobs) + len(plan.scorings)):
         say(slurm.described(jobs, seconds))
 

@@ -1,0 +1,197 @@
+"""How much memory the training of a stage takes of a device, predicted from shapes.
+
+Counted are weights, gradients, the optimizer's states, and what a forward of the longest rows keeps
+for its backward: inputs of linear maps, normalisations and activations, queries, keys and values,
+attention's weights, dropout masks, in mixed precision a copy of the layers' weights in 16 bits, and
+the gradients of one layer's activations. On a CPU gradients count twice: so much more a step took
+at its peak, for seven shapes of three families. Not counted are what Python and its libraries take,
+rows of data, and what one operation takes while it runs. ``python -m benchmarks.model_memory``
+compares with what is measured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tlbench.methods.base import make_method
+from tlbench.methods.gradients import GradientMethod
+from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
+from tlbench.plan.train_stage import TrainStage
+
+_EMBEDDED = 8  # bytes of a token and unit: input of the embeddings' normalisation, dropout mask
+_STATISTICS = 16  # bytes of a token in each layer: mean and deviation of two normalisations
+# Numbers a weight that an optimizer remembers, by the name of its class; of others two.
+_STATES = {"Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "SGD": 0}
+_FILLED = 128  # tokens, to a multiple of which an unpadded batch is filled up
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The memory of a training in bytes.
+
+    Attributes:
+        gradients: those of a step, and copies of the weights that a step needs.
+        activations: what is kept for a backward, or what an evaluation needs if that is more.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it at once, as from the second forward of a step on."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+    def __str__(self) -> str:
+        parts = (f"{name} {value / 1e9:.1f}" for name, value in vars(self).items())
+        return f"about {self.total / 1e9:.1f} GB a job ({', '.join(parts)})"
+
+
+def memory_of(stage: TrainStage, on_gpu: bool, tokens: int | None = None) -> Memory | None:
+    """Return what training a stage takes on each device; None if its encoder's size is not known.
+
+    Args:
+        on_gpu: where attention is one fused kernel, and nothing is computed without padding.
+        tokens: of the longest row; None: as many as ``encoder.max_length`` allows.
+    """
+    config = stage.config
+    size = shape_of(config.encoder)
+    if size is None:
+        return None
+    number = {"64-true": 8, "bf16-true": 2}.get(config.trainer.precision, 4)
+    heads = len(stage.subsets) * (size.hidden + 3) * size.hidden  # about: labels hardly count
+    trains_all = config.trainable == "all"
+    weights = (size.parameters + heads) * number
+    trained = weights if trains_all else heads * number
+    forward = _Forward.of(stage, size, on_gpu, min(tokens or 10**9, config.encoder.max_length))
+    return Memory(
+        weights,
+        trained * (_copies(stage) + (0 if on_gpu else 1)),
+        int(trained / number * _bytes_of_states(config.optim.optimizer, number)),
+        max(forward.training() if trains_all else 0, forward.evaluation()),
+    )
+
+
+def largest(stages: Sequence[TrainStage], on_gpu: bool, tokens: int | None = None) -> Memory | None:
+    """Return the memory of the stage that takes most; None if it is not known of one of them.
+
+    Args:
+        on_gpu, tokens: see ``memory_of``.
+    """
+    each = [memory_of(stage, on_gpu, tokens) for stage in stages]
+    known = [one for one in each if one]
+    return max(known, key=lambda one: one.total) if each and len(known) == len(each) else None
+
+
+def _copies(stage: TrainStage) -> int:
+    """Return how many numbers a step holds for each weight that is trained, beside the weight."""
+    config = stage.config
+    by_task = stage.is_mixed and (
+        config.perturb.per_task
+        or isinstance(make_method(config.method, stage.tasks), GradientMethod)
+    )
+    gradients = len(stage.subsets) if by_task else 1
+    has_buckets = config.trainer.devices not in (1, "auto")
+    return gradients + (config.perturb.name == "sam") + bool(config.optim.l2_sp) + has_buckets
+
+
+def _bytes_of_states(optimizer: dict[str, Any], number: int) -> float:
+    name = str(optimizer.get("_target_")).rpartition(".")[2]
+    if name.endswith("8bit"):
+        return 2.0 + 8 / 256  # a scale for every 256 numbers
+    momentum = name == "SGD" and bool(optimizer.get("momentum"))
+    return number * (_STATES.get(name, 2) + momentum)
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """The activations of an encoder on a device.
+
+    Attributes:
+        rows: of a forward in training; evaluated: in evaluation.
+        tokens: of each row.
+        kept: by a layer.
+        number: bytes of a number where it need not be exact.
+    """
+
+    size: Shape
+    kernels: Kernels
+    kept: Kept
+    number: int
+    rows: int
+    evaluated: int
+    tokens: int
+    is_mixed_precision: bool
+    is_checkpointed: bool
+
+    @classmethod
+    def of(cls, stage: TrainStage, size: Shape, on_gpu: bool, tokens: int) -> "_Forward":
+        config = stage.config
+        fast, precision = config.fast_kernels, config.trainer.precision
+        rows = min(config.micro_batch_size or config.batch_size, config.batch_size)
+        devices = config.trainer.devices if isinstance(config.trainer.devices, int) else 1
+        kernels: Kernels = "plain"
+        if fast and size.can_unpad:
+            compiled = str(config.trainer.compile).lower() == "true"
+            kernels = "first_token" if on_gpu or compiled else "unpadded"
+        in_16 = precision != "32-true" and precision != "64-true"
+        kept = size.in_16 if in_16 else size.in_32
+        token, inner, scores = kept.token, kept.inner, kept.scores
+        fused = size.relative == 0 and (on_gpu or not size.drops_scores)
+        if in_16 and not fast and not on_gpu and not fused and not size.relative:
+            # PyTorch's attention with dropout computes in 32 bits on a CPU.
+            token, scores = token + 6, size.in_32.scores
+        number = 2 if in_16 else 4
+        if kernels == "unpadded":
+            token += 3 * number  # queries, keys and values again, in padded rows
+        return cls(
+            size,
+            kernels,
+            Kept(token, inner, 0 if fused else scores),
+            number,
+            -(-rows // devices),
+            config.eval_batch_size * config.encoder.max_length // tokens,
+            tokens,
+            precision.endswith("-mixed"),
+            config.encoder.gradient_checkpointing,
+        )
+
+    def training(self) -> int:
+        """Return the bytes that a training forward keeps, layer by layer and in the embeddings."""
+        size, tokens = self.size, self._filled(self.rows * self.tokens)
+        layer = self._layer(self.rows)
+        copies = 2 * size.layers * size.layer if self.is_mixed_precision else 0
+        last = layer
+        if self.kernels != "plain":  # of all tokens but keys and values, and the layer's input
+            padded = 2 if self.kernels == "unpadded" else 0
+            last = (3 + padded) * self.number * tokens * size.hidden
+        inputs = 4 * tokens * size.hidden
+        if self.is_checkpointed:
+            layers = (size.layers - 1) * inputs + max(layer, last, copies)
+        else:
+            layers = (size.layers - 1) * layer + last + copies
+        backward = 2 * self.number * (size.intermediate + size.hidden) * tokens  # of one layer
+        return int(_EMBEDDED * tokens * size.hidden + layers + backward)
+
+    def evaluation(self) -> int:
+        """Return the bytes of one layer in an evaluation, which keeps nothing of those before."""
+        # Without dropout attention is fused on a CPU too.
+        kept = self.kept if self.size.relative else replace(self.kept, scores=0)
+        return int(replace(self, kept=kept)._layer(self.evaluated))
+
+    def _layer(self, rows: int) -> float:
+        size, tokens = self.size, self._filled(rows * self.tokens)
+        linear = self.kept.token * size.hidden + self.kept.inner * size.intermediate + _STATISTICS
+        pairs = self.tokens**2
+        scores = self.kept.scores * rows * size.heads * pairs
+        if size.relative:
+            # Of both kinds, content to position and position to content: scores, and the positions
+            # repeated for each row. Then indices and the positions' own maps.
+            both = 2 * rows * size.relative * (size.heads * self.tokens + size.hidden)
+            scores += both * self.number + 8 * size.relative * size.hidden + 17 * pairs
+        return linear * tokens + scores
+
+    def _filled(self, tokens: int) -> int:
+        return -(-tokens // _FILLED) * _FILLED if self.kernels == "unpadded" else tokens
