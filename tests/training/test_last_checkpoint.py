@@ -75,6 +75,22 @@ def test_a_stage_that_goes_on_with_gradient_checkpointing_ends_as_without(
     assert_same(train(stage, tmp_path), expected)
 
 
+def test_a_stage_with_optimizer_states_in_8_bits_too(
+    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="needs tlbench[bitsandbytes]")
+    monkeypatch.setitem(MIXES, "8bit", ("optim=adamw_8bit",))
+    stage = stage_of(compose, "8bit")
+    assert stage.config.optim.optimizer == {"_target_": "bitsandbytes.optim.AdamW8bit"}
+    expected = train(stage, tmp_path / "whole")
+    stage.config.trainer.checkpoint_steps = 1
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, 7, KilledError, "on_train_batch_start", MultiTaskModule)
+        with pytest.raises(KilledError):
+            train(stage, tmp_path / "cut")
+    assert_same(train(stage, tmp_path / "cut"), expected)
+
+
 @pytest.mark.parametrize("error", INTERRUPTS)
 @pytest.mark.parametrize("hook", ["training_step", "on_train_batch_start"])
 def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(
