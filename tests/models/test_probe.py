@@ -141,7 +141,9 @@ def test_families_that_have_or_need_a_pooler_train(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["deberta-v2", "eurobert", "modernbert", "xlm-roberta"])
-def test_families_of_large_encoders_train(small: Callable[..., Path], run: Run, family: str) -> None:
+def test_families_of_large_encoders_train(
+    small: Callable[..., Path], run: Run, family: str
+) -> None:
     at = (f"encoder.name={small(family)}", "encoder.gradient_checkpointing=true")
     record = run(*at, "strategy=stilts", "support_task=mnli")
     assert record.steps == 8
