@@ -1,6 +1,7 @@
 """Adapters in encoders: what they train, with every kernel, and merged into what is saved."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,7 +103,7 @@ def test_kernels_that_pass_it_by_are_not_chosen(
     """The probe tries kernels on the encoder with the adapter, and with one that has an effect."""
     from peft.tuners.lora import LoraLayer
 
-    def without(encoder: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+    def without(encoder: PreTrainedModel, inputs: dict[str, Tensor], _: Any) -> Tensor:
         for module in encoder.modules():
             if isinstance(module, LoraLayer):
                 module.scaling["default"] = 0.0

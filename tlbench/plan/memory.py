@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tlbench.config.schema import Config
 from tlbench.methods.base import make_method
 from tlbench.methods.gradients import GradientMethod
 from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
@@ -62,16 +63,38 @@ def memory_of(stage: TrainStage, on_gpu: bool, tokens: int | None = None) -> Mem
         return None
     number = {"64-true": 8, "bf16-true": 2}.get(config.trainer.precision, 4)
     heads = len(stage.subsets) * (size.hidden + 3) * size.hidden  # about: labels hardly count
-    trains_all = config.trainable == "all"
     weights = (size.parameters + heads) * number
-    trained = weights if trains_all else heads * number
+    trained = (_trained(size, config) + heads) * number
     forward = _Forward.of(stage, size, on_gpu, min(tokens or 10**9, config.encoder.max_length))
     return Memory(
         weights,
         trained * (_copies(stage) + (0 if on_gpu else 1)),
         int(trained / number * _bytes_of_states(config.optim.optimizer, number)),
-        max(forward.training() if trains_all else 0, forward.evaluation()),
+        max(forward.training(_reach(size, config)), forward.evaluation()),
     )
+
+
+def _trained(size: Shape, config: Config) -> int:
+    """Return how many weights of an encoder are trained, an adapter's counted as on all maps."""
+    if config.encoder.adapter.name != "none":
+        ends = 8 * size.hidden + 2 * (size.hidden + size.intermediate)  # of six maps of a layer
+        every = config.encoder.adapter.target_modules == "all-linear"
+        maps = ends if every else 4 * size.hidden  # of queries and values
+        return size.layers * config.encoder.adapter.r * maps
+    of_layer = 9 * size.hidden + size.intermediate  # biases, those of normalisations too
+    return {
+        "all": size.parameters,
+        "heads": 0,
+        "bias": size.layers * of_layer,
+        "top": min(config.trainable_layers, size.layers) * size.layer,
+    }[config.trainable]
+
+
+def _reach(size: Shape, config: Config) -> int:
+    """Return through how many layers a backward goes, from the last one."""
+    if config.trainable == "heads":
+        return 0
+    return min(config.trainable_layers, size.layers) if config.trainable == "top" else size.layers
 
 
 def largest(stages: Sequence[TrainStage], on_gpu: bool, tokens: int | None = None) -> Memory | None:
@@ -158,8 +181,14 @@ class _Forward:
             config.encoder.gradient_checkpointing,
         )
 
-    def training(self) -> int:
-        """Return the bytes that a training forward keeps, layer by layer and in the embeddings."""
+    def training(self, reach: int) -> int:
+        """Return the bytes that a training forward keeps, layer by layer and in the embeddings.
+
+        Args:
+            reach: how many of the last layers a backward goes through; of others nothing is kept.
+        """
+        if not reach:
+            return 0
         size, tokens = self.size, self._filled(self.rows * self.tokens)
         layer = self._layer(self.rows)
         copies = 2 * size.layers * size.layer if self.is_mixed_precision else 0
@@ -169,11 +198,12 @@ class _Forward:
             last = (3 + padded) * self.number * tokens * size.hidden
         inputs = 4 * tokens * size.hidden
         if self.is_checkpointed:
-            layers = (size.layers - 1) * inputs + max(layer, last, copies)
+            layers = (reach - 1) * inputs + max(layer, last, copies)
         else:
-            layers = (size.layers - 1) * layer + last + copies
+            layers = (reach - 1) * layer + last + copies
         backward = 2 * self.number * (size.intermediate + size.hidden) * tokens  # of one layer
-        return int(_EMBEDDED * tokens * size.hidden + layers + backward)
+        embedded = _EMBEDDED * tokens * size.hidden if reach == size.layers else 0
+        return int(embedded + layers + backward)
 
     def evaluation(self) -> int:
         """Return the bytes of one layer in an evaluation, which keeps nothing of those before."""
