@@ -62,8 +62,11 @@ def compose(tmp_path: Path, cache: Path) -> Compose:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows and tokens, made once for all tests."""
-    return tmp_path_factory.mktemp("cache")
+    """Rows and tokens, made once for all tests: xdist's processes share them, as jobs do."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture
