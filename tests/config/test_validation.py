@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.support.experiments import Compose
 from tlbench.config.schema import Source, Task
@@ -132,3 +133,18 @@ def test_a_batch_too_small_to_mix(compose: Compose, batches: str) -> None:
         build(compose(*mtl_all, f"sampling.batches={batches}")).plan()
     assert build(compose(*mtl_all, "sampling.batches=homogeneous")).plan()
     assert build(compose(*mtl_all, "strategy=single")).plan()
+
+
+@pytest.mark.parametrize("words", [(), ("strategy=merge", "support_task=mnli", "merging=ties")])
+def test_parts_that_were_read_before_are_not_given_to_omegaconf_again(
+    compose: Compose, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group may be null, as ``merging`` is: a sweep reads thousands of configs."""
+    cfg = compose(*words)
+    first = parse_config(cfg)
+
+    def merged(*_: object) -> None:
+        raise AssertionError("OmegaConf merges, which takes most of the time")
+
+    monkeypatch.setattr(OmegaConf, "merge", merged)
+    assert parse_config(cfg) == first

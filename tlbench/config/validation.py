@@ -96,25 +96,30 @@ def _typed(schema: type, plain: Any) -> Any:
         OmegaConfBaseException: if a value does not fit.
         TypeError: since OmegaConf 2.4 also that.
     """
-    if isinstance(plain, dict) and plain.keys() == {one.name for one in fields(schema)}:
+    names = [one.name for one in fields(schema)]
+    if isinstance(plain, dict) and plain.keys() <= {*names}:  # it lacks a group that is null
         with suppress(OmegaConfBaseException, TypeError):
-            return {name: _typed_part(schema, name, value) for name, value in plain.items()}
+            given = [(name, {name: plain[name]} if name in plain else {}) for name in names]
+            return {name: _typed_part(schema, name, part) for name, part in given}
     # As a whole, which says better what is wrong.
     merged = OmegaConf.merge(OmegaConf.structured(_without_words(schema)), plain)
     return OmegaConf.to_container(merged, throw_on_missing=True)
 
 
-def _typed_part(schema: type, name: str, value: Any) -> Any:
+def _typed_part(schema: type, name: str, part: dict[str, Any]) -> Any:
     """Return the value of one field with its type.
+
+    Args:
+        part: that field alone, or nothing: then it has its default.
 
     The configs of a sweep have few different parts, and merging them takes OmegaConf long.
     """
     known = _typed_parts.setdefault((schema, name), {})
-    if (text := repr(value)) not in known:
+    if (text := repr(part)) not in known:
         if len(known) > _MOST_PARTS:
             known.clear()
         structured = OmegaConf.structured(_field_alone(schema, name))
-        merged = OmegaConf.merge(structured, {name: value})
+        merged = OmegaConf.merge(structured, part)
         typed: Any = OmegaConf.to_container(merged, throw_on_missing=True)
         known[text] = typed[name]
     return deepcopy(known[text])
