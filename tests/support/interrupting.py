@@ -81,6 +81,25 @@ def assert_same(result: Result, expected: Result) -> None:
         assert torch.equal(value, expected.weights[name]), name
 
 
+def assert_goes_on(
+    stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch, step: int = 5
+) -> None:
+    """Kill a stage that has a checkpoint of every step: the same again ends as if it had not been.
+
+    Args:
+        folder: of two, one for a training that is not killed.
+        step: after which it is.
+    """
+    expected = train(stage, folder / "whole")
+    stage.config.trainer.checkpoint_steps = 1
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, step, KilledError, "training_step", MultiTaskModule)
+        with pytest.raises(KilledError):
+            train(stage, folder / "cut")
+    assert (folder / "cut" / CHECKPOINT).exists()
+    assert_same(train(stage, folder / "cut"), expected)
+
+
 def cut_off_at(
     monkeypatch: pytest.MonkeyPatch,
     step: int,

@@ -8,15 +8,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.support.experiments import Compose, stage_run
+from tests.support.interrupting import assert_goes_on
 from tests.support.stepping import Stepper, batch
 from tests.training.test_ddp import SGD, train, without_dropout
 from tlbench.config.schema import Adapter
 from tlbench.models import adapters
 from tlbench.plan.build import build
 from tlbench.plan.stage import Stage
-from tlbench.store.store import CHECKPOINT
 from tlbench.training.context import Needed
-from tlbench.training.module import MultiTaskModule
 from tlbench.training.train import train_stage
 
 pytest.importorskip("peft", reason="needs tlbench[adapters]")
@@ -71,28 +70,9 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(
     name: str,
     options: tuple[str, ...],
 ) -> None:
-    steps = ("trainer.max_steps=8", "trainer.checkpoint_steps=1", "keep_weights=all")
-    cfg = compose(*PAIR, *LORA, *steps, f"encoder/adapter={name}", "micro_batch_size=5", *options)
-    (stage,) = build(cfg).plan()
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir()
-    cut.mkdir()
-    train_stage(stage_run(stage, whole), None)
-    step = MultiTaskModule.training_step
-
-    def stop(module: MultiTaskModule, *arguments: int) -> None:
-        if module.global_step == 5:
-            raise RuntimeError("stopped")
-        step(module, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(MultiTaskModule, "training_step", stop)
-    with pytest.raises(RuntimeError, match="stopped"):
-        train_stage(stage_run(stage, cut), None)
-    monkeypatch.setattr(MultiTaskModule, "training_step", step)
-    assert (cut / CHECKPOINT).exists()
-    train_stage(stage_run(stage, cut), None)
-    for task in stage.tasks:
-        assert not changed(weights(whole, task), weights(cut, task))
+    steps = ("trainer.max_steps=8", "keep_weights=all", "micro_batch_size=5")
+    (stage,) = build(compose(*PAIR, *LORA, *steps, f"encoder/adapter={name}", *options)).plan()
+    assert_goes_on(stage, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("options", [("method=pcgrad",), ("perturb=sam",)])

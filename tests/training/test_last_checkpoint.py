@@ -18,6 +18,7 @@ from tests.support.interrupting import (
     MIXES,
     KilledError,
     Result,
+    assert_goes_on,
     assert_same,
     cut_off_at,
     stage_of,
@@ -82,13 +83,7 @@ def test_a_stage_with_optimizer_states_in_8_bits_too(
     monkeypatch.setitem(MIXES, "8bit", ("optim=adamw_8bit",))
     stage = stage_of(compose, "8bit")
     assert stage.config.optim.optimizer == {"_target_": "bitsandbytes.optim.AdamW8bit"}
-    expected = train(stage, tmp_path / "whole")
-    stage.config.trainer.checkpoint_steps = 1
-    with monkeypatch.context() as patch:
-        cut_off_at(patch, 7, KilledError, "on_train_batch_start", MultiTaskModule)
-        with pytest.raises(KilledError):
-            train(stage, tmp_path / "cut")
-    assert_same(train(stage, tmp_path / "cut"), expected)
+    assert_goes_on(stage, tmp_path, monkeypatch, step=7)
 
 
 @pytest.mark.parametrize("error", INTERRUPTS)

@@ -8,15 +8,14 @@ from safetensors.torch import load_file
 
 from tests.models.test_multitask import TASKS, batch
 from tests.support.experiments import Compose, stage_run
+from tests.support.interrupting import assert_goes_on
 from tests.training.test_ddp import train, without_dropout
 from tlbench.config.schema import Encoder
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import PLAIN, Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
-from tlbench.store.store import CHECKPOINT
 from tlbench.training.context import Needed
-from tlbench.training.module import MultiTaskModule
 from tlbench.training.optimization import make_optimizer
 from tlbench.training.train import train_stage
 
@@ -104,28 +103,8 @@ def test_the_encoder_is_bit_for_bit_the_starts_afterwards(
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cfg = compose("trainable=heads", *STRONG, "trainer.checkpoint_steps=1")
-    (stage,) = build(cfg).plan()
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir()
-    cut.mkdir()
-    train_stage(stage_run(stage, whole), None)
-    step = MultiTaskModule.training_step
-
-    def stop(module: MultiTaskModule, *arguments: int) -> None:
-        if module.global_step == 5:
-            raise RuntimeError("stopped")
-        step(module, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(MultiTaskModule, "training_step", stop)
-    with pytest.raises(RuntimeError, match="stopped"):
-        train_stage(stage_run(stage, cut), None)
-    monkeypatch.setattr(MultiTaskModule, "training_step", step)
-    assert (cut / CHECKPOINT).exists()
-    train_stage(stage_run(stage, cut), None)
-    for name in ("model.safetensors", "heads.safetensors"):
-        file = Path("weights") / "rte" / name
-        assert (whole / file).read_bytes() == (cut / file).read_bytes()
+    (stage,) = build(compose("trainable=heads", *STRONG)).plan()
+    assert_goes_on(stage, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
