@@ -163,9 +163,7 @@ def test_a_sweep_may_have_combinations_that_do_not(combinations: Combine, words:
     assert combinations("support_task=mnli", *words.split())
 
 
-@pytest.mark.parametrize(
-    "words", ["strategy=stilts", "strategy=mtl_then_target method=sum", "strategy=merge"]
-)
+@pytest.mark.parametrize("words", ["strategy=stilts", "strategy=mtl_then_target method=sum"])
 def test_a_part_of_an_experiment_leaves_parameters_of_the_rest(
     combinations: Combine, words: str
 ) -> None:

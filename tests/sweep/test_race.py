@@ -68,6 +68,7 @@ def test_the_same_command_trains_nothing_and_a_larger_budget_only_what_is_new(
     assert len(titles) < len(trained.titles) <= 9
 
 
+@pytest.mark.slow
 def test_another_support_is_given_a_first_seed_and_a_share_of_its_own(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_what_a_command_no_longer_names_stays_in_the_count(
     assert "(best of 4)" in printed or "of 5 candidates" in printed, printed
 
 
+@pytest.mark.slow
 def test_several_targets_share_stages(sweep: Sweep, trained: Trained, tmp_path: Path) -> None:
     sweep("hydra/sweeper=race", "target_task=rte,mrpc", "support_task=rte,mrpc", budget(5))
     assert sorted(trained.titles) == ["mrpc", "mrpc+rte", "mrpc<-rte", "rte", "rte<-mrpc"]
@@ -109,6 +111,7 @@ def test_a_merge_is_no_training_and_its_rules_are_candidates(
     assert len(list((tmp_path / "sweep").glob("*merge*/result.json"))) == 2
 
 
+@pytest.mark.slow
 def test_what_the_store_has_already_is_free(sweep: Sweep, trained: Trained, tmp_path: Path) -> None:
     pair = ("target_task=rte", "support_task=mrpc")
     sweep(*pair, "strategy=single,stilts,mtl", "seed=0,1")
@@ -173,6 +176,7 @@ def test_the_strategies_that_are_named_are_raced(sweep: Sweep, tmp_path: Path) -
     assert len(state(tmp_path)["rounds"][0]) == 3
 
 
+@pytest.mark.slow
 def test_the_seeds_of_an_experiment_are_the_races(sweep: Sweep, tmp_path: Path) -> None:
     sweep(
         "hydra/sweeper=race",

@@ -41,6 +41,7 @@ def test_finished_stages_let_more_predictors_speak(
     assert all(name in header for name in ("logme", "knn", "task_embedding"))
 
 
+@pytest.mark.slow
 def test_what_is_skipped_is_named_and_stays_skipped(
     sweep: Sweep, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,7 @@ def test_every_candidate_has_its_trials_and_the_seeds_have_what_they_choose(
     assert "Chosen by held-out rows of train" in printed
 
 
+@pytest.mark.slow
 def test_the_same_again_trains_nothing_and_more_seeds_only_those(
     sweep: Sweep, trained: Trained, tmp_path: Path
 ) -> None:

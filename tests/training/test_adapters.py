@@ -61,8 +61,7 @@ def test_a_stage_changes_what_has_an_adapter_and_the_next_one_goes_on_from_there
     assert changed(weights(tmp_path / "qnli", "qnli"), weights(tmp_path / "rte")) == names
 
 
-@pytest.mark.parametrize("name", ["lora", "dora"])
-@pytest.mark.parametrize("options", METHODS, ids=str)
+@pytest.mark.parametrize(("name", "options"), zip(["lora", "dora", "lora"], METHODS, strict=True))
 def test_it_goes_on_from_a_checkpoint_bit_for_bit(
     compose: Compose,
     tmp_path: Path,
