@@ -170,7 +170,7 @@ def test_what_the_sweep_itself_can_not_read_is_named(command: Command, key: str)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("debug=fast", "hydra.sweeper.detach=true"), "Add -m, or remove hydra.sweeper.detach="),
+        (("debug=fast", "hydra.sweeper.detach=true"), "Add -m, or leave out hydra.sweeper.detach="),
         ((*FAST, "seed=0,1", "hydra.sweeper.detach=true"), "Add hydra/launcher=slurm, or remove "),
     ],
 )
