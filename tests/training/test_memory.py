@@ -44,11 +44,11 @@ def full_above(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Have the forward of more rows than that draw random numbers and fail."""
     forward = MultiTaskModel.forward
 
-    def forward_if_it_fits(self: MultiTaskModel, inputs: Any, counts: Any) -> Any:
+    def forward_if_it_fits(self: MultiTaskModel, inputs: Any, *more: Any) -> Any:
         if len(inputs["input_ids"]) > rows:
             torch.rand(7)
             raise FULL_GPU
-        return forward(self, inputs, counts)
+        return forward(self, inputs, *more)
 
     monkeypatch.setattr(MultiTaskModel, "forward", forward_if_it_fits)
 
