@@ -4,6 +4,7 @@ It is judged by its behaviour, not by its name. And with random weights: the que
 code and config, and a stage may start from weights that another training has spoilt.
 """
 
+import gc
 import logging
 from collections.abc import Sequence
 from copy import deepcopy
@@ -53,6 +54,8 @@ def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
     tried = repr((encoder, kernels))
     if tried not in _chosen:
         _chosen[tried] = _try_encoder(encoder, kernels)
+        # The copies hold each other: a large encoder's would stay beside the one that is trained.
+        gc.collect()
     return _chosen[tried]
 
 

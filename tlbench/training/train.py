@@ -3,7 +3,6 @@
 A stage that was interrupted and has left a checkpoint in the folder goes on from there.
 """
 
-import gc
 import logging
 import time
 import warnings
@@ -121,9 +120,7 @@ def choose_kernels(config: Config) -> Kernels:
     # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
     compiled = is_compiled(config.trainer, steps=0)
     kernels = try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
-    # The copies that were tried: a large encoder's would stay beside the one that is trained.
-    gc.collect()
-    malloc.return_freed()
+    malloc.return_freed()  # of what was tried
     return kernels
 
 
