@@ -92,12 +92,17 @@ def assert_goes_on(
     """
     expected = train(stage, folder / "whole")
     stage.config.trainer.checkpoint_steps = 1
-    with monkeypatch.context() as patch:
-        cut_off_at(patch, step, KilledError, "training_step", MultiTaskModule)
-        with pytest.raises(KilledError):
-            train(stage, folder / "cut")
-    assert (folder / "cut" / CHECKPOINT).exists()
+    kill(stage, folder / "cut", monkeypatch, step)
     assert_same(train(stage, folder / "cut"), expected)
+
+
+def kill(stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Kill the training of a stage before the step after ``step`` others; it has a checkpoint."""
+    with monkeypatch.context() as patch:
+        cut_off_at(patch, step, KilledError, "on_train_batch_start", MultiTaskModule)
+        with pytest.raises(KilledError):
+            train(stage, folder)
+    assert (folder / CHECKPOINT).exists()
 
 
 def cut_off_at(

@@ -21,6 +21,7 @@ from tests.support.interrupting import (
     assert_goes_on,
     assert_same,
     cut_off_at,
+    kill,
     stage_of,
     steps_in,
     train,
@@ -49,11 +50,7 @@ def test_a_killed_stage_ends_as_if_it_had_not_been(
     assert expected.manifest["steps"] >= 21
     stage.config.trainer.checkpoint_steps = 1
     for step in STEPS if mix != "workers" else (9,):
-        with monkeypatch.context() as patch:
-            cut_off_at(patch, step, KilledError, "on_train_batch_start", MultiTaskModule)
-            with pytest.raises(KilledError):
-                train(stage, tmp_path / str(step))
-        assert (tmp_path / str(step) / CHECKPOINT).exists()
+        kill(stage, tmp_path / str(step), monkeypatch, step)
         assert_same(train(stage, tmp_path / str(step)), expected)
 
 
@@ -68,10 +65,7 @@ def test_a_stage_that_goes_on_with_gradient_checkpointing_ends_as_without(
     stage = stage_of(compose, mix)
     expected = undisturbed(stage_of(compose, mix))
     stage.config.trainer.checkpoint_steps = 1
-    with monkeypatch.context() as patch:
-        cut_off_at(patch, 7, KilledError, "on_train_batch_start", MultiTaskModule)
-        with pytest.raises(KilledError):
-            train(stage, tmp_path)
+    kill(stage, tmp_path, monkeypatch, 7)
     stage.config.encoder.gradient_checkpointing = True
     assert_same(train(stage, tmp_path), expected)
 
