@@ -109,10 +109,10 @@ def _typed(schema: type, plain: Any) -> Any:
 def _typed_part(schema: type, name: str, part: dict[str, Any]) -> Any:
     """Return the value of one field with its type.
 
+    The configs of a sweep have few different parts, and merging them takes OmegaConf long.
+
     Args:
         part: that field alone, or nothing: then it has its default.
-
-    The configs of a sweep have few different parts, and merging them takes OmegaConf long.
     """
     known = _typed_parts.setdefault((schema, name), {})
     if (text := repr(part)) not in known:

@@ -69,7 +69,7 @@ def features(
     encoder: PreTrainedModel,
     inputs: Mapping[str, Tensor],
     kernels: Kernels,
-    lengths: Sequence[int] | None = None,
+    lengths: Sequence[int] = (),
 ) -> Tensor:
     """Return the features of every row's first token, (rows, hidden size).
 
@@ -77,12 +77,11 @@ def features(
         encoder: prepared for the kernels.
         inputs: ``input_ids``, ``attention_mask`` and so on, each (rows, tokens).
         kernels: what computes them.
-        lengths: tokens of every row, where the CPU knows them; None: the mask is asked.
+        lengths: tokens of every row, where the CPU knows them; none: the mask is asked.
     """
     if kernels == _JAGGED:
         mask = inputs["attention_mask"]
-        known = mask.sum(1).tolist() if lengths is None else lengths
-        layout = jagged.JaggedLayout.of(known, mask.shape[1], mask.device)
+        layout = jagged.JaggedLayout.of(lengths or mask.sum(1).tolist(), mask.shape[1], mask.device)
         if not unpadded.can_unpad(encoder):
             return jagged.first_token_features(encoder, inputs, layout)
         return unpadded.first_token_features(encoder, inputs, layout)

@@ -75,7 +75,7 @@ class MultiTaskModel(nn.Module):
         self, inputs: Mapping[str, Tensor], counts: Sequence[int], lengths: Sequence[int] = ()
     ) -> list[Tensor]:
         """Logits of every task, (rows of the task, outputs), from one encoder forward."""
-        of_rows = features(self.encoder, inputs, self.kernels, lengths or None)
+        of_rows = features(self.encoder, inputs, self.kernels, lengths)
         parts = torch.split(of_rows, list(counts))
         return [
             self.heads[f"head_{name}"](part)

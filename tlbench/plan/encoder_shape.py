@@ -166,36 +166,29 @@ def _deberta(config: Mapping[str, Any], layers: int) -> Shape | None:
 
 
 def _modernbert(config: Mapping[str, Any], layers: int) -> Shape:
+    # The first layer has no normalisation before its attention: the final one is in its place.
+    return _gated(config, layers, Kept(24, 8, 6))
+
+
+def _eurobert(config: Mapping[str, Any], layers: int) -> Shape | None:
+    heads = config["num_attention_heads"]
+    if config.get("num_key_value_heads", heads) != heads:
+        return None
+    return _gated(config, layers, Kept(34, 8, 6))
+
+
+def _gated(config: Mapping[str, Any], layers: int, in_16: Kept) -> Shape:
+    """Return the size of an encoder with gated linear units, and neither biases nor positions."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     return Shape(
         hidden,
         inner,
         config["num_attention_heads"],
         layers,
-        # The first layer has no normalisation before its attention: the final one is in its place.
         (config["vocab_size"] + 1) * hidden,
         4 * hidden**2 + 3 * hidden * inner + 2 * hidden,
         Kept(40, 16, 12),
-        Kept(24, 8, 6),
-        drops_scores=bool(config.get("attention_dropout")),
-    )
-
-
-def _eurobert(config: Mapping[str, Any], layers: int) -> Shape | None:
-    hidden, inner, heads = (
-        config[name] for name in ("hidden_size", "intermediate_size", "num_attention_heads")
-    )
-    if config.get("num_key_value_heads", heads) != heads:
-        return None
-    return Shape(
-        hidden,
-        inner,
-        heads,
-        layers,
-        (config["vocab_size"] + 1) * hidden,
-        4 * hidden**2 + 3 * hidden * inner + 2 * hidden,
-        Kept(40, 16, 12),
-        Kept(34, 8, 6),
+        in_16,
         drops_scores=bool(config.get("attention_dropout")),
     )
 

@@ -79,14 +79,7 @@ class JaggedLayout(NamedTuple):
     def attend(
         self, module: Any, query: Tensor, key: Tensor, value: Tensor, all_tokens: bool
     ) -> Tensor:
-        """Return the attention's output for the queried tokens, (queried tokens, hidden size).
-
-        Args:
-            module: the self-attention of a BERT, or one like it.
-            query: of all tokens, or of the first of every row, (queried tokens, hidden size).
-            key, value: (tokens, hidden size).
-            all_tokens: which of the two.
-        """
+        """Attend in rows of their own lengths; see ``tlbench.models.kernels.unpadded.Layout``."""
         size = module.attention_head_size
         dropout = module.dropout.p if module.training else 0.0
         q, k, v = (x.view(len(x), -1, size) for x in (query, key, value))
