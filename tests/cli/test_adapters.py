@@ -1,18 +1,15 @@
 """Adapters from a command line to a report, a model and the same again, as typed."""
 
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Command, assert_exports_and_runs_again
 from tlbench.records.record import read_record
 
 pytest.importorskip("peft", reason="needs tlbench[adapters]")
 pytestmark = pytest.mark.slow
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 LORA = ("encoder/adapter=lora", "encoder.adapter.target_modules=all-linear", "optim.lr=5e-4")
 
 
@@ -26,12 +23,7 @@ def test_a_run_from_its_record_to_a_model_and_to_the_same_again(
     record = read_record(file)
     assert record.status == "done"
     assert record.config["encoder"]["adapter"] == {"name": "lora", "target_modules": "all-linear"}
-    exported = command(str(file.parent), "--out", "model", module="tlbench.cli.export")
-    assert exported.returncode == 0, exported.stderr
-    assert json.loads((tmp_path / "model" / "config.json").read_text())["architectures"]
-    again = command(str(file), module="tlbench.cli.rerun")
-    assert again.returncode == 0, again.stderr
-    assert "The score is the same." in again.stdout
+    assert_exports_and_runs_again(command, file, tmp_path)
 
 
 def test_a_study_has_a_strategy_with_and_without_one(command: Command, tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 """Every strategy of several stages or supports from a command line to its model, as typed."""
 
-import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Command, assert_exports_and_runs_again
 from tlbench.records.record import read_record
 
 pytestmark = pytest.mark.slow
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 TWO = "strategy.tasks=[qnli,mnli]"
 CHOICES = {
     "mtl_then_target": ("support_task=mnli",),
@@ -49,12 +46,7 @@ def test_heads_first_from_a_record_to_a_model_and_to_the_same_again(
     ran = command("debug=fast", "strategy=lp_ft", "optim.lr=1e-3", "keep_weights=[rte]")
     assert ran.returncode == 0, ran.stderr
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
-    exported = command(str(file.parent), "--out", "model", module="tlbench.cli.export")
-    assert exported.returncode == 0, exported.stderr
-    assert json.loads((tmp_path / "model" / "config.json").read_text())["architectures"]
-    again = command(str(file), module="tlbench.cli.rerun")
-    assert again.returncode == 0, again.stderr
-    assert "The score is the same." in again.stdout
+    assert_exports_and_runs_again(command, file, tmp_path)
 
 
 def test_a_sweep_and_its_page_have_each_as_a_candidate(command: Command, tmp_path: Path) -> None:
