@@ -64,9 +64,12 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
             "eval_batch_size=1",
         ),
         ("method=mean", "sampling.batches=homogeneous", "micro_batch_size=3", "eval_batch_size=64"),
+        ("method=sum", "batch_size=17", "micro_batch_tokens=64", "subsample_size.support=36"),
         # Batches of five have one row of rte, or none: a rank lacks it.
         ("method=nash_mtl", "batch_size=5", "micro_batch_size=2", "subsample_size.support=90"),
+        ("method=nash_mtl", "batch_size=9", "micro_batch_tokens=64", "subsample_size.support=90"),
         ("method=uncertainty", "batch_size=5", "perturb=sam", "optim.l2_sp=0.1", SGD),
+        ("perturb=sam", "perturb.per_task=true", "batch_size=5", "subsample_size.support=90", SGD),
     ],
 )
 def test_two_devices_train_as_one(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tlbench.data.batch import Batch
 from tlbench.methods.gradients import GradientMethod
-from tlbench.methods.stage import method_of
+from tlbench.methods.stage import is_by_task, method_of
 from tlbench.methods.weighting import LossWeighting
 from tlbench.training.cosines import TaskCosines
 from tlbench.training.gradients import Gradient, GradientByTask, JointGradient, Losses
@@ -35,15 +35,14 @@ class Balance:
         self.cosines: TaskCosines | None = None
         is_sam = config.perturb.name == "sam"
         self.passes_a_row = 2 if is_sam else 1
-        per_task = is_sam and config.perturb.per_task and len(self.tasks) > 1
         gradient: Gradient = JointGradient(module)
-        if per_task:
+        if is_sam and config.perturb.per_task:  # of a task alone it is the same
             gradient = SAM(module, gradient, config.perturb.rho)
-        method = self.method if isinstance(self.method, GradientMethod) else None
-        if method or per_task:
+        if is_by_task(config, self.tasks):
             self.cosines = TaskCosines(self.tasks)
+            method = self.method if isinstance(self.method, GradientMethod) else None
             gradient = GradientByTask(module, gradient, method, self.cosines)
-        if is_sam and not per_task:
+        if is_sam and not config.perturb.per_task:
             gradient = SAM(module, gradient, config.perturb.rho)
         self._gradient = gradient
 
