@@ -138,6 +138,7 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     [
         ("study", "other"),
         ("micro_batch_size", 3),
+        ("micro_batch_tokens", 64),
         ("eval_batch_size", 3),
         ("keep_weights", "all"),
         ("only_stage", "abc"),

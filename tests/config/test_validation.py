@@ -46,6 +46,7 @@ from tlbench.tasks.definition import check_task
         ("sampling=temperature sampling.temperature=1e-300", "Change sampling.temperature: "),
         ("eval_every=0", "Change eval_every: "),
         ("micro_batch_size=0", "Change micro_batch_size: "),
+        ("micro_batch_tokens=0", "Change micro_batch_tokens: "),
         ("trainer.max_steps=0", "Change trainer.max_steps: "),
         ("trainer.accelerator=abacus", "Change trainer.accelerator: 'abacus' is not one of auto,"),
         ("trainer.precision=foo", "Change trainer.precision: 'foo' is not one of 32-true, "),

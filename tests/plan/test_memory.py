@@ -51,6 +51,7 @@ def test_golden(of: Of) -> None:
     ("word", "less"),
     [
         ("micro_batch_size=4", {"activations"}),
+        ("micro_batch_tokens=512", {"activations"}),
         ("encoder.max_length=16", {"activations"}),
         ("encoder.gradient_checkpointing=true", {"activations"}),
         ("trainer.precision=bf16-mixed", {"activations"}),

@@ -26,10 +26,12 @@ def test_a_rerun_takes_over_the_conditions_of_the_record(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = {"seed": 0, "trainer": {"devices": "auto"}, "encoder": {"identity": "sha256:a"}}
+    config |= {"micro_batch_tokens": 64}
     old = record(config=config, stages=[STAGE], encoder_identity="sha256:a")
     rerun = OmegaConf.load(prepare_rerun(old) / "conf" / "record.yaml")
     assert rerun.trainer == {"devices": 1, "threads": 2}
     assert rerun.micro_batch_size == 4
+    assert rerun.micro_batch_tokens is None  # whatever the config of the job that reused it
     assert rerun.encoder.identity is None  # identified again, and compared
     old = record(config=config, stages=[STAGE], encoder_identity="commit:" + "a" * 40)
     rerun = OmegaConf.load(prepare_rerun(old) / "conf" / "record.yaml")

@@ -97,9 +97,11 @@ def test_two_runs_with_one_seed_are_the_same(
     assert jsonable(other["history"]) != jsonable(one["history"])
 
 
-def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["micro_batch_size=16", "micro_batch_tokens=256"])
+def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path, key: str) -> None:
     # Without dropout, whose masks depend on how rows are grouped; SGD shows the gradients' scale.
-    cfg = compose(
+    common = (
+        f"encoder.name={without_dropout(tmp_path / 'encoder')}",
         "strategy=mtl_all",
         "strategy.tasks=[rte,mnli]",
         "batch_size=128",
@@ -109,13 +111,13 @@ def test_micro_batches_train_the_same_model(compose: Compose, tmp_path: Path) ->
         "optim.optimizer._target_=torch.optim.SGD",
         "optim.gradient_clip=null",
     )
-    cfg.encoder.name = str(without_dropout(tmp_path / "encoder"))
-    (stage,) = build(cfg).plan()
+    (stage,) = build(compose(*common)).plan()
     train(stage, tmp_path / "whole")
-    cfg.micro_batch_size = 16
-    (micro,) = build(cfg).plan()
+    (micro,) = build(compose(*common, key)).plan()
     assert micro.key == stage.key
-    train(micro, tmp_path / "parts")
+    manifest = train(micro, tmp_path / "parts")
+    name, number = key.split("=")
+    assert manifest[name] == int(number)
     file = "weights/rte/model.safetensors"
     whole, parts = (load_file(tmp_path / name / file) for name in ("whole", "parts"))
     start = load_encoder(stage.config.encoder).state_dict()

@@ -85,6 +85,7 @@ def _attend_without_asking(query: Tensor, *args: Any) -> Tensor:
     [
         ([], {}),
         (["micro_batch_size=4"], {}),
+        (["micro_batch_tokens=64"], {}),
         (["perturb=sam"], {}),
         (["optim.l2_sp=0.1"], {}),
         # transformers asks whether a batch has padding.

@@ -431,6 +431,12 @@ class Config:
     micro_batch_size: int | None = key(
         "rows of a forward; the loss stays that of batch_size", "nothing", above=0, most=ROWS
     )
+    micro_batch_tokens: int | None = key(
+        "tokens of a forward with its padding; rows as long go together, the loss stays the same",
+        "nothing",
+        above=0,
+        most=ROWS,
+    )
     eval_batch_size: int = key("rows of a forward in evaluation", "nothing", above=0, most=ROWS)
     group_by_length: bool = key("batches near each other exchange rows", "training")
     fast_kernels: bool = key("cheaper dropout and attention, no padding", "training")

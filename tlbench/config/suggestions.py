@@ -27,6 +27,7 @@ _SYNONYMS = {
     "loss": "method",
     "lr_scheduler": "optim.schedule",
     "lr_scheduler_type": "optim.schedule",
+    "max_batch_tokens": "micro_batch_tokens",
     "max_grad_norm": "optim.gradient_clip",
     "max_seq_length": "encoder.max_length",
     "max_train_samples": "subsample_size.target",

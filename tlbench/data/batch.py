@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tlbench.data.micro_batches import padded
+
 
 class Batch(NamedTuple):
     """Rows of one or more tasks, those of a task side by side.
@@ -23,6 +25,8 @@ class Batch(NamedTuple):
             asks for a task's rows alone.
         lengths: how many tokens each row has, (rows,), on the CPU: to ask a GPU for them is to wait
             for it.
+        cuts: how many rows each forward takes at most, one after the other, where
+            ``micro_batch_tokens`` limits them; none: as many as fit into ``micro_batch_size``.
     """
 
     inputs: dict[str, Tensor]
@@ -33,6 +37,7 @@ class Batch(NamedTuple):
     rows: int
     tokens: tuple[int, ...] = ()
     lengths: tuple[int, ...] = ()
+    cuts: tuple[int, ...] = ()
 
     @property
     def labels(self) -> Tensor:
@@ -46,8 +51,11 @@ class Batch(NamedTuple):
     def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
         """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""
         total = len(self.ids)
-        for low in range(0, total, rows or total):
-            yield self._piece(low, min(low + (rows or total), total))
+        for first, end in pairwise(accumulate(self.cuts or (total,), initial=0)):
+            for low in range(first, end, rows or total):
+                high = min(low + (rows or total), end)
+                tokens = padded(max(self.lengths[low:high])) if self.cuts else None
+                yield self._piece(low, high, tokens)
 
     def by_task(self) -> "Iterator[tuple[int, Batch]]":
         """Yield the place of every task that has rows, and its rows alone, cut to their tokens."""
@@ -58,14 +66,19 @@ class Batch(NamedTuple):
 
     def _piece(self, low: int, high: int, tokens: int | None = None) -> "Batch":
         """Return the rows from ``low`` to ``high``, cut to so many tokens."""
-        ends = [0, *accumulate(self.counts)]
-        counts = [max(0, min(b, high) - max(a, low)) for a, b in pairwise(ends)]
         return Batch(
             {name: values[low:high, :tokens] for name, values in self.inputs.items()},
             self.label_bits[low:high],
-            tuple(counts),
+            _within(self.counts, low, high),
             self.weights[low:high],
             self.ids[low:high],
             self.rows,
             lengths=self.lengths[low:high],
+            cuts=tuple(filter(None, _within(self.cuts, low, high))),
         )
+
+
+def _within(sizes: Sequence[int], low: int, high: int) -> tuple[int, ...]:
+    """Return how many of the rows from ``low`` to ``high`` are in parts of these sizes."""
+    ends = accumulate(sizes, initial=0)
+    return tuple(max(0, min(b, high) - max(a, low)) for a, b in pairwise(ends))

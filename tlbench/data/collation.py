@@ -16,13 +16,12 @@ from torch.utils.data import Sampler
 from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
+from tlbench.data.micro_batches import cut_alike, padded
 from tlbench.data.tokenization import pad
-from tlbench.methods.gradients import GradientMethod
-from tlbench.methods.stage import method_of
+from tlbench.methods.stage import is_by_task, method_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_MULTIPLE = 8
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
 
     Args:
         rank, ranks: which part of every batch to take, of how many.
+        tokens: that a forward takes at most; then rows of a task that are as long go together.
     """
 
     def __init__(
@@ -65,31 +65,56 @@ class MultiTaskDataset(TorchDataset[Batch]):
         config: Config,
         rank: int = 0,
         ranks: int = 1,
+        tokens: int | None = None,
     ) -> None:
         self.rows = rows
         self.tokenizer = tokenizer
         names = [split.task.name for split in rows]
         self.method = method_of(config.method, names)
+        self.is_by_task = is_by_task(config, names)
         self.max_length = config.encoder.max_length
+        self.micro_batch_size = config.micro_batch_size or config.batch_size
         self.rank = rank
         self.ranks = ranks
+        self.tokens = tokens
 
     def __getitem__(self, plan: batching.BatchPlan) -> Batch:
-        positions = dict(plan)
-        nothing = np.empty(0, np.int64)
-        ids = [r.used[positions.get(task, nothing)] for task, r in enumerate(self.rows)]
-        counts = [len(of_task) for of_task in ids]
+        positions = [dict(plan).get(task, np.empty(0, np.int64)) for task in range(len(self.rows))]
+        if self.tokens:
+            by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]
+            positions = [rows[order] for rows, order in zip(positions, by_length, strict=True)]
+        counts = [len(of_task) for of_task in positions]
         weights = self.method.row_weights(counts)
-        if self.ranks > 1:
-            part = rank_part_by_task if isinstance(self.method, GradientMethod) else rank_part
-            ids, weights = part(ids, weights, self.rank, self.ranks)
-        return self._batch(ids, weights)._replace(rows=sum(counts))
+        deal = rank_part_by_task if self.is_by_task else rank_part
+        parts = [deal(positions, weights, rank, self.ranks) for rank in range(self.ranks)]
+        own, weights = parts[self.rank] if self.ranks > 1 else (positions, weights)
+        ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
+        cuts = self._cuts([part for part, _ in parts]) if self.tokens else ()
+        return self._batch(ids, weights)._replace(rows=sum(counts), cuts=cuts)
+
+    def _lengths(self, positions: Sequence[Ints]) -> list[Ints]:
+        """Return how many tokens rows have, by task, from their positions among the used rows."""
+        return [rows.lengths[at] for rows, at in zip(self.rows, positions, strict=True)]
+
+    def _cuts(self, parts: Sequence[Sequence[Ints]]) -> tuple[int, ...]:
+        """Return how many rows each of a rank's forwards takes, of the positions of every rank.
+
+        Where gradients are made task by task, no forward is of two.
+        """
+        assert self.tokens
+        ranks = [self._lengths(part) for part in parts]
+        if not self.is_by_task:
+            ranks = [[np.concatenate(lengths)] for lengths in ranks]
+        together = [
+            cut_alike(
+                [lengths.tolist() for lengths in of_ranks], self.micro_batch_size, self.tokens
+            )
+            for of_ranks in zip(*ranks, strict=True)
+        ]
+        return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)
 
     def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
-        """Pad the tokens of the tasks' rows to one length, a multiple of 8 up to the longest.
-
-        A CPU compiles kernels, and keeps them, for every shape that it meets.
-        """
+        """Pad the tokens of the tasks' rows to one length."""
         parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
@@ -110,7 +135,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
     def _width(self, rows: Sequence[Sequence[int]]) -> int:
         """Return to how many tokens rows are padded: a multiple of 8, or the longest possible."""
         longest = max(map(len, rows), default=0)
-        return max(longest, min(-(-longest // _MULTIPLE) * _MULTIPLE, self.max_length))
+        return max(longest, min(padded(longest), self.max_length))
 
 
 def rank_part(

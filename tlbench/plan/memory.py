@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench.config.schema import Config
-from tlbench.methods.base import make_method
-from tlbench.methods.gradients import GradientMethod
+from tlbench.methods.stage import is_by_task
 from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
 from tlbench.plan.train_stage import TrainStage
 
@@ -111,11 +110,7 @@ def largest(stages: Sequence[TrainStage], on_gpu: bool, tokens: int | None = Non
 def _copies(stage: TrainStage) -> int:
     """Return how many numbers a step holds for each weight that is trained, beside the weight."""
     config = stage.config
-    by_task = stage.is_mixed and (
-        config.perturb.per_task
-        or isinstance(make_method(config.method, stage.tasks), GradientMethod)
-    )
-    gradients = len(stage.subsets) if by_task else 1
+    gradients = len(stage.subsets) if is_by_task(config, stage.tasks) else 1
     has_buckets = config.trainer.devices not in (1, "auto")
     return gradients + (config.perturb.name == "sam") + bool(config.optim.l2_sp) + has_buckets
 
@@ -154,6 +149,8 @@ class _Forward:
         config = stage.config
         fast, precision = config.fast_kernels, config.trainer.precision
         rows = min(config.micro_batch_size or config.batch_size, config.batch_size)
+        if config.micro_batch_tokens:
+            rows = min(rows, max(1, config.micro_batch_tokens // tokens))
         devices = config.trainer.devices if isinstance(config.trainer.devices, int) else 1
         kernels: Kernels = "plain"
         if fast and size.can_unpad:

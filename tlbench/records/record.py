@@ -26,6 +26,7 @@ CONDITIONS = (
     "threads",
     "precision",
     "micro_batch_size",
+    "micro_batch_tokens",
     "kernels",
     "resumed_under",
     "out_of_memory",
@@ -68,7 +69,7 @@ class ResultRecord:
         steps_reused, instances_reused, passes_reused: those of them that were in the store already.
         stages: in the order of ``stage_keys``, what trained each and what it took: key, title,
             reused, steps, instances, seconds, train_rows, versions, git_revision, device, devices,
-            threads, precision and micro_batch_size in effect, what its rows are (``data``, see
+            threads, precision and micro-batches in effect, what its rows are (``data``, see
             ``tlbench.data.overview``), kernels, the conditions under which an interrupted one was
             begun (``resumed_under``), at which steps the device was out of memory, with the rows of
             a forward since then (``out_of_memory``), and the dev scores of its tasks at every

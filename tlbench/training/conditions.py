@@ -14,7 +14,14 @@ from tlbench.records.provenance import package_versions
 log = logging.getLogger(__name__)
 
 # The versions of packages are in a stage's manifest already, under ``versions``.
-_IN_MANIFEST = ("device", "devices", "threads", "precision", "micro_batch_size")
+_IN_MANIFEST = (
+    "device",
+    "devices",
+    "threads",
+    "precision",
+    "micro_batch_size",
+    "micro_batch_tokens",
+)
 
 
 class Conditions(pl.Callback):
@@ -40,6 +47,7 @@ class Conditions(pl.Callback):
             "threads": torch.get_num_threads(),
             "precision": trainer.precision,  # in effect: Lightning makes bf16 of 16 bits on a CPU
             "micro_batch_size": min(c.micro_batch_size or c.batch_size, c.batch_size),
+            "micro_batch_tokens": c.micro_batch_tokens,
             "eval_batch_size": c.eval_batch_size,
             **package_versions(),
         }

@@ -95,7 +95,8 @@ class MultiTaskDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         self.before_batches()
         rank, ranks = self._rank()
-        rows = MultiTaskDataset(self.train, self.tokenizer, self.config, rank, ranks)
+        tokens = self.config.micro_batch_tokens
+        rows = MultiTaskDataset(self.train, self.tokenizer, self.config, rank, ranks, tokens)
         batches = MultiTaskBatchSampler(self.batches, self.schedule.mixer.steps(), self.at[0])
         return self._loader(rows, batches)
 

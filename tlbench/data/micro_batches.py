@@ -1,0 +1,48 @@
+"""Which rows of a batch go through the encoder together, where a number of tokens limits them."""
+
+from collections.abc import Sequence
+
+MULTIPLE = 8  # of tokens, to which rows are padded
+
+
+def padded(longest: int) -> int:
+    """Return to how many tokens rows are padded: a multiple of 8.
+
+    A CPU compiles kernels, and keeps them, for every shape that it meets.
+    """
+    return -(-longest // MULTIPLE) * MULTIPLE
+
+
+def cut(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:
+    """Return how many rows each micro-batch has, of rows that stay in their order.
+
+    Args:
+        lengths: of the rows, in tokens.
+        rows: a micro-batch has at most.
+        tokens: it has at most with its padding, unless one row alone has more.
+    """
+    sizes, longest = [0], 0
+    for length in lengths:
+        longest = max(longest, length)
+        count = sizes[-1] + 1
+        if sizes[-1] and (count > rows or count * padded(longest) > tokens):
+            sizes.append(0)
+            longest = length
+        sizes[-1] += 1
+    return sizes
+
+
+def cut_alike(ranks: Sequence[Sequence[int]], rows: int, tokens: int) -> list[list[int]]:
+    """Return ``cut`` of every rank's rows, in as many micro-batches: ranks wait for each other.
+
+    Args:
+        ranks: the lengths of the rows of each, as many of each.
+    """
+    sizes = [cut(lengths, rows, tokens) for lengths in ranks]
+    most = max(map(len, sizes))
+    for of_rank in sizes:
+        while len(of_rank) < most:
+            at = max(range(len(of_rank)), key=of_rank.__getitem__)
+            half = of_rank[at] // 2
+            of_rank[at : at + 1] = [half, of_rank[at] - half]
+    return sizes
