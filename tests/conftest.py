@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from tests.support.experiments import Compose, Run, Trained, compose_config
+from tests.support.composing import compose_config
+from tests.support.experiments import Compose, Run, Trained
 from tests.support.forked import Forks
 from tests.support.slurm import slurm
 from tests.support.sweeps import launcher, make_sweeper, sweep

@@ -29,7 +29,7 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.process import run_python
 from benchmarks.watch import Measurement, Watch
 from benchmarks.workload import Case, Work
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.arguments import arguments_for_hydra
 from tlbench.config.command_line import parse
 from tlbench.config.search_path import CONF_DIR, use

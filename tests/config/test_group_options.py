@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra.errors import CompactHydraException
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config import search_path
 from tlbench.config.group_options import check_no_option_of_hydra
 from tlbench.config.refusals import in_one_sentence

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.homes import expanded
 from tlbench.config.validation import parse_config
 from tlbench.errors import UserError

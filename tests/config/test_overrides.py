@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import hydra
 import pytest
 
+from tests.support.composing import compose_config
 from tlbench.config import overrides, search_path
 from tlbench.config.overrides import check_choices, options
 from tlbench.config.search_path import CONF_DIR
@@ -178,3 +180,17 @@ def test_an_unknown_key_is_named_with_the_one_that_is_meant(word: str, meant: st
 def test_a_key_like_no_other_is_named_with_where_all_are() -> None:
     with pytest.raises(UserError, match=r"Change xyzzy: there is no such key \(docs/"):
         check_choices(["+xyzzy=1"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "debug=fast strategy=mtl support_task=mnli optim.lr=0.5 encoder={max_length:16}",
+        "experiment=paper strategy=mtl_all strategy.tasks=[rte,mnli] ~logger +tags=[x] trainer=gpu",
+        "optim.lr=1 optim=adamw_8bit hydra/launcher=basic seed=3 seed=4",
+    ],
+)
+def test_the_tests_compose_as_hydra_does(words: str) -> None:
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        by_hydra = hydra.compose("config", words.split())
+    assert compose_config(*words.split()) == by_hydra

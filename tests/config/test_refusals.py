@@ -3,7 +3,7 @@
 import pytest
 from hydra.errors import CompactHydraException
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.refusals import in_one_sentence
 from tlbench.errors import UserError
 

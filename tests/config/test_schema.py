@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import GrammarParseError, KeyValidationError, OmegaConfBaseException
 
-from tests.support.experiments import compose_config, leaves
+from tests.support.composing import compose_config
+from tests.support.experiments import leaves
 from tlbench.config.identity import job_folder_name, unresolved
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked, parse_config

@@ -5,7 +5,7 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config import search_path
 from tlbench.config.identity import stage_folder
 from tlbench.config.search_path import CONF_DIR, task_file

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.data.generated import TEXTS, rows, unseen_rows
 from tlbench.data.generated.grammar import Sentence, contradicts, edit, entails, random_sentence
 from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, vocabulary

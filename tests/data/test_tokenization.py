@@ -46,7 +46,7 @@ def test_it_is_memory_mapped(rows: Dataset, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_that_start_together_have_the_same(tmp_path: Path) -> None:
     code = f"""
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.plan.build import build
 cfg = compose_config("debug=fast", "subsample_size=full", "cache_dir={tmp_path / "cache"}")

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from scripts.encoder_families import save
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.schema import Encoder, Source, Task
 from tlbench.errors import UserError
 from tlbench.export.classifier import classifier, is_plain

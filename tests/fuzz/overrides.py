@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.mutations import ODD
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.arguments import completed, with_words
 from tlbench.config.keys import declared
 from tlbench.config.overrides import check_choices

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.experiments import Compose, compose_config
+from tests.support.composing import compose_config
+from tests.support.experiments import Compose
 from tests.support.gradients import THREE, TWO, direction
 from tlbench.errors import UserError
 from tlbench.methods.base import make_method

@@ -1,17 +1,13 @@
 """Small experiments: their configs, stages and what is trained of them."""
 
 import json
-import pickle
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from tlbench.config.search_path import CONF_DIR
 from tlbench.data import generated
 from tlbench.plan.stage import Stage
 from tlbench.plan.weights import kept
@@ -22,26 +18,6 @@ from tlbench.training.train import train_stage
 
 Compose = Callable[..., DictConfig]
 Run = Callable[..., ResultRecord]
-
-
-def compose_config(*overrides: str) -> DictConfig:
-    """Compose a config. The same words but for a test's own folders are composed once."""
-    places = [one for one in overrides if one.startswith(_PLACES)]
-    others = tuple(one for one in overrides if one not in places)
-    cfg: DictConfig = pickle.loads(_composed(others))
-    for one in places:
-        key, _, folder = one.partition("=")
-        OmegaConf.update(cfg, key, folder)
-    return cfg
-
-
-_PLACES = ("store_dir=/", "cache_dir=/")
-
-
-@cache
-def _composed(overrides: tuple[str, ...]) -> bytes:
-    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return pickle.dumps(hydra.compose("config", overrides=list(overrides)))
 
 
 def leaves(cfg: DictConfig, prefix: str = "") -> list[str]:

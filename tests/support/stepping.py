@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from tests.support.experiments import compose_config
+from tests.support.composing import compose_config
 from tlbench.config.schema import Config, Encoder, Source, Task
 from tlbench.config.validation import parse_config
 from tlbench.data.batch import Batch
