@@ -4,13 +4,12 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.forked import Forks
 from tlbench.records.record import ResultRecord, read_record
 from tlbench.store.store import Store
 
@@ -26,16 +25,16 @@ Type = Callable[..., list[ResultRecord]]
 
 
 @pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Type:
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: Forks, cache: Path) -> Type:
     """Run a line of the README beside a copy of the examples; the records of all lines so far."""
     shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f".:{EXAMPLES.parents[1]}")
 
     def run(line: str) -> list[ResultRecord]:
         program, *words = shlex.split(line)
-        command = [sys.executable, "-m", MODULES[program], *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+        if program == "tlbench":
+            words.append(f"cache_dir={cache}")
+        done = forks.run(MODULES[program], tuple(words), tmp_path, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return [read_record(file) for file in sorted(Path("multirun").glob("*/*/result.json"))]
 
