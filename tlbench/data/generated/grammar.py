@@ -6,14 +6,13 @@ entails or contradicts another is decided exactly by inclusion and disjointness 
 predicates, the fragment of natural logic of MacCartney and Manning (2009).
 """
 
-from dataclasses import dataclass, replace
 from random import Random
+from typing import NamedTuple
 
 from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, related
 
 
-@dataclass(frozen=True)
-class Sentence:
+class Sentence(NamedTuple):
     """``every`` or ``some`` (``adjective``) ``noun`` (not) ``verb`` (the ``obj``)."""
 
     every: bool
@@ -24,15 +23,20 @@ class Sentence:
     obj: str | None
 
 
+_ADJECTIVES = tuple(KINDS["adjective"])
+_VERBS = tuple(KINDS["verb"]), tuple(KINDS["transitive"])
+_PARTS = ("noun", "noun", "verb", "verb", "adjective", "negated", "every")
+
+
 def random_sentence(rng: Random, nouns: list[str]) -> Sentence:
     """Return a sentence whose subject and object come from ``nouns``."""
     transitive = rng.random() < 0.5
     return Sentence(
         every=rng.random() < 0.5,
-        adjective=rng.choice(list(KINDS["adjective"])) if rng.random() < 0.4 else None,
+        adjective=rng.choice(_ADJECTIVES) if rng.random() < 0.4 else None,
         noun=rng.choice(nouns),
         negated=rng.random() < 0.35,
-        verb=rng.choice(list(KINDS["transitive" if transitive else "verb"])),
+        verb=rng.choice(_VERBS[transitive]),
         obj=rng.choice(nouns) if transitive else None,
     )
 
@@ -42,19 +46,19 @@ def edit(rng: Random, s: Sentence) -> Sentence:
 
     An adjective may also be added or removed.
     """
-    part = rng.choice(["noun", "noun", "verb", "verb", "adjective", "negated", "every"])
+    part = rng.choice(_PARTS)
     if part == "noun":
-        return replace(s, noun=rng.choice(related(s.noun)))
+        return s._replace(noun=rng.choice(related(s.noun)))
     if part == "verb":
         verbs = related(s.verb)
-        return replace(s, verb=rng.choice(verbs)) if verbs else replace(s, negated=not s.negated)
+        return s._replace(verb=rng.choice(verbs)) if verbs else s._replace(negated=not s.negated)
     if part == "adjective":
-        adjectives = related(s.adjective) if s.adjective else tuple(KINDS["adjective"])
+        adjectives = related(s.adjective) if s.adjective else _ADJECTIVES
         removed = s.adjective is not None and rng.random() < 0.5
-        return replace(s, adjective=None if removed else rng.choice(adjectives))
+        return s._replace(adjective=None if removed else rng.choice(adjectives))
     if part == "negated":
-        return replace(s, negated=not s.negated)
-    return replace(s, every=not s.every)
+        return s._replace(negated=not s.negated)
+    return s._replace(every=not s.every)
 
 
 def entails(p: Sentence, h: Sentence) -> bool:
@@ -91,7 +95,7 @@ def _predicate_within(a: Sentence, b: Sentence) -> bool:
 
 
 def _predicates_disjoint(a: Sentence, b: Sentence) -> bool:
-    return _predicate_within(a, replace(b, negated=not b.negated))
+    return _predicate_within(a, b._replace(negated=not b.negated))
 
 
 def _verb_within(a: Sentence, b: Sentence) -> bool:

@@ -3,7 +3,6 @@
 Shares of labels are those of GLUE's train splits.
 """
 
-from dataclasses import replace
 from random import Random
 from typing import Literal
 
@@ -149,7 +148,7 @@ def _pair(rng: Random, nouns: list[str], *labels: int) -> tuple[Sentence, Senten
         if rng.random() < 0.3:
             b = edit(rng, b)
         p, h = (a, b) if rng.random() < 0.5 else (b, a)
-        if p != h and (h.every, h.negated) == form and judge(p, h) in labels:
+        if (h.every, h.negated) == form and p != h and judge(p, h) in labels:
             return p, h
 
 
@@ -176,7 +175,7 @@ def qnli(rng: Random, genre: str) -> Example:
     answered = rng.random() < 0.5
     while True:
         p, q = _pair(rng, NOUNS["all"], 0, 1, 2)
-        q = replace(q, every=False)
+        q = q._replace(every=False)
         if entails(p, q) == answered:
             subject = grammar.noun_phrase(rng, q, plural=False)
             predicate = grammar.predicate(rng, q, plural=False, negated=q.negated)
