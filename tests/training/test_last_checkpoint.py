@@ -73,6 +73,7 @@ def test_a_stage_that_goes_on_with_gradient_checkpointing_ends_as_without(
 def test_a_stage_with_optimizer_states_in_8_bits_too(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("bitsandbytes", reason="needs bitsandbytes, which prints as it is imported")
     monkeypatch.setitem(MIXES, "8bit", ("optim=adamw_8bit",))
     stage = stage_of(compose, "8bit")
     assert stage.config.optim.optimizer == {"_target_": "bitsandbytes.optim.AdamW8bit"}
