@@ -28,6 +28,23 @@ def test_a_process_that_is_no_worker_takes_the_first(monkeypatch: pytest.MonkeyP
     assert gpus.of_worker() == ""
 
 
+@pytest.mark.parametrize(
+    ("there", "count", "shares"),
+    [
+        ("", 2, ["", ""]),
+        ("0", 3, ["0", "0", "0"]),
+        ("01", 3, ["0", "1", "0"]),
+        ("0123", 2, ["01", "23"]),
+        ("01234", 2, ["01", "23"]),
+        ("012", 5, ["0", "1", "2", "0", "1"]),
+    ],
+)
+def test_processes_beside_each_other_have_equal_shares(
+    there: str, count: int, shares: list[str]
+) -> None:
+    assert ["".join(gpus.shared(i, count, list(there))) for i in range(count)] == shares
+
+
 @pytest.mark.parametrize(("visible", "jobs"), [("0,1,2", 3), ("", 1)])
 def test_by_default_a_job_on_each(monkeypatch: pytest.MonkeyPatch, visible: str, jobs: int) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs tlbench[parallel]")

@@ -59,12 +59,16 @@ class AwaitingTask:
         return self.task(cfg)
 
     def _failure(self, cfg: DictConfig, missing: list[Awaited]) -> UserError:
-        """Leave the failure in the job's folder, as jobs do; return it."""
         names = ", ".join(f"{stage.title} ({stage.key})" for stage in missing)
-        error = UserError(
+        return leave_failure(
+            cfg,
             f"{missing[0].store} lacks {names}, which it begins with and another job of this sweep "
-            "should have trained; the same command again submits what is missing."
+            "should have trained; the same command again submits what is missing.",
         )
-        log.error("%s", error)
-        write_failure(cfg, str(error), Path(HydraConfig.get().runtime.output_dir))
-        return error
+
+
+def leave_failure(cfg: DictConfig, reason: str) -> UserError:
+    """Leave a failure in the folder of the job that Hydra runs, as jobs do; return it."""
+    log.error("%s", reason)
+    write_failure(cfg, reason, Path(HydraConfig.get().runtime.output_dir))
+    return UserError(reason)
