@@ -46,6 +46,10 @@ def refused(*words: str) -> str:
         ("subsample_size.per_task.rte=9", "Write +subsample_size.per_task.rte=<value>: subsample_"),
         ("hydra.sweeper.trainings=3", "hydra/sweeper=staged has no trainings; race has."),
         ("hydra.launcher.n_jobs=2", "hydra/launcher=basic has no n_jobs; gpus and joblib have."),
+        (
+            "hydra/launcher=joblib hydra.launcher.stages_per_job=2",
+            "hydra/launcher=joblib has no stages_per_job; slurm ",
+        ),
         ("hydra/launcher=joblib hydra.launcher.n_job=2", "did you mean hydra.launcher.n_jobs?"),
     ],
 )

@@ -30,6 +30,9 @@ def test_a_sweep_asks_for_all_of_its_jobs_and_uses_what_they_take() -> None:
     assert Allocation(2, 8, 90).described(100, [1800.0, 3600.0]) == (
         "asked of Slurm: 100 jobs x 2 GPUs x 1:30:00: 300 GPU hours; expected: about 3"
     )
+    assert Allocation(1, 8, 90, stages=4).described(25, [1800.0, 3600.0]) == (
+        "asked of Slurm: 25 jobs x 1 GPU x 1:30:00: 37.5 GPU hours; expected: at most about 1.5"
+    )
     assert Allocation(0, 4, 30).described(3, None) == (
         "asked of Slurm: 3 jobs x 4 cores x 0:30:00: 6 core hours; expected: not known"
     )

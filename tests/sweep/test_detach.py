@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Command
 from tests.support.experiments import Trained
 from tests.support.slurm import Slurm
 from tests.support.sweeps import MakeSweeper, Sweep, found
 from tlbench.errors import UserError
-from tlbench.jobs import awaiting
+from tlbench.jobs import awaiting, beside
+from tlbench.sweep import submit
+from tlbench.sweep.plan import SweepJob
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
 
@@ -22,6 +25,12 @@ CHAIN = (*LEFT, "strategy=mtl", "strategy.plan=tests.support.graphs.chain", "sup
 @pytest.fixture(autouse=True)
 def nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awaiting, "PATIENCE", 0.0)
+
+
+@pytest.fixture
+def in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the stages of a Slurm job run in this process, one after the other."""
+    monkeypatch.setattr(beside, "run", lambda calls, _: [call() for call in calls])
 
 
 @pytest.fixture
@@ -69,6 +78,112 @@ def test_all_waves_are_queued_at_once_and_the_same_command_ends_the_study(
     assert {record.status for record in found(tmp_path).values()} == {"done"}
     assert len(trained.titles) == 6
     assert len(slurm.arrays) == 3
+
+
+BESIDE = (*STUDY, "seed=range(4)", "hydra.launcher.stages_per_job=2")
+
+
+@pytest.mark.slow
+def test_a_slurm_job_of_several_stages_trains_each_once(
+    left: Callable[..., str], slurm: Slurm, trained: Trained, tmp_path: Path, in_turns: None
+) -> None:
+    said = left(*BESIDE)
+    assert "submitted: wave 1: Slurm job 1 (2 jobs with 4 stages)" in said
+    assert "submitted: wave 2: Slurm job 2 (2 jobs with 4 stages), after 1" in said
+    assert sorted(slurm.queue) == ["1_0", "1_1", "2_0", "2_1"]
+    slurm.becomes("1_0", "RUNNING")
+    said = left(*BESIDE)
+    assert said.count("running: mrpc s") == said.count(": Slurm job 1_0, 0:07") == 2
+    assert "waiting: 6 jobs (Priority)" in said
+    slurm.run_all()
+    assert sorted(trained.titles) == ["mrpc"] * 4 + ["rte<-mrpc"] * 4
+    assert "Scores on dev" in left(*BESIDE)
+    assert {record.status for record in found(tmp_path).values()} == {"done"}
+    assert len(slurm.arrays) == 2
+
+
+@pytest.mark.slow
+def test_stages_that_share_a_slurm_job_leave_the_queue_together(
+    left: Callable[..., str],
+    slurm: Slurm,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    in_turns: None,
+) -> None:
+    """Of a Slurm job with a stage that would begin too early, none stays behind."""
+
+    def lengths(jobs: list[SweepJob]) -> list[float]:
+        # Seeds 0 and 2, 1 and 3 in the first wave; 0 and 3, 1 and 2 in the second.
+        return [5.0 - job.stage.config.seed if job.stage.needs else 1.0 for job in jobs]
+
+    monkeypatch.setattr(submit, "expected_lengths", lengths)
+    left(*BESIDE)
+    slurm.run("1_0")
+    assert len(trained.titles) == 2
+    slurm.becomes("1_1", "CANCELLED")
+    said = left(*BESIDE)
+    assert said.count("to be submitted again: mrpc s") == 2
+    assert [line for line in said.splitlines() if line.startswith("submitted: ")] == [
+        "submitted: wave 1: Slurm job 3 (2 jobs with 4 stages)",  # mrpc, and rte of seeds 0 and 2
+        "submitted: wave 2: Slurm job 4 (1 jobs with 2 stages), after 3",
+    ]
+    assert sorted(slurm.queue) == ["3_0", "3_1", "4"]
+    slurm.run_all()
+    assert "Scores on dev" in left(*BESIDE)
+    assert sorted(trained.titles) == ["mrpc"] * 4 + ["rte<-mrpc"] * 4
+
+
+def test_a_stage_that_is_killed_has_failed_and_its_neighbour_has_not(
+    left: Callable[..., str],
+    slurm: Slurm,
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def kill_first(calls: list[Callable[[], object]], _: object) -> list[object]:
+        return [beside.Ended("its process was ended by SIGKILL"), *(call() for call in calls[1:])]
+
+    study = (*LEFT, "seed=0,1", "hydra.launcher.stages_per_job=2")
+    left(*study)
+    monkeypatch.setattr(beside, "run", kill_first)
+    slurm.run("1")
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 experiments failed"):
+        left(*study)
+    printed = capsys.readouterr().out.replace("\n", "")
+    assert "failed: single rte s0: its process was ended by SIGKILL (log: " in printed
+    assert {name: r.status for name, r in found(tmp_path).items()} == {
+        "single rte s0": "failed",
+        "single rte s1": "done",
+    }
+
+
+def test_what_the_user_may_have_in_the_queue_are_slurm_jobs(
+    left: Callable[..., str], slurm: Slurm
+) -> None:
+    said = left(
+        *LEFT, "seed=range(5)", "hydra.launcher.stages_per_job=2", "hydra.sweeper.max_submit=2"
+    )
+    assert sorted(slurm.queue) == ["1_0", "1_1"]
+    assert place(said) == {"done": 0, "running": 0, "waiting": 4, "not submitted": 1, "failed": 0}
+
+
+@pytest.mark.slow
+def test_stages_of_a_slurm_job_run_in_processes_of_their_own(
+    command: Command, slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a node: submitit's process, and one for each stage."""
+    fast = ("suite=generated", "encoder=tiny", "logger=none", "debug=fast", "target_task=rte")
+    study = ("-m", *fast, *LEFT, "seed=0,1", "hydra.launcher.stages_per_job=2")
+    assert command(*study).returncode == 0
+    monkeypatch.chdir(tmp_path)  # as Slurm begins a job where it was submitted
+    slurm.run("1")
+    ended = command(*study)
+    assert ended.returncode == 0, ended.stderr
+    assert "Scores on dev" in ended.stdout
+    logs = sorted(tmp_path.glob("multirun/adhoc/rte-*/tlbench.log"))
+    assert [log.read_text().count(": training as") for log in logs] == [1, 1]
 
 
 def test_options_of_the_launcher_reach_slurm(left: Callable[..., str], slurm: Slurm) -> None:

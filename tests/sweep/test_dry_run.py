@@ -9,11 +9,12 @@ from tests.support.experiments import Compose, Run
 from tests.support.sweeps import Sweep
 from tlbench.jobs.dry_run import print_run
 from tlbench.plan.build import build
-from tlbench.plan.estimate import estimated_seconds
+from tlbench.plan.estimate import Work, estimated_seconds
 from tlbench.plan.memory import memory_of
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.train_stage import TRAINING_VERSION, TrainStage
 from tlbench.store.integrity import write_sealed
+from tlbench.sweep import dry_run
 
 
 def test_stages_of_an_older_training_are_counted(
@@ -164,3 +165,41 @@ def test_what_is_impossible_is_said_once_with_the_reason_that_fits(
     said = capsys.readouterr().out
     assert f"2 combinations: {dropped}" in said
     assert said.count("impossible") == 1
+
+
+def test_of_several_stages_a_slurm_job_it_is_said_how_many_and_how_long(
+    sweep: Sweep, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs tlbench[slurm]")
+    asked = ("hydra/launcher=slurm", "hydra.launcher.stages_per_job=3", "seed=range(4)")
+    study = (*asked, "strategy=stilts,single", "support_task=mrpc", "hydra.sweeper.dry_run=true")
+    sweep(*study)
+    said = capsys.readouterr().out
+    assert (
+        "hydra.launcher.stages_per_job=3: 12 stages in 5 Slurm jobs (waves of 3, 2); how long "
+        "each takes is not known before that"
+    ) in said
+    assert "asked of Slurm: 5 jobs x 1 core x 4:00:00: 20 core hours" in said
+
+    def seconds(works: list[Work], on_gpu: bool | None = None) -> list[float | None]:
+        return [60.0] * len(works)
+
+    monkeypatch.setattr(dry_run, "seconds_of_each", seconds)
+    sweep(*study)
+    assert (
+        "12 stages in 5 Slurm jobs (waves of 3, 2); the longest takes about 1:00 if its stages do "
+        "not slow each other, and 3:00 if each waits for the others"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("launcher", "count"),
+    [
+        ({}, 1),
+        ({"n_jobs": 3}, 3),
+        ({"array_parallelism": 64, "stages_per_job": 1}, 64),
+        ({"array_parallelism": 8, "stages_per_job": 4}, 32),
+    ],
+)
+def test_how_many_jobs_run_at_a_time(launcher: dict[str, int], count: int) -> None:
+    assert dry_run.jobs_at_once(launcher) == count

@@ -16,11 +16,13 @@ class Allocation:
     Attributes:
         gpus, cores: how many, on all of its nodes.
         minutes: how long one leg may take.
+        stages: how many stages it runs beside each other.
     """
 
     gpus: int
     cores: int
     minutes: int
+    stages: int = 1
 
     @classmethod
     def of(cls, launcher: Mapping[str, Any]) -> "Allocation":
@@ -39,18 +41,21 @@ class Allocation:
         )
         cores = tasks * _number(asked.get("cpus_per_task"))
         cores = cores or gpus * _number(asked.get("cpus_per_gpu")) or tasks
-        return cls(gpus, cores, int(asked["timeout_min"]))
+        return cls(gpus, cores, int(asked["timeout_min"]), int(asked.get("stages_per_job", 1)))
 
     def described(self, jobs: int, seconds: Sequence[float] | None) -> str:
         """Return in words what jobs ask for, and what they are expected to use.
 
         Args:
-            seconds: how long each takes that trains; None if that is not known.
+            jobs: Slurm's.
+            seconds: how long each stage takes that is trained; None if that is not known.
         """
         held, unit = (self.gpus, "GPU") if self.gpus else (self.cores, "core")
         each = timedelta(minutes=self.minutes)
         asked = jobs * held * self.minutes / 60
-        used = "not known" if seconds is None else f"about {held * sum(seconds) / 3600:.3g}"
+        # Stages beside each other take no longer than one after the other.
+        about = "about" if self.stages == 1 else "at most about"
+        used = "not known" if seconds is None else f"{about} {held * sum(seconds) / 3600:.3g}"
         return (
             f"asked of Slurm: {jobs} jobs x {held} {unit}{'s' if held > 1 else ''} x {each}: "
             f"{asked:,.5g} {unit} hours; expected: {used}"

@@ -133,9 +133,11 @@ def _request(name: str, standing: Standing, submitted: dict[str, Submitted]) -> 
 
 def _described(array: Sequence[tuple[Request, Submitted]]) -> str:
     """Return the id of a Slurm job, how many jobs it is, and after which it begins."""
+    jobs = len({one.id for _, one in array})
+    stages = f" with {len(array)} stages" if len(array) > jobs else ""
     after = sorted({one for request, _ in array for one in request.after})
     behind = f", after {', '.join(after)}" if after else ""
-    return f"Slurm job {slurm.array_of(array[0][1].id)} ({len(array)} jobs){behind}"
+    return f"Slurm job {slurm.array_of(array[0][1].id)} ({jobs} jobs{stages}){behind}"
 
 
 def _say_failures(plan: Plan, standing: Standing) -> int:

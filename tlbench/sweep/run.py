@@ -33,7 +33,7 @@ from tlbench.sweep.watch import Watch
 
 log = logging.getLogger(__name__)
 
-Launch = Callable[[list[list[str]]], object]
+Launch = Callable[[Sequence[SweepJob]], object]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def run(plan: Plan, launch: Launch, watch: Watch) -> Outcome:
     """Train what the plan lacks and see that every experiment has a record.
 
     Args:
-        launch: runs jobs, each given by its overrides; what it raises or returns says little,
+        launch: runs jobs; what it raises or returns says little,
             since launchers differ in what they do about a job that fails or is killed.
         watch: follows the jobs, and knows until when they may begin.
 
@@ -178,7 +178,7 @@ def _launch(jobs: Sequence[SweepJob], launch: Launch, limits: Limits) -> str:
     signals.end_if_told()
     if jobs:
         try:
-            launch([list(job.overrides) for job in jobs])
+            launch(jobs)
         except Exception as error:  # launchers raise their own kinds, or the first job's
             log.debug("launcher", exc_info=error)
             said = f"{type(error).__name__}: {error}".strip().splitlines()[0]

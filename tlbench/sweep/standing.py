@@ -1,6 +1,6 @@
 """Where the jobs of a sweep that was left stand: finished, in Slurm's queue, failed or missing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,11 +57,18 @@ class Standing:
     def failures_by_stage(self) -> dict[str, Failure]:
         return {self.jobs[name].stage.key: failure for name, failure in self.failures.items()}
 
-    def place(self, name: str, submitted: Submitted | None, state: slurm.State | None) -> None:
-        """Find out where a job stands, once those before it have been placed."""
+    def place(
+        self, name: str, submitted: Submitted | None, state: slurm.State | None, leaves: bool
+    ) -> None:
+        """Find out where a job stands, once those before it have been placed.
+
+        Args:
+            leaves: whether it shares a Slurm job with one that is outdated.
+        """
         before = self.before[name]
         if state and not state.is_ended:
-            if not state.is_running and any(other in self.missing for other in before):
+            is_early = leaves or any(other in self.missing for other in before)
+            if not state.is_running and is_early:
                 self.outdated.append(name)
                 self.missing.append(name)
             else:
@@ -91,12 +98,29 @@ def stand(plan: Plan, submitted: Mapping[str, Submitted]) -> Standing:
     named = {name: job for wave in named_waves(plan) for name, job in wave.items()}
     # Before the store is looked at: what ends from here on is found there.
     states = slurm.states(one.id for name, one in submitted.items() if name in named)
-    standing = Standing({name: job for name, job in named.items() if not job.is_finished})
-    for name, job in standing.jobs.items():
-        keys = [stage.key for stage in job.stage.graph() if stage.key in standing.jobs]
+    jobs = {name: job for name, job in named.items() if not job.is_finished}
+    leaving: set[str] = set()  # the Slurm jobs with an outdated one, which all others leave too
+    while True:
+        standing = _placed(jobs, submitted, states, leaving)
+        ids = {submitted[name].id for name in standing.outdated}
+        if ids <= leaving:
+            return standing
+        leaving |= ids
+
+
+def _placed(
+    jobs: dict[str, SweepJob],
+    submitted: Mapping[str, Submitted],
+    states: Mapping[str, slurm.State],
+    leaving: Collection[str],
+) -> Standing:
+    standing = Standing(jobs)
+    for name, job in jobs.items():
+        keys = [stage.key for stage in job.stage.graph() if stage.key in jobs]
         standing.before[name] = [key for key in keys if key != name]
         one = submitted.get(name)
-        standing.place(name, one, states.get(one.id) if one else None)
+        state = states.get(one.id) if one else None
+        standing.place(name, one, state, one is not None and one.id in leaving)
     return standing
 
 

@@ -3,20 +3,23 @@
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn
 
 from tlbench.errors import UserError
 from tlbench.jobs.awaiting import Awaited, AwaitingTask
+from tlbench.jobs.bundle import Bundle, Member
 from tlbench.sweep import slurm
+from tlbench.sweep.bundles import expected_lengths, in_bundles
 from tlbench.sweep.plan import SweepJob
 
+_OF_LAUNCHER = ("_target_", "stages_per_job")  # which submitit knows nothing of
 _OF_EXECUTOR = ("max_num_timeout", "python")  # what submitit takes where it makes the executor
 _LIMIT = re.compile(r"Submit\w*Limit")  # AssocMaxSubmitJobLimit, QOSMaxSubmitJobPerUserLimit, ...
 
@@ -57,8 +60,8 @@ class Submitter:
     Attributes:
         launcher: submitit's, set up; it runs a job on its node as in a sweep that waits.
         options: the config ``hydra.launcher``.
-        size: how many jobs an array may have.
-        room: how many jobs this user may still submit; None if there is no limit.
+        size: how many Slurm jobs an array may have.
+        room: how many of them this user may still submit; None if there is no limit.
     """
 
     launcher: Any
@@ -67,22 +70,30 @@ class Submitter:
     room: int | None
     _numbers: Iterator[int] = field(default_factory=count)
 
+    @property
+    def per_job(self) -> int:
+        """How many jobs run in a Slurm job."""
+        return int(self.options.get("stages_per_job", 1))
+
     def submit(self, wave: Sequence[Request]) -> Iterator[list[tuple[Request, Submitted]]]:
         """Submit jobs that can run beside each other, in as few arrays as the site allows.
 
-        Yields every array once Slurm has it. The last jobs are left out where there is no room.
+        Every Slurm job of an array runs ``stages_per_job`` of them. Yields every array once Slurm
+        has it. The last jobs are left out where there is no room.
         All arrays together run ``array_parallelism`` jobs at a time: each has its share, and where
         there are more arrays than that, the later ones wait for earlier ones.
 
         Raises:
             UserError: if Slurm refuses an array for another reason than that limit.
         """
-        fitting = wave if self.room is None else wave[: self.room]
-        parts = [fitting[i : i + self.size] for i in range(0, len(fitting), self.size)]
+        lengths = expected_lengths([request.job for request in wave])
+        bundles = in_bundles(wave, lengths, self.per_job)[: self.room]
+        parts = [bundles[i : i + self.size] for i in range(0, len(bundles), self.size)]
         parallel = int(self.options["array_parallelism"])
         arrays: list[str] = []
         for i, part in enumerate(parts):
-            after = {array for request in part for array in request.after}
+            requests = [request for bundle in part for request in bundle]
+            after = {array for request in requests for array in request.after}
             if i >= parallel:
                 after.add(arrays[i - parallel])
             share = max(1, parallel // len(parts) + (i < parallel % len(parts)))
@@ -93,15 +104,18 @@ class Submitter:
             arrays.append(slurm.array_of(submitted[0].id))
             if self.room is not None:
                 self.room -= len(part)
-            yield list(zip(part, submitted, strict=True))
+            pairs = zip(part, submitted, strict=True)
+            yield [(request, one) for bundle, one in pairs for request in bundle]
 
-    def _submit(self, part: Sequence[Request], after: set[str], share: int) -> list[Submitted]:
-        """Submit one array; return its jobs, none if the user may not have so many."""
+    def _submit(
+        self, part: Sequence[Sequence[Request]], after: set[str], share: int
+    ) -> list[Submitted]:
+        """Submit one array; return its Slurm jobs, none if the user may not have so many."""
         try:
             with redirect_stderr(io.StringIO()):  # submitit prints there what it raises
                 executor = self._executor(after, share)
                 with executor.batch():
-                    jobs = [executor.submit(*self._call(request)) for request in part]
+                    jobs = [executor.submit(*self._call(bundle)) for bundle in part]
         except (RuntimeError, NameError, ValueError, AssertionError) as error:
             said = f"{type(error).__name__}: {error}" if not str(error).strip() else str(error)
             if _LIMIT.search(said):
@@ -113,26 +127,58 @@ class Submitter:
         return [Submitted(job.job_id, str(job.paths.stderr)) for job in jobs]
 
     def _executor(self, after: set[str], share: int) -> Any:
-        import submitit
-
-        options = {name: value for name, value in self.options.items() if name != "_target_"}
-        folder = options.pop("submitit_folder")
-        of_executor = {f"slurm_{n}": options.pop(n) for n in _OF_EXECUTOR if n in options}
-        executor = submitit.AutoExecutor(folder, cluster="slurm", **of_executor)
+        options = dict(self.options)
         more = dict(options.pop("additional_parameters", None) or {})
         own = [f"afterany:{':'.join(sorted(after))}"] if after else []
         if asked := [*own, *filter(None, [more.pop("dependency", None)])]:
             options["dependency"] = ",".join(asked)  # all of them
-        options |= {"additional_parameters": more, "array_parallelism": share}
-        executor.update_parameters(**{f"slurm_{name}": value for name, value in options.items()})
-        return executor
+        return make_executor(options | {"additional_parameters": more, "array_parallelism": share})
 
-    def _call(self, request: Request) -> tuple[Any, ...]:
+    def _call(self, bundle: Sequence[Request]) -> tuple[Any, ...]:
         """Return what submitit calls on the node, and its arguments."""
-        launcher, number = copy(self.launcher), next(self._numbers)
+        members = tuple(self._member(request) for request in bundle)
+        return (Bundle(members, self.per_job),) if self.per_job > 1 else members[0].as_submitted()
+
+    def _member(self, request: Request) -> Member:
+        launcher = copy(self.launcher)
         launcher.task_function = AwaitingTask(launcher.task_function, request.awaited)
-        overrides, state = list(request.job.overrides), Singleton.get_state()
-        return launcher, overrides, "hydra.sweep.dir", number, f"job_id_for_{number}", state
+        return Member.of(launcher, next(self._numbers), request.job.overrides)
+
+
+def make_executor(options: Mapping[str, Any]) -> Any:
+    """Return submitit's executor for Slurm, given the config ``hydra.launcher``."""
+    import submitit
+
+    options = {name: value for name, value in options.items() if name not in _OF_LAUNCHER}
+    folder = options.pop("submitit_folder")
+    of_executor = {f"slurm_{n}": options.pop(n) for n in _OF_EXECUTOR if n in options}
+    executor = submitit.AutoExecutor(folder, cluster="slurm", **of_executor)
+    executor.update_parameters(**{f"slurm_{name}": value for name, value in options.items()})
+    return executor
+
+
+def run_bundles(
+    launcher: Any, bundles: Sequence[Sequence[tuple[int, Sequence[str]]]]
+) -> list[JobReturn]:
+    """Run bundles of jobs in an array of Slurm jobs, and wait for all of them.
+
+    Args:
+        launcher: submitit's, set up.
+        bundles: the number and the overrides of each job.
+
+    Returns:
+        What came of the jobs, in their order.
+
+    Raises:
+        Exception: submitit's of the first Slurm job that has ended in another way than by itself.
+    """
+    executor, size = make_executor(launcher.params), launcher.stages_per_job
+    members = [tuple(Member.of(launcher, *job) for job in bundle) for bundle in bundles]
+    with executor.batch():
+        jobs = [executor.submit(Bundle(one, size)) for one in members]
+    for job in jobs:
+        job.wait()
+    return [returned for job in jobs for returned in job.results()[0]]
 
 
 def make_submitter(

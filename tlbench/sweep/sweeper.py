@@ -7,7 +7,7 @@ imported when a sweep begins.
 import logging
 import sys
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import count
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     from tlbench.sweep.limits import Limits
-    from tlbench.sweep.plan import Plan
+    from tlbench.sweep.plan import Plan, SweepJob
+    from tlbench.sweep.run import Launch
 
     _Base = BasicSweeper
 else:  # Hydra loads its plugins once more: their classes add the BasicSweeper of then
@@ -142,11 +143,18 @@ class StageSweeper(_Base):
         return options
 
     def slurm(self) -> dict[str, Any] | None:
-        """Return the launcher's config if its jobs go to Slurm, else None."""
+        """Return the launcher's config if its jobs go to Slurm, else None.
+
+        Raises:
+            UserError: if a Slurm job is to run no stage.
+        """
+        from tlbench.sweep.bundles import check_stages_per_job
+
         launcher = get_class(self.setting("hydra.launcher._target_"))
         if getattr(launcher, "_EXECUTOR", None) == "slurm":  # of submitit's launchers
             options = OmegaConf.to_container(self.setting("hydra.launcher"), resolve=True)
             assert isinstance(options, dict)
+            check_stages_per_job(options.get("stages_per_job", 1))
             return {str(name): value for name, value in options.items()}
         return None
 
@@ -166,16 +174,27 @@ class StageSweeper(_Base):
             hydra_context=context, task_function=self.task_function, config=config
         )
 
-    def launch_by(self, launcher: Launcher, limits: "Limits") -> Callable[[list[list[str]]], None]:
-        """Return what runs jobs on a launcher and waits for them."""
+    def launch_by(self, launcher: Any, limits: "Limits") -> "Launch":
+        """Return what runs jobs on a launcher and waits for them, the longest first."""
+        from tlbench.sweep.bundles import bundles_of
+
+        per_job = getattr(launcher, "stages_per_job", 1)
         numbers = count()
 
-        def launch(jobs: list[list[str]]) -> None:
-            for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size):
+        def launch(jobs: Sequence["SweepJob"]) -> None:
+            bundles: list[Any] = [
+                [(next(numbers), list(job.overrides)) for job in bundle]
+                for bundle in bundles_of(jobs, per_job)
+            ]
+            batches: Iterable[Any] = self.split_overrides_to_chunks(bundles, self.max_batch_size)
+            for batch in batches:
                 if limits.are_reached:
                     return
-                first, *_ = (next(numbers) for _ in batch)
-                launcher.launch(batch, initial_job_idx=first)
+                if per_job > 1:
+                    launcher.launch_bundles(batch)
+                else:
+                    first, _ = batch[0][0]
+                    launcher.launch([words for [(_, words)] in batch], initial_job_idx=first)
 
         return launch
 

@@ -1,6 +1,7 @@
 """What a tuned sweep would do, without doing it."""
 
 from dataclasses import replace
+from math import ceil
 
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_unresolved, say_work
@@ -43,7 +44,7 @@ def preview(tuning: Tuning, slurm: Allocation | None = None) -> None:
     say_unresolved(one.experiment for plan in plans for one in plan.experiments if one.experiment)
     seconds = say_work(missing.stages.values(), None if slurm is None else slurm.gpus > 0)
     if slurm and missing.stages:
-        say(slurm.described(len(missing.stages), seconds))
+        say(slurm.described(ceil(len(missing.stages) / slurm.stages), seconds))
 
 
 def _budget(tuning: Tuning) -> str:
