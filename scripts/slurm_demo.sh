@@ -70,6 +70,10 @@ test "$(grep -l '"status": "done"' multirun/smoke/*/result.json | wc -l)" = 36
 sleep 2
 sacct -X -n -o JobID,State
 
+say "the smoke study, four stages a Slurm job"
+tlbench experiment=smoke study=beside store_dir=stores/beside "${slurm[@]}" hydra.launcher.stages_per_job=4 2> beside.err
+test "$(grep -l '"status": "done"' multirun/beside/*/result.json | wc -l)" = 36
+
 say "a study that is left: both waves are queued, and the same command ends it"
 left=(-m target_task=rte support_task=mnli strategy=stilts seed=0,1 suite=generated encoder=tiny logger=none
       trainer.accelerator=cpu trainer.max_epochs=1 study=left store_dir=stores/left "${slurm[@]}"
