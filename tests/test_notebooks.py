@@ -17,7 +17,7 @@ from tlbench.cli.report import main
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-PUBLISHED = ["paper", "budgets_and_selection", "size_ablation", "python"]
+PUBLISHED = ["paper", "budgets_and_selection", "size_ablation", "methods", "python"]
 
 
 def grid_study(folder: Path) -> None:
