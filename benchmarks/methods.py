@@ -92,11 +92,10 @@ class Bench:
         """Return the features of one forward of all rows, and the loss of every task from them."""
         shared = features(self.model.encoder, batch.inputs, self.model.kernels, batch.lengths)
         parts = torch.split(shared, list(batch.counts))
-        labels = torch.split(batch.labels, list(batch.counts))
         return shared, [
             kind.losses(self.model.heads[f"head_{name}"](part), truth).mean()
             for kind, name, part, truth in zip(
-                self.model.kinds, self.model.head_names, parts, labels, strict=True
+                self.model.kinds, self.model.head_names, parts, batch.labels, strict=True
             )
         ]
 
@@ -138,10 +137,11 @@ def batches(tasks: int, count: int, device: str) -> list[Batch]:
         ends = np.cumsum([0, *counts])
         longest = [int(lengths[a:b].max()) for a, b in pairwise(ends)]
         ids = torch.from_numpy(random.integers(1000, 20000, (ROWS, LONGEST)))
+        labels = torch.from_numpy(random.integers(0, 2, ROWS)).float()
         found.append(
             Batch(
                 {"input_ids": (ids * mask).to(device), "attention_mask": mask.to(device)},
-                torch.from_numpy(random.integers(0, 2, ROWS)).float().view(torch.int32).to(device),
+                torch.split(labels.view(torch.int32).to(device), list(counts)),
                 counts,
                 Sum([]).row_weights(counts).to(device),
                 torch.arange(ROWS),

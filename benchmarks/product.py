@@ -163,8 +163,8 @@ def ready_batches(stage: TrainStage, device: str) -> Iterator[ReadyBatch]:
 
 def _move(batch: Batch, device: str) -> Batch:
     inputs = {name: values.to(device) for name, values in batch.inputs.items()}
-    labels, weights = batch.label_bits.to(device), batch.weights.to(device)
-    return batch._replace(inputs=inputs, label_bits=labels, weights=weights)
+    labels = tuple(of_task.to(device) for of_task in batch.label_bits)
+    return batch._replace(inputs=inputs, label_bits=labels, weights=batch.weights.to(device))
 
 
 def _by_task(batch: Batch) -> Iterator[Batch]:
@@ -176,7 +176,10 @@ def _by_task(batch: Batch) -> Iterator[Batch]:
             longest = int(batch.inputs["attention_mask"][part].sum(1).max())
             yield batch._replace(
                 inputs={name: values[part, :longest] for name, values in batch.inputs.items()},
-                label_bits=batch.label_bits[part],
+                label_bits=tuple(
+                    of_task if t == task else of_task[:0]
+                    for t, of_task in enumerate(batch.label_bits)
+                ),
                 counts=tuple(rows if t == task else 0 for t in range(len(batch.counts))),
                 weights=batch.weights[part],
                 ids=batch.ids[part],

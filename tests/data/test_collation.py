@@ -86,4 +86,4 @@ def test_labels_are_exact_whatever_the_precision(compose: Compose) -> None:
     for batch in data.train_dataloader():
         converted = HalfPrecision("bf16-true").convert_input(batch)
         expected = [float(np.float32(odd[i % 2])) for i in converted.ids.tolist()]
-        assert converted.labels.tolist() == expected
+        assert converted.labels[0].tolist() == expected

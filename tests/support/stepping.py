@@ -69,7 +69,7 @@ def batch(counts: tuple[int, ...] = COUNTS) -> Batch:
     mask = (torch.arange(max(tokens)) < lengths[:, None]).long()
     return Batch(
         {"input_ids": ids * mask, "attention_mask": mask},
-        labels.view(torch.int32),
+        labels.view(torch.int32).split(counts),
         counts,
         Sum([]).row_weights(counts),
         torch.arange(sum(counts)),

@@ -46,7 +46,7 @@ def trained_labels(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
     step: Callable[..., Any] = MultiTaskModule.training_step
 
     def watched(self: MultiTaskModule, batch: Any, *more: Any) -> Any:
-        labels.append(batch.labels)
+        labels.append(batch.labels[0])
         return step(self, batch, *more)
 
     monkeypatch.setattr(MultiTaskModule, "training_step", watched)

@@ -164,7 +164,7 @@ def test_memory_that_batches_do_not_take_is_named() -> None:
 def test_pieces_of_an_evaluation_are_a_part_of_its_batch() -> None:
     """Batches of short rows have more than ``eval_batch_size``."""
     rows = torch.arange(40)
-    batch = Batch({"input_ids": rows[:, None]}, rows.int(), (40,), rows.float(), rows, 40)
+    batch = Batch({"input_ids": rows[:, None]}, (rows.int(),), (40,), rows.float(), rows, 40)
     forwards = Forwards("eval_batch_size", 8, True)
     assert [len(piece.ids) for piece in forwards.pieces(batch)] == [40]
     forwards.resume([{"step": 0, "eval_batch_size": 4}])

@@ -15,8 +15,8 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: what the encoder takes: ``input_ids`` and so on, each (rows, tokens).
-        label_bits: ``labels`` as integers of the same bits, (rows,): under ``bf16-true`` Lightning
-            rounds what is a number in a batch, and an index beyond 256 is another class then.
+        label_bits: ``labels`` as integers of the same bits: under ``bf16-true`` Lightning rounds
+            what is a number in a batch, and an index beyond 256 is another class then.
         counts: rows of each task, in the order of the tasks, (tasks,), on the CPU.
         weights: what each row's loss counts in the whole batch's loss, (rows,).
         ids: the rows' numbers in their split, (rows,).
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     """
 
     inputs: dict[str, Tensor]
-    label_bits: Tensor
+    label_bits: tuple[Tensor, ...]
     counts: tuple[int, ...]
     weights: Tensor
     ids: Tensor
@@ -40,9 +40,9 @@ class Batch(NamedTuple):
     cuts: tuple[int, ...] = ()
 
     @property
-    def labels(self) -> Tensor:
-        """Class indices, or numbers in a regression, as float32, (rows,)."""
-        return self.label_bits.view(torch.float32)
+    def labels(self) -> tuple[Tensor, ...]:
+        """The labels of each task's rows as its kind has them, (rows of the task, ...), float32."""
+        return tuple(of_task.view(torch.float32) for of_task in self.label_bits)
 
     def weighted(self, losses: Sequence[Tensor]) -> Tensor:
         """Return the loss of the batch, a scalar, from its rows' by task, each (rows,)."""
@@ -66,10 +66,13 @@ class Batch(NamedTuple):
 
     def _piece(self, low: int, high: int, tokens: int | None = None) -> "Batch":
         """Return the rows from ``low`` to ``high``, cut to so many tokens."""
+        counts = _within(self.counts, low, high)
+        firsts = accumulate(self.counts[:-1], initial=0)
+        of_tasks = zip(self.label_bits, firsts, counts, strict=True)
         return Batch(
             {name: values[low:high, :tokens] for name, values in self.inputs.items()},
-            self.label_bits[low:high],
-            _within(self.counts, low, high),
+            tuple(bits[max(0, low - at) :][:count] for bits, at, count in of_tasks),
+            counts,
             self.weights[low:high],
             self.ids[low:high],
             self.rows,

@@ -19,6 +19,8 @@ from tlbench.data.batch import Batch
 from tlbench.data.micro_batches import cut_alike, padded
 from tlbench.data.tokenization import pad
 from tlbench.methods.stage import is_by_task, method_of
+from tlbench.tasks.base import TaskKind
+from tlbench.tasks.kinds import kind_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,6 +36,11 @@ class TokenizedSplit:
     used: Ints
 
     @cached_property
+    def kind(self) -> TaskKind:
+        """The kind of the task, which says what a label is."""
+        return kind_of(self.task)
+
+    @cached_property
     def lengths(self) -> Ints:
         """How many tokens each row that is used has."""
         found = pc.list_value_length(self.tokens.data.column("input_ids")).to_numpy()
@@ -41,12 +48,15 @@ class TokenizedSplit:
 
     @cached_property
     def labels(self) -> Floats:
-        """The label of each row of the split, used or not: a class index or a number."""
-        return np.asarray(self.tokens.data.column("label").to_numpy(), dtype=np.float64)
+        """The label of each row of the split, used or not: (rows,), or (rows, label_length)."""
+        column, length = self.tokens.data.column("label"), self.kind.label_length
+        numbers = column if length is None else pc.list_flatten(column)
+        flat = np.asarray(numbers.to_numpy(), dtype=np.float64)
+        return flat if length is None else flat.reshape(len(column), length)
 
     @cached_property
     def used_labels(self) -> torch.Tensor:
-        """The labels of the rows that are used, (rows,), in float64."""
+        """The labels of the rows that are used, as ``labels`` has them, in float64."""
         return torch.from_numpy(self.labels[self.used])
 
 
@@ -120,14 +130,16 @@ class MultiTaskDataset(TorchDataset[Batch]):
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
         columns = {name: [row for part in parts for row in part[name]] for name in names}
         tokens = tuple(self._width(part["input_ids"]) for part in parts)
-        labels = torch.tensor([label for part in parts for label in part["label"]])
+        labels = [
+            r.kind.label_tensor(part["label"]) for r, part in zip(self.rows, parts, strict=True)
+        ]
         return Batch(
             inputs=pad(columns, self.tokenizer.pad_token_id, max(tokens)),
-            label_bits=labels.float().view(torch.int32),
+            label_bits=tuple(of_task.view(torch.int32) for of_task in labels),
             counts=counts,
             weights=weights,
             ids=torch.from_numpy(np.concatenate(ids)),
-            rows=len(labels),
+            rows=sum(counts),
             tokens=tokens,
             lengths=tuple(map(len, columns["input_ids"])),
         )

@@ -93,7 +93,7 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Args:
         task: which names the columns.
         row: by column name, cells of any type that the source's format has.
-        to_label: turns a raw label into a number, as ``labeller`` makes it.
+        to_label: turns a raw label into a label, as ``labeller`` makes it.
         where: file and line, for messages.
 
     Raises:

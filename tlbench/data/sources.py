@@ -1,8 +1,8 @@
 """From a task's ``source`` to labelled rows, and to a digest of them.
 
 In any format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns ``text_a``,
-``text_b`` (where there are two texts) and ``label`` (a class index or a number), made once per
-content under ``cache_dir``.
+``text_b`` (where there are two texts) and ``label`` (a class index, a number, or a list of those,
+as the task's kind says), made once per content under ``cache_dir``.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, Value
+from datasets import Dataset, Features, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from numpy.typing import NDArray
 
@@ -26,6 +26,7 @@ from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
 from tlbench.progress import counted
+from tlbench.tasks.kinds import kind_of
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
@@ -69,7 +70,9 @@ class Split:
 
     def _load(self, cache_dir: str) -> Dataset:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
-        features = Features({**columns, "label": Value("float64")})
+        number, length = Value("float64"), kind_of(self.task).label_length
+        label = number if length is None else Sequence(number, length)
+        features = Features({**columns, "label": label})
         try:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.

@@ -22,6 +22,8 @@ from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.encoder_files import locate
 from tlbench.plan.stage import TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.base import TaskKind
+from tlbench.tasks.kinds import kind_of
 from tlbench.training import ddp, malloc
 from tlbench.training.module import MultiTaskModule
 from tlbench.training.train import choose_kernels, make_trainer, without_notes
@@ -104,7 +106,7 @@ def _round(config: Config, shape: Shape, clock: Clock) -> float:
     model.use(choose_kernels(config))
     module = MultiTaskModule(model, config, (), "target", total, ())
     stopwatch = _Stopwatch(shape, clock)
-    batches: Any = [_batch(shape, len(task.labels or ("a number",)))] * total
+    batches: Any = [_batch(shape, kind_of(task))] * total
     with without_notes():
         warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")  # nothing is evaluated
         trainer = make_trainer(TrainStage(config, (subset,)), total, 1, None, [stopwatch])
@@ -112,14 +114,15 @@ def _round(config: Config, shape: Shape, clock: Clock) -> float:
     return stopwatch.seconds / shape.steps
 
 
-def _batch(shape: Shape, labels: int) -> Batch:
-    """Return rows of random tokens, the longest of ``shape.tokens``."""
+def _batch(shape: Shape, kind: TaskKind) -> Batch:
+    """Return rows of random tokens, the longest of ``shape.tokens``, with labels of any kind."""
     lengths = torch.linspace(shape.tokens // 2, shape.tokens, shape.rows).long()
     mask = (torch.arange(shape.tokens) < lengths[:, None]).long()
     ids = torch.arange(shape.rows)
+    labels = kind.predict(torch.eye(kind.outputs)[ids % kind.outputs])
     return Batch(
         {"input_ids": torch.randint(shape.vocabulary, mask.shape), "attention_mask": mask},
-        (ids % labels).float().view(torch.int32),
+        (kind.label_tensor(labels.tolist()).view(torch.int32),),
         (shape.rows,),
         torch.full((shape.rows,), 1 / shape.rows),
         ids,

@@ -85,8 +85,7 @@ class MultiTaskModel(nn.Module):
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
         logits = self(batch.inputs, batch.counts, batch.lengths)
-        labels = torch.split(batch.labels, list(batch.counts))
-        by_task = zip(self.kinds, logits, labels, strict=True)
+        by_task = zip(self.kinds, logits, batch.labels, strict=True)
         return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
 
     def loss(self, batch: Batch) -> Tensor:

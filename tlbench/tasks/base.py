@@ -1,7 +1,7 @@
 """What a task kind is: the labels, outputs, loss, predictions and metrics of its tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,8 @@ from tlbench.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-ToLabel = Callable[[Any, str], float]
+Label = float | list[float]  # of a row
+ToLabel = Callable[[Any, str], Label]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Metric:
     """A metric that a task may name.
 
     Attributes:
-        compute: from predictions and labels, each (rows,), and the number of outputs; NaN where the
-            metric is not defined.
+        compute: from predictions and labels, each (rows, ...), and the number of outputs; NaN where
+            the metric is not defined.
         is_correlation: whether it is 0 of a constant prediction, and not defined where all labels
             are the same.
         of_probabilities: whether ``compute`` gets probabilities, (rows, outputs), in the place of
@@ -37,15 +38,19 @@ class Metric:
 
 
 class TaskKind(ABC):
-    """A kind of tasks with one label a row, for one task.
+    """A kind of tasks, for one task.
 
-    Modules of kinds import torch inside functions, for planning asks them for their metrics.
+    A label is a number, or where ``label_length`` says so a list of them. Modules of kinds import
+    torch inside functions, for planning asks them for their metrics.
 
     Attributes:
         metrics: what a task of this kind may name, by name.
+        label_length: how many numbers a row's label is a list of, -1 where rows differ in it; None
+            where a label is one number.
     """
 
     metrics: ClassVar[Mapping[str, Metric]]
+    label_length: int | None = None
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -71,13 +76,23 @@ class TaskKind(ABC):
 
     @abstractmethod
     def labeller(self) -> ToLabel:
-        """Return what turns a raw label, found at a place, into a number.
+        """Return what turns a raw label, found at a place, into a label.
 
         It raises a ``UserError`` that names the place if the label is none of the task's.
         """
 
+    def label_tensor(self, labels: Sequence[Label]) -> "Tensor":
+        """Return the labels of a task's rows in a batch, maybe none, (rows, ...), in float32.
+
+        What is here takes any ``label_length`` but -1, of which the kind has to pad what it gets.
+        """
+        import torch
+
+        shape = () if self.label_length is None else (self.label_length,)
+        return torch.tensor(labels, dtype=torch.float32).reshape(len(labels), *shape)
+
     def see_train(self, labels: "Tensor") -> None:  # noqa: B027 - most kinds need nothing of it
-        """Take in the labels of the train rows that are used, (rows,), before the first loss."""
+        """Take in the labels, (rows, ...), of the train rows that are used: before any loss."""
 
     @abstractmethod
     def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
@@ -85,7 +100,7 @@ class TaskKind(ABC):
 
         Args:
             logits: (rows, outputs).
-            labels: (rows,), in float32.
+            labels: (rows, ...), in float32, as ``label_tensor`` has them.
         """
 
     def mean_loss(self, logits: "Tensor", labels: "Tensor") -> float:
@@ -94,7 +109,7 @@ class TaskKind(ABC):
 
     @abstractmethod
     def predict(self, logits: "Tensor") -> "Tensor":
-        """Return predictions, (rows,), from logits, (rows, outputs)."""
+        """Return predictions, (rows, ...) as labels are, from logits, (rows, outputs)."""
 
     def probabilities(self, logits: "Tensor") -> "Tensor | None":
         """Return probabilities, (rows, outputs), from logits of that shape; None: it has none."""
@@ -104,17 +119,17 @@ class TaskKind(ABC):
         """Return what metrics are computed of, here as it is given.
 
         Args:
-            said: predictions, (rows,), or probabilities, (rows, outputs).
-            labels: (rows,).
+            said: predictions, (rows, ...), or probabilities, (rows, outputs).
+            labels: (rows, ...).
         """
         return said, labels
 
     @abstractmethod
     def constant(self, labels: "Tensor") -> "Tensor":
-        """Return the best constant prediction, a scalar, for rows with these labels, (rows,)."""
+        """Return the best constant prediction of a row for rows with these labels, (rows, ...)."""
 
     def constant_probabilities(self, labels: "Tensor") -> "Tensor | None":
-        """Return the best constant probabilities, (outputs,), for rows with these labels, (rows,).
+        """Return the best constant probabilities, (outputs,), for rows with these labels.
 
         None of a kind that has no probabilities.
         """

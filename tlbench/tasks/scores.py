@@ -25,8 +25,8 @@ def compute(
     neither there nor predicted (predicted, it is 0), a ranking where all labels are the same.
 
     Args:
-        predictions: (rows,), as the kind of the task predicts them.
-        labels: (rows,); those of a regression in float64, or digits are lost.
+        predictions: (rows, ...), as the kind of the task predicts them.
+        labels: (rows, ...); those of a regression in float64, or digits are lost.
         probabilities: (rows, outputs), if the kind has any.
     """
     kind = kind_of(task)
@@ -60,7 +60,8 @@ def evaluate(task: Task, logits: "Tensor", labels: "Tensor") -> dict[str, float]
 def majority_score(task: Task, train_labels: "Tensor", labels: "Tensor") -> float:
     """Return the score of the constant prediction that is best for the train rows."""
     kind = kind_of(task)
-    predictions = kind.constant(train_labels).expand(len(labels))
+    constant = kind.constant(train_labels)
+    predictions = constant.expand(len(labels), *constant.shape)
     shares = kind.constant_probabilities(train_labels)
     probabilities = None if shares is None else shares.expand(len(labels), -1)
     return compute(task, predictions, labels, probabilities)["score"]

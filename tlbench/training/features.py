@@ -33,7 +33,7 @@ class RowFeatures:
     Attributes:
         first: of the first token, which heads read, (rows, width).
         mean: over the tokens of a row, without padding, (rows, width).
-        labels: a class index, or a number, (rows,).
+        labels: (rows, ...), as the task's kind has them: a class index, or a number, (rows,).
         is_classes: which of the two.
     """
 
@@ -81,7 +81,7 @@ def row_features(
     parts = (
         torch.cat([first for _, first, _ in found]),
         torch.cat([mean for _, _, mean in found]),
-        torch.cat([batch.labels for batch, _, _ in found]),
+        torch.cat([batch.labels[0] for batch, _, _ in found]),
     )
     first, mean, labels = (part[order].double().numpy() for part in parts)
     return RowFeatures(first, mean, labels, subset.task.labels is not None)

@@ -33,7 +33,7 @@ class Evaluation:
     Attributes:
         found: the metrics and ``score``.
         ids: (rows,).
-        labels: (rows,), in float64.
+        labels: (rows, ...), in float64.
         logits: (rows, outputs).
     """
 
