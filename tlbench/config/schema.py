@@ -65,6 +65,19 @@ class Source:
         takes_one=True,
     )
     label: str | None = key("the column of the label", "experiment", default=None)
+    label_columns: list[str] | None = key(
+        "in place of label, of a multilabel task: a column of 0 and 1 for each label, in their "
+        "order",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
+    separator: str | None = key(
+        "of a multilabel task whose labels are a text: what is between two of them",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
     values: list[str] | None = key("how the labels are written", "experiment", default=None)
     group: str | None = key(
         "a column: rows that share its value are cut to one side", "experiment", since=None
@@ -109,7 +122,7 @@ class Loss:
 
 @dataclass
 class Task:
-    """A task definition; ``labels`` of None makes it a regression."""
+    """A task definition; without a ``kind``, ``labels`` of None makes it a regression."""
 
     name: str = key("as its file", "experiment")
     labels: list[str] | None = key("the classes; null for a number", "experiment")
@@ -117,7 +130,9 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression or a dotted path; null: by labels", "experiment", since=None
+        "classification, regression, multilabel or a dotted path; null: by labels",
+        "experiment",
+        since=None,
     )
     positive: str | None = key(
         "of two labels the one that f1, auroc and average_precision are of; null: the second",
@@ -132,6 +147,15 @@ class Task:
         only_if_set=True,
     )
     loss: Loss = group(default=Loss, only_if_set=True)
+    threshold: Literal["held_out"] | float = key(
+        "of a multilabel task: from what probability on a row has a label; held_out: what is best "
+        "on rows held out of train",
+        "experiment",
+        since=0.5,
+        only_if_set=True,
+        above=0,
+        below=1,
+    )
 
 
 @dataclass

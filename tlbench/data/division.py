@@ -33,7 +33,7 @@ class Division:
         fractions: of the rows, by the name of the side that they are cut off to; what remains is
             ``train``.
         seed: of the draw.
-        has_classes: whether labels are classes; else they are numbers.
+        has_classes: whether labels are classes, or lists of 0 and 1; else they are numbers.
     """
 
     fractions: Mapping[str, float]
@@ -51,12 +51,14 @@ class Division:
         Rows with the same texts up to case and punctuation, or the same ``group``, are on one side.
         First the groups of several rows, the largest first, go each to a side that has room for
         them; then single rows fill every class up to its share, rounded by largest
-        remainders.
+        remainders. A row of several labels counts as one of the rarest of them.
 
         Raises:
             UserError: if a side gets no rows.
         """
         groups, labels = _groups_and_labels(rows)
+        if labels.ndim == 2:
+            labels = _rarest(labels)
         classes = labels if self.has_classes else _strata(labels)
         _, classes = np.unique(classes, return_inverse=True)
         rng = np.random.default_rng(self.seed)
@@ -77,12 +79,12 @@ class Division:
 
 
 def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
-    """Return each row's group, numbered from 0, and its label."""
+    """Return each row's group, numbered from 0, and its label, (rows,) or (rows, labels)."""
     # Each text and each value of the group's column leads to the first row that has it; rows that
     # are linked through others are one group too.
     first: dict[tuple[str, ...], int] = {}
     parents: list[int] = []
-    labels: list[float] = []
+    labels: list[float | list[float]] = []
 
     def root(row: int) -> int:
         while parents[row] != row:
@@ -92,7 +94,7 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
 
     for number, row in enumerate(rows):
         parents.append(number)
-        labels.append(float(row["label"]))
+        labels.append(row["label"])
         texts = tuple(normalised(row[name]) for name in ("text_a", "text_b") if name in row)
         links = [("text", *texts)]
         links += [("group", row["group"])] if "group" in row else []
@@ -100,7 +102,7 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
             parents[root(number)] = root(first.setdefault(link, number))
     roots = np.array([root(row) for row in range(len(parents))], np.int64)
     _, groups = np.unique(roots, return_inverse=True)
-    return groups, np.array(labels)
+    return groups, np.array(labels, float)
 
 
 def _quotas(shares: NDArray[np.float64], counts: Ints) -> Ints:
@@ -117,6 +119,13 @@ def _quotas(shares: NDArray[np.float64], counts: Ints) -> Ints:
         quotas[label] = apportion(wanted / wanted.sum(), int(count))
         owed -= quotas[label]
     return quotas
+
+
+def _rarest(labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the number of each row's rarest label; a number of their own of rows without any."""
+    counts = np.where(labels > 0, labels.sum(axis=0), np.inf)
+    rarest = np.where(labels.any(axis=1), counts.argmin(axis=1), labels.shape[1])
+    return np.asarray(rarest, float)
 
 
 def _strata(labels: NDArray[np.float64]) -> Ints:

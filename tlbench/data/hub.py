@@ -56,8 +56,9 @@ def place_of(task: Task, name: str, origin: Any) -> Place:
 
 
 def label_names(task: Task, place: Place) -> list[str] | None:
-    """Return the names of a label that is stored as an index into them; None of any other."""
+    """Return the names of labels that are stored as indices into them; None of any others."""
     label = (load(*place).features or {}).get(str(task.source.label))
+    label = getattr(label, "feature", label)  # of a list that of its members
     return list(label.names) if isinstance(label, ClassLabel) else None
 
 
@@ -69,12 +70,16 @@ def hub_rows(task: Task, place: Place, names: list[str] | None) -> Iterator[Row]
     """
     column = str(task.source.label)
 
-    def named(row: Row) -> Row:
+    def name_of(index: Any) -> Any:
         # -1 stands for a label that is withheld.
-        index = row.get(column)
-        if names and isinstance(index, int) and index >= 0:
-            return {**row, column: names[index]}
-        return row
+        return names[index] if names and isinstance(index, int) and index >= 0 else index
+
+    def named(row: Row) -> Row:
+        if names is None or column not in row:
+            return row
+        label = row[column]
+        is_list = isinstance(label, list)
+        return {**row, column: [*map(name_of, label)] if is_list else name_of(label)}
 
     _, path, name, split = place
     rows = ((number, named(row)) for number, row in enumerate(load(*place)))

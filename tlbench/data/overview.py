@@ -26,10 +26,11 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
     Returns:
         ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
-        number; ``empty``, rows with a text of nothing but white space; ``duplicates``, rows whose
-        texts an earlier one has, and ``contradictory``, those of them with another label;
-        ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``, and ``tokens_cut``,
-        what they lose; ``looks_quoted``, whether all quotes in texts of train look like its file's.
+        number; where rows have several labels ``unlabelled``, rows with none; ``empty``, rows with
+        a text of nothing but white space; ``duplicates``, rows whose texts an earlier one has, and
+        ``contradictory``, those of them with another label; ``tokens`` that are used; ``cut``, rows
+        cut at ``encoder.max_length``, and ``tokens_cut``, what they lose; ``looks_quoted``, whether
+        all quotes in texts of train look like its file's.
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
     labels = split.labels[used]
@@ -41,6 +42,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     return {
         "rows": len(used),
         "labels": _labels(split.task, labels),
+        **({"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}),
         "empty": int(column(digests, "empty")[used].sum()),
         "duplicates": duplicates,
         "contradictory": contradictory,
@@ -53,14 +55,18 @@ def _labels(task: Task, labels: Any) -> dict[str, float]:
     if task.labels is None:
         numbers = (labels.min(), labels.mean(), labels.max())
         return dict(zip(("lowest", "mean", "highest"), map(float, numbers), strict=True))
-    counts = np.bincount(labels.astype(np.int64), minlength=len(task.labels)).tolist()
-    return dict(zip(task.labels, counts, strict=True))
+    if labels.ndim == 2:
+        counts = labels.sum(axis=0).astype(int)
+    else:
+        counts = np.bincount(labels.astype(np.int64), minlength=len(task.labels))
+    return dict(zip(task.labels, counts.tolist(), strict=True))
 
 
 def _duplicates(digests: Any, labels: Any) -> tuple[int, int]:
     _, first, group = np.unique(digests, return_index=True, return_inverse=True)
     later = first[group] != np.arange(len(digests))
-    return int(later.sum()), int((labels != labels[first[group]]).sum())
+    others = (labels != labels[first[group]]).reshape(len(labels), -1).any(axis=1)
+    return int(later.sum()), int(others.sum())
 
 
 def _tokens(rows: Dataset, split: TokenizedSplit, tokenizer: Any) -> dict[str, int]:
@@ -84,10 +90,14 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
     lost = f"{seen['tokens_cut'] / whole:.1%} of all tokens"
     cut = f"{_count(seen['cut'], 'row')} cut, which loses {lost}"
     return [
-        f"{task} {split}: {seen['rows']:,} rows; {_classes(seen['labels'])}",
+        f"{task} {split}: {seen['rows']:,} rows; {_classes(seen['labels'])}" + _unlabelled(seen),
         f"{task} {split}: {duplicates}, {seen['empty']:,} with an empty text; "
         + (cut if seen["cut"] else "no row cut"),
     ]
+
+
+def _unlabelled(seen: Mapping[str, Any]) -> str:
+    return f"; {seen['unlabelled']:,} without a label" if "unlabelled" in seen else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -29,10 +29,12 @@ class Changes(NamedTuple):
     @classmethod
     def of(cls, task: Task) -> "Changes":
         """Return what is changed where rows are those of a task's source."""
-        keys = "source.text or source.label"
-        if task.source.template is not None:
-            keys = "source.template or source.label"
-        return cls(f"{keys} of task '{task.name}'", f"the rows of task '{task.name}'")
+        text = "text" if task.source.template is None else "template"
+        label = "label" if task.source.label_columns is None else "label_columns"
+        return cls(
+            f"source.{text} or source.{label} of task '{task.name}'",
+            f"the rows of task '{task.name}'",
+        )
 
 
 _NAMED = 5  # of the rows that can't be used, how many a message names
@@ -104,14 +106,10 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     usable: Row = dict(zip(("text_a", "text_b"), texts, strict=False))
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
-    label = _cell(row, str(source.label), where, changes)
-    if _is_missing(label):
-        raise UserError(
-            f"Change {changes.rows}: {where} has nothing in column '{source.label}'; source.keep "
-            "can leave such rows out."
-        )
-    if source.strip and isinstance(label, str):
-        label = label.strip()
+    if source.label_columns is None:
+        label = _label(task, row, str(source.label), where, changes)
+    else:
+        label = [_label(task, row, column, where, changes) for column in source.label_columns]
     return {**usable, "label": to_label(label, where)}
 
 
@@ -159,6 +157,21 @@ def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:
             f"Change {changes.columns}: {where} has no column '{column}' (it has {columns})."
         )
     return row[column]
+
+
+def _label(task: Task, row: Row, column: str, where: str, changes: Changes) -> Any:
+    """Return the raw label that a row has in a column.
+
+    Raises:
+        UserError: if there is none.
+    """
+    label = _cell(row, column, where, changes)
+    if _is_missing(label):
+        raise UserError(
+            f"Change {changes.rows}: {where} has nothing in column '{column}'; source.keep "
+            "can leave such rows out."
+        )
+    return label.strip() if task.source.strip and isinstance(label, str) else label
 
 
 def _is_missing(cell: Any) -> bool:

@@ -30,7 +30,17 @@ from tlbench.tasks.kinds import kind_of
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
-_ROW_KEYS = ("template", "keep", "strip", "group", "encoding", "delimiter", "quoting")
+_ROW_KEYS = (
+    "template",
+    "label_columns",
+    "separator",
+    "keep",
+    "strip",
+    "group",
+    "encoding",
+    "delimiter",
+    "quoting",
+)
 
 
 @dataclass(frozen=True)

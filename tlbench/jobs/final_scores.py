@@ -5,16 +5,18 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
 from tlbench import progress
 from tlbench.plan.final_scores import is_scored, tested
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.records.record import jsonable
 from tlbench.store.disk import writing
 from tlbench.store.final_scores import commit_scores
 from tlbench.store.store import Store
+from tlbench.tasks.base import with_threshold
 from tlbench.training.context import StageContext
 
 log = logging.getLogger(__name__)
@@ -41,9 +43,18 @@ def ensure_scored(store: Store, last: Stage) -> None:
             log.info("  %s: scoring %d test rows", context.title, target.test_rows)
             progress.note(phase=f"scoring test rows of {target.name}", step=None, steps=None)
             # By its name and not imported above, as a job that has nothing to score needs no torch.
-            scored = resolve_name(_SCORE)(context, target, store.weights(last.key, target.name))
+            weights = store.weights(last.key, target.name)
+            scored = resolve_name(_SCORE)(context, _as_scored(store, last, target), weights)
             claim.check()
             commit_scores(store.folder(last.key), work, jsonable(scored))
+
+
+def _as_scored(store: Store, last: Stage, target: TaskSubset) -> TaskSubset:
+    """Return the target with the threshold that its weights were chosen with, if one was chosen."""
+    manifest = store.find(last.key, [target.name])
+    assert manifest is not None, "it is finished"
+    threshold = manifest["tasks"][target.name].get("threshold")
+    return replace(target, task=with_threshold(target.task, threshold))
 
 
 @contextmanager

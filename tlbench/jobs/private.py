@@ -20,7 +20,17 @@ PRIVATE_WANDB: dict[str, Any] = {
 
 # How a path begins: /a, ~, ~a/, .., C:/ or two backslashes.
 _PLACE = re.compile(r"(?:file:)?/+[^/\s]|~(?:$|[\w.-]*[/\\])|\.\.(?:[/\\]|$)|[A-Za-z]:[/\\]|\\\\\w")
-_WORDS = ("labels", "values", "positive", "text", "label", "group", "keep")  # of a task's rows
+_WORDS = (  # of a task's rows
+    "labels",
+    "values",
+    "positive",
+    "text",
+    "label",
+    "label_columns",
+    "separator",
+    "group",
+    "keep",
+)
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 
 

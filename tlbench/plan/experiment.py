@@ -153,6 +153,7 @@ class Experiment:
         stages = final.graph()
         for stage in stages:
             stage.check()
+            stage.check_thresholds()
             if package_of(stage.run) != "tlbench":  # ours is there, and imports torch
                 imported(stage.run, f"strategy.plan, or run of its stage {stage.title}")
         if self.config.only_stage is None:

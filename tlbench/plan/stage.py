@@ -147,6 +147,19 @@ class Stage(ABC):
             UserError: naming the key to change.
         """
 
+    def check_thresholds(self) -> None:
+        """Refuse a threshold that held-out rows are to choose where none are held out.
+
+        Raises:
+            UserError: naming ``selection``.
+        """
+        for subset in self.subsets:
+            if subset.task.threshold == "held_out" and self.config.selection != "held_out":
+                raise UserError(
+                    f"Change selection to held_out, or threshold of task '{subset.name}' to a "
+                    "number: it is chosen on rows held out of train."
+                )
+
     @property
     def start(self) -> Need | None:
         """The need whose weights it goes on from, if it does."""

@@ -1,16 +1,27 @@
 """What a task kind is: the labels, outputs, loss, predictions and metrics of its tasks."""
 
+import reprlib
+import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tlbench.config.keys import later_values
+from tlbench.config.keys import is_under, later_values
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Keys of a task that are of some kinds alone: what stands for not having them, and whose they are.
+_OF_KINDS = {
+    "positive": ("null", "classifications"),
+    "loss": ("null", "classifications"),
+    "threshold": ("0.5", "multilabel tasks"),
+    "source.separator": ("null", "multilabel tasks"),
+    "source.label_columns": ("null", "multilabel tasks"),
+}
 
 Label = float | list[float]  # of a row
 ToLabel = Callable[[Any, str], Label]
@@ -45,11 +56,15 @@ class TaskKind(ABC):
 
     Attributes:
         metrics: what a task of this kind may name, by name.
+        own_keys: keys of a task, or groups of them, that other kinds do without.
+        shared_head: the begin of a head's name that tasks of one number of outputs share.
         label_length: how many numbers a row's label is a list of, -1 where rows differ in it; None
             where a label is one number.
     """
 
     metrics: ClassVar[Mapping[str, Metric]]
+    own_keys: ClassVar[tuple[str, ...]] = ()
+    shared_head: ClassVar[str] = "labels"
     label_length: int | None = None
 
     def __init__(self, task: Task) -> None:
@@ -63,11 +78,20 @@ class TaskKind(ABC):
         """
         if len(set(self.task.labels or ())) < len(self.task.labels or ()):
             raise UserError(f"Change labels of task '{self.task.name}': one is there twice.")
+        self.check_keys()
+
+    def check_keys(self) -> None:
+        """Refuse keys that are of other kinds.
+
+        Raises:
+            UserError: naming the first.
+        """
         for key in later_values(self.task):
-            if key == "positive" or key.startswith("loss."):
-                raise UserError(
-                    f"Change {key} of task '{self.task.name}' to null: it is of classifications."
-                )
+            for group, (absent, kinds) in _OF_KINDS.items():
+                if is_under(key, [group]) and group not in self.own_keys:
+                    raise UserError(
+                        f"Change {key} of task '{self.task.name}' to {absent}: it is of {kinds}."
+                    )
 
     @property
     @abstractmethod
@@ -115,6 +139,15 @@ class TaskKind(ABC):
         """Return probabilities, (rows, outputs), from logits of that shape; None: it has none."""
         return None
 
+    def chosen_threshold(self, logits: "Tensor", labels: "Tensor") -> float | None:
+        """Return the ``threshold`` that held-out rows choose; None where they are not to.
+
+        Args:
+            logits: (rows, outputs).
+            labels: (rows, ...).
+        """
+        return None
+
     def for_metrics(self, said: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """Return what metrics are computed of, here as it is given.
 
@@ -134,3 +167,24 @@ class TaskKind(ABC):
         None of a kind that has no probabilities.
         """
         return None
+
+
+def with_threshold(task: Task, threshold: float | None) -> Task:
+    """Return a task with the threshold that held-out rows chose; as it is where they did not."""
+    return task if threshold is None else replace(task, threshold=threshold)
+
+
+def unknown_label(task: Task, raw: str, known: Collection[str], where: str) -> UserError:
+    """Return what says that a label is none of a task's.
+
+    Args:
+        raw: the label as it was found.
+        known: the labels as they are written.
+        where: file and line.
+    """
+    change = "source.strip to true" if raw.strip() in known else "labels (or source.values)"
+    return UserError(
+        f"Change {change} of task '{task.name}', or have source.keep leave such rows out: "
+        f"{where} has the label {reprlib.repr(raw)}, known are "
+        f"{textwrap.shorten(', '.join(known), 200)}."
+    )

@@ -1,14 +1,12 @@
 """Tasks whose rows are each of one class."""
 
-import reprlib
-import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.config.schema import Task
 from tlbench.config.validation import one_of
 from tlbench.errors import UserError
-from tlbench.tasks.base import Metric, TaskKind, ToLabel
+from tlbench.tasks.base import Metric, TaskKind, ToLabel, unknown_label
 from tlbench.tasks.class_loss import balanced_weights, check_loss, class_losses
 from tlbench.tasks.class_metrics import CLASS_METRICS
 
@@ -20,6 +18,7 @@ class Classification(TaskKind):
     """One of the task's ``labels`` for each row; losses are those of ``class_loss``."""
 
     metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
+    own_keys: ClassVar[tuple[str, ...]] = ("positive", "loss")
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -37,6 +36,7 @@ class Classification(TaskKind):
             )
         if "f1" in self.task.metrics and len(labels) != 2:
             raise UserError(f"Change metrics {where}: f1 needs two labels; use macro_f1.")
+        self.check_keys()
         self._check_positive(labels, where)
         check_loss(self.task)
 
@@ -58,18 +58,10 @@ class Classification(TaskKind):
 
         def to_class(raw: Any, where: str) -> float:
             if str(raw) not in index:
-                raise self._unknown(str(raw), index, where)
+                raise unknown_label(self.task, str(raw), index, where)
             return index[str(raw)]
 
         return to_class
-
-    def _unknown(self, raw: str, known: Collection[str], where: str) -> UserError:
-        change = "source.strip to true" if raw.strip() in known else "labels (or source.values)"
-        return UserError(
-            f"Change {change} of task '{self.task.name}', or have source.keep leave such rows out: "
-            f"{where} has the label {reprlib.repr(raw)}, known are "
-            f"{textwrap.shorten(', '.join(known), 200)}."
-        )
 
     def see_train(self, labels: "Tensor") -> None:
         if self.task.loss.class_weights == "balanced":

@@ -61,7 +61,15 @@ def _check_probabilities(kind: TaskKind, where: str) -> None:
 
 def _check_words(task: Task, where: str) -> None:
     # OmegaConf takes a list for an element of a list of words.
-    for name in ("labels", "score", "metrics", "source.text", "source.template", "source.values"):
+    for name in (
+        "labels",
+        "score",
+        "metrics",
+        "source.text",
+        "source.template",
+        "source.values",
+        "source.label_columns",
+    ):
         wrong = [word for word in value_at(task, name) or () if not isinstance(word, str)]
         if wrong:
             raise UserError(f"Change {name} {where}: {wrong[0]} is not a word.")

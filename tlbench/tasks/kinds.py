@@ -5,9 +5,14 @@ from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
+from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.regression import Regression
 
-KINDS: dict[str, type[TaskKind]] = {"classification": Classification, "regression": Regression}
+KINDS: dict[str, type[TaskKind]] = {
+    "classification": Classification,
+    "regression": Regression,
+    "multilabel": Multilabel,
+}
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6
 # The metrics that are 0 of a constant prediction.
@@ -58,4 +63,5 @@ def kind_of(task: Task) -> TaskKind:
 
 def head_name(task: Task, heads: str) -> str:
     """The head a task uses: its own, or the one for its number of labels."""
-    return task.name if heads == "per_task" else f"labels_{kind_of(task).outputs}"
+    kind = kind_of(task)
+    return task.name if heads == "per_task" else f"{kind.shared_head}_{kind.outputs}"

@@ -18,6 +18,7 @@ from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
+from tlbench.tasks.base import with_threshold
 from tlbench.training.balance import Balance
 from tlbench.training.memory import Forwards
 from tlbench.training.optimization import StartWeights, make_optimizer, make_schedule
@@ -35,12 +36,14 @@ class Evaluation:
         ids: (rows,).
         labels: (rows, ...), in float64.
         logits: (rows, outputs).
+        threshold: that held-out rows have chosen, if they are to, and that this is scored with.
     """
 
     found: dict[str, float]
     ids: Tensor
     labels: Tensor
     logits: Tensor
+    threshold: float | None = None
 
 
 class MultiTaskModule(LightningModule):
@@ -198,9 +201,12 @@ class MultiTaskModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         seen = self._of_all_ranks()
-        self.evaluations = [
-            self._evaluate(*both) for both in zip(self.evaluated, seen, strict=True)
-        ]
+        self.evaluations = []
+        thresholds: dict[str, float | None] = {}
+        for rows, of_split in zip(self.evaluated, seen, strict=True):  # held-out rows come first
+            evaluation = self._evaluate(rows, of_split, thresholds.get(rows.task.name))
+            thresholds[rows.task.name] = evaluation.threshold
+            self.evaluations.append(evaluation)
         self._seen = []
         logged = {
             f"{self.role}/{rows.task.name}/{rows.split}/{metric}": value
@@ -232,14 +238,20 @@ class MultiTaskModule(LightningModule):
         torch.distributed.all_gather_object(ranks, mine)
         return [list(chain(*of_loader)) for of_loader in zip(*ranks, strict=True)]
 
-    def _evaluate(self, rows: TokenizedSplit, seen: list[Seen]) -> Evaluation:
+    def _evaluate(
+        self, rows: TokenizedSplit, seen: list[Seen], threshold: float | None
+    ) -> Evaluation:
+        """Return what was found of a split; its rows choose the threshold if they are held out."""
         ids, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
         # Of several ranks two may have seen the same batch.
         order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
         ids, logits = ids[order], logits[order]
         # As they are, and not the batch's, which devices and precisions round.
         labels = torch.from_numpy(rows.labels[ids.numpy()])
-        return Evaluation(scores.evaluate(rows.task, logits, labels), ids, labels, logits)
+        if rows.split == "held_out":
+            threshold = rows.kind.chosen_threshold(logits, labels)
+        found = scores.evaluate(with_threshold(rows.task, threshold), logits, labels)
+        return Evaluation(found, ids, labels, logits, threshold)
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.config.optim, self.parameters())

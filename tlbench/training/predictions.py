@@ -12,6 +12,7 @@ import torch
 from tlbench.config.schema import Task
 from tlbench.records.predictions import LOGIT, LOGIT_CROSSED
 from tlbench.tasks import scores
+from tlbench.tasks.base import with_threshold
 from tlbench.tasks.kinds import kind_of, needs_probabilities
 from tlbench.training.best import BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
@@ -29,13 +30,15 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     found |= extra
     lost = best.diverged is not None
     fit = None if lost or best.cross_fits is None else best.cross_fits[task.name]
+    as_scored = with_threshold(task, dev.threshold)
     return {
         "score": None if lost else dev.found["score"],
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
         "cross_fit": None if fit is None else _cross_fit_entry(task, fit, dev.labels, extra),
         "metrics": dict.fromkeys(found) if lost else found,
         "majority_score": scores.majority_score(task, train.used_labels, dev.labels),
-        "collapsed": None if lost else scores.collapsed(task, dev.logits),
+        "collapsed": None if lost else scores.collapsed(as_scored, dev.logits),
+        **({} if dev.threshold is None else {"threshold": dev.threshold}),
         "step": mine.step,
         "train_rows": len(train.used),
     }
@@ -77,7 +80,8 @@ def write_predictions(
 ) -> None:
     """Write one Parquet file for the task, each row of its splits at the best evaluation.
 
-    Its columns are split, row, label, prediction and the logits of the best evaluation; with a
+    Its columns are split, row, label, prediction (each a number, or of a multilabel task a list of
+    0 and 1) and the logits of the best evaluation; with a
     cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``, and
     where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on.
     """
@@ -87,8 +91,8 @@ def write_predictions(
         columns = {
             "split": [name] * len(e.ids),
             "row": e.ids.numpy(),
-            "label": e.labels.double().numpy(),
-            "prediction": kind_of(task).predict(e.logits).double().numpy(),
+            "label": _column(e.labels),
+            "prediction": _column(kind_of(with_threshold(task, e.threshold)).predict(e.logits)),
         }
         if fit is not None:
             columns |= _cross_fit_columns(task, fit, name, len(e.ids))
@@ -102,16 +106,25 @@ def write_predictions(
 
 def _cross_fit_columns(task: Task, fit: CrossFit, split: str, rows: int) -> dict[str, pa.Array]:
     """Return the columns of a split that are about the halves of dev; null for other splits."""
-    types = {"half": pa.int8(), "prediction_cross_fit": pa.float64()}
-    if split != "dev":
-        return {name: pa.nulls(rows, kind) for name, kind in types.items()}
-    predictions = torch.empty(rows, dtype=torch.float64)
+    kind = kind_of(task)
+    predictions = kind.predict(fit.logits).double()
     for half in fit.halves:
         # Each alone, as it is scored: ``predict`` may compare rows with each other.
         if half.any():
-            predictions[half] = kind_of(task).predict(fit.logits[half]).double()
-    values = {"half": fit.second.int(), "prediction_cross_fit": predictions}
-    return {name: pa.array(values[name].numpy(), kind) for name, kind in types.items()}
+            predictions[half] = kind.predict(fit.logits[half]).double()
+    halves = pa.array(fit.second.int().numpy(), pa.int8())
+    columns = {"half": halves, "prediction_cross_fit": _column(predictions)}
+    if split == "dev":
+        return columns
+    return {name: pa.nulls(rows, column.type) for name, column in columns.items()}
+
+
+def _column(values: torch.Tensor) -> pa.Array:
+    """Return labels or predictions, (rows,) or (rows, numbers of a label), as a column."""
+    numbers = values.double().numpy()
+    if numbers.ndim == 1:
+        return pa.array(numbers)
+    return pa.FixedSizeListArray.from_arrays(numbers.ravel(), numbers.shape[1])
 
 
 def _cross_fit_logits(fit: CrossFit, split: str, rows: int) -> dict[str, pa.Array]:

@@ -1,6 +1,6 @@
-"""The nine tasks over the grammar: one function each, from a random generator to an example.
+"""The tasks over the grammar: one function each, from a random generator to an example.
 
-Shares of labels are those of GLUE's train splits.
+Shares of labels are those of GLUE's train splits; ``topics`` is none of its tasks.
 """
 
 from random import Random
@@ -18,7 +18,7 @@ from tlbench.data.generated.lexicon import (
     disjoint,
 )
 
-Example = tuple[str, str | None, float]  # text_a, text_b, label
+Example = tuple[str, str | None, float | list[float]]  # text_a, text_b, label
 
 _ROOTS = {"matched": ("animal", "person"), "mismatched": ("machine",)}
 NOUNS = {
@@ -194,3 +194,27 @@ def wnli(rng: Random, genre: str) -> Example:
     action = grammar.word(rng, verb, True)
     premise = f"the {agent} {action} the {patient} because it is {reason} ."
     return premise, f"the {referent} is {reason} .", float(correct)
+
+
+_TOPICS = ("animal", "person", "machine", "motion", "praise")
+
+
+def topics(rng: Random, genre: str) -> Example:
+    """What one or two clauses are about: any of five topics, or none (14%)."""
+    clauses, about = [], set()
+    for _ in range(rng.choice([1, 2])):
+        if rng.random() < 0.4:
+            praises = rng.random() < 0.4
+            clauses.append(_opinion(rng, praises))
+            about |= {"praise"} if praises else set()
+        else:
+            sentence = random_sentence(rng, NOUNS["all"])
+            clauses.append(say(rng, sentence))
+            about |= _topics_of(sentence)
+    return " and ".join(clauses) + " .", None, [float(topic in about) for topic in _TOPICS]
+
+
+def _topics_of(sentence: Sentence) -> set[str]:
+    nouns = [noun for noun in (sentence.noun, sentence.obj) if noun is not None]
+    of_nouns = {root for root in _TOPICS[:3] if any(below(noun, root) for noun in nouns)}
+    return of_nouns | ({"motion"} if below(sentence.verb, "move") else set())
