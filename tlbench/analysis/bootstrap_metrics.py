@@ -6,13 +6,14 @@ predictions are all the same, and NaN in one whose labels are: that resample is 
 intervals leave it out for all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.analysis.bootstrap_correlations import correlation, pearson, spearman
+from tlbench.analysis.bootstrap_labels import LABEL_MEANS, LABEL_METRICS
 from tlbench.analysis.bootstrap_ranks import auroc, average_precision
 
 Array = NDArray[np.float64]
@@ -22,8 +23,8 @@ class Said(NamedTuple):
     """What runs said of rows.
 
     Attributes:
-        labels: (rows,), class indices or numbers.
-        predictions: (runs, rows), the same.
+        labels: (rows,), class indices or numbers; of a multilabel task (rows, labels), 0 and 1.
+        predictions: (runs, rows), or (runs, rows, labels), the same.
         probabilities: (runs, rows, classes); None where they are not known.
         positive: of two classes the one that F1, AUROC and average precision are of.
     """
@@ -46,8 +47,16 @@ def score(names: str, said: Said, weights: Array) -> Array:
         Scores (runs, resamples), fractions; NaN where a metric is not defined.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        metrics = [METRICS[name](said, weights) for name in names.split("+")]
+        metrics = [_metric(name, said, weights) for name in names.split("+")]
     return np.asarray(np.mean(metrics, axis=0))
+
+
+def _metric(name: str, said: Said, weights: Array) -> Array:
+    if said.labels.ndim == 1:
+        return METRICS[name](said, weights)
+    if name in LABEL_MEANS:
+        return _mean_of(LABEL_MEANS[name])(said, weights)
+    return LABEL_METRICS[name](said.labels, said.predictions, weights)
 
 
 def _class_counts(said: Said, weights: Array, label: float) -> tuple[Array, Array, Array]:
@@ -171,6 +180,20 @@ METRICS: dict[str, Callable[[Said, Array], Array]] = {
 }
 
 
-def can_resample(names: str) -> bool:
-    """Return whether all metrics named ``a+b`` are here; those that users bring are not."""
-    return set(names.split("+")) <= METRICS.keys()
+def means_of(labels: Array) -> Mapping[str, Callable[[Array, Array], Array]]:
+    """Return the metrics of labels of such a shape that are means over rows, as ``MEANS``."""
+    return MEANS if labels.ndim == 1 else LABEL_MEANS
+
+
+def can_resample(names: str, labels: Array | None = None) -> bool:
+    """Return whether all metrics named ``a+b`` are here; those that users bring are not.
+
+    Args:
+        labels: (rows,), or (rows, labels), which have metrics of their own; None for either.
+    """
+    known: set[str] = set()
+    if labels is None or labels.ndim == 1:
+        known |= METRICS.keys()
+    if labels is None or labels.ndim == 2:
+        known |= LABEL_METRICS.keys() | LABEL_MEANS.keys()
+    return set(names.split("+")) <= known

@@ -13,7 +13,7 @@ from tlbench.records.definitions import BASELINE
 
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
 _RANGES = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", "average_precision"), 1.0)
-_RANGES |= dict.fromkeys(("f1", "macro_f1", "weighted_f1", "micro_f1"), 1.0)
+_RANGES |= dict.fromkeys(("f1", "macro_f1", "weighted_f1", "micro_f1", "sample_f1"), 1.0)
 _RANGES |= dict.fromkeys(("matthews", "pearson", "spearman"), 2.0)
 
 Array = NDArray[np.float64]
@@ -33,6 +33,7 @@ class Runs:
         majority: the score of such a run, of the most frequent label; NaN if not known.
         cost: passes trained for a run, their mean; NaN if not known.
         metric: what the score is the mean of, names joined by ``+``.
+        kind: the target's, as its task says; empty where it does not.
         batch: of candidates that were asked for together; see ``batches``.
     """
 
@@ -46,6 +47,7 @@ class Runs:
     metric: str
     batch: int = 0
     failed: int = 0
+    kind: str = ""
 
     @property
     def widest(self) -> float:
@@ -68,7 +70,8 @@ class Runs:
         Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
         a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
         """
-        if self.metric not in ("accuracy", "micro_f1") or not rows:
+        shares = ("accuracy",) if self.kind == "multilabel" else ("accuracy", "micro_f1")
+        if self.metric not in shares or not rows:
             return np.nan
         errors = 1 - self.scores.mean(), 1 - other.scores.mean()
         variance = sum(errors) - (errors[0] - errors[1]) ** 2
@@ -107,6 +110,7 @@ def _runs(
         majority=float(every.majority_score.mean()),
         cost=float(every.passes.mean()),
         metric=str(every.metric.iloc[0]),
+        kind=str(every.kind.iloc[0]),
         batch=batch,
         failed=int((every.outcome == "failed").sum()),
     )

@@ -1,7 +1,8 @@
-"""Where runs err: a confusion matrix with scores by class, or predicted against true numbers."""
+"""Where runs err: scores by class and a confusion matrix, or predicted against true numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,12 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Confusion:
-    """What runs said of the rows of each class; means over seeds.
+class ByClass:
+    """How right runs are of each class, or of each label of a multilabel task; means over seeds.
 
     Attributes:
         classes: their names.
         rows: of dev, by true class, (classes,).
-        shares: of the rows of a class, those predicted to be each, (true, predicted); NaN for a
-            class without a row.
         precision, recall, f1: (classes,); precision is 0 for a class that is never predicted, as
             in scikit-learn; recall and F1 are NaN for one without a row.
         seeds: how many runs.
@@ -29,11 +28,22 @@ class Confusion:
 
     classes: tuple[str, ...]
     rows: Array
-    shares: Array
     precision: Array
     recall: Array
     f1: Array
     seeds: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Confusion(ByClass):
+    """What runs said of the rows of each class, of which a row has one; means over seeds.
+
+    Attributes:
+        shares: of the rows of a class, those predicted to be each, (true, predicted); NaN for a
+            class without a row.
+    """
+
+    shares: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +65,7 @@ class Calibration:
     seeds: int
 
 
-def errors_of(runs: Sequence[Saved], classes: Sequence[str] | None) -> Confusion | Calibration:
+def errors_of(runs: Sequence[Saved], classes: Sequence[str] | None) -> ByClass | Calibration:
     """Return where runs err.
 
     Args:
@@ -64,11 +74,14 @@ def errors_of(runs: Sequence[Saved], classes: Sequence[str] | None) -> Confusion
     """
     labels = runs[0].labels
     predictions = np.array([run.predictions for run in runs])
-    return (
-        _calibration(labels, predictions)
-        if classes is None
-        else _confusion(labels.astype(int), predictions.astype(int), tuple(map(str, classes)))
-    )
+    if classes is None:
+        return _calibration(labels, predictions)
+    names = tuple(map(str, classes))
+    if labels.ndim == 2:
+        hits = (predictions * labels).sum(axis=1)
+        true = np.tile(labels.sum(axis=0), (len(runs), 1))
+        return ByClass(**_scores(names, hits, predictions.sum(axis=1), true))
+    return _confusion(labels.astype(int), predictions.astype(int), names)
 
 
 def _confusion(
@@ -81,15 +94,28 @@ def _confusion(
     hits = counts.diagonal(axis1=1, axis2=2)
     predicted, true = counts.sum(axis=1), counts.sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Confusion(
-            classes=classes,
-            rows=true[0].astype(float),
-            shares=(counts / true[:, :, None]).mean(axis=0),
-            precision=np.where(predicted > 0, hits / predicted, 0.0).mean(axis=0),
-            recall=(hits / true).mean(axis=0),
-            f1=np.where(true > 0, 2 * hits / (predicted + true), np.nan).mean(axis=0),
-            seeds=len(counts),
-        )
+        shares = (counts / true[:, :, None]).mean(axis=0)
+    return Confusion(shares=shares, **_scores(classes, hits, predicted, true))
+
+
+def _scores(
+    classes: tuple[str, ...], hits: NDArray[Any], predicted: NDArray[Any], true: NDArray[Any]
+) -> dict[str, Any]:
+    """Return the attributes of ``ByClass``.
+
+    Args:
+        hits, predicted, true: rows by run and class, (runs, classes): rightly predicted to be of
+            it, predicted to be of it, and of it.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "classes": classes,
+            "rows": true[0].astype(float),
+            "precision": np.where(predicted > 0, hits / predicted, 0.0).mean(axis=0),
+            "recall": (hits / true).mean(axis=0),
+            "f1": np.where(true > 0, 2 * hits / (predicted + true), np.nan).mean(axis=0),
+            "seeds": len(hits),
+        }
 
 
 def _calibration(labels: Array, predictions: Array) -> Calibration:

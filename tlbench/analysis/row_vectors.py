@@ -55,7 +55,7 @@ def _is_constant(saved: Saved, by_order: bool) -> bool:
     """Return whether a run says the same of every row, as ``tlbench.tasks.scores.collapsed``."""
     if by_order and saved.probabilities is not None:
         return bool((np.ptp(saved.probabilities, axis=0) <= ONE_PROBABILITY).all())
-    return bool(np.ptp(saved.predictions) == 0)
+    return bool((np.ptp(saved.predictions, axis=0) == 0).all())
 
 
 def _of_size(scored: pd.DataFrame, predictions: Predictions) -> RowVectors:

@@ -66,10 +66,11 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
         for run, saved in found.items()
         # Not to the last digit: versions before kept labels in 32 bits.
         if np.array_equal(saved.rows, first.rows)
+        and saved.labels.shape == first.labels.shape
         and np.allclose(saved.labels, first.labels, rtol=1e-6)
         and (saved.probabilities is not None or not needs_probabilities(metric))
     }
-    if not bootstrap_metrics.can_resample(metric):
+    if not bootstrap_metrics.can_resample(metric, first.labels):
         return same
     scores = scores_of(metric, list(same.values()), np.ones((1, len(first.rows))))[:, 0]
     agrees = np.abs(scores - runs.score[list(same)].to_numpy(float)) < _TOLERANCE

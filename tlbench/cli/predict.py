@@ -131,7 +131,9 @@ def _predict(options: argparse.Namespace) -> None:
         )
         rows = predictions.rows_of(file, in_format)
         kept = [name for name in options.keep.split(",") if name]
-        _write(predictions.predict_rows(model, rows, task, kept, _CHANGES), out, out_format)
+        parts = predictions.predict_rows(model, rows, task, kept, _CHANGES)
+        separator = task.source.separator or predictions.SEPARATOR
+        _write(parts, out, out_format, separator)
 
 
 def _file(options: argparse.Namespace, folder: Path) -> tuple[Path, FileFormat]:
@@ -177,12 +179,14 @@ def _submit(options: argparse.Namespace) -> None:
             print(f"{file}")
 
 
-def _write(parts: Iterator[list[dict[str, Any]]], out: Path | None, out_format: str) -> None:
+def _write(
+    parts: Iterator[list[dict[str, Any]]], out: Path | None, out_format: str, separator: str
+) -> None:
     """Write predictions, with a line of progress; a file is there when it is complete."""
     from tlbench.export.predictions import write_parts
 
     if out is None:
-        for _ in write_parts(parts, sys.stdout, out_format):
+        for _ in write_parts(parts, sys.stdout, out_format, separator):
             pass
         return
     draft = out.with_name(f".{out.name}.part")
@@ -191,7 +195,7 @@ def _write(parts: Iterator[list[dict[str, Any]]], out: Path | None, out_format: 
     try:
         with writing("--out", out), bar:
             shown = bar.add_task("predicting", total=None)
-            for count in write_parts(parts, draft, out_format):
+            for count in write_parts(parts, draft, out_format, separator):
                 bar.update(shown, description=f"{count:,} rows")
             draft.replace(out)
     finally:

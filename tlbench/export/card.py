@@ -13,6 +13,8 @@ from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import PARTS, label_of
 from tlbench.records.places import without_places
 from tlbench.records.record import ResultRecord
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.multilabel import Multilabel
 
 # What decides a stage's result and names no place on this machine.
 _SETTINGS = (
@@ -103,9 +105,10 @@ def _settings(record: ResultRecord) -> dict[str, Any]:
 
 def _summary(chosen: Chosen) -> str:
     record, task = chosen.record, chosen.task
-    does = (
-        "gives a number for" if task.labels is None else f"says one of {len(task.labels)} labels of"
-    )
+    kind, count = kind_of(task), len(task.labels or [])
+    does = "gives a number for" if task.labels is None else f"says one of {count} labels of"
+    if isinstance(kind, Multilabel):
+        does = f"says which of {count} labels, of a probability of {kind.threshold:g} or more, has"
     return (
         f"A model that {does} each row of `{task.name}`, fine-tuned from "
         f"`{without_places(record).encoder}` by [tlbench](https://pypi.org/project/tlbench)."

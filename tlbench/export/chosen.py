@@ -1,7 +1,9 @@
 """Which finished stage is exported: a record's, or that of what a study's verdict names."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -19,6 +21,7 @@ from tlbench.records.predictions import store_folder
 from tlbench.records.record import RECORD_FILE, ResultRecord, read_record
 from tlbench.records.trust import check_trusted_task
 from tlbench.store.store import Store
+from tlbench.tasks.base import with_threshold
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class Chosen:
     def key(self) -> str:
         """The stage's."""
         return self.record.stage_keys[-1]
+
+    def as_scored(self, entry: Mapping[str, Any]) -> "Chosen":
+        """Return the same with the threshold that held-out rows chose, if they were to.
+
+        Args:
+            entry: what the stage's manifest says of the task.
+        """
+        return replace(self, task=with_threshold(self.task, entry.get("threshold")))
 
     @property
     def store(self) -> Store:

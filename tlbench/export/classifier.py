@@ -18,8 +18,15 @@ from tlbench.export.modeling_tlbench import FirstTokenConfig, FirstTokenForSeque
 from tlbench.models.encoder import remove_pooler
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.regression import Regression
 
+# What transformers calls what a kind predicts.
+_PROBLEMS = {
+    Classification.predict: "single_label_classification",
+    Multilabel.predict: "multi_label_classification",
+    Regression.predict: "regression",
+}
 _LIKE_ROBERTA = ("classifier.dense", "classifier.out_proj")
 # By model type, the layers that are the head's dense and output layers.
 _LAYERS = {
@@ -54,9 +61,8 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         UserError: if the task is of a kind that predicts in its own way, or the
             encoder runs code of its own.
     """
-    predict = type(kind_of(task)).predict
-    is_regression = predict is Regression.predict
-    if not is_regression and predict is not Classification.predict:
+    problem = _PROBLEMS.get(type(kind_of(task)).predict)
+    if problem is None:
         raise UserError(
             f"Export another task: '{task.name}' is of the kind {task.kind}, which predicts in a "
             "way of its own that no classifier of transformers knows."
@@ -67,11 +73,11 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
             "Export a model of another encoder: this one's runs Python code of its own, which "
             "would have to go with the weights."
         )
-    names = [task.name] if is_regression else list(task.labels or [])
+    names = list(task.labels or [task.name])
     labels = {
         "id2label": dict(enumerate(names)),
         "label2id": {name: number for number, name in enumerate(names)},
-        "problem_type": "regression" if is_regression else "single_label_classification",
+        "problem_type": problem,
     }
     encoder = AutoModel.from_pretrained(weights, dtype=torch.float32)
     head = load_file(weights / "heads.safetensors")

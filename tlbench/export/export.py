@@ -27,11 +27,12 @@ def export(chosen: Chosen, out: Path, place: str = "") -> None:
     Raises:
         UserError: if the folder is there, can't be written, or what was chosen can't be exported.
     """
-    store, task, record = chosen.store, chosen.task, chosen.record
-    manifest = store.find_sound(chosen.key, [task.name])
+    store, name, record = chosen.store, chosen.task.name, chosen.record
+    manifest = store.find_sound(chosen.key, [name])
     if manifest is None or manifest.get("diverged"):
-        raise UserError(f"Export another record: the store has no weights of {task.name}.")
-    entry = manifest["tasks"][task.name]
+        raise UserError(f"Export another record: the store has no weights of {name}.")
+    entry = manifest["tasks"][name]
+    chosen = chosen.as_scored(entry)
     about: dict[str, Any] = {
         "stage": chosen.key,
         "strategy": record.strategy,
@@ -42,10 +43,10 @@ def export(chosen: Chosen, out: Path, place: str = "") -> None:
         "digests": record.digests,
         "versions": record.versions,
     }
-    weights = store.weights(chosen.key, task.name)
+    weights = store.weights(chosen.key, name)
     described = card(chosen, entry, place or out.name, is_plain(_model_type(weights)))
     max_length = record.config["encoder"]["max_length"]
-    write_folder(out, weights, task, max_length, about, described)
+    write_folder(out, weights, chosen.task, max_length, about, described)
 
 
 def _model_type(weights: Path) -> str:

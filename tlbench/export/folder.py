@@ -88,7 +88,8 @@ def _without_places(task: Task) -> dict[str, Any]:
     """Return a task's definition without where its rows lie on this machine."""
     definition = recorded(task)
     source = definition["source"]
-    kept = {name: source[name] for name in ("format", "name", "text", "label", "values", "header")}
+    names = ("format", "name", "text", "label", "values", "header", "label_columns", "separator")
+    kept = {name: source[name] for name in names if name in source}
     kept["text"] = text_columns(task)
     return definition | {"source": kept}
 

@@ -60,7 +60,7 @@ class TextClassifier(Predictor):
         logits = self.logits(texts)
         if self.labels is None:
             return logits
-        return np.asarray(torch.from_numpy(logits).softmax(dim=1))
+        return np.asarray(kind_of(self.task).probabilities(torch.from_numpy(logits)))
 
     @torch.inference_mode()
     def logits(self, texts: Texts) -> Floats:

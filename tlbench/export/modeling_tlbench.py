@@ -47,7 +47,7 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
 
         Args:
             input_ids: (rows, tokens).
-            labels: (rows,).
+            labels: (rows,); where a row may have several labels (rows, labels), each 0 or 1.
             inputs: ``attention_mask`` and what else the encoder takes, (rows, tokens).
         """
         inputs.pop("return_dict", None)
@@ -56,6 +56,8 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
         loss = None
         if labels is not None and self.config.problem_type == "regression":
             loss = nn.functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
+        elif labels is not None and self.config.problem_type == "multi_label_classification":
+            loss = nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
         elif labels is not None:
             loss = nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -17,6 +17,7 @@ from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read
 from tlbench.errors import UserError
 from tlbench.export.predictor import Predictor, Texts
 
+SEPARATOR = ";"  # between the labels of a row, where its task has none of its own
 PART = 4096  # rows: enough for batches of rows of one length
 
 
@@ -85,7 +86,7 @@ def _predicted(model: Predictor, texts: Texts) -> list[dict[str, Any]]:
     names = [f"probability_{label}" for label in model.labels]
     return [
         {
-            "prediction": model.labels[int(row.argmax())],
+            "prediction": model.label_of(row),
             **dict(zip(names, map(float, row), strict=True)),
         }
         for row in probabilities
@@ -112,27 +113,32 @@ def rows_of(file: Path, file_format: FileFormat) -> Iterator[tuple[str, Row]]:
 
 
 def write_parts(
-    parts: Iterable[list[dict[str, Any]]], out: Path | TextIO, file_format: str
+    parts: Iterable[list[dict[str, Any]]],
+    out: Path | TextIO,
+    file_format: str,
+    separator: str = SEPARATOR,
 ) -> Iterator[int]:
     """Write parts of predictions; yield after each how many rows were written in all.
 
     Args:
         out: a file, or a stream of text.
         file_format: csv, tsv, jsonl or parquet.
+        separator: in CSV and TSV, between the labels of a row that may have several.
     """
     if isinstance(out, Path) and file_format == "parquet":
         yield from _write_parquet(parts, out)
     elif isinstance(out, Path):
         with out.open("w", encoding="utf-8", newline="") as opened:
-            yield from _write_text(parts, opened, file_format)
+            yield from _write_text(parts, opened, file_format, separator)
     else:
-        yield from _write_text(parts, out, file_format)
+        yield from _write_text(parts, out, file_format, separator)
 
 
-def _write_text(parts: Iterable[list[dict[str, Any]]], out: TextIO, kind: str) -> Iterator[int]:
-    write = (
-        _json_writer(out) if kind == "jsonl" else _csv_writer(out, "\t" if kind == "tsv" else ",")
-    )
+def _write_text(
+    parts: Iterable[list[dict[str, Any]]], out: TextIO, kind: str, separator: str
+) -> Iterator[int]:
+    delimiter = "\t" if kind == "tsv" else ","
+    write = _json_writer(out) if kind == "jsonl" else _csv_writer(out, delimiter, separator)
     count = 0
     for part in parts:
         write(part)
@@ -147,7 +153,9 @@ def _json_writer(out: TextIO) -> Callable[[list[dict[str, Any]]], None]:
     return write
 
 
-def _csv_writer(out: TextIO, delimiter: str) -> Callable[[list[dict[str, Any]]], None]:
+def _csv_writer(
+    out: TextIO, delimiter: str, separator: str
+) -> Callable[[list[dict[str, Any]]], None]:
     writers: list[Any] = []
 
     def write(part: list[dict[str, Any]]) -> None:
@@ -156,16 +164,26 @@ def _csv_writer(out: TextIO, delimiter: str) -> Callable[[list[dict[str, Any]]],
                 csv.DictWriter(out, list(part[0]), delimiter=delimiter, lineterminator="\n")
             )
             writers[0].writeheader()
-        writers[0].writerows(part)
+        for row in part:
+            said = row["prediction"]
+            several = isinstance(said, list)
+            writers[0].writerow({**row, "prediction": separator.join(said)} if several else row)
 
     return write
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """Return a table in which lists are of texts, also where all of them are empty."""
+    of_texts = pa.list_(pa.string())
+    fields = [f.with_type(of_texts) if pa.types.is_list(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _write_parquet(parts: Iterable[list[dict[str, Any]]], out: Path) -> Iterator[int]:
     writer, count = None, 0
     try:
         for part in parts:
-            table = pa.Table.from_pylist(part)
+            table = _with_texts(pa.Table.from_pylist(part))
             writer = writer or pq.ParquetWriter(out, table.schema)
             writer.write_table(table.cast(writer.schema))
             count += len(part)

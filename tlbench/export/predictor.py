@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.multilabel import Multilabel
 
 Texts = Sequence[str] | Sequence[tuple[str, str]]
 Floats = NDArray[np.float64]
@@ -32,8 +35,8 @@ class Predictor(ABC):
     def scores(self, texts: Texts) -> Floats:
         """Return the probability of every label, (rows, labels), or numbers, (rows, 1)."""
 
-    def predict(self, texts: Texts) -> list[str] | list[float]:
-        """Return a label for every row, or a number of a regression.
+    def predict(self, texts: Texts) -> list[str] | list[list[str]] | list[float]:
+        """Return a label for every row, a list of them of a multilabel task, or a number.
 
         Args:
             texts: one a row, or two where the task has pairs.
@@ -44,7 +47,14 @@ class Predictor(ABC):
         scores = self.scores(texts)
         if self.labels is None:
             return [float(number) for number in scores[:, 0]]
-        return [self.labels[best] for best in scores.argmax(axis=1)]
+        return [self.label_of(row) for row in scores]  # type: ignore[return-value]
+
+    def label_of(self, probabilities: Floats) -> str | list[str]:
+        """Return the label of a row with these probabilities, (labels,), or all that it has."""
+        names, kind = self.labels or [], kind_of(self.task)
+        if isinstance(kind, Multilabel):
+            return [names[at] for at in np.flatnonzero(probabilities >= kind.threshold)]
+        return names[int(probabilities.argmax())]
 
     def probabilities(self, texts: Texts) -> Floats:
         """Return the probability of every label, (rows, labels).
@@ -58,7 +68,7 @@ class Predictor(ABC):
 
 
 class Ensemble(Predictor):
-    """The mean of the probabilities, or numbers, of models of one task.
+    """The mean of the probabilities, or numbers, of models of one task, and of their thresholds.
 
     Attributes:
         members: the models.
@@ -66,9 +76,17 @@ class Ensemble(Predictor):
     """
 
     def __init__(self, members: Sequence[Predictor], seeds: Sequence[int]) -> None:
-        super().__init__(members[0].task)
+        super().__init__(_with_mean_threshold([one.task for one in members]))
         self.members, self.seeds = list(members), list(seeds)
 
     def scores(self, texts: Texts) -> Floats:
         """Return the means, (rows, labels), or (rows, 1) of a regression."""
         return np.asarray(np.mean([member.scores(texts) for member in self.members], axis=0))
+
+
+def _with_mean_threshold(tasks: Sequence[Task]) -> Task:
+    """Return a task of several models; each may have a threshold that held-out rows chose."""
+    thresholds = [one.threshold for one in tasks if one.threshold != "held_out"]
+    return (
+        replace(tasks[0], threshold=sum(thresholds) / len(thresholds)) if thresholds else tasks[0]
+    )

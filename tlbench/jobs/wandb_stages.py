@@ -1,13 +1,16 @@
 """What is logged of finished stages on request: artifacts, predictions, a confusion matrix."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tlbench.config.schema import Task
 from tlbench.jobs.private import without_places
 from tlbench.plan.stage import Stage
-from tlbench.records.predictions import LOGIT, LOGIT_CROSSED, Saved, read_split
+from tlbench.records.predictions import LOGIT, LOGIT_CROSSED, Array, Saved, read_split
 from tlbench.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ def predictions(stage: Stage, task: Task, folder: Path, with_texts: bool) -> "di
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     shown: dict[str, Any] = {"predictions": wandb.Table(columns=list(columns), data=rows)}
     labels = task.labels or []
-    if 2 <= len(labels) <= _MOST_CLASSES:
+    if saved.labels.ndim == 1 and 2 <= len(labels) <= _MOST_CLASSES:
         shown["confusion_matrix"] = wandb.plot.confusion_matrix(
             y_true=saved.labels.astype(int).tolist(),
             preds=saved.predictions.astype(int).tolist(),
@@ -85,13 +88,20 @@ def _columns(task: Task, saved: Saved) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"row": saved.rows.astype(int).tolist()}
     if not task.labels:
         return columns | {"label": saved.labels.tolist(), "prediction": saved.predictions.tolist()}
-    columns["label"] = [task.labels[int(label)] for label in saved.labels]
-    columns["prediction"] = [task.labels[int(label)] for label in saved.predictions]
-    columns["correct"] = (saved.labels == saved.predictions).tolist()
+    columns["label"] = _names(task.labels, saved.labels)
+    columns["prediction"] = _names(task.labels, saved.predictions)
+    columns["correct"] = (np.array(columns["label"]) == np.array(columns["prediction"])).tolist()
     if saved.probabilities is not None:
         by_class = zip(task.labels, saved.probabilities.T.tolist(), strict=True)
         columns |= {f"probability of {name}": values for name, values in by_class}
     return columns
+
+
+def _names(names: Sequence[str], values: Array) -> list[str]:
+    """Return the name of each row's class, or where it has several labels theirs in one text."""
+    if values.ndim == 1:
+        return [names[int(value)] for value in values]
+    return [", ".join(name for name, has in zip(names, row, strict=True) if has) for row in values]
 
 
 def _texts(stage: Stage, task: Task, saved: Saved) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from tlbench.plan import encoder_files, leakage
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
+from tlbench.tasks.kinds import kind_of
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
@@ -272,9 +273,14 @@ def _with_test(target: TaskSubset, cache_dir: str) -> TaskSubset:
 
 def _count_labelled(split: Split, cache_dir: str) -> int:
     # A class can't be -1; of a regression it would pass for a number.
-    if split.key not in _counted and split.load(cache_dir).unique("label") == [-1.0]:
+    is_number = kind_of(split.task).label_length is None
+    if split.key not in _counted and is_number and _labels(split, cache_dir) == [-1.0]:
         raise UserError("all have the label -1, which stands for one that is withheld.")
     return _row_count(split, cache_dir)
+
+
+def _labels(split: Split, cache_dir: str) -> list[Any]:
+    return list(split.load(cache_dir).unique("label"))
 
 
 _counted: dict[str, int] = {}

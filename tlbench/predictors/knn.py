@@ -11,9 +11,12 @@ Array = NDArray[np.float64]
 def knn(features: Array, labels: Array, is_classes: bool, neighbours: int = NEIGHBOURS) -> float:
     """Return the leave-one-out accuracy; of numbers the correlation with the neighbours' mean.
 
+    Of rows of several labels it is micro F1 of those that most neighbours have.
+
     Args:
         features: (rows, any), compared by their cosine.
-        labels: (rows,), whole numbers from 0 of classes, else any.
+        labels: (rows,), whole numbers from 0 of classes, else any; of rows of several labels
+            (rows, labels), each 0 or 1.
         neighbours: how many vote; a draw is of the nearest of the classes in it.
     """
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
@@ -21,6 +24,10 @@ def knn(features: Array, labels: Array, is_classes: bool, neighbours: int = NEIG
     alike = unit @ unit.T
     np.fill_diagonal(alike, -np.inf)
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :neighbours]
+    if labels.ndim == 2:
+        votes = labels[nearest].mean(axis=1) > 0.5
+        either = votes.sum() + labels.sum()
+        return float(2 * (votes * labels).sum() / either) if either else 0.0
     if not is_classes:
         said = labels[nearest].mean(axis=1)
         return float(np.corrcoef(said, labels)[0, 1]) if np.ptp(said) and np.ptp(labels) else 0.0

@@ -15,14 +15,18 @@ Array = NDArray[np.float64]
 
 
 def logme(features: Array, labels: Array, is_classes: bool) -> float:
-    """Return the evidence per row; the mean over classes, each against the others.
+    """Return the evidence per row; the mean over classes, or labels, each against the others.
 
     Args:
         features: (rows, any).
-        labels: (rows,), whole numbers from 0 of classes, else any.
+        labels: (rows,), whole numbers from 0 of classes, else any; of rows of several labels
+            (rows, labels), each 0 or 1.
     """
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
-    targets = _one_hot(labels) if is_classes else labels[:, None].astype(float)
+    if labels.ndim == 2:
+        targets = labels[:, np.ptp(labels, axis=0) > 0]
+    else:
+        targets = _one_hot(labels) if is_classes else labels[:, None].astype(float)
     return float(np.mean([_evidence(left, singular, y, features.shape) for y in targets.T]))
 
 

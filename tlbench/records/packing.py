@@ -28,7 +28,7 @@ from tlbench.records.record import (
 PACKED = ".parquet"
 _LISTS = {
     "rows": pa.list_(pa.int64()),
-    "labels": pa.list_(pa.float64()),
+    "labels": pa.list_(pa.float64()),  # and predictions: where each is several numbers, as these
     "predictions": pa.list_(pa.float64()),
     "halves": pa.list_(pa.float64()),
     "probabilities": pa.list_(pa.float64()),  # of the first row, of the second, ...
@@ -119,7 +119,10 @@ def _saved(row: Mapping[str, Any]) -> Saved | None:
     lists = {name: row[name] for name in _LISTS if row.get(name) is not None}
     arrays = {name: np.array(values, float) for name, values in lists.items()}
     probabilities = arrays.pop("probabilities", None)
-    saved = Saved(arrays["rows"], arrays["labels"], arrays["predictions"], arrays.get("halves"))
+    rows = arrays["rows"]
+    shape = (len(rows), -1) if len(arrays["labels"]) > len(rows) else (len(rows),)
+    labels, predictions = (arrays[name].reshape(shape) for name in ("labels", "predictions"))
+    saved = Saved(rows, labels, predictions, arrays.get("halves"))
     if probabilities is None:
         return saved
     return saved._replace(probabilities=probabilities.reshape(len(saved.rows), -1))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class Saved(NamedTuple):
     """A run's predictions of dev or test rows of its target, each (rows,), by row number.
 
     Attributes:
+        labels, predictions: of a multilabel task (rows, labels), each 0 or 1.
         halves: under cross-fitted selection the half of each row, 0 or 1: its score is the mean of
             both halves' own. None under any other.
         probabilities: (rows, classes), where the score is of them; else None.
@@ -85,10 +87,18 @@ def read_split(
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas()
     frame = frame[frame.split == split].sort_values("row")
-    saved = Saved(*(frame[name].to_numpy(float) for name in names))
+    rows, labels, predictions, *halves = (_numbers(frame[name]) for name in names)
+    saved = Saved(rows, labels, predictions, halves[0] if halves else None)
     if not of_classes:
         return saved
     return saved._replace(probabilities=softmax(frame[of_classes].to_numpy(float), axis=1))
+
+
+def _numbers(column: pd.Series) -> Array:
+    """Return a column, (rows,), or (rows, numbers) where its cells are lists of numbers."""
+    if column.dtype == object and len(column):
+        return np.stack(column.to_list()).astype(float)
+    return np.asarray(column, float)
 
 
 def _logit_columns(file: Path, begin: str) -> list[str]:

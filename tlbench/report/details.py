@@ -10,7 +10,7 @@ import pandas as pd
 
 from tlbench.analysis.advice import Advice
 from tlbench.analysis.candidates import scored_runs
-from tlbench.analysis.confusion import Calibration, Confusion, errors_of
+from tlbench.analysis.confusion import ByClass, Calibration, Confusion, errors_of
 from tlbench.analysis.curves import curves
 from tlbench.analysis.judged import Candidate
 from tlbench.analysis.protocol import Protocols
@@ -111,7 +111,7 @@ def _shown(advice: Advice) -> list[Candidate]:
 
 def _errors(
     runs: Mapping[str, pd.DataFrame], protocols: Protocols, predictions: Predictions
-) -> tuple[dict[str, Confusion | Calibration], str]:
+) -> tuple[dict[str, ByClass | Calibration], str]:
     """Return by candidate where it errs; and if there is none, a sentence that says why."""
     every = pd.concat(list(runs.values()))
     saved = usable(every, predictions)
@@ -132,12 +132,15 @@ def _are_of(saved: Mapping[object, Saved], classes: Sequence[str] | None) -> boo
     """Return whether all labels and predictions are places in a list of classes."""
     if classes is None:
         return True
-    values = np.concatenate([[*one.labels, *one.predictions] for one in saved.values()])
+    each = [(one.labels, one.predictions) for one in saved.values()]
+    if each[0][0].ndim == 2:
+        return all(labels.shape[1] == len(classes) for labels, _ in each)
+    values = np.concatenate([np.concatenate(both) for both in each])
     return bool(np.isin(values, np.arange(len(classes))).all())
 
 
 def _errors_picture(
-    target: str, errors: Mapping[str, Confusion | Calibration], folder: Path
+    target: str, errors: Mapping[str, ByClass | Calibration], folder: Path
 ) -> Picture | None:
     first = next(iter(errors.values()), None)
     if first is None:
@@ -148,7 +151,8 @@ def _errors_picture(
             f"means of ten groups by prediction; dotted: a perfect prediction."
         )
         return picture(f"calibration_{file_name(target)}", caption, errors_figure(errors), folder)
-    if len(first.classes) > MOST_CLASSES:
+    # A row of several labels is not taken for another one: the table by class says all.
+    if not isinstance(first, Confusion) or len(first.classes) > MOST_CLASSES:
         return None
     caption = (
         f"{target}: of the dev rows of each class, the percentage predicted as each; means over "
@@ -157,7 +161,7 @@ def _errors_picture(
     return picture(f"confusion_{file_name(target)}", caption, errors_figure(errors), folder)
 
 
-def _classes(target: str, errors: Mapping[str, Confusion | Calibration]) -> Table | None:
+def _classes(target: str, errors: Mapping[str, ByClass | Calibration]) -> Table | None:
     rows = [
         {
             "target": target,
@@ -170,7 +174,7 @@ def _classes(target: str, errors: Mapping[str, Confusion | Calibration]) -> Tabl
             "seeds": found.seeds,
         }
         for name, found in errors.items()
-        if isinstance(found, Confusion)
+        if isinstance(found, ByClass)
         for at, of_class in enumerate(found.classes)
     ]
     return Table(_NAME, _TITLE, _NOTE, _COLUMNS, pd.DataFrame(rows)) if rows else None

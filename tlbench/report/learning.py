@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tlbench.analysis.confusion import Calibration, Confusion
+from tlbench.analysis.confusion import ByClass, Calibration, Confusion
 from tlbench.analysis.curves import Curve
 from tlbench.report import hover
 from tlbench.report.style import BLUE, ORANGE, STYLE
@@ -57,7 +57,7 @@ def _mean(of_seeds: Sequence[Curve]) -> tuple[Any, Any]:
     return steps, np.mean(scores, axis=0)
 
 
-def errors_figure(errors: Mapping[str, Confusion | Calibration]) -> Figure:
+def errors_figure(errors: Mapping[str, ByClass | Calibration]) -> Figure:
     """Draw where candidates err, a panel each.
 
     Args:
@@ -75,7 +75,7 @@ def errors_figure(errors: Mapping[str, Confusion | Calibration]) -> Figure:
             axes.set_title(name, loc="left")
             if isinstance(of_runs, Confusion):
                 _matrix(axes, of_runs, name)
-            else:
+            elif isinstance(of_runs, Calibration):
                 _numbers(axes, of_runs, name)
         for axes in panels[1:] if is_beside else ():
             axes.set_ylabel("")
