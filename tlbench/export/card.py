@@ -48,7 +48,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         place: where the model is, as the examples have it: a folder, or a name on the hub.
         plain: whether transformers loads it without code of ours.
     """
-    record, task = chosen.record, chosen.task
+    record, task, kind = chosen.record, chosen.task, kind_of(chosen.task)
     columns = text_columns(task)
     scores = _scores(chosen, entry)
     data = ModelCardData(
@@ -81,6 +81,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         example='{"text": "...", "text_pair": "..."}' if two else '"..."',
         columns=" and ".join(f"`{name}`" for name in columns),
         labels=task.labels,
+        threshold=kind.threshold if isinstance(kind, Multilabel) else None,
         texts="two" if two else "one",
         max_length=record.config["encoder"]["max_length"],
         scores=scores,
@@ -105,10 +106,11 @@ def _settings(record: ResultRecord) -> dict[str, Any]:
 
 def _summary(chosen: Chosen) -> str:
     record, task = chosen.record, chosen.task
-    kind, count = kind_of(task), len(task.labels or [])
-    does = "gives a number for" if task.labels is None else f"says one of {count} labels of"
-    if isinstance(kind, Multilabel):
-        does = f"says which of {count} labels, of a probability of {kind.threshold:g} or more, has"
+    does = (
+        "gives a number for" if task.labels is None else f"says one of {len(task.labels)} labels of"
+    )
+    if isinstance(kind := kind_of(task), Multilabel):
+        does = f"says which of {kind.outputs} labels are those of"
     return (
         f"A model that {does} each row of `{task.name}`, fine-tuned from "
         f"`{without_places(record).encoder}` by [tlbench](https://pypi.org/project/tlbench)."
