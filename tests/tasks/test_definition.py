@@ -23,9 +23,12 @@ def test_the_example_of_the_page_is_a_task() -> None:
 
 def test_the_page_has_every_metric_and_the_formula_of_the_loss() -> None:
     table = PAGE.partition("## Metrics")[2].partition("- **")[0]
-    for kind in KINDS.values():
-        for name, metric in kind.metrics.items():
-            (line,) = [line for line in table.splitlines() if f"`{name}`" in line]
+    for kind, of_kind in KINDS.items():
+        begin = re.search(rf"^\| \[?{kind}\b", table, flags=re.MULTILINE)
+        assert begin is not None, kind
+        lines = re.split(r"\n(?=\| \[?\w)", table[begin.start() :])[0].splitlines()
+        for name, metric in of_kind.metrics.items():
+            (line,) = [line for line in lines if f"`{name}`" in line]
             assert ("not in a score" in line) == metric.less_is_better, name
     (formula,) = re.findall(r"^ +(\(1 - p_y\)\^g.*)$", PAGE, flags=re.MULTILINE)
     assert formula in str(class_losses.__doc__)
