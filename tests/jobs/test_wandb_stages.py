@@ -102,6 +102,16 @@ def test_predictions_of_a_regression_and_of_probabilities(
     assert chances.sum(axis=1).tolist() == pytest.approx([1.0] * len(table))
 
 
+def test_predictions_of_several_labels_are_their_names(opened: list[MagicMock], run: Run) -> None:
+    asked = ("logger=wandb", "logger.wandb.mode=online", "logger.wandb.predictions=true")
+    record = run(*asked, "target_task=topics", "target_task.score=[accuracy]", "optim.lr=1e-3")
+    shown = tables(opened[-1])
+    assert "confusion_matrix" not in shown
+    table = shown["predictions"].get_dataframe()
+    assert {"", "animal", "animal, person"} <= set(table.label)
+    assert record.score == pytest.approx(table.correct.mean())
+
+
 def test_a_training_that_has_diverged_has_no_predictions(opened: list[MagicMock], run: Run) -> None:
     run("logger=wandb", "logger.wandb.mode=online", "logger.wandb.predictions=true", "optim.lr=1e6")
     assert not tables(opened[-1])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,30 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import pipeline
 
 from tests.support.commands import Command
-from tests.support.experiments import Compose
+from tests.support.experiments import Compose, Run
 from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
 from tlbench.analysis import bootstrap_metrics
 from tlbench.analysis.bootstrap_metrics import Said
+from tlbench.analysis.collect import collect
 from tlbench.analysis.confusion import errors_of
+from tlbench.analysis.saved import usable
 from tlbench.config.schema import Loss, Source, Task
 from tlbench.data.division import Division
+from tlbench.data.overview import lines, overview
 from tlbench.data.sources import splits
+from tlbench.doctor.defaults import default_config
+from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
 from tlbench.plan.build import build
 from tlbench.predictors.knn import knn
 from tlbench.predictors.logme import logme
+from tlbench.records.packing import pack, sources
 from tlbench.records.predictions import Saved
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import head_name, kind_of
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.scores import collapsed, diverged, evaluate, majority_score
+from tlbench.training.datamodule import MultiTaskDataModule
 
 METRICS = ["micro_f1", "macro_f1", "sample_f1", "accuracy", "hamming_loss"]
 LABELS = ["toxic", "insult", "threat"]
@@ -163,9 +171,9 @@ EXPECTED = [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 NAMES = [["threat", "toxic"], [], ["insult"]]
 
 
-def written(folder: Path, name: str, *lines: str) -> Path:
+def written(folder: Path, name: str, *text: str) -> Path:
     file = folder / name
-    file.write_text("\n".join(lines) + "\n")
+    file.write_text("\n".join(text) + "\n")
     return file
 
 
@@ -202,7 +210,7 @@ def test_labels_are_a_list_of_class_labels_of_datasets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "source", "message"),
+    ("rows", "source", "message"),
     [
         (
             ("text,labels", "a,toxic", "b,toxic;rude"),
@@ -235,10 +243,10 @@ def test_labels_are_a_list_of_class_labels_of_datasets(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_file_is_one_sentence(
-    tmp_path: Path, lines: tuple[str, ...], source: dict[str, Any], message: str
+    tmp_path: Path, rows: tuple[str, ...], source: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as raised:
-        read(written(tmp_path, "bad.csv", *lines), **source)
+        read(written(tmp_path, "bad.csv", *rows), **source)
     assert "\n" not in str(raised.value)
 
 
@@ -287,11 +295,11 @@ def test_what_does_not_go_together_is_refused(
 def test_a_cut_stratifies_rows_by_the_rarest_of_their_labels() -> None:
     labels = [[1.0, 0.0, 0.0]] * 60 + [[1.0, 1.0, 0.0]] * 20 + [[0.0, 0.0, 0.0]] * 20
     rows = [{"text_a": f"text {i}", "label": label} for i, label in enumerate(labels)]
-    sides = Division({"dev": 0.2}, seed=0, has_classes=True).side_of_rows(rows)
-    in_dev = np.array(labels)[sides == 1]
-    assert len(in_dev) == 20
-    assert in_dev.sum(axis=0).tolist() == [16, 4, 0]
-    assert (~in_dev.any(axis=1)).sum() == 4
+    for seed in range(5):
+        sides = Division({"dev": 0.2}, seed, has_classes=True).side_of_rows(rows)
+        in_dev = np.array(labels)[sides == 1]
+        assert in_dev.sum(axis=0).tolist() == [16, 4, 0]
+        assert (~in_dev.any(axis=1)).sum() == 4
 
 
 def test_heads_that_tasks_share_are_of_one_kind() -> None:
@@ -318,6 +326,47 @@ def test_predictors_rank_features_that_tell_the_labels_higher() -> None:
     noise = np.random.default_rng(0).normal(size=(80, 4))
     for judge in (logme, knn):
         assert judge(labels + 0.1 * noise, labels, True) > judge(noise, labels, True)
+
+
+def test_a_look_at_the_rows_counts_each_label_and_the_rows_without(
+    compose: Compose, cache: Path
+) -> None:
+    experiment = build(compose("target_task=topics"))
+    data = MultiTaskDataModule(experiment.plan()[-1])
+    (train, dev) = data.splits_of(experiment.target)
+    rows = splits(experiment.target.task)["train"].load(str(cache))
+    seen = overview(rows, train, data.tokenizer, str(cache))
+    labels = np.array(rows["label"])[train.used]
+    assert list(seen["labels"].values()) == labels.sum(axis=0).tolist()
+    without = int((~labels.any(axis=1)).sum())
+    assert seen["unlabelled"] == without > 0
+    assert f"; {without} without a label" in lines("topics", "train", seen)[0]
+    assert train.used_labels.tolist() == labels.tolist()
+    assert dev.used_labels.shape == (64, 5)
+
+
+def test_packed_predictions_are_those_of_the_store(run: Run, tmp_path: Path) -> None:
+    record = run("target_task=topics", "optim.lr=1e-3")
+    pack([tmp_path / "job"], tmp_path / "packed.parquet")
+    (source,) = sources([tmp_path / "packed.parquet"])
+    assert source.predictions is not None
+    assert source.predictions.labels.shape == source.predictions.predictions.shape == (64, 5)
+    (row,) = collect([tmp_path / "packed.parquet"]).table.itertuples()
+    assert row.kind == "multilabel"
+    saved = {0: source.predictions}
+    scored = pd.DataFrame({"score": [record.score], "metric": ["micro_f1"]})
+    assert list(usable(scored, saved)) == [0]
+    assert not usable(scored.assign(score=record.score + 0.1), saved)
+
+
+def test_the_doctor_measures_a_step_of_it() -> None:
+    config = default_config(
+        "encoder=tiny", "logger=none", "trainer.accelerator=cpu", "suite=generated"
+    )
+    topics = default_config("suite=generated", "target_task=topics").target_task
+    shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
+    seconds = step_seconds(replace(config, target_task=topics), ["32-true"], shape)
+    assert seconds["32-true"][0] > 0
 
 
 def stage(compose: Compose, *overrides: str) -> Any:
@@ -358,8 +407,8 @@ def comments(tmp_path: Path) -> list[str]:
     has = np.random.default_rng(0).random((400, 3)) < 0.4
     names = [[name for name, yes in zip(LABELS, row, strict=True) if yes] for row in has]
     texts = [f"{' '.join(WORDS[name] for name in row)} {i}" for i, row in enumerate(names)]
-    lines = (f"{text},{';'.join(row)}" for text, row in zip(texts, names, strict=True))
-    written(tmp_path, "comments.csv", "text,labels", *lines)
+    rows = (f"{text},{';'.join(row)}" for text, row in zip(texts, names, strict=True))
+    written(tmp_path, "comments.csv", "text,labels", *rows)
     (tmp_path / "conf" / "target_task").mkdir(parents=True)
     written(tmp_path / "conf" / "target_task", "comments.yaml", DEFINITION)
     return texts
