@@ -279,6 +279,26 @@ def test_no_list_at_all_is_a_label_that_is_missing(tmp_path: Path) -> None:
             "Leave out source.separator of task 't': source.label_columns hold 0 or 1",
         ),
         ({}, {"separator": ""}, "Change source.separator of task 't': give one character"),
+        (
+            {"labels": ["a", "b;c"]},
+            {"separator": ";"},
+            "Change source.separator of task 't': it is a part of 'b;c'",
+        ),
+        (
+            {
+                "score": ["hits"],
+                "metrics": ["hits"],
+                "threshold": "held_out",
+                "more_metrics": {
+                    "hits": {
+                        "_target_": "torchmetrics.classification.MultilabelAccuracy",
+                        "num_labels": 2,
+                    }
+                },
+            },
+            {},
+            "Change threshold of task 't' to a number: held-out rows choose it by a score of micro",
+        ),
         ({"score": ["hamming_loss"]}, {}, "Change score of task 't': less is better"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlbench.errors import UserError
 from tlbench.tasks.base import Label, Metric, TaskKind, ToLabel, unknown_label
+from tlbench.tasks.multilabel_metrics import MULTILABEL_METRICS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,33 +15,6 @@ if TYPE_CHECKING:
 _FLAGS = {"0": 0.0, "false": 0.0, "0.0": 0.0, "1": 1.0, "true": 1.0, "1.0": 1.0}
 _THRESHOLDS = [step / 20 for step in range(1, 20)]  # of which held-out rows choose
 _ALL_SIZES = 16  # of constant predictions: up to so many labels every size is tried
-
-
-def _micro_f1(predictions: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return F1 of all cells together; NaN where no row has or is given a label."""
-    return 2 * (predictions * labels).sum() / (predictions.sum() + labels.sum())
-
-
-def _macro_f1(predictions: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return the mean F1 of the labels that a row has or is given."""
-    hits = (predictions * labels).sum(dim=0)
-    return (2 * hits / (predictions.sum(dim=0) + labels.sum(dim=0))).nanmean()
-
-
-def _sample_f1(predictions: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return the mean F1 of rows; 1 of a row that has no label and is given none."""
-    hits = (predictions * labels).sum(dim=1)
-    return (2 * hits / (predictions.sum(dim=1) + labels.sum(dim=1))).nan_to_num(nan=1.0).mean()
-
-
-def _accuracy(predictions: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return the part of rows of which all labels are right: the subset accuracy."""
-    return (predictions == labels).all(dim=1).double().mean()
-
-
-def _hamming_loss(predictions: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return the part of all cells, a label of a row, that are wrong."""
-    return (predictions != labels).double().mean()
 
 
 class Multilabel(TaskKind):
@@ -58,24 +32,27 @@ class Multilabel(TaskKind):
 
     own_keys: ClassVar[tuple[str, ...]] = ("threshold", "source.separator", "source.label_columns")
     shared_head: ClassVar[str] = "multilabel"
-    metrics: ClassVar[Mapping[str, Metric]] = {
-        "micro_f1": Metric(_micro_f1),
-        "macro_f1": Metric(_macro_f1),
-        "sample_f1": Metric(_sample_f1),
-        "accuracy": Metric(_accuracy),
-        "hamming_loss": Metric(_hamming_loss, less_is_better=True),
-    }
+    metrics: ClassVar[Mapping[str, Metric]] = MULTILABEL_METRICS
 
     def check(self) -> None:
         super().check()
-        where, labels, source = f"of task '{self.task.name}'", self.outputs, self.task.source
-        if labels < 2:
+        where = f"of task '{self.task.name}'"
+        if self.outputs < 2:
             raise UserError(f"Change labels {where}: give two or more names.")
+        self._check_source(where)
+        if self.task.threshold == "held_out" and not self._names_of_score():
+            raise UserError(
+                f"Change threshold {where} to a number: held-out rows choose it by a score of "
+                f"{', '.join(n for n, m in self.metrics.items() if not m.less_is_better)}."
+            )
+
+    def _check_source(self, where: str) -> None:
+        source = self.task.source
         if source.label_columns is not None and source.label is not None:
             raise UserError(f"Leave out source.label {where}: source.label_columns is set.")
         for key in ("values", "label_columns"):
             names = getattr(source, key)
-            if names is not None and not len(set(names)) == len(names) == labels:
+            if names is not None and not len(set(names)) == len(names) == self.outputs:
                 raise UserError(
                     f"Change source.{key} {where}: give a different one for each of its labels."
                 )
@@ -84,11 +61,9 @@ class Multilabel(TaskKind):
             raise UserError(f"Leave out source.{key} {where}: source.label_columns hold 0 or 1.")
         if source.separator == "":
             raise UserError(f"Change source.separator {where}: give one character or more.")
-        if self.task.threshold == "held_out" and not self._names_of_score():
-            raise UserError(
-                f"Change threshold {where} to a number: held-out rows choose it by a score of "
-                f"{', '.join(n for n, m in self.metrics.items() if not m.less_is_better)}."
-            )
+        for name in source.values or self.task.labels or []:
+            if source.separator is not None and source.separator in name:
+                raise UserError(f"Change source.separator {where}: it is a part of '{name}'.")
 
     @property
     def outputs(self) -> int:
