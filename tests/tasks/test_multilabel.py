@@ -26,6 +26,7 @@ from tlbench.analysis.collect import collect
 from tlbench.analysis.confusion import errors_of
 from tlbench.analysis.saved import usable
 from tlbench.config.schema import Loss, Source, Task
+from tlbench.config.search_path import CONF_DIR
 from tlbench.data.division import Division
 from tlbench.data.overview import lines, overview
 from tlbench.data.sources import splits
@@ -402,6 +403,16 @@ def test_a_killed_stage_of_two_kinds_ends_as_if_it_had_not_been(
 ) -> None:
     one = stage(compose, f"method={method}", "micro_batch_size=5")
     assert_goes_on(one, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(file.stem for file in (CONF_DIR / "method").iterdir()))
+def test_every_method_trains_it_beside_a_task_of_another_kind(run: Run, method: str) -> None:
+    names = ("target_task=topics", "support_task=stsb", "strategy=mtl", "batch_size=8")
+    record = run(*names, f"method={method}", "trainer.max_steps=3", "optim.lr=1e-3")
+    assert record.status == "done"
+    assert record.score is not None
+    assert record.metrics.keys() == set(METRICS)
 
 
 def test_a_threshold_is_chosen_only_where_rows_are_held_out(compose: Compose) -> None:
