@@ -24,6 +24,7 @@ from tlbench.analysis import bootstrap_metrics
 from tlbench.analysis.bootstrap_metrics import Said
 from tlbench.analysis.collect import collect
 from tlbench.analysis.confusion import errors_of
+from tlbench.analysis.row_noise import deviations
 from tlbench.analysis.saved import usable
 from tlbench.config.schema import Loss, Source, Task
 from tlbench.config.search_path import CONF_DIR
@@ -100,6 +101,19 @@ def test_metrics_of_resamples_are_those_of_the_rows_that_are_drawn(
         for at, one in enumerate(drawn):
             expected = scikit_learns(truth.numpy()[one], predictions[one])[name]
             assert found[0, at] == pytest.approx(expected, nan_ok=True), name
+
+
+@pytest.mark.parametrize("metric", ["sample_f1", "accuracy", "micro_f1", "macro_f1+sample_f1"])
+def test_scores_vary_with_the_rows_as_with_many_resamples(metric: str) -> None:
+    """Means over rows have an exact variance, which the bootstrap of the others comes near."""
+    logits, truth = random_rows(200, 3, 5)
+    labels, said = truth.numpy(), (logits + 2 * truth > 0).double().numpy()
+    vectors = deviations(metric, [Saved(np.arange(200), labels, said)])
+    assert vectors is not None
+    drawn = np.random.default_rng(1).integers(200, size=(2000, 200))
+    weights = np.array([np.bincount(one, minlength=200) for one in drawn], float)
+    resampled = bootstrap_metrics.score(metric, Said(labels, said[None]), weights)
+    assert np.linalg.norm(vectors[0]) == pytest.approx(resampled.std(), rel=0.1)
 
 
 def test_the_loss_is_the_mean_over_labels_of_binary_cross_entropy() -> None:
