@@ -55,7 +55,7 @@ CHANGES = [
     ("trainer.devices", "devices", 2, 1),
     ("trainer.threads", "threads", 1, 2),
     ("micro_batch_size", "micro_batch_size", 16, 8),
-    ("micro_batch_tokens", "micro_batch_tokens", None, 64),
+    ("micro_batch_tokens", "micro_batch_tokens", 128, 64),
 ]
 
 

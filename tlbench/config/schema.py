@@ -455,12 +455,6 @@ class Config:
     micro_batch_size: int | None = key(
         "rows of a forward; the loss stays that of batch_size", "nothing", above=0, most=ROWS
     )
-    micro_batch_tokens: int | None = key(
-        "tokens of a forward with its padding; rows as long go together, the loss stays the same",
-        "nothing",
-        above=0,
-        most=ROWS,
-    )
     eval_batch_size: int = key("rows of a forward in evaluation", "nothing", above=0, most=ROWS)
     group_by_length: bool = key("batches near each other exchange rows", "training")
     fast_kernels: bool = key("cheaper dropout and attention, no padding", "training")
@@ -493,6 +487,13 @@ class Config:
         only_with=("trainable", ("top",)),
         above=0,
         most=THREADS,
+    )
+    micro_batch_tokens: int | None = key(
+        "tokens of a forward with its padding; rows as long go together, the loss stays the same",
+        "nothing",
+        since=None,
+        above=0,
+        most=ROWS,
     )
     tags: list[str] = key("more tags of a run", "nothing", since=[])
     allow_leakage: bool = key(
