@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from tlbench.config.schema import Encoder, Source, Task
 from tlbench.data.batch import Batch
-from tlbench.data.collation import rank_part
+from tlbench.data.ranks import rank_part
 from tlbench.methods.base import Method
 from tlbench.methods.mean import Mean
 from tlbench.methods.sum import Sum

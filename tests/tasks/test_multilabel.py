@@ -482,6 +482,7 @@ def test_from_a_csv_to_predictions_by_command_line(
     (stage,) = (tmp_path / "store").glob("*/stage.json")
     threshold = json.loads(stage.read_text())["tasks"]["comments"]["threshold"]
     found = json.loads(record.read_text())
+    assert found["threshold"] == threshold
     of_dev = stage.parent / "predictions" / "comments.parquet"
     assert_are_scored(of_dev, threshold, found["metrics"], "dev")
     (of_test,) = (stage.parent / "test").glob("*/predictions/comments.parquet")

@@ -17,6 +17,7 @@ from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.micro_batches import cut_alike, padded
+from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.tokenization import pad
 from tlbench.methods.stage import is_by_task, method_of
 from tlbench.tasks.base import TaskKind
@@ -148,44 +149,6 @@ class MultiTaskDataset(TorchDataset[Batch]):
         """Return to how many tokens rows are padded: a multiple of 8, or the longest possible."""
         longest = max(map(len, rows), default=0)
         return max(longest, min(padded(longest), self.max_length))
-
-
-def rank_part(
-    ids: Sequence[Ints], weights: torch.Tensor, rank: int, ranks: int
-) -> tuple[list[Ints], torch.Tensor]:
-    """A rank's rows of a batch: every ``ranks``-th, those of the tasks one after the other.
-
-    Every rank gets as many rows as the one with most, and so as many micro-batches: all take part
-    in what they add up. One that lacks a row has the batch's first as well, with weight 0.
-
-    Args:
-        ids: by task, row numbers.
-        weights: of all the rows, in the loss of the whole batch.
-
-    Returns:
-        Its ``ids``, and their weights in a loss whose mean over the ranks is that of the batch.
-    """
-    owner = np.repeat(np.arange(len(ids)), [len(of_task) for of_task in ids])
-    positions = np.arange(len(owner))[rank::ranks]
-    own = weights[torch.from_numpy(positions)] * ranks
-    if len(positions) < -(-len(owner) // ranks):
-        positions = np.concatenate([[0], positions])
-        own = torch.cat([torch.zeros(1), own])
-    rows = np.concatenate(ids)[positions]
-    parts = [rows[owner[positions] == task] for task in range(len(ids))]
-    return parts, own
-
-
-def rank_part_by_task(
-    ids: Sequence[Ints], weights: torch.Tensor, rank: int, ranks: int
-) -> tuple[list[Ints], torch.Tensor]:
-    """The same, dealt out task by task: all ranks have rows of every task, and as many of them.
-
-    A method that asks for the gradient of each task would else have ranks wait for each other.
-    """
-    of_tasks = torch.split(weights, [len(of_task) for of_task in ids])
-    parts = [rank_part([rows], own, rank, ranks) for rows, own in zip(ids, of_tasks, strict=True)]
-    return [rows for (rows,), _ in parts], torch.cat([own for _, own in parts])
 
 
 class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):

@@ -71,6 +71,7 @@ def finished_record(
         score=selected["score"],
         scores_by_selection=_scores_by_selection(c.selection, mine),
         held_out_score=mine["selected_by"] if c.selection == "held_out" else None,
+        threshold=mine.get("threshold"),
         dev_read_by=dev_readers(final, experiment.target.name),
         leaks=[asdict(leak) for leak in experiment.leaks],
         majority_score=mine["majority_score"],

@@ -193,6 +193,7 @@ def _scores(record: "ResultRecord") -> Iterator[tuple[str, float | None]]:
     test = record.test or {}
     for place, metrics in ("metrics", record.metrics), ("test.metrics", test.get("metrics", {})):
         yield from ((f"{place}.{n}", v) for n, v in metrics.items() if n in _WITHIN_ONE - own)
+    yield "threshold", record.threshold
     if set(task.get("score", ["accuracy"])) <= _WITHIN_ONE - own:
         for name in ("score", "majority_score"):
             yield name, getattr(record, name)

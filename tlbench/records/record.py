@@ -46,6 +46,7 @@ class ResultRecord:
             ``cross_fit`` (None if its version had none), or ``held_out``; empty in older records.
         held_out_score: under ``selection=held_out`` the score that chose the weights, on rows held
             out of train; None under another, and in older records.
+        threshold: that those rows chose for a multilabel target with ``threshold=held_out``.
         tuning: of a run whose values were tuned all that was tried, for it and for what it starts
             from: of (what was tuned), values, held_out_score (None of a trial that has diverged),
             stage (its key) and chosen; see ``hydra/sweeper=tuned``.
@@ -96,6 +97,7 @@ class ResultRecord:
     score: float | None = None
     scores_by_selection: dict[str, float | None] = field(default_factory=dict)
     held_out_score: float | None = None
+    threshold: float | None = None
     tuning: list[dict[str, Any]] = field(default_factory=list)
     dev_read_by: list[str] = field(default_factory=list)
     leaks: list[dict[str, Any]] | None = None
