@@ -169,6 +169,8 @@ def test_a_dry_run_shows_the_next_round(
     assert "stilts rte<-sst2 s0" in printed
     assert trained.titles == []
     assert not (tmp_path / "sweep").exists()
+    sweep(*RACE, "method=sum,pcgrad", budget(12), "hydra.sweeper.dry_run=true")
+    assert "mtl rte<-sst2 s0 (method=pcgrad)\n" in capsys.readouterr().out
 
 
 def test_the_strategies_that_are_named_are_raced(sweep: Sweep, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 
 from tlbench.console import say
 from tlbench.jobs.dry_run import say_work
+from tlbench.sweep.board import distinct
 from tlbench.sweep.race import Race
 from tlbench.sweep.race_candidates import new_stages, price
 from tlbench.sweep.race_priors import Priors, say_ranking, say_skipped
@@ -35,6 +36,6 @@ def preview(race: Race, priors: Priors) -> None:
     stages = new_stages(batch)
     new = f"{len(stages)} new stages of {price(stages):,} rows trained"
     say(f"next round: {len(batch)} runs, {new}")
-    for run in batch:
-        say(f"  {run.title}")
+    for title in distinct([run.title for run in batch], [run.overrides for run in batch]):
+        say(f"  {title}")
     say_work(stages)
