@@ -182,6 +182,12 @@ def read(file: Path, **source: Any) -> list[list[float]]:
     return [row["label"] for row in rows]
 
 
+def test_a_separator_at_the_end_is_between_nothing(tmp_path: Path) -> None:
+    rows = written(tmp_path, "rows.csv", "text,labels", "a,toxic;", "b,; ;", "c,threat; toxic ;")
+    flags = [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 1.0]]
+    assert read(rows, separator=";", strip=True) == flags
+
+
 EXPECTED = [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 NAMES = [["threat", "toxic"], [], ["insult"]]
 
@@ -243,6 +249,28 @@ def test_labels_are_a_list_of_class_labels_of_datasets(tmp_path: Path) -> None:
             {},
             "set source.separator to what is between two labels: .*bad.csv, line 2 has "
             "'toxic;insult' where a list belongs",
+        ),
+        (
+            ("text,labels", "a,toxic", "b,toxic;insult"),
+            {"separator": "|"},
+            r"Change source.separator of task 't': .*line 3 has 'toxic;insult' where one of toxic, "
+            r"insult, threat belongs, between two '\|'",
+        ),
+        (
+            ("text,labels", "a,['toxic']"),
+            {"separator": ";"},
+            r"Change source.path of task 't': .*line 2 has \"\['toxic'\]\" where no list as a text",
+        ),
+        (
+            ("text,labels", "a,0;0;1"),
+            {"separator": ";", "values": ["0", "1", "2"]},
+            r"Change source.label of task 't': .*line 2 has \['0', '0', '1'\] where a list of "
+            r"names belongs; 0 or 1 of each label are read from a column each, source.label_colu",
+        ),
+        (
+            ("text,labels", "a,toxic"),
+            {"label": None},
+            "Set source.label of task 't' to the column of the label",
         ),
         (
             ("text,x,y,z", "a,1,0,0", "b,1,-1,0"),
@@ -429,6 +457,22 @@ def test_every_method_trains_it_beside_a_task_of_another_kind(run: Run, method: 
     assert record.metrics.keys() == set(METRICS)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("abc", "'abc' is not one of held_out, a number"),
+        ("null", "'None' is not one of held_out, a number"),
+        ("0", "0 is not a number more than 0"),
+        ("1", "1 is not less than 1"),
+    ],
+)
+def test_a_threshold_is_a_number_between_0_and_1(
+    compose: Compose, value: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=f"Change target_task.threshold: {message}"):
+        build(compose("target_task=topics", f"++target_task.threshold={value}"))
+
+
 def test_a_threshold_is_chosen_only_where_rows_are_held_out(compose: Compose) -> None:
     with pytest.raises(UserError, match="Change selection to held_out, or threshold of task 'top"):
         build(compose("target_task=topics", "++target_task.threshold=held_out")).plan()
@@ -483,6 +527,7 @@ def test_from_a_csv_to_predictions_by_command_line(
     threshold = json.loads(stage.read_text())["tasks"]["comments"]["threshold"]
     found = json.loads(record.read_text())
     assert found["threshold"] == threshold
+    assert f"threshold: {threshold:g}, which rows held out of train have chosen" in ran.stdout
     of_dev = stage.parent / "predictions" / "comments.parquet"
     assert_are_scored(of_dev, threshold, found["metrics"], "dev")
     (of_test,) = (stage.parent / "test").glob("*/predictions/comments.parquet")

@@ -30,6 +30,7 @@ NAME = r"[A-Za-z0-9][\w-]{0,63}"
 NAME_RULE = "use up to 64 letters, digits, '_' and '-'"
 _KINDS = {
     int: "a whole number",
+    float: "a number",
     bool: "true, false",
     list[str]: "a list of words",
     list[float]: "a list of numbers",
@@ -216,7 +217,7 @@ def _check(key: Key, value: Any, where: str) -> None:
 def _is_a(value: Any, kinds: Iterable[Any]) -> bool:
     if isinstance(value, list):
         return any(_are_all(value, get_args(kind)) for kind in kinds if get_origin(kind) is list)
-    return type(value) in kinds
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def _are_all(values: list[Any], kinds: tuple[type, ...]) -> bool:

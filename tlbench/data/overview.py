@@ -89,15 +89,14 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
     whole = seen["tokens"] + seen["tokens_cut"]
     lost = f"{seen['tokens_cut'] / whole:.1%} of all tokens"
     cut = f"{_count(seen['cut'], 'row')} cut, which loses {lost}"
+    has_several = "unlabelled" in seen
+    labels = _classes(seen["labels"], "labels" if has_several else "classes")
+    labels += f"; {seen['unlabelled']:,} without a label" if has_several else ""
     return [
-        f"{task} {split}: {seen['rows']:,} rows; {_classes(seen['labels'])}" + _unlabelled(seen),
+        f"{task} {split}: {seen['rows']:,} rows; {labels}",
         f"{task} {split}: {duplicates}, {seen['empty']:,} with an empty text; "
         + (cut if seen["cut"] else "no row cut"),
     ]
-
-
-def _unlabelled(seen: Mapping[str, Any]) -> str:
-    return f"; {seen['unlabelled']:,} without a label" if "unlabelled" in seen else ""
 
 
 def _count(number: int, noun: str) -> str:
@@ -109,7 +108,7 @@ def is_number(labels: Mapping[str, float]) -> bool:
     return list(labels) == ["lowest", "mean", "highest"]
 
 
-def _classes(labels: Mapping[str, float]) -> str:
+def _classes(labels: Mapping[str, float], noun: str) -> str:
     if is_number(labels):
         lowest, mean, highest = labels.values()
         return f"numbers from {lowest:g} to {highest:g}, mean {mean:g}"
@@ -117,7 +116,7 @@ def _classes(labels: Mapping[str, float]) -> str:
         return ", ".join(f"{name} {count:,}" for name, count in labels.items())
     absent = [name for name, count in labels.items() if not count]
     rarest = min((name for name in labels if labels[name]), key=lambda name: labels[name])
-    said = f"{len(labels)} classes, the rarest '{rarest}' with {labels[rarest]:,}"
+    said = f"{len(labels)} {noun}, the rarest '{rarest}' with {labels[rarest]:,}"
     if absent:
         named = ", ".join(absent[:MOST_NAMED]) + (", ..." if len(absent) > MOST_NAMED else "")
         said += f"; {len(absent)} without a row: {named}"

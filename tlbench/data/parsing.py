@@ -107,7 +107,9 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
-        label = _label(task, row, str(source.label), where, changes)
+        if source.label is None:
+            raise UserError(f"Set source.label of task '{task.name}' to the column of the label.")
+        label = _label(task, row, source.label, where, changes)
     else:
         label = [_label(task, row, column, where, changes) for column in source.label_columns]
     return {**usable, "label": to_label(label, where)}

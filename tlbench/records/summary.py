@@ -41,6 +41,8 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
         say(f"{record.outcome}: {record.reason}")
     if record.collapsed:
         say("collapsed: it predicts the same for every row of dev")
+    if record.threshold is not None:
+        say(f"threshold: {record.threshold:g}, which rows held out of train have chosen")
     if record.scores_by_selection.get("cross_fit") is not None:
         scores = record.scores_by_selection.items()
         say(", ".join(f"selection={name}: {points(score)}" for name, score in scores))

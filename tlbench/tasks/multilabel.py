@@ -94,9 +94,13 @@ class Multilabel(TaskKind):
         written = [str(value) for value in self.task.source.values or self.task.labels or []]
 
         def to_flags(raw: Any, where: str) -> Label:
-            names = set(map(str, self._names(raw, where)))
-            for name in sorted(names.difference(written)):
-                raise unknown_label(self.task, name, written, where)
+            names = [str(name) for name in self._names(raw, where)]
+            flags = len(names) == len(written) > len({*names})
+            if flags and {name.lower() for name in names} <= _FLAGS.keys():
+                belongs = "a list of names belongs; 0 or 1 of each label are read from a column"
+                raise self._refused("label", f"{belongs} each, source.label_columns", where, names)
+            for name in sorted({*names}.difference(written)):
+                raise self._unknown(name, written, where)
             return [float(name in names) for name in written]
 
         return to_flags
@@ -104,14 +108,33 @@ class Multilabel(TaskKind):
     def _names(self, raw: Any, where: str) -> list[Any]:
         """Return the names in a cell: of a list, or of a text in which a separator is between."""
         source = self.task.source
-        if isinstance(raw, str) and (source.separator is not None or not raw):
-            raw = raw.split(source.separator) if raw else []
-        if not isinstance(raw, list | tuple):
+        if isinstance(raw, str) and raw.startswith("[") and raw.endswith("]"):
+            belongs = "no list as a text belongs: JSON lines and Parquet have lists, and in CSV a"
+            raise self._refused("path", f"{belongs} separator is between two names", where, raw)
+        is_text = isinstance(raw, str) and (source.separator is not None or not raw)
+        names = raw.split(source.separator or None) if is_text else raw
+        if not isinstance(names, list | tuple):
             raise UserError(
                 f"Change source.label of task '{self.task.name}', or set source.separator to what "
                 f"is between two labels: {where} has {reprlib.repr(raw)} where a list belongs."
             )
-        return [one.strip() if source.strip and isinstance(one, str) else one for one in raw]
+        if source.strip:
+            names = [name.strip() if isinstance(name, str) else name for name in names]
+        return [name for name in names if not (is_text and name == "")]  # of a last separator
+
+    def _unknown(self, name: str, written: Sequence[str], where: str) -> UserError:
+        separator = self.task.source.separator
+        is_near = name.strip() not in written and any(known in name for known in written)
+        if separator is not None and is_near:
+            belongs = f"one of {', '.join(written)} belongs, between two '{separator}'"
+            return self._refused("separator", belongs, where, name)
+        return unknown_label(self.task, name, written, where)
+
+    def _refused(self, key: str, belongs: str, where: str, raw: Any) -> UserError:
+        return UserError(
+            f"Change source.{key} of task '{self.task.name}': {where} has {reprlib.repr(raw)} "
+            f"where {belongs}."
+        )
 
     def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         from torch.nn.functional import binary_cross_entropy_with_logits
