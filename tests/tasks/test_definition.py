@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -64,3 +65,17 @@ def test_positive_is_one_of_two_labels(
     metric = ["accuracy" if labels else "pearson"]
     with pytest.raises(UserError, match=message):
         check_task(Task("t", labels, metric, metric, Source("generated"), positive=positive))
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        ({"text": ["a", "y"], "label": "y"}, "text"),
+        ({"text": ["y"], "label": "y"}, "text"),
+        ({"template": ["{a} is {y}"], "label": "y"}, "template"),
+    ],
+)
+def test_no_text_has_the_label(source: dict[str, Any], key: str) -> None:
+    task = Task("t", ["m", "n"], ["accuracy"], ["accuracy"], Source("csv", **source))
+    with pytest.raises(UserError, match=f"Change source.{key} of task 't': 'y' is the column of a"):
+        check_task(task)

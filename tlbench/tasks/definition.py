@@ -1,6 +1,7 @@
 """What can be wrong with a task's definition."""
 
 import re
+from collections.abc import Sequence
 from string import Formatter
 
 from tlbench.config.keys import value_at
@@ -25,7 +26,7 @@ def check_task(task: Task) -> None:
         if not re.fullmatch(NAME, str(name)):
             raise UserError(f"Change source.more_dev {where}: '{name}': {NAME_RULE}.")
     _check_words(task, where)
-    _check_template(task, where)
+    _check_texts(task, where)
     kind = kind_of(task)
     metrics = metrics_of(kind)
     for metric in [*task.metrics, *task.score]:
@@ -75,10 +76,18 @@ def _check_words(task: Task, where: str) -> None:
             raise UserError(f"Change {name} {where}: {wrong[0]} is not a word.")
 
 
-def _check_template(task: Task, where: str) -> None:
+def _check_texts(task: Task, where: str) -> None:
+    """Refuse texts of a wrong template, and such as the label itself is in."""
     template = task.source.template
-    if template is None:
-        return
+    columns = list(task.source.text) if template is None else _columns(task, template, where)
+    key = "text" if template is None else "template"
+    for label in filter(None, [task.source.label, *(task.source.label_columns or ())]):
+        if label in columns:
+            raise UserError(f"Change source.{key} {where}: '{label}' is the column of a label.")
+
+
+def _columns(task: Task, template: Sequence[str], where: str) -> list[str]:
+    columns: list[str] = []
     if task.source.text:
         raise UserError(f"Leave out source.text {where}: source.template makes its texts.")
     for text in template:
@@ -91,3 +100,5 @@ def _check_template(task: Task, where: str) -> None:
                 f"Change source.template {where}: '{text}': name a column in braces, and nothing "
                 "else; two braces stand for one."
             )
+        columns += [str(name) for name, _, _ in fields]
+    return columns
