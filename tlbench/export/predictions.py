@@ -85,11 +85,8 @@ def _predicted(model: Predictor, texts: Texts) -> list[dict[str, Any]]:
     probabilities = model.probabilities(texts)
     names = [f"probability_{label}" for label in model.labels]
     return [
-        {
-            "prediction": model.label_of(row),
-            **dict(zip(names, map(float, row), strict=True)),
-        }
-        for row in probabilities
+        {"prediction": said, **dict(zip(names, map(float, row), strict=True))}
+        for said, row in zip(model.labels_of(probabilities), probabilities, strict=True)
     ]
 
 

@@ -47,14 +47,15 @@ class Predictor(ABC):
         scores = self.scores(texts)
         if self.labels is None:
             return [float(number) for number in scores[:, 0]]
-        return [self.label_of(row) for row in scores]  # type: ignore[return-value]
+        return self.labels_of(scores)
 
-    def label_of(self, probabilities: Floats) -> str | list[str]:
-        """Return the label of a row with these probabilities, (labels,), or all that it has."""
+    def labels_of(self, probabilities: Floats) -> list[str] | list[list[str]]:
+        """Return by row the label, or all that it has, with probabilities (rows, labels)."""
         names, kind = self.labels or [], kind_of(self.task)
         if isinstance(kind, Multilabel):
-            return [names[at] for at in np.flatnonzero(probabilities >= kind.threshold)]
-        return names[int(probabilities.argmax())]
+            has = probabilities >= kind.threshold
+            return [[names[at] for at in np.flatnonzero(row)] for row in has]
+        return [names[best] for best in probabilities.argmax(axis=1)]
 
     def probabilities(self, texts: Texts) -> Floats:
         """Return the probability of every label, (rows, labels).
