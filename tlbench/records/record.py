@@ -20,17 +20,15 @@ FAILED_STAGE_FILE = (
     "failed.json"  # of a job that trains a stage alone: it has no experiment to record
 )
 # Under which a stage was trained: they may change bits of it, and are in no key.
-CONDITIONS = (
+IN_EFFECT = (
     "device",
     "devices",
     "threads",
     "precision",
     "micro_batch_size",
     "micro_batch_tokens",
-    "kernels",
-    "resumed_under",
-    "out_of_memory",
 )
+CONDITIONS = (*IN_EFFECT, "kernels", "resumed_under", "out_of_memory")
 
 
 @dataclass

@@ -139,10 +139,8 @@ def _config(record: ResultRecord, folder: Path) -> dict[str, Any]:
         "only_stage": None,  # set where a sweep trained a stage alone
         "trainer": config.get("trainer", {}) | _conditions(record, "threads", "devices"),
         "encoder": config.get("encoder", {}) | encoder_files(record),
-        **_conditions(record, "micro_batch_size"),
-        "micro_batch_tokens": record.stages[-1].get("micro_batch_tokens")
-        if record.stages
-        else None,
+        "micro_batch_tokens": None,
+        **_conditions(record, "micro_batch_size", "micro_batch_tokens"),
     }
     if (config.get("strategy") or {}).get("supports") not in ("one", None):
         changed["support_task"] = {}  # a sweep gives it to all strategies, a single run refuses it
