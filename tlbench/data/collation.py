@@ -16,7 +16,7 @@ from torch.utils.data import Sampler
 from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
-from tlbench.data.micro_batches import cut_alike, padded
+from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
 from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.tokenization import pad
 from tlbench.methods.stage import is_by_task, method_of
@@ -84,42 +84,48 @@ class MultiTaskDataset(TorchDataset[Batch]):
         self.method = method_of(config.method, names)
         self.is_by_task = is_by_task(config, names)
         self.max_length = config.encoder.max_length
-        self.micro_batch_size = config.micro_batch_size or config.batch_size
+        self.rows_of_forward = rows_of_forward(config)
         self.rank = rank
         self.ranks = ranks
         self.tokens = tokens
 
     def __getitem__(self, plan: batching.BatchPlan) -> Batch:
-        positions = [dict(plan).get(task, np.empty(0, np.int64)) for task in range(len(self.rows))]
+        planned, nothing = dict(plan), np.empty(0, np.int64)
+        positions = [planned.get(task, nothing) for task in range(len(self.rows))]
         if self.tokens:
             by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]
             positions = [rows[order] for rows, order in zip(positions, by_length, strict=True)]
         counts = [len(of_task) for of_task in positions]
         weights = self.method.row_weights(counts)
-        deal = rank_part_by_task if self.is_by_task else rank_part
-        parts = [deal(positions, weights, rank, self.ranks) for rank in range(self.ranks)]
-        own, weights = parts[self.rank] if self.ranks > 1 else (positions, weights)
+        cuts = self._cuts(positions, weights, self.tokens) if self.tokens else ()
+        own, weights = self._part(positions, weights, self.rank)
         ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
-        cuts = self._cuts([part for part, _ in parts]) if self.tokens else ()
         return self._batch(ids, weights)._replace(rows=sum(counts), cuts=cuts)
+
+    def _part(
+        self, positions: list[Ints], weights: torch.Tensor, rank: int
+    ) -> tuple[list[Ints], torch.Tensor]:
+        """Return the rows of a batch that a rank takes, and their weights."""
+        if self.ranks == 1:
+            return positions, weights
+        deal = rank_part_by_task if self.is_by_task else rank_part
+        return deal(positions, weights, rank, self.ranks)
 
     def _lengths(self, positions: Sequence[Ints]) -> list[Ints]:
         """Return how many tokens rows have, by task, from their positions among the used rows."""
         return [rows.lengths[at] for rows, at in zip(self.rows, positions, strict=True)]
 
-    def _cuts(self, parts: Sequence[Sequence[Ints]]) -> tuple[int, ...]:
-        """Return how many rows each of a rank's forwards takes, of the positions of every rank.
+    def _cuts(self, positions: list[Ints], weights: torch.Tensor, tokens: int) -> tuple[int, ...]:
+        """Return how many of a batch's rows each of this rank's forwards takes.
 
         Where gradients are made task by task, no forward is of two.
         """
-        assert self.tokens
+        parts = [self._part(positions, weights, rank)[0] for rank in range(self.ranks)]
         ranks = [self._lengths(part) for part in parts]
         if not self.is_by_task:
             ranks = [[np.concatenate(lengths)] for lengths in ranks]
         together = [
-            cut_alike(
-                [lengths.tolist() for lengths in of_ranks], self.micro_batch_size, self.tokens
-            )
+            cut_alike([lengths.tolist() for lengths in of_ranks], self.rows_of_forward, tokens)
             for of_ranks in zip(*ranks, strict=True)
         ]
         return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)

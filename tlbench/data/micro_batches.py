@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-MULTIPLE = 8  # of tokens, to which rows are padded
+from tlbench.config.schema import Config
+
+_MULTIPLE = 8  # of tokens, to which rows are padded
 
 
 def padded(longest: int) -> int:
@@ -10,7 +12,12 @@ def padded(longest: int) -> int:
 
     A CPU compiles kernels, and keeps them, for every shape that it meets.
     """
-    return -(-longest // MULTIPLE) * MULTIPLE
+    return -(-longest // _MULTIPLE) * _MULTIPLE
+
+
+def rows_of_forward(config: Config) -> int:
+    """Return how many rows of a step a forward takes at most, on all devices."""
+    return min(config.micro_batch_size or config.batch_size, config.batch_size)
 
 
 def cut(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench.config.schema import Config
+from tlbench.data.micro_batches import rows_of_forward
 from tlbench.methods.stage import is_by_task
 from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
 from tlbench.plan.train_stage import TrainStage
@@ -148,7 +149,7 @@ class _Forward:
     def of(cls, stage: TrainStage, size: Shape, on_gpu: bool, tokens: int) -> "_Forward":
         config = stage.config
         fast, precision = config.fast_kernels, config.trainer.precision
-        rows = min(config.micro_batch_size or config.batch_size, config.batch_size)
+        rows = rows_of_forward(config)
         if config.micro_batch_tokens:
             rows = min(rows, max(1, config.micro_batch_tokens // tokens))
         devices = config.trainer.devices if isinstance(config.trainer.devices, int) else 1

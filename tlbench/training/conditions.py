@@ -9,19 +9,11 @@ import pytorch_lightning as pl
 import torch
 
 from tlbench.config.schema import Config
+from tlbench.data.micro_batches import rows_of_forward
 from tlbench.records.provenance import package_versions
+from tlbench.records.record import IN_EFFECT
 
 log = logging.getLogger(__name__)
-
-# The versions of packages are in a stage's manifest already, under ``versions``.
-_IN_MANIFEST = (
-    "device",
-    "devices",
-    "threads",
-    "precision",
-    "micro_batch_size",
-    "micro_batch_tokens",
-)
 
 
 class Conditions(pl.Callback):
@@ -46,7 +38,7 @@ class Conditions(pl.Callback):
             "devices": trainer.world_size,
             "threads": torch.get_num_threads(),
             "precision": trainer.precision,  # in effect: Lightning makes bf16 of 16 bits on a CPU
-            "micro_batch_size": min(c.micro_batch_size or c.batch_size, c.batch_size),
+            "micro_batch_size": rows_of_forward(c),
             "micro_batch_tokens": c.micro_batch_tokens,
             "eval_batch_size": c.eval_batch_size,
             **package_versions(),
@@ -77,7 +69,8 @@ class Conditions(pl.Callback):
 
     def entry(self) -> dict[str, Any]:
         """Return what ``stage.json`` holds of them."""
-        return {name: self.now[name] for name in _IN_MANIFEST} | {"resumed_under": self.changed}
+        # The versions of packages are in a stage's manifest already, under ``versions``.
+        return {name: self.now[name] for name in IN_EFFECT} | {"resumed_under": self.changed}
 
 
 @contextmanager

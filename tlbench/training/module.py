@@ -16,6 +16,7 @@ from torch import Tensor
 from tlbench.config.schema import Config
 from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
+from tlbench.data.micro_batches import rows_of_forward
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import scores
 from tlbench.tasks.base import with_threshold
@@ -85,7 +86,7 @@ class MultiTaskModule(LightningModule):
         self._seen: list[list[Seen]] = []
         self.instances = 0
         may_halve = config.trainer.out_of_memory == "halve"
-        rows = min(config.micro_batch_size or config.batch_size, config.batch_size)
+        rows = rows_of_forward(config)
         self.training_forwards = Forwards("micro_batch_size", rows, may_halve)
         self.evaluation_forwards = Forwards("eval_batch_size", config.eval_batch_size, may_halve)
         self.seconds = 0.0  # trained before this process took over
