@@ -25,6 +25,9 @@ class Batch(NamedTuple):
             asks for a task's rows alone.
         lengths: how many tokens each row has, (rows,), on the CPU: to ask a GPU for them is to wait
             for it.
+        words: of each task the places in its rows of the tokens that its head reads, (rows of the
+            task, words), -1 where a word has none; (rows of the task, 0) of a task whose head reads
+            the first token; none where no task has words.
         cuts: how many rows each forward takes at most, one after the other, where
             ``micro_batch_tokens`` limits them; none: as many as fit into ``micro_batch_size``.
     """
@@ -38,6 +41,7 @@ class Batch(NamedTuple):
     tokens: tuple[int, ...] = ()
     lengths: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
+    words: tuple[Tensor, ...] = ()
 
     @property
     def labels(self) -> tuple[Tensor, ...]:
@@ -68,16 +72,22 @@ class Batch(NamedTuple):
         """Return the rows from ``low`` to ``high``, cut to so many tokens."""
         counts = _within(self.counts, low, high)
         firsts = accumulate(self.counts[:-1], initial=0)
-        of_tasks = zip(self.label_bits, firsts, counts, strict=True)
+        within = [
+            slice(max(0, low - at), max(0, low - at) + count)
+            for at, count in zip(firsts, counts, strict=True)
+        ]
         return Batch(
             {name: values[low:high, :tokens] for name, values in self.inputs.items()},
-            tuple(bits[max(0, low - at) :][:count] for bits, at, count in of_tasks),
+            tuple(bits[part] for bits, part in zip(self.label_bits, within, strict=True)),
             counts,
             self.weights[low:high],
             self.ids[low:high],
             self.rows,
             lengths=self.lengths[low:high],
             cuts=tuple(filter(None, _within(self.cuts, low, high))),
+            words=tuple(
+                places[part] for places, part in zip(self.words, within, strict=bool(self.words))
+            ),
         )
 
 

@@ -20,6 +20,7 @@ from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
 from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.tokenization import pad
 from tlbench.methods.stage import is_by_task, method_of
+from tlbench.tasks import ragged
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
 
@@ -49,11 +50,21 @@ class TokenizedSplit:
 
     @cached_property
     def labels(self) -> Floats:
-        """The label of each row of the split, used or not: (rows,), or (rows, label_length)."""
+        """The label of each row of the split, used or not: (rows,), or (rows, label_length).
+
+        Of a ``label_length`` of -1 it is that of the longest, and ``ragged.NONE`` fills the others.
+        """
         column, length = self.tokens.data.column("label"), self.kind.label_length
+        if length == -1:
+            return ragged.padded(column)
         numbers = column if length is None else pc.list_flatten(column)
         flat = np.asarray(numbers.to_numpy(), dtype=np.float64)
         return flat if length is None else flat.reshape(len(column), length)
+
+    @property
+    def words(self) -> Floats:
+        """Of each row of words the places of their tokens, as ``labels``; below 0 if none."""
+        return ragged.padded(self.tokens.data.column("words"))
 
     @cached_property
     def used_labels(self) -> torch.Tensor:
@@ -137,8 +148,13 @@ class MultiTaskDataset(TorchDataset[Batch]):
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
         columns = {name: [row for part in parts for row in part[name]] for name in names}
         tokens = tuple(self._width(part["input_ids"]) for part in parts)
-        labels = [
-            r.kind.label_tensor(part["label"]) for r, part in zip(self.rows, parts, strict=True)
+        of_tasks = [(rows.kind, part) for rows, part in zip(self.rows, parts, strict=True)]
+        labels = [kind.label_tensor(part["label"]) for kind, part in of_tasks]
+        words = [
+            ragged.padded_tensor(part["words"], -1)
+            if kind.reads_words
+            else torch.empty(len(part["label"]), 0, dtype=torch.long)
+            for kind, part in of_tasks
         ]
         return Batch(
             inputs=pad(columns, self.tokenizer.pad_token_id, max(tokens)),
@@ -149,6 +165,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
             rows=sum(counts),
             tokens=tokens,
             lengths=tuple(map(len, columns["input_ids"])),
+            words=tuple(words) if any(kind.reads_words for kind, _ in of_tasks) else (),
         )
 
     def _width(self, rows: Sequence[Sequence[int]]) -> int:

@@ -1,7 +1,11 @@
-"""The features that heads read, the first token's: computed by the encoder's forward, or faster."""
+"""The features that heads read, computed by the encoder's forward, or faster.
+
+Those of the first token, unless a task of the batch has a label per word: then all tokens have
+features, in one forward for all tasks, and each head reads its own.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -70,23 +74,43 @@ def features(
     inputs: Mapping[str, Tensor],
     kernels: Kernels,
     lengths: Sequence[int] = (),
+    places: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Return the features of every row's first token, (rows, hidden size).
+    """Return features of tokens, (tokens, hidden size): of every row the first, or of ``places``.
 
     Args:
         encoder: prepared for the kernels.
         inputs: ``input_ids``, ``attention_mask`` and so on, each (rows, tokens).
         kernels: what computes them.
         lengths: tokens of every row, where the CPU knows them; none: the mask is asked.
+        places: the row, and the place in it, of every token that is read, each (tokens,); none: of
+            every row the first token.
     """
     if kernels == _JAGGED:
         mask = inputs["attention_mask"]
         layout = jagged.JaggedLayout.of(lengths or mask.sum(1).tolist(), mask.shape[1], mask.device)
-        if not unpadded.can_unpad(encoder):
-            return jagged.first_token_features(encoder, inputs, layout)
-        return unpadded.first_token_features(encoder, inputs, layout)
+        kernel = unpadded if unpadded.can_unpad(encoder) else jagged
+        return _unpadded(kernel, encoder, inputs, layout, places)
     if kernels.features == "unpadded":
         padded = unpadded.PaddedLayout.of(inputs["attention_mask"])
-        return unpadded.first_token_features(encoder, inputs, padded)
-    first: Tensor = encoder(**inputs).last_hidden_state[:, 0]
-    return first
+        return _unpadded(unpadded, encoder, inputs, padded, places)
+    if kernels.features == "first_token":
+        first_token.read_all_tokens(encoder, places is not None)
+    hidden: Tensor = encoder(**inputs).last_hidden_state
+    return hidden[:, 0] if places is None else hidden[places]
+
+
+def _unpadded(
+    kernel: Any,
+    encoder: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    layout: unpadded.Layout,
+    places: tuple[Tensor, Tensor] | None,
+) -> Tensor:
+    """Return ``features`` by a module of kernels whose tokens stand one after the other."""
+    if places is None:
+        first: Tensor = kernel.first_token_features(encoder, inputs, layout)
+        return first
+    row, place = places
+    of_tokens: Tensor = kernel.all_token_features(encoder, inputs, layout)
+    return of_tokens[layout.starts[row] + place]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -72,19 +72,53 @@ class MultiTaskModel(nn.Module):
         return self
 
     def forward(
-        self, inputs: Mapping[str, Tensor], counts: Sequence[int], lengths: Sequence[int] = ()
+        self,
+        inputs: Mapping[str, Tensor],
+        counts: Sequence[int],
+        lengths: Sequence[int] = (),
+        words: Sequence[Tensor] = (),
     ) -> list[Tensor]:
-        """Logits of every task, (rows of the task, outputs), from one encoder forward."""
-        of_rows = features(self.encoder, inputs, self.kernels, lengths)
-        parts = torch.split(of_rows, list(counts))
+        """Logits of every task, from one encoder forward.
+
+        Args: as a ``Batch`` has them.
+
+        Returns:
+            Of each task (rows of the task, outputs); of one with words (rows of the task, words,
+            outputs), -inf where a word has no token.
+        """
+        words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
+        read = self._read(counts, words)
+        parts = features(self.encoder, inputs, self.kernels, lengths, read.places)
+        by_task = zip(self.kinds, self.head_names, torch.split(parts, read.tokens), strict=True)
         return [
-            self.heads[f"head_{name}"](part)
-            for name, part in zip(self.head_names, parts, strict=True)
+            _by_word(self.heads[f"head_{name}"](part), words[task])
+            if kind.reads_words
+            else self.heads[f"head_{name}"](part)
+            for task, (kind, name, part) in enumerate(by_task)
         ]
+
+    def _read(self, counts: Sequence[int], words: Sequence[Tensor]) -> "_Read":
+        """Return which tokens heads read: where no task has rows of words the first of all rows."""
+        sizes = [
+            words[task].numel() if kind.reads_words else count
+            for task, (kind, count) in enumerate(zip(self.kinds, counts, strict=True))
+        ]
+        if not any(of_task.numel() for of_task in words):
+            return _Read(None, sizes)
+        numbers = torch.arange(sum(counts), device=words[0].device)
+        rows = torch.split(numbers, list(counts))
+        of_tasks = list(zip(self.kinds, rows, words, strict=True))
+        row = [r[:, None].expand_as(w).flatten() if k.reads_words else r for k, r, w in of_tasks]
+        # A word without a token reads the first one: to leave it out, a GPU would have to count.
+        place = [
+            w.clamp(min=0).flatten() if k.reads_words else torch.zeros_like(r)
+            for k, r, w in of_tasks
+        ]
+        return _Read((torch.cat(row), torch.cat(place)), sizes)
 
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
-        logits = self(batch.inputs, batch.counts, batch.lengths)
+        logits = self(batch.inputs, batch.counts, batch.lengths, batch.words)
         by_task = zip(self.kinds, logits, batch.labels, strict=True)
         return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
 
@@ -107,3 +141,25 @@ class MultiTaskModel(nn.Module):
             return False
         self.heads[f"head_{name}"].load_state_dict(load_file(file))
         return True
+
+
+class _Read(NamedTuple):
+    """Which tokens heads read.
+
+    Attributes:
+        places: as ``features`` takes them.
+        tokens: how many the head of each task reads, (tasks,).
+    """
+
+    places: tuple[Tensor, Tensor] | None
+    tokens: list[int]
+
+
+def _by_word(logits: Tensor, words: Tensor) -> Tensor:
+    """Return logits of words, (words of all rows, outputs), by row, (rows, words, outputs).
+
+    Args:
+        words: the places of their tokens, (rows, words); those below 0 get logits of -inf.
+    """
+    by_row = logits.view(*words.shape, logits.shape[-1])
+    return by_row.masked_fill(words[..., None] < 0, -torch.inf)

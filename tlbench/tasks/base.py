@@ -60,12 +60,15 @@ class TaskKind(ABC):
         shared_head: the begin of a head's name that tasks of one number of outputs share.
         label_length: how many numbers a row's label is a list of, -1 where rows differ in it; None
             where a label is one number.
+        reads_words: whether a row is a list of words with a label each, and a head reads the first
+            token of every word; else it reads the row's first token.
     """
 
     metrics: ClassVar[Mapping[str, Metric]]
     own_keys: ClassVar[tuple[str, ...]] = ()
     shared_head: ClassVar[str] = "labels"
     label_length: int | None = None
+    reads_words: ClassVar[bool] = False
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -135,6 +138,10 @@ class TaskKind(ABC):
     def predict(self, logits: "Tensor") -> "Tensor":
         """Return predictions, (rows, ...) as labels are, from logits, (rows, outputs)."""
 
+    def of_heads(self, values: "Tensor") -> "Tensor":
+        """Return the part of logits or predictions that a head has given, (any, ...): here all."""
+        return values
+
     def probabilities(self, logits: "Tensor") -> "Tensor | None":
         """Return probabilities, (rows, outputs), from logits of that shape; None: it has none."""
         return None
@@ -156,6 +163,14 @@ class TaskKind(ABC):
             labels: (rows, ...).
         """
         return said, labels
+
+    def row_counts(self, predictions: "Tensor", labels: "Tensor") -> "Tensor | None":
+        """Return what reports resample in the place of predictions, (rows, any); None: nothing.
+
+        Args:
+            predictions, labels: (rows, ...).
+        """
+        return None
 
     @abstractmethod
     def constant(self, labels: "Tensor") -> "Tensor":

@@ -51,9 +51,9 @@ def evaluate(task: Task, logits: "Tensor", labels: "Tensor") -> dict[str, float]
     All are NaN where a logit is not finite: the largest of NaNs is the first class, which would
     have a score.
     """
-    if not logits.isfinite().all():
-        return dict.fromkeys((*task.metrics, "score"), math.nan)
     kind = kind_of(task)
+    if not kind.of_heads(logits).isfinite().all():
+        return dict.fromkeys((*task.metrics, "score"), math.nan)
     return compute(task, kind.predict(logits), labels, kind.probabilities(logits))
 
 
@@ -77,7 +77,7 @@ def collapsed(task: Task, logits: "Tensor") -> bool:
         return False
     probabilities = kind.probabilities(logits) if ranks("+".join(task.score)) else None
     if probabilities is None:
-        return _is_constant(kind.predict(logits))
+        return _is_constant(kind.of_heads(kind.predict(logits)))
     span = probabilities.amax(dim=0) - probabilities.amin(dim=0)
     return bool((span <= ONE_PROBABILITY).all())
 
@@ -93,9 +93,9 @@ def diverged(task: Task, logits: "Tensor", labels: "Tensor") -> bool:
     """
     import torch
 
-    if not logits.isfinite().all():
-        return True
     kind = kind_of(replace(task, loss=Loss()))
+    if not kind.of_heads(logits).isfinite().all():
+        return True
     at_chance = kind.mean_loss(torch.zeros_like(logits), labels)
     # At least 1: labels may be tiny numbers, and then a fresh head is far from them.
     return kind.mean_loss(logits, labels) > EXPLODED * max(1.0, at_chance)

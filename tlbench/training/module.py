@@ -18,7 +18,7 @@ from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.micro_batches import rows_of_forward
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.tasks import scores
+from tlbench.tasks import ragged, scores
 from tlbench.tasks.base import with_threshold
 from tlbench.training.balance import Balance
 from tlbench.training.memory import Forwards
@@ -36,7 +36,7 @@ class Evaluation:
         found: the metrics and ``score``.
         ids: (rows,).
         labels: (rows, ...), in float64.
-        logits: (rows, outputs).
+        logits: (rows, outputs), or of words (rows, words, outputs).
         threshold: that held-out rows have chosen, if they are to, and that this is scored with.
     """
 
@@ -192,12 +192,15 @@ class MultiTaskModule(LightningModule):
         self._seen[dataloader_idx].append((batch.ids, logits))
 
     def _logits(self, batch: Batch, at: int) -> Tensor:
-        """Return the logits of a batch of the task at that place, (rows, outputs)."""
+        """Return the logits of a batch of the task at that place, (rows, ..., outputs)."""
         counts = [0] * len(self.model.tasks)
+        no_words = batch.ids.new_empty(0, 0)
         found = []
         for piece in self.evaluation_forwards.pieces(batch):
             counts[at] = len(piece.ids)
-            found.append(self.model(piece.inputs, counts, piece.lengths)[at].float())
+            words = [no_words] * len(counts)
+            words[at : at + len(piece.words)] = piece.words
+            found.append(self.model(piece.inputs, counts, piece.lengths, words)[at].float())
         return torch.cat(found)
 
     def on_validation_epoch_end(self) -> None:
@@ -243,14 +246,17 @@ class MultiTaskModule(LightningModule):
         self, rows: TokenizedSplit, seen: list[Seen], threshold: float | None
     ) -> Evaluation:
         """Return what was found of a split; its rows choose the threshold if they are held out."""
-        ids, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        kind = rows.kind
+        width = rows.labels.shape[1] if kind.reads_words else None
+        ids = torch.cat([of_batch for of_batch, _ in seen])
+        logits = torch.cat([ragged.widened(of_batch, width) for _, of_batch in seen])
         # Of several ranks two may have seen the same batch.
         order = torch.from_numpy(np.unique(ids.numpy(), return_index=True)[1])
         ids, logits = ids[order], logits[order]
         # As they are, and not the batch's, which devices and precisions round.
         labels = torch.from_numpy(rows.labels[ids.numpy()])
         if rows.split == "held_out":
-            threshold = rows.kind.chosen_threshold(logits, labels)
+            threshold = kind.chosen_threshold(logits, labels)
         found = scores.evaluate(with_threshold(rows.task, threshold), logits, labels)
         return Evaluation(found, ids, labels, logits, threshold)
 

@@ -129,7 +129,7 @@ class CrossFit:
         """Of all rows, (rows, outputs): each from the evaluation that the other half has chosen."""
         assert self.choices is not None
         by_first, by_second = self.choices
-        logits = by_first.logits.new_empty((len(self.second), by_first.logits.shape[1]))
+        logits = by_first.logits.new_empty((len(self.second), *by_first.logits.shape[1:]))
         logits[self.second] = by_first.logits
         logits[~self.second] = by_second.logits
         return logits

@@ -35,6 +35,12 @@ def read_first_token_only(encoder: PreTrainedModel) -> bool:
     return True
 
 
+def read_all_tokens(encoder: PreTrainedModel, all_tokens: bool) -> None:
+    """Switch ``read_first_token_only`` off for the next forwards, or on again."""
+    last: Any = encoder.get_submodule("encoder.layer")[-1]  # type: ignore[index]
+    last.reads_all_tokens = all_tokens
+
+
 def is_like_bert(encoder: PreTrainedModel) -> bool:
     """Return whether an encoder's layers have BERT's modules under BERT's names."""
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
@@ -52,6 +58,9 @@ def _first_token_forward(
         attention_mask: added to the scores, (rows, 1, tokens or 1, tokens).
         kwargs: what else the layer passes to its attention.
     """
+    if getattr(layer, "reads_all_tokens", False):
+        of_all: Tensor = type(layer).forward(layer, hidden_states, attention_mask, *_, **kwargs)
+        return of_all
     attention = layer.attention.self
     first = hidden_states[:, :1]
     attend = ALL_ATTENTION_FUNCTIONS.get_interface(

@@ -204,6 +204,16 @@ def first_token_features(
 ) -> Tensor:
     """Return an encoder's features of every row's first token, by its own forward, unpadded.
 
+    Args: as ``all_token_features`` has them.
+    """
+    return all_token_features(encoder, inputs, layout)[layout.starts]
+
+
+def all_token_features(
+    encoder: PreTrainedModel, inputs: Mapping[str, Tensor], layout: JaggedLayout
+) -> Tensor:
+    """Return the features of all tokens, (tokens, hidden size).
+
     Args:
         encoder: with ``ATTENTION``.
         inputs: each (rows, tokens).
@@ -215,8 +225,8 @@ def first_token_features(
         if name != "attention_mask"
     }
     outputs = encoder(**unpadded, position_ids=layout.within[None], jagged_rows=layout.rows)
-    first: Tensor = outputs.last_hidden_state[0, layout.starts]
-    return first
+    of_tokens: Tensor = outputs.last_hidden_state[0]
+    return of_tokens
 
 
 AttentionInterface.register(ATTENTION, attention)

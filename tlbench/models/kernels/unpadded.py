@@ -112,6 +112,17 @@ def first_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Lay
         inputs: each (rows, tokens), padded on the right.
         layout: of their tokens.
     """
+    return _features(encoder, inputs, layout, all_tokens=False)
+
+
+def all_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Layout) -> Tensor:
+    """Return the features of all tokens, (tokens, hidden size), of what the first token's need."""
+    return _features(encoder, inputs, layout, all_tokens=True)
+
+
+def _features(
+    encoder: Any, inputs: Mapping[str, Tensor], layout: Layout, all_tokens: bool
+) -> Tensor:
     # Embedded before padding is removed: embeddings derive positions from places in the row.
     embedded = encoder.embeddings(**{k: v for k, v in inputs.items() if k != "attention_mask"})
     unpadded = embedded.flatten(0, 1)[layout.filled]
@@ -123,7 +134,8 @@ def first_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Lay
             run = partial(layer._gradient_checkpointing_func, _layer)
         unpadded = run(layer, unpadded, unpadded, layout, True)
     # Never computed again: its backward comes first, when nothing else has been freed.
-    return _layer(last, unpadded, unpadded[layout.starts], layout, all_tokens=False)
+    queried = unpadded if all_tokens else unpadded[layout.starts]
+    return _layer(last, unpadded, queried, layout, all_tokens)
 
 
 def _layer(
