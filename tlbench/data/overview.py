@@ -11,6 +11,7 @@ from tlbench.data.collation import TokenizedSplit
 from tlbench.data.readers import Row
 from tlbench.data.row_digests import column, row_digests
 from tlbench.data.tokenization import token_counts
+from tlbench.tasks.kinds import kind_of
 
 MOST_NAMED = 4  # classes that a line counts one by one
 
@@ -26,7 +27,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
     Returns:
         ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
-        number; where rows have several labels ``unlabelled``, rows with none; ``empty``, rows with
+        number; where rows have several labels ``unlabelled``, rows with none; of rows of words
+        ``words`` and ``words_without_token``, which are not predicted; ``empty``, rows with
         a text of nothing but white space; ``duplicates``, rows whose texts an earlier one has, and
         ``contradictory``, those of them with another label; ``tokens`` that are used; ``cut``, rows
         cut at ``encoder.max_length``, and ``tokens_cut``, what they lose; ``looks_quoted``, whether
@@ -42,7 +44,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     return {
         "rows": len(used),
         "labels": _labels(split.task, labels),
-        **({"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}),
+        **_of_kind(split, labels),
         "empty": int(column(digests, "empty")[used].sum()),
         "duplicates": duplicates,
         "contradictory": contradictory,
@@ -55,11 +57,22 @@ def _labels(task: Task, labels: Any) -> dict[str, float]:
     if task.labels is None:
         numbers = (labels.min(), labels.mean(), labels.max())
         return dict(zip(("lowest", "mean", "highest"), map(float, numbers), strict=True))
+    if kind_of(task).reads_words:
+        labels = labels[labels >= 0]
     if labels.ndim == 2:
         counts = labels.sum(axis=0).astype(int)
     else:
         counts = np.bincount(labels.astype(np.int64), minlength=len(task.labels))
     return dict(zip(task.labels, counts.tolist(), strict=True))
+
+
+def _of_kind(split: TokenizedSplit, labels: Any) -> dict[str, int]:
+    """Return what is counted of rows with several labels, or of rows of words."""
+    if split.kind.reads_words:
+        there = labels >= 0
+        no_token = there & (split.words[split.used] < 0)
+        return {"words": int(there.sum()), "words_without_token": int(no_token.sum())}
+    return {"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}
 
 
 def _duplicates(digests: Any, labels: Any) -> tuple[int, int]:
@@ -89,14 +102,21 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
     whole = seen["tokens"] + seen["tokens_cut"]
     lost = f"{seen['tokens_cut'] / whole:.1%} of all tokens"
     cut = f"{_count(seen['cut'], 'row')} cut, which loses {lost}"
-    has_several = "unlabelled" in seen
-    labels = _classes(seen["labels"], "labels" if has_several else "classes")
-    labels += f"; {seen['unlabelled']:,} without a label" if has_several else ""
     return [
-        f"{task} {split}: {seen['rows']:,} rows; {labels}",
+        f"{task} {split}: {seen['rows']:,} rows; {_labels_in_words(seen)}",
         f"{task} {split}: {duplicates}, {seen['empty']:,} with an empty text; "
         + (cut if seen["cut"] else "no row cut"),
     ]
+
+
+def _labels_in_words(seen: Mapping[str, Any]) -> str:
+    if "words" in seen:
+        lost = seen["words_without_token"]
+        said = f"{_classes(seen['labels'], 'tags')}; {seen['words']:,} words"
+        return said + (f", {lost:,} of them cut off or empty: not predicted" if lost else "")
+    if "unlabelled" in seen:
+        return f"{_classes(seen['labels'], 'labels')}; {seen['unlabelled']:,} without a label"
+    return _classes(seen["labels"], "classes")
 
 
 def _count(number: int, noun: str) -> str:

@@ -90,6 +90,7 @@ def _refusal(refused: list[tuple[Any, UserError]], unit: str) -> UserError:
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     """Return ``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
 
+    Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them.
     Where ``source.group`` names a column, ``group`` is its cell.
 
     Args:
@@ -102,8 +103,12 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         UserError: if a column is missing, or holds no text or no label of the task.
     """
     source, changes = task.source, Changes.of(task)
-    texts = texts_of(task, row, where, changes)
-    usable: Row = dict(zip(("text_a", "text_b"), texts, strict=False))
+    if kind_of(task).reads_words:
+        words = words_of(task, row, where, changes)
+        usable: Row = {"text_a": " ".join(words), "words": words}
+    else:
+        texts = texts_of(task, row, where, changes)
+        usable = dict(zip(("text_a", "text_b"), texts, strict=False))
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
@@ -112,7 +117,33 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         label = _label(task, row, source.label, where, changes)
     else:
         label = [_label(task, row, column, where, changes) for column in source.label_columns]
-    return {**usable, "label": to_label(label, where)}
+    usable["label"] = to_label(label, where)
+    if "words" in usable and len(usable["words"]) != len(usable["label"]):
+        raise UserError(
+            f"Change {changes.rows}: {where} has {len(usable['words'])} words and "
+            f"{len(usable['label'])} tags."
+        )
+    return usable
+
+
+def words_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:
+    """Return the words of a raw row, from a column that holds a list of them.
+
+    Raises:
+        UserError: as ``canonical`` does; and if there is none.
+    """
+    (column,) = task.source.text
+    cell = _cell(row, column, where, changes)
+    if not isinstance(cell, list | tuple):
+        raise UserError(
+            f"Change {changes.columns}: {where}, column '{column}' has {reprlib.repr(cell)} where "
+            "a list of words belongs."
+        )
+    if not cell:
+        raise UserError(
+            f"Change {changes.rows}: {where} has no words; source.keep can leave such rows out."
+        )
+    return [_text(task, {column: word}, column, where, changes) for word in cell]
 
 
 def texts_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:

@@ -1,8 +1,9 @@
 """From a task's ``source`` to labelled rows, and to a digest of them.
 
 In any format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns ``text_a``,
-``text_b`` (where there are two texts) and ``label`` (a class index, a number, or a list of those,
-as the task's kind says), made once per content under ``cache_dir``.
+``text_b`` (where there are two texts), ``words`` (where each has a label) and ``label`` (a class
+index, a number, or a list of those, as the task's kind says), made once per content under
+``cache_dir``.
 """
 
 import hashlib
@@ -82,7 +83,8 @@ class Split:
         columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
         number, length = Value("float64"), kind_of(self.task).label_length
         label = number if length is None else Sequence(number, length)
-        features = Features({**columns, "label": label})
+        words = {"words": Sequence(Value("string"))} if kind_of(self.task).reads_words else {}
+        features = Features({**columns, **words, "label": label})
         try:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.

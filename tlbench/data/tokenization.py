@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from tlbench import progress
@@ -20,8 +22,11 @@ def tokenise(
 ) -> Dataset:
     """Return ``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, cached by content.
 
+    Of rows of words ``words`` too: see ``tokens_of_words``.
+
     Args:
-        rows: with ``text_a``, ``text_b`` where there are two texts, and ``label``.
+        rows: with ``text_a``, ``text_b`` where there are two texts, ``words`` where each of them
+            has a label, and ``label``.
         tokenizer: a fast one, of transformers.
         max_length: tokens at which a row is truncated.
         cache_dir: where the result is kept.
@@ -31,11 +36,15 @@ def tokenise(
         UserError: if ``cache_dir`` can't be written.
     """
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    has_words = "words" in rows.column_names
+    tokenizer = for_words(tokenizer) if has_words else tokenizer
     fingerprint = _fingerprint(rows, tokenizer, max_length)
 
     def tokens(batch: Mapping[str, Any], indices: Sequence[int]) -> Any:
         progress.note(steps=len(rows))
         progress.at(indices[-1] + 1)
+        if has_words:
+            return tokens_of_words(tokenizer, batch["words"], max_length)
         return tokenizer(*(batch[name] for name in texts), truncation=True, max_length=max_length)
 
     def make() -> Dataset:
@@ -50,13 +59,70 @@ def tokenise(
     return cached(make, cache_dir, fingerprint, True, f"tokenising {title}")
 
 
+def tokens_of_words(
+    tokenizer: Any, rows: Sequence[Sequence[str]], max_length: int
+) -> dict[str, list[Any]]:
+    """Return the tokens of rows of words, as a tokenizer does; and where words begin in them.
+
+    Args:
+        tokenizer: one ``for_words``.
+        rows: of each its words.
+        max_length: tokens at which a row is truncated.
+
+    Returns:
+        What the encoder takes, and ``words``: of every word of a row the place of its first token,
+        -1 where it has none, as it was cut off or holds nothing that the tokenizer knows.
+    """
+    encoded = tokenizer(
+        [list(words) for words in rows],
+        is_split_into_words=True,
+        truncation=True,
+        max_length=max_length,
+    )
+    places = []
+    for number, words in enumerate(rows):
+        firsts = [-1] * len(words)
+        for place, word in reversed([*enumerate(encoded.word_ids(number))]):
+            if word is not None:
+                firsts[word] = place
+        places.append(firsts)
+    return {**encoded, "words": places}
+
+
+def for_words(tokenizer: Any) -> Any:
+    """Return a tokenizer that takes a word for one that has a blank before it, as in a text.
+
+    Those of bytes (RoBERTa's, ModernBERT's) have other tokens for a word with a blank and without;
+    of a list of words they would know none by the tokens that texts have for it.
+    """
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    before = backend.get("pre_tokenizer") or {}
+    steps = [
+        step for step in before.get("pretokenizers", [before]) if step.get("type") == "ByteLevel"
+    ]
+    if all(step["add_prefix_space"] for step in steps):
+        return tokenizer
+    for step in steps:
+        step["add_prefix_space"] = True
+    changed = deepcopy(tokenizer)
+    changed.backend_tokenizer.pre_tokenizer = Tokenizer.from_str(json.dumps(backend)).pre_tokenizer
+    changed.add_prefix_space = True
+    changed.init_kwargs["add_prefix_space"] = True
+    return changed
+
+
 def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:
     """Return how many tokens each row would have if none were cut, (rows,)."""
+    has_words = "words" in rows.column_names
+    tokenizer = for_words(tokenizer) if has_words else tokenizer
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    columns = ["words"] if has_words else texts
     counts = [
         len(ids)
         for batch in rows.iter(batch_size=1000)
-        for ids in tokenizer(*(batch[name] for name in texts), verbose=False)["input_ids"]
+        for ids in tokenizer(
+            *(batch[name] for name in columns), is_split_into_words=has_words, verbose=False
+        )["input_ids"]
     ]
     return np.array(counts, np.int64)
 

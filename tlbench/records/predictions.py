@@ -17,6 +17,7 @@ from tlbench.tasks.kinds import needs_probabilities
 
 _CROSSED = ["prediction_cross_fit", "half"]
 LOGIT, LOGIT_CROSSED = "logit_", "logit_cross_fit_"  # what the names of their columns begin with
+COUNTS, COUNTS_CROSSED = "counts", "counts_cross_fit"  # of rows of words
 
 Array = NDArray[np.float64]
 

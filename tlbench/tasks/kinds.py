@@ -7,11 +7,13 @@ from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.regression import Regression
+from tlbench.tasks.tagging import Tagging
 
 KINDS: dict[str, type[TaskKind]] = {
     "classification": Classification,
     "regression": Regression,
     "multilabel": Multilabel,
+    "tagging": Tagging,
 }
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import torch
 
 from tlbench.config.schema import Task
-from tlbench.records.predictions import LOGIT, LOGIT_CROSSED
-from tlbench.tasks import scores
-from tlbench.tasks.base import with_threshold
+from tlbench.records.predictions import COUNTS, COUNTS_CROSSED, LOGIT, LOGIT_CROSSED
+from tlbench.tasks import ragged, scores
+from tlbench.tasks.base import TaskKind, with_threshold
 from tlbench.tasks.kinds import kind_of, needs_probabilities
 from tlbench.training.best import BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
@@ -81,21 +81,28 @@ def write_predictions(
     """Write one Parquet file for the task, each row of its splits at the best evaluation.
 
     Its columns are split, row, label, prediction (each a number, or of a multilabel task a list of
-    0 and 1) and the logits of the best evaluation; with a
-    cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``, and
-    where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on.
+    0 and 1, of a tagging task one of a tag for each word) and the logits of the best evaluation;
+    with a cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``,
+    and where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on. Of
+    a tagging task ``counts`` too, and ``counts_cross_fit``: see ``tlbench.tasks.tag_metrics``.
     """
     tables = []
     for name, e in splits.items():
-        outputs = {f"{LOGIT}{i}": e.logits[:, i].numpy() for i in range(e.logits.shape[1])}
+        kind = kind_of(with_threshold(task, e.threshold))
+        predictions = kind.predict(e.logits)
         columns = {
             "split": [name] * len(e.ids),
             "row": e.ids.numpy(),
-            "label": _column(e.labels),
-            "prediction": _column(kind_of(with_threshold(task, e.threshold)).predict(e.logits)),
+            "label": _column(kind, e.labels, e.labels),
+            "prediction": _column(kind, predictions, e.labels),
+            **_counts(kind, COUNTS, predictions, e.labels),
+        }
+        outputs = {
+            f"{LOGIT}{i}": _column(kind, e.logits[..., i].float(), e.labels, pa.float32())
+            for i in range(e.logits.shape[-1])
         }
         if fit is not None:
-            columns |= _cross_fit_columns(task, fit, name, len(e.ids))
+            columns |= _cross_fit_columns(task, fit, name, splits["dev"].labels, len(e.ids))
             if needs_probabilities("+".join(task.score)):
                 columns |= _cross_fit_logits(fit, name, len(e.ids))
         tables.append(pa.table({**columns, **outputs}))
@@ -104,26 +111,55 @@ def write_predictions(
     pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
 
 
-def _cross_fit_columns(task: Task, fit: CrossFit, split: str, rows: int) -> dict[str, pa.Array]:
-    """Return the columns of a split that are about the halves of dev; null for other splits."""
+def _cross_fit_columns(
+    task: Task, fit: CrossFit, split: str, labels: torch.Tensor, rows: int
+) -> dict[str, pa.Array]:
+    """Return the columns of a split that are about the halves of dev; null for other splits.
+
+    Args:
+        labels: of the rows of dev.
+        rows: how many the split has.
+    """
     kind = kind_of(task)
     predictions = kind.predict(fit.logits).double()
     for half in fit.halves:
         # Each alone, as it is scored: ``predict`` may compare rows with each other.
         if half.any():
             predictions[half] = kind.predict(fit.logits[half]).double()
-    halves = pa.array(fit.second.int().numpy(), pa.int8())
-    columns = {"half": halves, "prediction_cross_fit": _column(predictions)}
+    columns = {
+        "half": pa.array(fit.second.int().numpy(), pa.int8()),
+        "prediction_cross_fit": _column(kind, predictions, labels),
+        **_counts(kind, COUNTS_CROSSED, predictions, labels),
+    }
     if split == "dev":
         return columns
     return {name: pa.nulls(rows, column.type) for name, column in columns.items()}
 
 
-def _column(values: torch.Tensor) -> pa.Array:
-    """Return labels or predictions, (rows,) or (rows, numbers of a label), as a column."""
-    numbers = values.double().numpy()
-    if numbers.ndim == 1:
-        return pa.array(numbers)
+def _counts(
+    kind: TaskKind, name: str, predictions: torch.Tensor, labels: torch.Tensor
+) -> dict[str, pa.Array]:
+    """Return the column of what is counted of every row, if the kind counts anything."""
+    counts = kind.row_counts(predictions, labels)
+    return {} if counts is None else {name: _fixed(counts.double().numpy())}
+
+
+def _column(
+    kind: TaskKind, values: torch.Tensor, labels: torch.Tensor, number: pa.DataType | None = None
+) -> pa.Array:
+    """Return labels, predictions or logits of rows, (rows, ...), as a column.
+
+    Args:
+        labels: of the rows; those of words say how many a row has.
+        number: the type of a number; None for 64 bits.
+    """
+    numbers = values.numpy() if number is not None else values.double().numpy()
+    if kind.reads_words:
+        return ragged.column(numbers, labels.numpy() >= 0)
+    return pa.array(numbers, number) if numbers.ndim == 1 else _fixed(numbers)
+
+
+def _fixed(numbers: Any) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(numbers.ravel(), numbers.shape[1])
 
 

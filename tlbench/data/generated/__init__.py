@@ -24,7 +24,9 @@ TEXTS = {
     "rte": 2,
     "wnli": 2,
     "topics": 1,  # beyond GLUE: several labels a row
+    "mentions": 1,  # a label for each word
 }
+OF_WORDS = ("mentions",)
 
 
 def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -48,7 +50,9 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
         in_dev = zlib.crc32(f"{text_a}\t{text_b}".encode()) % 8 == 0
         if in_dev == (split != "train"):
             yielded += 1
-            yield {"text_a": text_a, **({"text_b": text_b} if text_b else {}), "label": label}
+            words = {"words": text_a.split()} if task in OF_WORDS else {}
+            pair = {"text_b": text_b} if text_b else {}
+            yield {"text_a": text_a, **pair, **words, "label": label}
 
 
 def unseen_rows(

@@ -18,7 +18,7 @@ from tlbench.data.generated.lexicon import (
     disjoint,
 )
 
-Example = tuple[str, str | None, float | list[float]]  # text_a, text_b, label
+Example = tuple[str, str | None, float | list[float]]  # text_a, text_b, label; of mentions by word
 
 _ROOTS = {"matched": ("animal", "person"), "mismatched": ("machine",)}
 NOUNS = {
@@ -218,3 +218,38 @@ def _topics_of(sentence: Sentence) -> set[str]:
     nouns = [noun for noun in (sentence.noun, sentence.obj) if noun is not None]
     of_nouns = {root for root in _TOPICS[:3] if any(below(noun, root) for noun in nouns)}
     return of_nouns | ({"motion"} if below(sentence.verb, "move") else set())
+
+
+def mentions(rng: Random, genre: str) -> Example:
+    """Which words name an animal, a person or a machine, by IOB2: ``every big dog`` is a mention.
+
+    A noun's determiner and adjective are part of it, as in CoNLL's chunks.
+    """
+    clauses = [say(rng, random_sentence(rng, NOUNS["all"])) for _ in range(rng.choice([1, 2]))]
+    words = [*" and ".join(clauses).split(), "."]
+    return " ".join(words), None, _iob2(words)
+
+
+_ROOT_OF = {
+    form: root
+    for name, meaning in KINDS["noun"].items()
+    for forms in meaning.words
+    for form in forms
+    for root in _TOPICS[:3]
+    if below(name, root)
+}
+_BEFORE_NOUNS = {"every", "each", "all", "some", "several", "a", "no", "the"}
+_BEFORE_NOUNS |= {base for one in KINDS["adjective"].values() for base, _ in one.words}
+
+
+def _iob2(words: list[str]) -> list[float]:
+    """Return the place of each word's tag: O, then B and I of each root."""
+    tags = [0.0] * len(words)
+    for place, word in enumerate(words):
+        if word in _ROOT_OF:
+            begin = place
+            while begin and words[begin - 1] in _BEFORE_NOUNS:
+                begin -= 1
+            first = 1.0 + 2 * _TOPICS.index(_ROOT_OF[word])
+            tags[begin : place + 1] = [first, *[first + 1] * (place - begin)]
+    return tags
