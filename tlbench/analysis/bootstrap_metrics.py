@@ -7,7 +7,7 @@ intervals leave it out for all of them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from tlbench.analysis.bootstrap_correlations import correlation, pearson, spearman
 from tlbench.analysis.bootstrap_labels import LABEL_MEANS, LABEL_METRICS
 from tlbench.analysis.bootstrap_ranks import auroc, average_precision
+from tlbench.analysis.bootstrap_tags import TAG_METRICS, tag_metric
+from tlbench.records.predictions import Saved
 
 Array = NDArray[np.float64]
 
@@ -27,12 +29,24 @@ class Said(NamedTuple):
         predictions: (runs, rows), or (runs, rows, labels), the same.
         probabilities: (runs, rows, classes); None where they are not known.
         positive: of two classes the one that F1, AUROC and average precision are of.
+        counts: of a tagging task what is counted of rows, (runs, rows, 6); else None.
     """
 
     labels: Array
     predictions: Array
     probabilities: Array | None = None
     positive: int = 1
+    counts: Array | None = None
+
+
+Form = Literal["one", "labels", "tags"]
+
+
+def form_of(saved: Saved) -> Form:
+    """Return what a row has: one label, some of several, or tags of words."""
+    if saved.counts is not None:
+        return "tags"
+    return "one" if saved.labels.ndim == 1 else "labels"
 
 
 def score(names: str, said: Said, weights: Array) -> Array:
@@ -52,6 +66,8 @@ def score(names: str, said: Said, weights: Array) -> Array:
 
 
 def _metric(name: str, said: Said, weights: Array) -> Array:
+    if said.counts is not None:
+        return tag_metric(name, said.counts, weights)
     if said.labels.ndim == 1:
         return METRICS[name](said, weights)
     if name in LABEL_MEANS:
@@ -180,20 +196,21 @@ METRICS: dict[str, Callable[[Said, Array], Array]] = {
 }
 
 
-def means_of(labels: Array) -> Mapping[str, Callable[[Array, Array], Array]]:
-    """Return the metrics of labels of such a shape that are means over rows, as ``MEANS``."""
-    return MEANS if labels.ndim == 1 else LABEL_MEANS
+def means_of(form: Form) -> Mapping[str, Callable[[Array, Array], Array]]:
+    """Return the metrics of rows of a form that are means over rows, as ``MEANS``."""
+    return {"one": MEANS, "labels": LABEL_MEANS, "tags": {}}[form]
 
 
-def can_resample(names: str, labels: Array | None = None) -> bool:
+def can_resample(names: str, form: Form | None = None) -> bool:
     """Return whether all metrics named ``a+b`` are here; those that users bring are not.
 
     Args:
-        labels: (rows,), or (rows, labels), which have metrics of their own; None for either.
+        form: of the rows, which has metrics of its own; None for any.
     """
-    known: set[str] = set()
-    if labels is None or labels.ndim == 1:
-        known |= METRICS.keys()
-    if labels is None or labels.ndim == 2:
-        known |= LABEL_METRICS.keys() | LABEL_MEANS.keys()
-    return set(names.split("+")) <= known
+    known = {
+        "one": METRICS.keys(),
+        "labels": LABEL_METRICS.keys() | LABEL_MEANS.keys(),
+        "tags": TAG_METRICS,
+    }
+    of_form = known.values() if form is None else [known[form]]
+    return set(names.split("+")) <= set().union(*of_form)

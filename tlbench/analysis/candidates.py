@@ -14,6 +14,7 @@ from tlbench.records.definitions import BASELINE
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
 _RANGES = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", "average_precision"), 1.0)
 _RANGES |= dict.fromkeys(("f1", "macro_f1", "weighted_f1", "micro_f1", "sample_f1"), 1.0)
+_RANGES |= dict.fromkeys(("entity_f1", "entity_precision", "entity_recall"), 1.0)
 _RANGES |= dict.fromkeys(("matthews", "pearson", "spearman"), 2.0)
 
 Array = NDArray[np.float64]
@@ -70,8 +71,8 @@ class Runs:
         Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
         a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
         """
-        shares = ("accuracy",) if self.kind == "multilabel" else ("accuracy", "micro_f1")
-        if self.metric not in shares or not rows:
+        shares = {"multilabel": ("accuracy",), "tagging": ()}
+        if self.metric not in shares.get(self.kind, ("accuracy", "micro_f1")) or not rows:
             return np.nan
         errors = 1 - self.scores.mean(), 1 - other.scores.mean()
         variance = sum(errors) - (errors[0] - errors[1]) ** 2

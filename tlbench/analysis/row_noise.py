@@ -52,14 +52,15 @@ def deviations(metric: str, saved: Sequence[Saved]) -> Array | None:
         user brings, by ``more_metrics`` or a task kind.
     """
     rows = len(saved[0].rows)
-    means = bootstrap_metrics.means_of(saved[0].labels)
+    form = bootstrap_metrics.form_of(saved[0])
+    means = bootstrap_metrics.means_of(form)
     if metric in means:
         # Halves change nothing: a mean of means by their rows is the mean.
         predictions = np.array([one.predictions for one in saved])
         with np.errstate(divide="ignore", invalid="ignore"):
             values = means[metric](saved[0].labels, predictions)
         return np.asarray(_centred(values) / np.sqrt(rows * max(rows - 1, 1)))
-    if not bootstrap_metrics.can_resample(metric, saved[0].labels):
+    if not bootstrap_metrics.can_resample(metric, form):
         return None
     scores = [scores_of(metric, saved, weights) for weights in draws(rows)]
     resampled = np.concatenate(scores, axis=1)

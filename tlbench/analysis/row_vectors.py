@@ -12,6 +12,7 @@ from tlbench.analysis.row_noise import deviations
 from tlbench.analysis.saved import Predictions, usable
 from tlbench.records.predictions import Saved
 from tlbench.tasks.kinds import ONE_PROBABILITY, ranks
+from tlbench.tasks.tag_metrics import COUNTS
 
 SIZE = ["target", "target_rows"]
 
@@ -53,6 +54,9 @@ def row_vectors(table: pd.DataFrame, predictions: Predictions) -> dict[tuple[str
 
 def _is_constant(saved: Saved, by_order: bool) -> bool:
     """Return whether a run says the same of every row, as ``tlbench.tasks.scores.collapsed``."""
+    if saved.counts is not None:
+        one_tag = saved.counts[:, COUNTS.index("one_tag")]
+        return bool((one_tag >= 0).all() and np.ptp(one_tag) == 0)
     if by_order and saved.probabilities is not None:
         return bool((np.ptp(saved.probabilities, axis=0) <= ONE_PROBABILITY).all())
     return bool((np.ptp(saved.predictions, axis=0) == 0).all())

@@ -68,9 +68,10 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
         if np.array_equal(saved.rows, first.rows)
         and saved.labels.shape == first.labels.shape
         and np.allclose(saved.labels, first.labels, rtol=1e-6)
+        and (saved.counts is None) == (first.counts is None)
         and (saved.probabilities is not None or not needs_probabilities(metric))
     }
-    if not bootstrap_metrics.can_resample(metric, first.labels):
+    if not bootstrap_metrics.can_resample(metric, bootstrap_metrics.form_of(first)):
         return same
     scores = scores_of(metric, list(same.values()), np.ones((1, len(first.rows))))[:, 0]
     agrees = np.abs(scores - runs.score[list(same)].to_numpy(float)) < _TOLERANCE
@@ -114,4 +115,5 @@ def _together(saved: Sequence[Saved]) -> bootstrap_metrics.Said:
         np.array([one.predictions for one in saved]),
         np.array(known) if len(known) == len(saved) else None,
         saved[0].positive,
+        None if saved[0].counts is None else np.array([one.counts for one in saved]),
     )

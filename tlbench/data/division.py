@@ -1,8 +1,9 @@
 """One set of rows cut into train, dev and test: seeded, stratified and grouped."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ class Division:
         fractions: of the rows, by the name of the side that they are cut off to; what remains is
             ``train``.
         seed: of the draw.
-        has_classes: whether labels are classes, or lists of 0 and 1; else they are numbers.
+        has_classes: whether labels are classes, lists of 0 and 1, or tags of words; else they are
+            numbers.
     """
 
     fractions: Mapping[str, float]
@@ -51,7 +53,7 @@ class Division:
         Rows with the same texts up to case and punctuation, or the same ``group``, are on one side.
         First the groups of several rows, the largest first, go each to a side that has room for
         them; then single rows fill every class up to its share, rounded by largest
-        remainders. A row of several labels counts as one of the rarest of them.
+        remainders. A row of several labels, or tags, counts as one of the rarest of them.
 
         Raises:
             UserError: if a side gets no rows.
@@ -84,7 +86,8 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
     # are linked through others are one group too.
     first: dict[tuple[str, ...], int] = {}
     parents: list[int] = []
-    labels: list[float | list[float]] = []
+    labels: list[Any] = []
+    has_words = False
 
     def root(row: int) -> int:
         while parents[row] != row:
@@ -95,6 +98,7 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
     for number, row in enumerate(rows):
         parents.append(number)
         labels.append(row["label"])
+        has_words = "words" in row
         texts = tuple(normalised(row[name]) for name in ("text_a", "text_b") if name in row)
         links = [("text", *texts)]
         links += [("group", row["group"])] if "group" in row else []
@@ -102,7 +106,15 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
             parents[root(number)] = root(first.setdefault(link, number))
     roots = np.array([root(row) for row in range(len(parents))], np.int64)
     _, groups = np.unique(roots, return_inverse=True)
-    return groups, np.array(labels, float)
+    return groups, _presence(labels) if has_words else np.array(labels, float)
+
+
+def _presence(tags: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return whether each tag is one of a row's words, (rows, tags), 0 or 1."""
+    present = np.zeros((len(tags), 1 + int(max(map(max, tags), default=0))))
+    for row, of_row in enumerate(tags):
+        present[row, [int(tag) for tag in of_row]] = 1
+    return present
 
 
 def _quotas(shares: NDArray[np.float64], counts: Ints) -> Ints:

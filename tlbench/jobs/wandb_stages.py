@@ -12,6 +12,7 @@ from tlbench.jobs.private import without_places
 from tlbench.plan.stage import Stage
 from tlbench.records.predictions import LOGIT, LOGIT_CROSSED, Array, Saved, read_split
 from tlbench.store.manifest import Manifest
+from tlbench.tasks.tag_metrics import COUNTS
 
 if TYPE_CHECKING:
     import wandb
@@ -74,7 +75,7 @@ def predictions(stage: Stage, task: Task, folder: Path, with_texts: bool) -> "di
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     shown: dict[str, Any] = {"predictions": wandb.Table(columns=list(columns), data=rows)}
     labels = task.labels or []
-    if saved.labels.ndim == 1 and 2 <= len(labels) <= _MOST_CLASSES:
+    if saved.counts is None and saved.labels.ndim == 1 and 2 <= len(labels) <= _MOST_CLASSES:
         shown["confusion_matrix"] = wandb.plot.confusion_matrix(
             y_true=saved.labels.astype(int).tolist(),
             preds=saved.predictions.astype(int).tolist(),
@@ -86,6 +87,9 @@ def predictions(stage: Stage, task: Task, folder: Path, with_texts: bool) -> "di
 
 def _columns(task: Task, saved: Saved) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"row": saved.rows.astype(int).tolist()}
+    if saved.counts is not None:
+        of_rows = zip(COUNTS, saved.counts.T.astype(int).tolist(), strict=True)
+        return columns | dict(of_rows)
     if not task.labels:
         return columns | {"label": saved.labels.tolist(), "prediction": saved.predictions.tolist()}
     columns["label"] = _names(task.labels, saved.labels)

@@ -31,6 +31,7 @@ _LISTS = {
     "labels": pa.list_(pa.float64()),  # and predictions: where each is several numbers, as these
     "predictions": pa.list_(pa.float64()),
     "halves": pa.list_(pa.float64()),
+    "counts": pa.list_(pa.float64()),  # of words: of the first row, of the second, ...
     "probabilities": pa.list_(pa.float64()),  # of the first row, of the second, ...
 }
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
@@ -120,6 +121,8 @@ def _saved(row: Mapping[str, Any]) -> Saved | None:
     arrays = {name: np.array(values, float) for name, values in lists.items()}
     probabilities = arrays.pop("probabilities", None)
     rows = arrays["rows"]
+    if (counts := arrays.get("counts")) is not None:
+        return Saved.of_counts(rows, counts.reshape(len(rows), -1), arrays.get("halves"))
     shape = (len(rows), -1) if len(arrays["labels"]) > len(rows) else (len(rows),)
     labels, predictions = (arrays[name].reshape(shape) for name in ("labels", "predictions"))
     saved = Saved(rows, labels, predictions, arrays.get("halves"))

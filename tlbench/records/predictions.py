@@ -30,6 +30,9 @@ class Saved(NamedTuple):
         halves: under cross-fitted selection the half of each row, 0 or 1: its score is the mean of
             both halves' own. None under any other.
         probabilities: (rows, classes), where the score is of them; else None.
+        counts: of a tagging task what is counted of each row, (rows, 6), as
+            ``tlbench.tasks.tag_metrics`` has it; labels and predictions are then its number of
+            words, and how many of them are right. None of other tasks.
         positive: of two classes the one that F1, AUROC and average precision are of.
     """
 
@@ -39,6 +42,12 @@ class Saved(NamedTuple):
     halves: Array | None = None
     probabilities: Array | None = None
     positive: int = 1
+    counts: Array | None = None
+
+    @classmethod
+    def of_counts(cls, rows: Array, counts: Array, halves: Array | None) -> "Saved":
+        """Return what is saved of rows of words."""
+        return cls(rows, counts[:, 0], counts[:, 1], halves, counts=counts)
 
 
 def find_predictions(
@@ -81,6 +90,9 @@ def read_split(
     """
     names = ["row", "label", *said]
     try:
+        counts = {"prediction": COUNTS, "prediction_cross_fit": COUNTS_CROSSED}[said[0]]
+        if counts in pq.read_schema(file).names:
+            names[1:3] = [counts]
         of_classes = _logit_columns(file, logits) if needs_probabilities(metric) else []
         columns = ["split", *names, *of_classes]
         kept = pq.read_table(file, columns=columns, page_checksum_verification=True)
@@ -88,6 +100,9 @@ def read_split(
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas()
     frame = frame[frame.split == split].sort_values("row")
+    if counts in names:
+        rows, of_rows, *halves = (_numbers(frame[name]) for name in names)
+        return Saved.of_counts(rows, of_rows, halves[0] if halves else None)
     rows, labels, predictions, *halves = (_numbers(frame[name]) for name in names)
     saved = Saved(rows, labels, predictions, halves[0] if halves else None)
     if not of_classes:

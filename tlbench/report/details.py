@@ -117,6 +117,8 @@ def _errors(
     saved = usable(every, predictions)
     if not saved:
         return {}, "No errors by class: no predictions are saved that give the records' scores."
+    if next(iter(saved.values())).counts is not None:
+        return {}, "No errors by class: of tags what is counted of each row is saved with records."
     labels = protocols.flat[int(every.protocol.iloc[0])].get(f"tasks.{every.target.iloc[0]}.labels")
     # The protocol has values as texts: of a list of names, or None.
     classes = None if labels is None else ast.literal_eval(labels)

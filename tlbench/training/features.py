@@ -11,12 +11,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
+from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
 from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
 from tlbench.models.encoder import load_encoder
 from tlbench.models.random_state import fixed_random_state
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.kinds import kind_of
 from tlbench.training.datamodule import MultiTaskDataModule
 
 disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for every load of an encoder
@@ -33,7 +35,8 @@ class RowFeatures:
     Attributes:
         first: of the first token, which heads read, (rows, width).
         mean: over the tokens of a row, without padding, (rows, width).
-        labels: (rows, ...), as the task's kind has them: a class index, or a number, (rows,).
+        labels: (rows, ...), as the task's kind has them: a class index, or a number, (rows,); of
+            rows of words which tags each has, (rows, tags), 0 or 1.
         is_classes: which of the two.
     """
 
@@ -81,10 +84,18 @@ def row_features(
     parts = (
         torch.cat([first for _, first, _ in found]),
         torch.cat([mean for _, _, mean in found]),
-        torch.cat([batch.labels[0] for batch, _, _ in found]),
+        torch.cat([_of_rows(subset.task, batch.labels[0]) for batch, _, _ in found]),
     )
     first, mean, labels = (part[order].double().numpy() for part in parts)
     return RowFeatures(first, mean, labels, subset.task.labels is not None)
+
+
+def _of_rows(task: Task, labels: Tensor) -> Tensor:
+    """Return labels of rows; of rows of words which tags each has, (rows, tags), 0 or 1."""
+    kind = kind_of(task)
+    if not kind.reads_words:
+        return labels
+    return torch.stack([(labels == tag).any(dim=1) for tag in range(kind.outputs)], dim=1).float()
 
 
 def _features(encoder: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
