@@ -132,7 +132,7 @@ def _predict(options: argparse.Namespace) -> None:
         rows = predictions.rows_of(file, in_format)
         kept = [name for name in options.keep.split(",") if name]
         parts = predictions.predict_rows(model, rows, task, kept, _CHANGES)
-        separator = task.source.separator or predictions.SEPARATOR
+        separator = task.source.separator or predictions.separator_of(task)
         _write(parts, out, out_format, separator)
 
 

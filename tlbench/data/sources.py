@@ -110,7 +110,8 @@ def text_count(task: Task) -> int:
 
 def text_columns(task: Task) -> list[str]:
     """Return the columns of a row's texts; those that generated rows are given, which have none."""
-    return columns_of(task) or ["text_a", "text_b"][: text_count(task)]
+    generated_ones = ["words"] if kind_of(task).reads_words else ["text_a", "text_b"]
+    return columns_of(task) or generated_ones[: text_count(task)]
 
 
 def splits(task: Task) -> dict[str, Split]:

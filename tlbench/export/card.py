@@ -50,16 +50,17 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
     """
     record, task, kind = chosen.record, chosen.task, kind_of(chosen.task)
     columns = text_columns(task)
+    pipeline = "token-classification" if kind.reads_words else "text-classification"
     scores = _scores(chosen, entry)
     data = ModelCardData(
         model_name=place.rsplit("/", 1)[-1],
         base_model=_base_model(record),
         library_name="transformers",
-        pipeline_tag="text-classification",
+        pipeline_tag=pipeline,
         tags=["tlbench", record.strategy],
         eval_results=[
             EvalResult(
-                task_type="text-classification",
+                task_type=pipeline,
                 dataset_type=task.name,
                 dataset_name=task.name,
                 dataset_split=row["split"],
@@ -82,7 +83,8 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         columns=" and ".join(f"`{name}`" for name in columns),
         labels=task.labels,
         threshold=kind.threshold if isinstance(kind, Multilabel) else None,
-        texts="two" if two else "one",
+        pipeline=pipeline,
+        texts="words" if kind.reads_words else "two" if two else "one",
         max_length=record.config["encoder"]["max_length"],
         scores=scores,
         selection=_SELECTIONS[str(record.config.get("selection", "dev"))],
@@ -109,8 +111,11 @@ def _summary(chosen: Chosen) -> str:
     does = (
         "gives a number for" if task.labels is None else f"says one of {len(task.labels)} labels of"
     )
-    if isinstance(kind := kind_of(task), Multilabel):
+    kind = kind_of(task)
+    if isinstance(kind, Multilabel):
         does = f"says which of {kind.outputs} labels are those of"
+    if kind.reads_words:
+        does = f"says one of {kind.outputs} tags of each word of"
     return (
         f"A model that {does} each row of `{task.name}`, fine-tuned from "
         f"`{without_places(record).encoder}` by [tlbench](https://pypi.org/project/tlbench)."

@@ -1,7 +1,8 @@
-"""Makes transformers' own sequence classifier of an encoder and a head, where it computes the same.
+"""Makes transformers' own classifier of an encoder and a head, where it computes the same.
 
 tlbench's head is RoBERTa's. Families whose own head is that too, or a pooler with a tanh and an
-output layer, take its weights as they are. The others get ``modeling_tlbench.py`` beside theirs.
+output layer, take its weights as they are; the head of words is that of most families. The others
+get ``modeling_tlbench.py`` beside theirs.
 """
 
 from pathlib import Path
@@ -10,16 +11,28 @@ from typing import Any, cast
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+)
 
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
-from tlbench.export.modeling_tlbench import FirstTokenConfig, FirstTokenForSequenceClassification
+from tlbench.export.modeling_tlbench import (
+    EveryTokenConfig,
+    EveryTokenForTokenClassification,
+    FirstTokenConfig,
+    FirstTokenForSequenceClassification,
+)
 from tlbench.models.encoder import remove_pooler
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.regression import Regression
+from tlbench.tasks.tagging import Tagging
 
 # What transformers calls what a kind predicts.
 _PROBLEMS = {
@@ -45,13 +58,23 @@ _LAYERS = {
 _SETTINGS = {"deberta": {"pooler_hidden_act": "tanh"}, "deberta-v2": {"pooler_hidden_act": "tanh"}}
 
 
-def is_plain(model_type: str) -> bool:
-    """Whether a family's own classifier computes the same, so that no code goes with it."""
-    return model_type in _LAYERS
+# Families whose own token classifier is dropout and one layer, ``classifier``.
+_OF_TOKENS = {*_LAYERS, "distilbert", "electra"}
+
+
+def is_plain(model_type: str, task: Task | None = None) -> bool:
+    """Whether a family's own classifier computes the same, so that no code goes with it.
+
+    Args:
+        model_type: the family, as transformers calls it.
+        task: whose rows may be words; None for one whose rows are texts.
+    """
+    has_words = task is not None and kind_of(task).reads_words
+    return model_type in (_OF_TOKENS if has_words else _LAYERS)
 
 
 def classifier(weights: Path, task: Task) -> PreTrainedModel:
-    """Return a sequence classifier, in evaluation mode, that gives a stage's logits.
+    """Return a classifier of rows, or of tokens, in evaluation mode, that gives a stage's logits.
 
     Args:
         weights: of a task, as the store has them.
@@ -61,8 +84,10 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         UserError: if the task is of a kind that predicts in its own way, or the
             encoder runs code of its own.
     """
-    problem = _PROBLEMS.get(type(kind_of(task)).predict)
-    if problem is None:
+    kind = kind_of(task)
+    of_words = type(kind).predict is Tagging.predict
+    problem = _PROBLEMS.get(type(kind).predict)
+    if problem is None and not of_words:
         raise UserError(
             f"Export another task: '{task.name}' is of the kind {task.kind}, which predicts in a "
             "way of its own that no classifier of transformers knows."
@@ -77,11 +102,15 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
     labels = {
         "id2label": dict(enumerate(names)),
         "label2id": {name: number for number, name in enumerate(names)},
-        "problem_type": problem,
+        **({} if of_words else {"problem_type": problem}),
     }
     encoder = AutoModel.from_pretrained(weights, dtype=torch.float32)
     head = load_file(weights / "heads.safetensors")
-    make = _plain if is_plain(config.model_type) else _with_code
+    plain = is_plain(config.model_type, task)
+    if of_words:
+        make = _plain_of_words if plain else _with_code_of_words
+    else:
+        make = _plain if plain else _with_code
     model = make(config, labels, encoder, head)
     model.train(False)
     return model
@@ -94,10 +123,15 @@ def encoder_and_head(model: PreTrainedModel) -> tuple[PreTrainedModel, dict[str,
         model: as ``classifier`` makes it, or as it was loaded.
     """
     model_type = model.config.model_type
-    layers = _LAYERS.get(model_type, ("dense", "output"))
+    layers = dict(
+        zip(_LAYERS.get(model_type, ("dense", "output")), ("dense", "output"), strict=True)
+    )
+    if type(model).__name__.endswith("ForTokenClassification"):
+        own_code = isinstance(model, EveryTokenForTokenClassification)
+        layers = {"output" if own_code else "classifier": "output"}
     head = {
         f"{name}.{key}": value
-        for layer, name in zip(layers, ("dense", "output"), strict=True)
+        for layer, name in layers.items()
         for key, value in model.get_submodule(layer).state_dict().items()
     }
     encoder = cast(PreTrainedModel, model.base_model)
@@ -113,12 +147,43 @@ def _plain(
         config, dtype=torch.float32
     )
     own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
-    problems = model.base_model.load_state_dict(own, strict=False)
+    _load(model.base_model, own)
+    for layer, name in zip(_LAYERS[config.model_type], ("dense", "output"), strict=True):
+        _set(model.get_submodule(layer), head, name)
+    return model
+
+
+def _plain_of_words(
+    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    config.update(labels)
+    model: PreTrainedModel = AutoModelForTokenClassification.from_config(  # type: ignore[no-untyped-call]
+        config, dtype=torch.float32
+    )
+    own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
+    _load(model.base_model, own)
+    _set(model.get_submodule("classifier"), head, "output")
+    return model
+
+
+def _load(encoder: nn.Module, own: dict[str, torch.Tensor]) -> None:
+    problems = encoder.load_state_dict(own, strict=False)
     lacking = [name for name in problems.missing_keys if not name.startswith("pooler.")]
     if lacking or problems.unexpected_keys:
         raise RuntimeError(f"the encoder does not fit its own classifier: {problems}")
-    for layer, name in zip(_LAYERS[config.model_type], ("dense", "output"), strict=True):
-        _set(model.get_submodule(layer), head, name)
+
+
+def _with_code_of_words(
+    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+) -> PreTrainedModel:
+    EveryTokenConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
+    EveryTokenForTokenClassification.register_for_auto_class(  # type: ignore[no-untyped-call]
+        "AutoModelForTokenClassification"
+    )
+    model = EveryTokenForTokenClassification(EveryTokenConfig(config.to_dict(), **labels))
+    own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
+    model.encoder.load_state_dict(own)
+    _set(model.output, head, "output")
     return model
 
 

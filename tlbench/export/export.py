@@ -44,7 +44,7 @@ def export(chosen: Chosen, out: Path, place: str = "") -> None:
         "versions": record.versions,
     }
     weights = store.weights(chosen.key, name)
-    described = card(chosen, entry, place or out.name, is_plain(_model_type(weights)))
+    described = card(chosen, entry, place or out.name, is_plain(_model_type(weights), chosen.task))
     max_length = record.config["encoder"]["max_length"]
     write_folder(out, weights, chosen.task, max_length, about, described)
 

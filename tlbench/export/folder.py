@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
 )
 from transformers.utils import logging as hf_logging
@@ -21,9 +22,10 @@ from transformers.utils import logging as hf_logging
 from tlbench.config.keys import recorded
 from tlbench.config.schema import Task
 from tlbench.data.sources import text_columns
+from tlbench.data.tokenization import for_words
 from tlbench.errors import UserError
-from tlbench.export.classifier import classifier, is_plain
-from tlbench.models.heads import Head
+from tlbench.export.classifier import classifier
+from tlbench.models.heads import make_head
 from tlbench.models.loading import quiet_transformers
 from tlbench.records.provenance import package_versions
 from tlbench.store.disk import writing
@@ -62,11 +64,12 @@ def write_folder(
     with without_bars(), writing("--out", out), _removed_if_it_fails(draft):
         model = classifier(weights, task)
         tokenizer = AutoTokenizer.from_pretrained(weights)
+        tokenizer = for_words(tokenizer) if kind_of(task).reads_words else tokenizer
         tokenizer.model_max_length = max_length
         draft.mkdir(parents=True)
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        plain = is_plain(model.config.model_type)
+        plain = not (draft / "modeling_tlbench.py").exists()
         _check(draft, weights, task, tokenizer, plain)
         manifest = {
             "task": _without_places(task),
@@ -100,23 +103,26 @@ def _check(folder: Path, weights: Path, task: Task, tokenizer: Any, plain: bool)
     Raises:
         UserError: if not.
     """
+    kind = kind_of(task)
+    texts = [list(_TEXTS)] if kind.reads_words else [list(_TEXTS), list(reversed(_TEXTS))]
     rows = tokenizer(
-        list(_TEXTS),
-        list(reversed(_TEXTS)),
+        *texts,
         truncation=True,
         max_length=tokenizer.model_max_length,
         padding=True,
         return_tensors="pt",
     )
     encoder = AutoModel.from_pretrained(weights, dtype=torch.float32).eval()
-    head = Head(encoder.config, kind_of(task).outputs).eval()
+    head = make_head(kind, encoder.config).eval()
     head.load_state_dict(load_file(weights / "heads.safetensors"))
     # Its own code is ours, in the folder that was just written.
-    loaded = AutoModelForSequenceClassification.from_pretrained(
-        folder, trust_remote_code=not plain
-    ).eval()
+    make = (
+        AutoModelForTokenClassification if kind.reads_words else AutoModelForSequenceClassification
+    )
+    loaded = make.from_pretrained(folder, trust_remote_code=not plain).eval()
     with torch.inference_mode():
-        expected = head(encoder(**rows).last_hidden_state[:, 0])
+        hidden = encoder(**rows).last_hidden_state
+        expected = head(hidden if kind.reads_words else hidden[:, 0])
         apart = float((loaded(**rows).logits - expected).abs().max())
     if not apart <= _TOLERANCE:
         raise UserError(

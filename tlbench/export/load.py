@@ -5,10 +5,15 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 
 from tlbench.config.schema import Task
 from tlbench.config.validation import checked
@@ -18,14 +23,19 @@ from tlbench.export.chosen import Chosen, of_record
 from tlbench.export.export import export
 from tlbench.export.folder import MANIFEST, without_bars
 from tlbench.export.model import TextClassifier
-from tlbench.export.modeling_tlbench import FirstTokenForSequenceClassification
+from tlbench.export.modeling_tlbench import (
+    EveryTokenForTokenClassification,
+    FirstTokenForSequenceClassification,
+)
 from tlbench.export.predictor import Ensemble, Predictor
 from tlbench.export.seeds import Seeds, seeds_of
+from tlbench.export.tagger import Tagger
 from tlbench.export.weights import with_weights
 from tlbench.records.record import RECORD_FILE
 from tlbench.records.trust import check_trusted_task
+from tlbench.tasks.kinds import kind_of
 
-Load = Callable[[Path], TextClassifier]
+Load = Callable[[Path], Predictor]
 
 PRECISIONS = {"32-true": torch.float32, "bf16-true": torch.bfloat16}
 
@@ -79,7 +89,7 @@ def _mean(seeds: Seeds, load: Load) -> Ensemble:
     return Ensemble([_exported(one, load) for one in seeds.chosen.values()], list(seeds.chosen))
 
 
-def _exported(chosen: Chosen, load: Load) -> TextClassifier:
+def _exported(chosen: Chosen, load: Load) -> Predictor:
     """Return what ``tlbench-export`` would write, loaded: there is one way from record to model."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "model"
@@ -87,7 +97,7 @@ def _exported(chosen: Chosen, load: Load) -> TextClassifier:
         return load(place)
 
 
-def _of_folder(place: Path, device: str | None, dtype: torch.dtype, trust: bool) -> TextClassifier:
+def _of_folder(place: Path, device: str | None, dtype: torch.dtype, trust: bool) -> Predictor:
     """Return the model of an exported folder.
 
     Raises:
@@ -107,11 +117,16 @@ def _of_folder(place: Path, device: str | None, dtype: torch.dtype, trust: bool)
         ) from error
     task = checked(Task, node, "task")
     with without_bars():
-        auto = (
-            AutoModelForSequenceClassification if is_plain else FirstTokenForSequenceClassification
-        )
-        model = auto.from_pretrained(place, dtype=torch.float32)
+        model = _class_of(task, is_plain).from_pretrained(place, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(place)
     model.train(False)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return TextClassifier(model, tokenizer, task, max_length, chosen, dtype)
+    make = Tagger if kind_of(task).reads_words else TextClassifier
+    return make(model, tokenizer, task, max_length, chosen, dtype)
+
+
+def _class_of(task: Task, is_plain: bool) -> Any:
+    """Return the class of transformers, or ours, that loads an exported folder."""
+    if kind_of(task).reads_words:
+        return AutoModelForTokenClassification if is_plain else EveryTokenForTokenClassification
+    return AutoModelForSequenceClassification if is_plain else FirstTokenForSequenceClassification

@@ -1,28 +1,22 @@
 """A finished model that predicts texts."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from tlbench.config.schema import Task
 from tlbench.data.parsing import texts_per_row
 from tlbench.data.tokenization import pad
 from tlbench.errors import UserError
+from tlbench.export.batches import batches, tokens_of_batch
 from tlbench.export.classifier import encoder_and_head
 from tlbench.export.predictor import Floats, Predictor, Texts
 from tlbench.models.features import PLAIN, Kernels, features
 from tlbench.models.heads import Head
 from tlbench.models.probe import prepared
 from tlbench.tasks.kinds import kind_of
-
-# Tokens of a batch; a forward of so many is as fast as of more. On a CPU what lies between two
-# layers should stay in the cache of a core.
-TOKENS = 8192
-CPU_TOKENS = {torch.float32: 1024, torch.bfloat16: 4096}
 
 
 class TextClassifier(Predictor):
@@ -70,8 +64,8 @@ class TextClassifier(Predictor):
         if not texts:
             return found
         tokens = self._tokens(texts)
-        most = self._tokens_of_batch()
-        for rows in _batches([len(ids) for ids in tokens["input_ids"]], most):
+        most = tokens_of_batch(self.encoder)
+        for rows in batches([len(ids) for ids in tokens["input_ids"]], most):
             columns = {name: [column[row] for row in rows] for name, column in tokens.items()}
             inputs = pad(columns, self.tokenizer.pad_token_id, len(columns["input_ids"][-1]))
             on_device = {name: tensor.to(self.device) for name, tensor in inputs.items()}
@@ -79,11 +73,6 @@ class TextClassifier(Predictor):
             logits = self.head(features(self.encoder, on_device, self.kernels).float())
             found[rows] = logits.cpu().numpy()
         return found
-
-    def _tokens_of_batch(self) -> int:
-        if torch.device(self.device).type != "cpu":
-            return TOKENS
-        return CPU_TOKENS[next(self.encoder.parameters()).dtype]
 
     def _tokens(self, texts: Texts) -> dict[str, list[list[int]]]:
         first = [text if isinstance(text, str) else text[0] for text in texts]
@@ -94,14 +83,3 @@ class TextClassifier(Predictor):
         both = (first, second) if second else (first,)
         encoded = self.tokenizer(*both, truncation=True, max_length=self.max_length)
         return dict(encoded)
-
-
-def _batches(lengths: Sequence[int], most: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of every batch, of similar lengths and ``most`` tokens, the longest last."""
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    for end in range(1, len(order) + 1):
-        is_full = end == len(order) or (end - start + 1) * lengths[order[end]] > most
-        if is_full:
-            yield order[start:end]
-            start = end

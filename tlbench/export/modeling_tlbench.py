@@ -1,9 +1,12 @@
-"""A classifier of texts by tlbench: an encoder, and a head that reads its first token.
+"""A classifier by tlbench: an encoder, and a head that reads its first token, or every one.
 
-The head is RoBERTa's (Liu et al. 2019): a dense layer, tanh, an output layer. transformers has no
-class that computes the same for this encoder's family, so this file lies beside the weights:
+The head is RoBERTa's (Liu et al. 2019): a dense layer, tanh, an output layer; of tokens BERT's, an
+output layer. transformers has no class that computes the same for this encoder's family, so this
+file lies beside the weights:
 
     AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+
+or ``AutoModelForTokenClassification``.
 """
 
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
 
 
 class FirstTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -61,6 +64,45 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
         elif labels is not None:
             loss = nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class EveryTokenConfig(FirstTokenConfig):  # type: ignore[no-untyped-call]
+    """The same, for labels of tokens."""
+
+    model_type = "tlbench_every_token"
+
+
+class EveryTokenForTokenClassification(PreTrainedModel):
+    """Logits of every label for each token; those of a word's first are the word's."""
+
+    config_class = EveryTokenConfig
+    base_model_prefix = "encoder"
+
+    def __init__(self, config: EveryTokenConfig) -> None:
+        super().__init__(config)
+        own = AutoConfig.for_model(**config.encoder)
+        self.encoder = AutoModel.from_config(own)  # type: ignore[no-untyped-call]
+        if isinstance(getattr(self.encoder, "pooler", None), nn.Module):
+            self.encoder.pooler = _NoPooler()
+        self.output = nn.Linear(own.hidden_size, len(config.id2label or {}))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self, input_ids: Tensor, labels: Tensor | None = None, **inputs: Any
+    ) -> TokenClassifierOutput:
+        """Return logits, (rows, tokens, labels), and with ``labels`` the mean loss.
+
+        Args:
+            input_ids: (rows, tokens).
+            labels: (rows, tokens), -100 of tokens that have none.
+            inputs: ``attention_mask`` and what else the encoder takes, (rows, tokens).
+        """
+        inputs.pop("return_dict", None)
+        logits = self.output(self.encoder(input_ids=input_ids, **inputs).last_hidden_state)
+        loss = None
+        if labels is not None:
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return TokenClassifierOutput(loss=loss, logits=logits)
 
 
 class _NoPooler(nn.Module):

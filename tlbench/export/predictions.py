@@ -12,13 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
-from tlbench.data.parsing import Changes, texts_of, texts_per_row
+from tlbench.data.parsing import Changes, texts_of, texts_per_row, words_of
 from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read_rows
 from tlbench.errors import UserError
 from tlbench.export.predictor import Predictor, Texts
+from tlbench.tasks.kinds import kind_of
 
 SEPARATOR = ";"  # between the labels of a row, where its task has none of its own
 PART = 4096  # rows: enough for batches of rows of one length
+
+
+def separator_of(task: Task) -> str:
+    """Return what is between labels of a row, or words and tags, which hold no blank."""
+    return " " if kind_of(task).reads_words else SEPARATOR
 
 
 def format_of(file: Path, asked: str | None, option: str) -> str:
@@ -66,8 +72,11 @@ def predict_rows(
     """
     unread, first = iter(rows), 1
     while part := list(islice(unread, PART)):
-        texts = [texts_of(task, row, where, changes) for where, row in part]
-        predicted = _predicted(model, _as_texts(texts))
+        if kind_of(task).reads_words:
+            predicted = _tagged(model, [words_of(task, row, at, changes) for at, row in part])
+        else:
+            texts = [texts_of(task, row, where, changes) for where, row in part]
+            predicted = _predicted(model, _as_texts(texts))
         yield [
             {"row": number, **_kept(row, kept, where), **one}
             for number, ((where, row), one) in enumerate(zip(part, predicted, strict=True), first)
@@ -77,6 +86,11 @@ def predict_rows(
 
 def _as_texts(rows: list[list[str]]) -> Texts:
     return [row[0] for row in rows] if len(rows[0]) == 1 else [(row[0], row[1]) for row in rows]
+
+
+def _tagged(model: Predictor, rows: list[list[str]]) -> list[dict[str, Any]]:
+    tags = model.predict(rows)
+    return [{"words": words, "prediction": said} for words, said in zip(rows, tags, strict=True)]
 
 
 def _predicted(model: Predictor, texts: Texts) -> list[dict[str, Any]]:
@@ -119,8 +133,8 @@ def write_parts(
 
     Args:
         out: a file, or a stream of text.
-        file_format: csv, tsv, jsonl or parquet.
-        separator: in CSV and TSV, between the labels of a row that may have several.
+        file_format: csv, tsv, jsonl or parquet; of words also conll, a line for each word and tag.
+        separator: in CSV and TSV, between the labels of a row that may have several, or its words.
     """
     if isinstance(out, Path) and file_format == "parquet":
         yield from _write_parquet(parts, out)
@@ -135,7 +149,8 @@ def _write_text(
     parts: Iterable[list[dict[str, Any]]], out: TextIO, kind: str, separator: str
 ) -> Iterator[int]:
     delimiter = "\t" if kind == "tsv" else ","
-    write = _json_writer(out) if kind == "jsonl" else _csv_writer(out, delimiter, separator)
+    writers = {"jsonl": _json_writer, "conll": _conll_writer}
+    write = writers[kind](out) if kind in writers else _csv_writer(out, delimiter, separator)
     count = 0
     for part in parts:
         write(part)
@@ -146,6 +161,20 @@ def _write_text(
 def _json_writer(out: TextIO) -> Callable[[list[dict[str, Any]]], None]:
     def write(part: list[dict[str, Any]]) -> None:
         out.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in part)
+
+    return write
+
+
+def _conll_writer(out: TextIO) -> Callable[[list[dict[str, Any]]], None]:
+    def write(part: list[dict[str, Any]]) -> None:
+        if "words" not in part[0]:
+            raise UserError(
+                "Change --out: a .conll has a tag for each word, and these rows have none."
+            )
+        for row in part:
+            both = zip(row["words"], row["prediction"], strict=True)
+            out.writelines(f"{word}\t{tag}\n" for word, tag in both)
+            out.write("\n")
 
     return write
 
@@ -162,9 +191,8 @@ def _csv_writer(
             )
             writers[0].writeheader()
         for row in part:
-            said = row["prediction"]
-            several = isinstance(said, list)
-            writers[0].writerow({**row, "prediction": separator.join(said)} if several else row)
+            lists = {k: row[k] for k in ("words", "prediction") if isinstance(row.get(k), list)}
+            writers[0].writerow({**row, **{k: separator.join(v) for k, v in lists.items()}})
 
     return write
 

@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
+from tlbench.tasks.entities import OUTSIDE
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.multilabel import Multilabel
 
-Texts = Sequence[str] | Sequence[tuple[str, str]]
+Words = Sequence[Sequence[str]]
+Texts = Sequence[str] | Sequence[tuple[str, str]] | Words
 Floats = NDArray[np.float64]
+UNREAD = "_"  # CoNLL-U's for what is not given
 
 
 class Predictor(ABC):
-    """Predicts labels, or numbers, of texts or pairs of texts.
+    """Predicts labels, or numbers, of texts or pairs of texts, or of the words of rows.
 
     Attributes:
         task: its definition.
@@ -33,13 +36,16 @@ class Predictor(ABC):
 
     @abstractmethod
     def scores(self, texts: Texts) -> Floats:
-        """Return the probability of every label, (rows, labels), or numbers, (rows, 1)."""
+        """Return the probability of every label, (rows, labels), or numbers, (rows, 1).
+
+        Of words (rows, words of the longest, labels), NaN where there is none or it is not read.
+        """
 
     def predict(self, texts: Texts) -> list[str] | list[list[str]] | list[float]:
         """Return a label for every row, a list of them of a multilabel task, or a number.
 
         Args:
-            texts: one a row, or two where the task has pairs.
+            texts: one a row, or two where the task has pairs; of a tagging task a list of words.
 
         Raises:
             UserError: if there is one text where the task has two, or the other way round.
@@ -47,7 +53,19 @@ class Predictor(ABC):
         scores = self.scores(texts)
         if self.labels is None:
             return [float(number) for number in scores[:, 0]]
+        if kind_of(self.task).reads_words:
+            return [self.tags_of(s[: len(row)]) for s, row in zip(scores, texts, strict=True)]
         return self.labels_of(scores)
+
+    def tags_of(self, probabilities: Floats) -> list[str]:
+        """Return the tags of a row's words with these probabilities, (words, labels).
+
+        A word that is not read, as it lies beyond ``max_length``, is ``O``, or ``_`` where the task
+        has no such tag.
+        """
+        names = self.labels or []
+        unread = OUTSIDE if OUTSIDE in names else UNREAD
+        return [unread if np.isnan(p).any() else names[int(p.argmax())] for p in probabilities]
 
     def labels_of(self, probabilities: Floats) -> list[str] | list[list[str]]:
         """Return by row the label, or all that it has, with probabilities (rows, labels)."""

@@ -5,6 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tlbench.tasks.base import TaskKind
+
+
+def make_head(kind: TaskKind, config: Any) -> nn.Module:
+    """Return a head for tasks of a kind, of an encoder with this config."""
+    make = WordHead if kind.reads_words else Head
+    return make(config, kind.outputs)
+
 
 class Head(nn.Module):
     """RoBERTa's classification head: dropout, dense, tanh, dropout, output (Liu et al. 2019)."""
@@ -24,4 +32,25 @@ class Head(nn.Module):
         """From the first token's features, (rows, hidden), to logits, (rows, outputs)."""
         hidden = torch.tanh(self.dense(self.dropout(features)))
         logits: Tensor = self.output(self.dropout(hidden))
+        return logits
+
+
+class WordHead(nn.Module):
+    """BERT's head for words: dropout, output (Devlin et al. 2019, section 5.3).
+
+    It is that of transformers' own token classifiers, so that an exported model is one of them.
+    """
+
+    def __init__(self, config: Any, outputs: int) -> None:
+        super().__init__()
+        dropout = getattr(config, "hidden_dropout_prob", 0.1)
+        own = getattr(config, "classifier_dropout", None)
+        self.dropout = nn.Dropout(dropout if own is None else own)
+        self.output = nn.Linear(config.hidden_size, outputs)
+        nn.init.normal_(self.output.weight, std=getattr(config, "initializer_range", 0.02))
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From features of words' first tokens, (words, hidden), to logits, (words, outputs)."""
+        logits: Tensor = self.output(self.dropout(features))
         return logits

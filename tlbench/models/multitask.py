@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
 from tlbench.models.features import PLAIN, Kernels, features, prepare
-from tlbench.models.heads import Head
+from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
 from tlbench.tasks.kinds import head_name, kind_of
 
@@ -39,12 +39,11 @@ class MultiTaskModel(nn.Module):
         self.sharing = heads
         self.head_names = [head_name(task, heads) for task in tasks]
         self.kinds = [kind_of(task) for task in tasks]
-        sizes = [kind.outputs for kind in self.kinds]
-        outputs = dict(zip(self.head_names, sizes, strict=True))
+        of_heads = dict(zip(self.head_names, self.kinds, strict=True))
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
         # The prefix keeps a task called "training" or "type" from shadowing an attribute.
         self.heads = nn.ModuleDict(
-            {f"head_{name}": Head(encoder.config, outputs[name]) for name in sorted(outputs)}
+            {f"head_{name}": make_head(of_heads[name], encoder.config) for name in sorted(of_heads)}
         )
 
     def use(self, kernels: Kernels) -> None:
