@@ -25,7 +25,7 @@ class Source:
     """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
 
     format: str | None = key(
-        "csv, tsv, jsonl, parquet, hub or generated; null: by the file's name",
+        "csv, tsv, jsonl, parquet, conll, hub or generated; null: by the file's name",
         "experiment",
         default=None,
     )
@@ -130,7 +130,7 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression, multilabel or a dotted path; null: by labels",
+        "classification, regression, multilabel, tagging or a dotted path; null: by labels",
         "experiment",
         since=None,
     )

@@ -119,7 +119,10 @@ def _batch(shape: Shape, kind: TaskKind) -> Batch:
     lengths = torch.linspace(shape.tokens // 2, shape.tokens, shape.rows).long()
     mask = (torch.arange(shape.tokens) < lengths[:, None]).long()
     ids = torch.arange(shape.rows)
-    labels = kind.predict(torch.eye(kind.outputs)[ids % kind.outputs])
+    # Of words every second token is the first of one.
+    words = torch.arange(1, shape.tokens // 2, 2).repeat(shape.rows, 1)
+    number = ids[:, None] + words if kind.reads_words else ids
+    labels = kind.predict(torch.eye(kind.outputs)[number % kind.outputs])
     return Batch(
         {"input_ids": torch.randint(shape.vocabulary, mask.shape), "attention_mask": mask},
         (kind.label_tensor(labels.tolist()).view(torch.int32),),
@@ -127,6 +130,7 @@ def _batch(shape: Shape, kind: TaskKind) -> Batch:
         torch.full((shape.rows,), 1 / shape.rows),
         ids,
         shape.rows,
+        words=(words,) if kind.reads_words else (),
     )
 
 
