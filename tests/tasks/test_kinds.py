@@ -68,7 +68,7 @@ def test_a_class_is_a_kind_by_its_dotted_path() -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("tagging", "Change kind of task 't': 'tagging' is none of classification, regression"),
+        ("parsing", "Change kind of task 't': 'parsing' is none of classification, regression"),
         ("no.such.Kind", "Change kind of task 't': 'no.such.Kind' can't be imported .*'no'"),
         ("torch.Tensor", "Change kind of task 't': 'torch.Tensor' is not a tlbench.tasks.base"),
         ("torch.add", "Change kind of task 't': 'torch.add' is not a tlbench.tasks.base"),
