@@ -88,6 +88,12 @@ def test_what_holds_more_for_each_weight(of: Of, words: tuple[str, ...], copies:
     assert memory.gradients == copies * memory.weights
 
 
+def test_where_words_are_read_the_last_layer_keeps_as_much_as_the_others(of: Of) -> None:
+    length = ("strategy=single", "fast_kernels=true", "eval_batch_size=1")
+    texts, words = (of(*length, f"target_task={name}") for name in ("sst2", "mentions"))
+    assert words.activations > texts.activations
+
+
 def test_a_gpu_fuses_attention_and_holds_gradients_once(of: Of) -> None:
     words = ("fast_kernels=false", "batch_size=32", "eval_batch_size=1")
     on_cpu, on_gpu = of(*words), of(*words, on_gpu=True)

@@ -18,6 +18,7 @@ from tlbench.data.micro_batches import rows_of_forward
 from tlbench.methods.stage import is_by_task
 from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.kinds import kind_of
 
 _EMBEDDED = 8  # bytes of a token and unit: input of the embeddings' normalisation, dropout mask
 _STATISTICS = 16  # bytes of a token in each layer: mean and deviation of two normalisations
@@ -132,6 +133,7 @@ class _Forward:
         rows: of a forward in training; evaluated: in evaluation.
         tokens: of each row.
         kept: by a layer.
+        reads_words: whether a head reads more than a row's first token.
         number: bytes of a number where it need not be exact.
     """
 
@@ -144,6 +146,7 @@ class _Forward:
     tokens: int
     is_mixed_precision: bool
     is_checkpointed: bool
+    reads_words: bool
 
     @classmethod
     def of(cls, stage: TrainStage, size: Shape, on_gpu: bool, tokens: int) -> "_Forward":
@@ -177,6 +180,7 @@ class _Forward:
             tokens,
             precision.endswith("-mixed"),
             config.encoder.gradient_checkpointing,
+            any(kind_of(subset.task).reads_words for subset in stage.subsets),
         )
 
     def training(self, reach: int) -> int:
@@ -191,7 +195,8 @@ class _Forward:
         layer = self._layer(self.rows)
         copies = 2 * size.layers * size.layer if self.is_mixed_precision else 0
         last = layer
-        if self.kernels != "plain":  # of all tokens but keys and values, and the layer's input
+        if self.kernels != "plain" and not self.reads_words:
+            # Of all tokens but keys and values, and the layer's input.
             padded = 2 if self.kernels == "unpadded" else 0
             last = (3 + padded) * self.number * tokens * size.hidden
         inputs = 4 * tokens * size.hidden
