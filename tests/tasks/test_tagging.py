@@ -30,10 +30,13 @@ from tlbench.data.sources import splits
 from tlbench.doctor.defaults import default_config
 from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
+from tlbench.export.predictions import write_parts
+from tlbench.export.predictor import Ensemble, Predictor
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
+from tlbench.predictors.logme import logme
 from tlbench.records.packing import pack, sources
 from tlbench.records.predictions import Saved
 from tlbench.tasks import ragged
@@ -43,6 +46,7 @@ from tlbench.tasks.kinds import head_name, kind_of
 from tlbench.tasks.scores import collapsed, diverged, evaluate, majority_score
 from tlbench.tasks.tag_metrics import of_counts, row_counts
 from tlbench.training.datamodule import MultiTaskDataModule
+from tlbench.training.features import row_features
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 METRICS = ["entity_f1", "entity_precision", "entity_recall", "accuracy"]
@@ -450,6 +454,38 @@ def test_packed_predictions_are_those_of_the_store(
     scored = pd.DataFrame({"score": [record.score], "metric": ["entity_f1"]})
     assert list(usable(scored, saved)) == [0]
     assert not usable(scored.assign(score=record.score + 0.1), saved)
+
+
+def test_a_row_of_words_is_to_predictors_one_with_the_tags_that_it_has(compose: Compose) -> None:
+    one = stage(compose, "support_task=none", "strategy=single")
+    (subset,) = one.subsets
+    found = row_features(one, subset, rows=20)
+    rows = splits(subset.task)["train"].load(one.config.cache_dir)
+    data = MultiTaskDataModule(one)
+    used = next(data.splits_of(subset)).used[:20]
+    assert found.labels.shape == (20, 7)
+    for of_row, at in zip(found.labels, used, strict=True):
+        assert set(np.flatnonzero(of_row)) == {int(tag) for tag in rows[int(at)]["label"]}
+    assert np.isfinite(logme(found.first, found.labels, True))
+
+
+def test_rows_without_words_are_not_written_as_conll(tmp_path: Path) -> None:
+    rows = [{"row": 1, "prediction": "good"}]
+    with pytest.raises(UserError, match=r"Change --out: a \.conll has a tag for each word"):
+        list(write_parts(iter([rows]), tmp_path / "said.conll", "conll"))
+
+
+@pytest.mark.parametrize(("names", "expected"), [(TAGS, "O"), (["NOUN", "VERB"], "_")])
+def test_a_word_that_is_not_read_is_outside_or_not_given(names: list[str], expected: str) -> None:
+    class Known(Predictor):
+        def scores(self, texts: Any) -> Any:
+            found = np.full((2, 3, len(names)), np.nan)
+            found[0, :2] = found[1, 0] = np.eye(len(names))[1]
+            return found
+
+    model = Known(task("accuracy", names))
+    assert model.predict([["a", "b", "c"], ["d"]]) == [[names[1], names[1], expected], [names[1]]]
+    assert Ensemble([model, model], [0, 1]).predict([["a", "b", "c"], ["d"]])[0][2] == expected
 
 
 def test_the_doctor_measures_a_step_of_it() -> None:
