@@ -3,7 +3,6 @@
 import csv
 import json
 import lzma
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -11,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 from fsspec.compression import compr
 from fsspec.utils import infer_compression
 
+from tlbench.data import conll
 from tlbench.errors import UserError
 
 Row = dict[str, Any]
@@ -201,39 +200,8 @@ def _check_unique(file: Path, line: int, columns: Sequence[str]) -> None:
 
 
 def _conll(file: Path, file_format: FileFormat) -> Iterator[NumberedRow]:
-    """Yield a row for the lines between two blank ones, with the number of the first of them.
-
-    Its columns are lists of the words' cells: the first is ``"0"``, and the last ``"-1"`` too. The
-    ``-DOCSTART-`` between two documents of CoNLL 2003 is no row.
-    """
     with _text(file, file_format, "") as opened:
-        first, fields = 1, list[list[str]]()
-        for number, line in enumerate(chain(opened, [""]), start=1):
-            if line.strip(" \t\r\n"):
-                first = first if fields else number
-                fields.append(_cells_of(line, file_format.delimiter))
-                continue
-            if fields and fields[0][0] != "-DOCSTART-":
-                yield first, _columns(file, first, fields)
-            fields = []
-
-
-def _cells_of(line: str, delimiter: str | None) -> list[str]:
-    if delimiter is not None:
-        return line.rstrip("\r\n").split(delimiter)
-    # Not str.split's white space: a word may hold a no-break space.
-    return re.split("[ \t]+", line.strip(" \t\r\n"))
-
-
-def _columns(file: Path, first: int, fields: Sequence[Sequence[str]]) -> Row | UserError:
-    width = len(fields[0])
-    for line, cells in enumerate(fields, start=first):
-        if len(cells) != width:
-            return UserError(
-                f"{file}, line {line} has {len(cells)} fields where line {first} has {width}."
-            )
-    columns = [list(column) for column in zip(*fields, strict=True)]
-    return {**{str(at): column for at, column in enumerate(columns)}, "-1": columns[-1]}
+        yield from conll.rows(file, opened, file_format.delimiter)
 
 
 def _json_lines(file: Path, file_format: FileFormat) -> Iterator[NumberedRow]:
