@@ -84,9 +84,8 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         UserError: if the task is of a kind that predicts in its own way, or the
             encoder runs code of its own.
     """
-    kind = kind_of(task)
-    of_words = type(kind).predict is Tagging.predict
-    problem = _PROBLEMS.get(type(kind).predict)
+    predict = type(kind_of(task)).predict
+    of_words, problem = predict is Tagging.predict, _PROBLEMS.get(predict)
     if problem is None and not of_words:
         raise UserError(
             f"Export another task: '{task.name}' is of the kind {task.kind}, which predicts in a "
@@ -107,10 +106,8 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
     encoder = AutoModel.from_pretrained(weights, dtype=torch.float32)
     head = load_file(weights / "heads.safetensors")
     plain = is_plain(config.model_type, task)
-    if of_words:
-        make = _plain_of_words if plain else _with_code_of_words
-    else:
-        make = _plain if plain else _with_code
+    of_rows, of_tokens = (_plain, _plain_of_words) if plain else (_with_code, _with_code_of_words)
+    make = of_tokens if of_words else of_rows
     model = make(config, labels, encoder, head)
     model.train(False)
     return model
