@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from scripts.encoder_families import save
 from tests.support.composing import compose_config
 from tlbench.config.schema import Encoder, Source, Task
 from tlbench.errors import UserError
-from tlbench.export.classifier import classifier, is_plain
+from tlbench.export.classifier import classifier, encoder_and_head, is_plain
 from tlbench.models.encoder import load_encoder, load_tokenizer
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks.regression import Regression
 from tlbench.training.best_weights import save_weights
 
 CLASSES = Task("mine", ["a", "b", "c"], ["accuracy"], ["accuracy"], Source("csv"))
+TAGS = Task("mine", ["N", "V"], ["accuracy"], ["accuracy"], Source("conll"), kind="tagging")
 NUMBER = Task("mine", None, ["pearson"], ["pearson"], Source("csv"))
 OWN_HEAD = ("distilbert", "electra", "eurobert", "modernbert")
 LIKE_OURS = ("albert", "bert", "deberta-v2", "mpnet", "roberta")
@@ -88,6 +89,45 @@ def test_a_regression_gives_a_number(tmp_path: Path, family: str) -> None:
     assert difference(tmp_path, family, NUMBER) <= 1e-6
     config = classifier(tmp_path / "weights", NUMBER).config
     assert (config.problem_type, config.num_labels) == ("regression", 1)
+
+
+def difference_of_words(folder: Path, family: str) -> float:
+    """The same of a tagging task: of the logits of every token but the padding's."""
+    save(family, folder / family)
+    encoder = Encoder(str(folder / family), None, False, None, 64)
+    model = MultiTaskModel(load_encoder(encoder), [TAGS], "per_task").eval()
+    torch.nn.init.normal_(model.heads["head_mine"].output.bias)
+    tokenizer = load_tokenizer(encoder.name, None)
+    inputs = dict(tokenizer(["this is a film", "no"], padding=True, return_tensors="pt"))
+    mask = inputs["attention_mask"]
+    places = torch.where(mask == 1, torch.arange(mask.shape[1]), -1)
+    with torch.inference_mode():
+        (logits,) = model(inputs, [2], (), (places,))
+    save_weights(model, tokenizer, "mine", folder / "weights")
+    classifier(folder / "weights", TAGS).save_pretrained(folder / "model")
+    loaded = AutoModelForTokenClassification.from_pretrained(
+        folder / "model", trust_remote_code=not is_plain(family, TAGS)
+    ).eval()
+    encoder_of, head = encoder_and_head(loaded)
+    assert head.keys() == {"output.weight", "output.bias"}
+    assert encoder_of is loaded.base_model
+    with torch.inference_mode():
+        return float((loaded(**inputs).logits - logits)[mask == 1].abs().max())
+
+
+@pytest.mark.parametrize("family", [*LIKE_OURS, *OWN_HEAD])
+def test_a_classifier_of_tokens_computes_the_same(tmp_path: Path, family: str) -> None:
+    assert is_plain(family, TAGS) == (family not in ("eurobert", "modernbert"))
+    assert difference_of_words(tmp_path, family) <= 1e-6
+    with_code = (tmp_path / "model" / "modeling_tlbench.py").is_file()
+    assert with_code != is_plain(family, TAGS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*ALSO_LIKE_OURS, *OTHERS])
+def test_and_of_every_other_family(tmp_path: Path, family: str) -> None:
+    assert is_plain(family, TAGS) == (family in ALSO_LIKE_OURS)
+    assert difference_of_words(tmp_path, family) <= 1e-6
 
 
 def test_labels_have_their_names(tmp_path: Path) -> None:

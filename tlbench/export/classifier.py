@@ -124,8 +124,8 @@ def encoder_and_head(model: PreTrainedModel) -> tuple[PreTrainedModel, dict[str,
         zip(_LAYERS.get(model_type, ("dense", "output")), ("dense", "output"), strict=True)
     )
     if type(model).__name__.endswith("ForTokenClassification"):
-        own_code = isinstance(model, EveryTokenForTokenClassification)
-        layers = {"output" if own_code else "classifier": "output"}
+        with_code = model_type == EveryTokenConfig.model_type
+        layers = {"output" if with_code else "classifier": "output"}
     head = {
         f"{name}.{key}": value
         for layer, name in layers.items()

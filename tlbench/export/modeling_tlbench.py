@@ -66,10 +66,14 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-class EveryTokenConfig(FirstTokenConfig):  # type: ignore[no-untyped-call]
+class EveryTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """The same, for labels of tokens."""
 
     model_type = "tlbench_every_token"
+
+    def __init__(self, encoder: dict[str, Any] | None = None, **options: Any) -> None:
+        self.encoder = encoder or {}
+        super().__init__(**options)
 
 
 class EveryTokenForTokenClassification(PreTrainedModel):
