@@ -57,7 +57,8 @@ def test_files_of_a_folder(folder: Path) -> None:
     split = str(folder / "split")
     assert refusal(path=str(folder)) == (
         f"Change source.path of task 'mine', or add source.train: the folder {folder} has none of "
-        "train.tsv, train.csv, train.jsonl, train.parquet, train.conll."
+        "train.tsv, train.csv, train.jsonl, train.parquet, train.conll, "
+        "train.conllu."
     )
     assert refusal(path=split, dev=None) == (
         f"Add source.dev to task 'mine': there is no file {split}/dev.csv; give a fraction to cut "

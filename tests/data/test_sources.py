@@ -71,7 +71,10 @@ def test_the_key_follows_the_content_not_the_place(files: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "xml"}, "'xml' is not one of tsv, csv, jsonl, parquet, conll, hub, generated"),
+        (
+            {"format": "xml"},
+            "'xml' is not one of tsv, csv, jsonl, parquet, conll, conllu, hub, generated",
+        ),
         ({"text": []}, "name one or two columns"),
         ({"text": ["a", "c"]}, "line 2 has no column 'c' .it has a, b, y."),
         ({"values": ["nope", "yes"]}, "line 3 has the label 'no', known are nope, yes"),

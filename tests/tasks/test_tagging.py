@@ -30,7 +30,7 @@ from tlbench.data.sources import splits
 from tlbench.doctor.defaults import default_config
 from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
-from tlbench.export.predictions import write_parts
+from tlbench.export.predictions import output_format, write_parts
 from tlbench.export.predictor import Ensemble, Predictor
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels
@@ -228,6 +228,37 @@ def test_a_word_of_conll_may_hold_a_blank_where_a_tab_is_between_columns(tmp_pat
     assert next(iter(splits(blanks)["dev"].make()))["words"] == ["10\u00a0000"]
 
 
+CONLLU = """\
+# sent_id = 1
+# text = Ada didn't run
+1\tAda\tAda\tPROPN\tNNP\t_\t4\tnsubj\t_\t_
+2-3\tdidn't\t_\t_\t_\t_\t_\t_\t_\t_
+2\tdid\tdo\tAUX\tVBD\t_\t4\taux\t_\t_
+3\tn't\tnot\tPART\tRB\t_\t4\tadvmod\t_\t_
+4\trun\trun\tVERB\tVB\t_\t0\troot\t_\t_
+4.1\tran\t_\tVERB\t_\t_\t_\t_\t_\t_
+
+# text = # 1
+1\t# 1\t_\tSYM\t_\t_\t0\troot\t_\t_
+"""
+
+
+def test_words_and_tags_are_columns_of_conllu(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        written(tmp_path, f"{split}.conllu", CONLLU)
+    tags = ["PROPN", "AUX", "PART", "VERB", "SYM"]
+    source = Source(path=str(tmp_path), text=["form"], label="upos")
+    one = Task("pos", tags, ["accuracy"], ["accuracy"], source, kind="tagging")
+    assert read(one) == [
+        {
+            "text_a": "Ada did n't run",
+            "words": ["Ada", "did", "n't", "run"],
+            "label": [0.0, 1.0, 2.0, 3.0],
+        },
+        {"text_a": "# 1", "words": ["# 1"], "label": [4.0]},
+    ]
+
+
 def test_words_and_tags_are_lists_in_json_lines_and_parquet(tmp_path: Path) -> None:
     rows = [{"tokens": r["words"], "tags": [TAGS[int(t)] for t in r["label"]]} for r in EXPECTED]
     for name in ("train", "dev"):
@@ -258,6 +289,8 @@ def test_tags_are_a_sequence_of_class_labels_of_datasets(tmp_path: Path) -> None
     [
         ("conll", ("Ada B-PER", "ran"), "train.conll, line 2 has 1 fields where line 1 has 2"),
         ("conll", ("ok O", "", "Ada B-X"), "train.conll, line 3 has the label 'B-X'"),
+        ("conllu", ("1\tAda",), "train.conllu, line 1 has 2 fields where CoNLL-U has 10"),
+        ("conllu", ("# text = Ada", "Ada"), "train.conllu, line 2 has 1 fields where CoNLL-U has"),
         (
             "jsonl",
             ('{"0": ["Ada", "ran"], "1": ["O"]}',),
@@ -467,6 +500,11 @@ def test_a_row_of_words_is_to_predictors_one_with_the_tags_that_it_has(compose: 
     for of_row, at in zip(found.labels, used, strict=True):
         assert set(np.flatnonzero(of_row)) == {int(tag) for tag in rows[int(at)]["label"]}
     assert np.isfinite(logme(found.first, found.labels, True))
+
+
+def test_predictions_are_not_written_as_conllu() -> None:
+    with pytest.raises(UserError, match=r"Change --out: a word and its tag are written as \.conll"):
+        output_format(Path("said.conllu"))
 
 
 def test_rows_without_words_are_not_written_as_conll(tmp_path: Path) -> None:

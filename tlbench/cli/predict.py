@@ -119,7 +119,7 @@ def _predict(options: argparse.Namespace) -> None:
     out: Path | None = options.out
     if out is not None and out.exists():
         raise UserError(f"Change --out: {out} is there already.")
-    out_format = "csv" if out is None else predictions.format_of(out, None, "a suffix to --out")
+    out_format = predictions.output_format(out)
     with tempfile.TemporaryDirectory() as folder:
         file, in_format = _file(options, Path(folder))
         next(predictions.rows_of(file, in_format))  # before a model is loaded, or trained

@@ -25,7 +25,7 @@ class Source:
     """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
 
     format: str | None = key(
-        "csv, tsv, jsonl, parquet, conll, hub or generated; null: by the file's name",
+        "csv, tsv, jsonl, parquet, conll, conllu, hub or generated; null: by the file's name",
         "experiment",
         default=None,
     )

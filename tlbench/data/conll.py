@@ -10,11 +10,15 @@ from tlbench.errors import UserError
 
 _BETWEEN_DOCUMENTS = "-DOCSTART-"  # of CoNLL 2003
 _WHITE = " \t\r\n"  # not str.split's white space: a word may hold a no-break space
+# https://universaldependencies.org/format.html
+_CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+_WORD_ID = re.compile("[0-9]+")  # 3-4 is two words written as one, and 5.1 a word left out
+
+Words = list[tuple[int, list[str]]]  # a row's words: the number of the line, and its cells
+NumberedRow = tuple[int, dict[str, Any] | UserError]
 
 
-def rows(
-    file: Path, lines: Iterable[str], delimiter: str | None
-) -> Iterator[tuple[int, dict[str, Any] | UserError]]:
+def rows(file: Path, lines: Iterable[str], delimiter: str | None) -> Iterator[NumberedRow]:
     """Yield a row for the lines between two blank ones, with the number of the first of them.
 
     Its columns are lists of the words' cells: the first is ``"0"``, and the last ``"-1"`` too. The
@@ -26,15 +30,40 @@ def rows(
         lines: its own.
         delimiter: between two cells; None for blanks and tabs, any number.
     """
-    first, cells = 1, list[list[str]]()
+    for words in _between_blanks(lines, delimiter):
+        (first, cells), *_ = words
+        if cells[0] != _BETWEEN_DOCUMENTS:
+            names = [str(at) for at in range(len(cells))]
+            row = _by_column(file, words, names)
+            yield first, row if isinstance(row, UserError) else {**row, "-1": row[names[-1]]}
+
+
+def universal_rows(file: Path, lines: Iterable[str]) -> Iterator[NumberedRow]:
+    """Yield a row for every sentence of a CoNLL-U file, as ``rows`` does.
+
+    Its columns have the names that the format gives them: ``form``, ``upos``, ... Comments, words
+    that are written as one with another, and words that are left out in the text, are skipped.
+    """
+    for cells_of_lines in _between_blanks(lines, "\t"):
+        words = [(n, cells) for n, cells in cells_of_lines if not cells[0].startswith("#")]
+        words = [(n, cells) for n, cells in words if len(cells) == 1 or _is_word(cells[0])]
+        if words:
+            yield words[0][0], _by_column(file, words, _CONLLU)
+
+
+def _is_word(number: str) -> bool:
+    return _WORD_ID.fullmatch(number) is not None
+
+
+def _between_blanks(lines: Iterable[str], delimiter: str | None) -> Iterator[Words]:
+    """Yield the lines between two blank ones, one or more."""
+    words: Words = []
     for number, line in enumerate(chain(lines, [""]), start=1):
         if line.strip(_WHITE):
-            first = first if cells else number
-            cells.append(_cells(line, delimiter))
-            continue
-        if cells and cells[0][0] != _BETWEEN_DOCUMENTS:
-            yield first, _row(file, first, cells)
-        cells = []
+            words.append((number, _cells(line, delimiter)))
+        elif words:
+            yield words
+            words = []
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:
@@ -43,12 +72,13 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return re.split("[ \t]+", line.strip(_WHITE))
 
 
-def _row(file: Path, first: int, words: Sequence[Sequence[str]]) -> dict[str, Any] | UserError:
-    width = len(words[0])
-    for line, cells in enumerate(words, start=first):
-        if len(cells) != width:
+def _by_column(file: Path, words: Words, names: Sequence[str]) -> dict[str, list[str]] | UserError:
+    first = words[0][0]
+    for line, cells in words:
+        if len(cells) != len(names):
+            belong = "CoNLL-U has" if names is _CONLLU else f"line {first} has"
             return UserError(
-                f"{file}, line {line} has {len(cells)} fields where line {first} has {width}."
+                f"{file}, line {line} has {len(cells)} fields where {belong} {len(names)}."
             )
-    columns = [list(column) for column in zip(*words, strict=True)]
-    return {**{str(at): column for at, column in enumerate(columns)}, "-1": columns[-1]}
+    columns = zip(*(cells for _, cells in words), strict=True)
+    return {name: list(column) for name, column in zip(names, columns, strict=True)}

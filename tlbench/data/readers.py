@@ -36,8 +36,8 @@ class FileFormat:
     """How a file is written.
 
     Attributes:
-        name: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``conll``; the file may be compressed, as
-            its name says (``.gz``, ``.bz2``, ``.xz``, ``.zip``).
+        name: ``csv``, ``tsv``, ``jsonl``, ``parquet``, ``conll`` or ``conllu``; the file may be
+            compressed, as its name says (``.gz``, ``.bz2``, ``.xz``, ``.zip``).
         header: whether the first line names the columns; else they are ``"0"``, ``"1"``, ...
         encoding: as Python calls it; None for UTF-8, with a byte-order mark or without.
         delimiter: between two cells; None for a comma in CSV, and a tab in TSV.
@@ -201,7 +201,10 @@ def _check_unique(file: Path, line: int, columns: Sequence[str]) -> None:
 
 def _conll(file: Path, file_format: FileFormat) -> Iterator[NumberedRow]:
     with _text(file, file_format, "") as opened:
-        yield from conll.rows(file, opened, file_format.delimiter)
+        if file_format.name == "conllu":
+            yield from conll.universal_rows(file, opened)
+        else:
+            yield from conll.rows(file, opened, file_format.delimiter)
 
 
 def _json_lines(file: Path, file_format: FileFormat) -> Iterator[NumberedRow]:
@@ -275,10 +278,12 @@ _READERS: dict[str, Callable[[Path, FileFormat], Iterator[NumberedRow]]] = {
     "jsonl": _json_lines,
     "parquet": _parquet,
     "conll": _conll,
+    "conllu": _conll,
 }
 FILE_FORMATS = tuple(_READERS)
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-SUFFIXES |= {".json": "jsonl", ".parquet": "parquet", ".pq": "parquet", ".conll": "conll"}
+SUFFIXES |= {".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+SUFFIXES |= {".conll": "conll", ".conllu": "conllu"}
 
 
 def is_compressed(file: Path) -> bool:

@@ -39,6 +39,18 @@ def format_of(file: Path, asked: str | None, option: str) -> str:
     return found
 
 
+def output_format(out: Path | None) -> str:
+    """Return the format that predictions are written in: by a file's name, CSV where there is none.
+
+    Raises:
+        UserError: if its name does not tell, or it is one that is read alone.
+    """
+    found = "csv" if out is None else format_of(out, None, "a suffix to --out")
+    if found == "conllu":
+        raise UserError("Change --out: a word and its tag are written as .conll, not as .conllu.")
+    return found
+
+
 def with_columns(task: Task, columns: Sequence[str]) -> Task:
     """Return a task whose texts are in other columns.
 
