@@ -135,7 +135,7 @@ def _train_bare(case: Case, watch: Watch, loss: type[Loss]) -> None:
     pl.seed_everything(case.seed, verbose=False)
     # All made before the clock starts: what is measured is the model.
     batches = list(islice(ready_batches(stage, case.device), case.all_steps))
-    model = build_model(stage, choose_kernels(stage.config))
+    model = build_model(stage, choose_kernels(stage))
     settings = prepare.settings(case, stage)
     with in_precision(case):
         bare_loop.fit(loss(model), watch.timed(batches), settings, watch.after_step)

@@ -103,14 +103,13 @@ def test_kernels_that_pass_it_by_are_not_chosen(
     """The probe tries kernels on the encoder with the adapter, and with one that has an effect."""
     from peft.tuners.lora import LoraLayer
 
-    def without(encoder: PreTrainedModel, inputs: dict[str, Tensor], _: Any) -> Tensor:
+    def without(encoder: PreTrainedModel, inputs: dict[str, Tensor], *_: Any) -> list[Tensor]:
         for module in encoder.modules():
             if isinstance(module, LoraLayer):
                 module.scaling["default"] = 0.0
-        first: Tensor = encoder(**inputs).last_hidden_state[:, 0]
-        return first
+        return [encoder(**inputs).last_hidden_state[:, 0]]
 
-    monkeypatch.setattr("tlbench.models.kernels.unpadded.first_token_features", without)
+    monkeypatch.setattr("tlbench.models.kernels.unpadded.layer_features", without)
     encoder = Encoder(**vars(TINY) | {"adapter": Adapter("lora", r=3)})
     assert try_encoder(encoder, [FAST[-1], PLAIN]) == PLAIN
     assert (

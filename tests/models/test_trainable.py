@@ -68,7 +68,7 @@ def test_no_gradient_is_computed_below_them() -> None:
 def test_more_layers_than_there_are_are_refused() -> None:
     model = encoder("bert")
     count = model.config.num_hidden_layers
-    with pytest.raises(UserError, match=f"^Change trainable_layers: the encoder has {count}, not"):
+    with pytest.raises(UserError, match=f"^Change trainable_layers: heads read {count} layers"):
         train_top_only(model, count + 1)
 
 

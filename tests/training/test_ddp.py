@@ -66,6 +66,9 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
         ("perturb=sam", "perturb.per_task=true", "batch_size=5", "subsample_size.support=90", SGD),
         # Rows of words, of which the ranks evaluate batches of different widths.
         ("target_task=mentions", "batch_size=17", "micro_batch_size=8", "eval_batch_size=1"),
+        # Batches of one task, of which some read no layer above the first.
+        ("+support_task.head_layer=1", "sampling.batches=homogeneous", "micro_batch_size=3"),
+        ("+support_task.head_layer=1", "+target_task.head_layer=1", "batch_size=17"),
     ],
 )
 def test_two_devices_train_as_one(

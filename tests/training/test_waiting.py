@@ -103,7 +103,9 @@ def test_steps_wait_for_nothing(
     # Of nested tensors a CPU asks for each row; the kernels of a GPU do not.
     monkeypatch.setattr(jagged, "attend", _attend_without_asking)
     unpadded = Kernels("unpadded", on_cpu=False)
-    monkeypatch.setattr(train, "choose_kernels", lambda c: unpadded if c.fast_kernels else PLAIN)
+    monkeypatch.setattr(
+        train, "choose_kernels", lambda s: unpadded if s.config.fast_kernels else PLAIN
+    )
     pair = ("strategy=mtl", "target_task=rte", "support_task=mnli", "batch_size=16")
     asked = compose(*pair, "subsample_size.target=40", "subsample_size.dev=8", *overrides)
     (stage,) = build(asked).plan()

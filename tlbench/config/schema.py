@@ -147,6 +147,14 @@ class Task:
         only_if_set=True,
     )
     loss: Loss = group(default=Loss, only_if_set=True)
+    head_layer: int | None = key(
+        "the layer of the encoder that its head reads, from 1; null: the last",
+        "experiment",
+        since=None,
+        only_if_set=True,
+        above=0,
+        most=THREADS,
+    )
     threshold: Literal["held_out"] | float = key(
         "of a multilabel task: from what probability on a row has a label; held_out: what is best "
         "on rows held out of train",

@@ -100,16 +100,17 @@ def step_seconds(
 
 def _round(config: Config, shape: Shape, clock: Clock) -> float:
     """Train for some steps; return the seconds that one has taken on average."""
-    task, total = config.target_task, shape.warmup + shape.steps
+    task, total = replace(config.target_task, head_layer=None), shape.warmup + shape.steps
     subset = TaskSubset(task, {}, {}, total * shape.rows, {}, 0)
+    stage = TrainStage(config, (subset,))
     model = MultiTaskModel(load_encoder(config.encoder), [task], config.heads)
-    model.use(choose_kernels(config))
+    model.use(choose_kernels(stage))
     module = MultiTaskModule(model, config, (), "target", total, ())
     stopwatch = _Stopwatch(shape, clock)
     batches: Any = [_batch(shape, kind_of(task))] * total
     with without_notes():
         warnings.filterwarnings("ignore", ".*no `val_dataloader`.*")  # nothing is evaluated
-        trainer = make_trainer(TrainStage(config, (subset,)), total, 1, None, [stopwatch])
+        trainer = make_trainer(stage, total, 1, None, [stopwatch])
         trainer.fit(module, DataLoader(batches, batch_size=None))
     return stopwatch.seconds / shape.steps
 

@@ -27,7 +27,8 @@ from tlbench.export.modeling_tlbench import (
     FirstTokenConfig,
     FirstTokenForSequenceClassification,
 )
-from tlbench.models.encoder import remove_pooler
+from tlbench.models.encoder import keep_layers, remove_pooler
+from tlbench.models.loading import quiet_transformers
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.multilabel import Multilabel
@@ -103,7 +104,11 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         "label2id": {name: number for number, name in enumerate(names)},
         **({} if of_words else {"problem_type": problem}),
     }
-    encoder = AutoModel.from_pretrained(weights, dtype=torch.float32)
+    # Nothing reads the layers above its head's: without them it is the smaller encoder that it is.
+    if task.head_layer:
+        keep_layers(config, task.head_layer, str(weights))
+    with quiet_transformers():
+        encoder = AutoModel.from_pretrained(weights, config=config, dtype=torch.float32)
     head = load_file(weights / "heads.safetensors")
     plain = is_plain(config.model_type, task)
     of_rows, of_tokens = (_plain, _plain_of_words) if plain else (_with_code, _with_code_of_words)

@@ -26,6 +26,7 @@ from tlbench.data.tokenization import for_words
 from tlbench.errors import UserError
 from tlbench.export.classifier import classifier
 from tlbench.models.heads import make_head
+from tlbench.models.layers import hidden_states, layer_to_read
 from tlbench.models.loading import quiet_transformers
 from tlbench.records.provenance import package_versions
 from tlbench.store.disk import writing
@@ -121,7 +122,7 @@ def _check(folder: Path, weights: Path, task: Task, tokenizer: Any, plain: bool)
     )
     loaded = make.from_pretrained(folder, trust_remote_code=not plain).eval()
     with torch.inference_mode():
-        hidden = encoder(**rows).last_hidden_state
+        (hidden,) = hidden_states(encoder, rows, [layer_to_read(encoder, task.head_layer)])
         expected = head(hidden if kind.reads_words else hidden[:, 0])
         apart = float((loaded(**rows).logits - expected).abs().max())
     if not apart <= _TOLERANCE:

@@ -40,7 +40,7 @@ def merge_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     encoder_files.check_unchanged(config.encoder)
     devices = ddp.count_devices(config.trainer)
     with doing("trying the encoder"):
-        kernels = choose_kernels(config)
+        kernels = choose_kernels(run.stage)
     data = MultiTaskDataModule(run.stage)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     threads = using_threads(config.trainer.threads)

@@ -62,7 +62,7 @@ def load_encoder(encoder: Encoder, start: Path | None = None) -> PreTrainedModel
     )
     _check_kind(encoder, config)
     if encoder.num_hidden_layers:
-        _keep_layers(encoder.num_hidden_layers, encoder.name, config)
+        keep_layers(config, encoder.num_hidden_layers, encoder.name)
     if start is not None or encoder.pretrained:
         model = _pretrained(encoder, config, start)
     else:
@@ -102,8 +102,8 @@ def _check_kind(encoder: Encoder, config: Any) -> None:
         )
 
 
-def _keep_layers(layers: int, name: str, config: Any) -> None:
-    """Set the number of layers in an encoder's config.
+def keep_layers(config: Any, layers: int, name: str) -> None:
+    """Set the number of layers in the config of an encoder of that name.
 
     Raises:
         UserError: if it has fewer.

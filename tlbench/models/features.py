@@ -1,7 +1,8 @@
 """The features that heads read, computed by the encoder's forward, or faster.
 
 Those of the first token, unless a task of the batch has a label per word: then all tokens have
-features, in one forward for all tasks, and each head reads its own.
+features, in one forward for all tasks, and each head reads its own. A head whose task has a
+``head_layer`` reads that layer, in the same forward.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,9 @@ from transformers import PreTrainedModel
 
 from tlbench.models.kernels import first_token, jagged, unpadded
 from tlbench.models.kernels.dropout import use_fast_kernels
+from tlbench.models.layers import count_layers, hidden_states
+
+Places = tuple[Tensor, Tensor] | None
 
 
 class Kernels(NamedTuple):
@@ -20,7 +24,7 @@ class Kernels(NamedTuple):
     Attributes:
         features: ``unpadded``: all layers without padding (``tlbench.models.kernels.unpadded``,
             and off the CPU ``tlbench.models.kernels.jagged``);
-            ``first_token``: the last layer for that token alone
+            ``first_token``: the last layer that is read for that token alone
             (``tlbench.models.kernels.first_token``);
             ``plain``: the encoder's own forward.
         on_cpu: with the dropout and attention that are made for a CPU
@@ -74,17 +78,33 @@ def features(
     inputs: Mapping[str, Tensor],
     kernels: Kernels,
     lengths: Sequence[int] = (),
-    places: tuple[Tensor, Tensor] | None = None,
+    places: Places = None,
 ) -> Tensor:
-    """Return features of tokens, (tokens, hidden size): of every row the first, or of ``places``.
+    """Return features of the last layer, (tokens, hidden size).
+
+    Args: as ``layer_features`` has them.
+    """
+    last = {count_layers(encoder): places}
+    (of_last,) = layer_features(encoder, inputs, kernels, lengths, last)
+    return of_last
+
+
+def layer_features(
+    encoder: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    kernels: Kernels,
+    lengths: Sequence[int],
+    places: Mapping[int, Places],
+) -> list[Tensor]:
+    """Return features of tokens from layers, each (tokens, hidden size), from one forward.
 
     Args:
         encoder: prepared for the kernels.
         inputs: ``input_ids``, ``attention_mask`` and so on, each (rows, tokens).
         kernels: what computes them.
         lengths: tokens of every row, where the CPU knows them; none: the mask is asked.
-        places: the row, and the place in it, of every token that is read, each (tokens,); none: of
-            every row the first token.
+        places: by number of the layer, from 1, the row, and the place in it, of every token that is
+            read, each (tokens,); None: of every row the first token.
     """
     if kernels == _JAGGED:
         mask = inputs["attention_mask"]
@@ -95,9 +115,13 @@ def features(
         padded = unpadded.PaddedLayout.of(inputs["attention_mask"])
         return _unpadded(unpadded, encoder, inputs, padded, places)
     if kernels.features == "first_token":
-        first_token.read_all_tokens(encoder, places is not None)
-    hidden: Tensor = encoder(**inputs).last_hidden_state
-    return hidden[:, 0] if places is None else hidden[places]
+        highest = max(places)
+        first_token.set_first_token_layer(encoder, highest if places[highest] is None else None)
+    states = hidden_states(encoder, inputs, list(places))
+    return [
+        hidden[:, 0] if at is None else hidden[at]
+        for hidden, at in zip(states, places.values(), strict=True)
+    ]
 
 
 def _unpadded(
@@ -105,12 +129,12 @@ def _unpadded(
     encoder: PreTrainedModel,
     inputs: Mapping[str, Tensor],
     layout: unpadded.Layout,
-    places: tuple[Tensor, Tensor] | None,
-) -> Tensor:
-    """Return ``features`` by a module of kernels whose tokens stand one after the other."""
-    if places is None:
-        first: Tensor = kernel.first_token_features(encoder, inputs, layout)
-        return first
-    row, place = places
-    of_tokens: Tensor = kernel.all_token_features(encoder, inputs, layout)
-    return of_tokens[layout.starts[row] + place]
+    places: Mapping[int, Places],
+) -> list[Tensor]:
+    """Return ``layer_features`` by a module of kernels whose tokens stand one after the other."""
+    all_tokens = {layer: at is not None for layer, at in places.items()}
+    by_layer: list[Tensor] = kernel.layer_features(encoder, inputs, layout, all_tokens)
+    return [
+        part if at is None else part[layout.starts[at[0]] + at[1]]
+        for part, at in zip(by_layer, places.values(), strict=True)
+    ]

@@ -11,9 +11,10 @@ from transformers import PreTrainedModel
 
 from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
-from tlbench.models.features import PLAIN, Kernels, features, prepare
+from tlbench.models.features import PLAIN, Kernels, layer_features, prepare
 from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
+from tlbench.models.layers import layer_to_read
 from tlbench.tasks.kinds import head_name, kind_of
 
 
@@ -27,6 +28,10 @@ class MultiTaskModel(nn.Module):
     Attributes:
         kernels: what computes the features; ``use`` sets it.
         trains_encoder: whether the encoder is trained; ``freeze_encoder`` changes it.
+        layers: of the encoder that the tasks' heads read, from 1, (tasks,).
+
+    Raises:
+        UserError: if the encoder has no layer that a task's ``head_layer`` names.
     """
 
     kernels = PLAIN
@@ -39,6 +44,7 @@ class MultiTaskModel(nn.Module):
         self.sharing = heads
         self.head_names = [head_name(task, heads) for task in tasks]
         self.kinds = [kind_of(task) for task in tasks]
+        self.layers = [layer_to_read(encoder, task.head_layer) for task in tasks]
         of_heads = dict(zip(self.head_names, self.kinds, strict=True))
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
         # The prefix keeps a task called "training" or "type" from shadowing an attribute.
@@ -86,9 +92,8 @@ class MultiTaskModel(nn.Module):
             outputs), -inf where a word has no token.
         """
         words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
-        read = self._read(counts, words)
-        parts = features(self.encoder, inputs, self.kernels, lengths, read.places)
-        by_task = zip(self.kinds, self.head_names, torch.split(parts, read.tokens), strict=True)
+        parts = self._parts(inputs, counts, lengths, words)
+        by_task = zip(self.kinds, self.head_names, parts, strict=True)
         return [
             _by_word(self.heads[f"head_{name}"](part), words[task])
             if kind.reads_words
@@ -96,24 +101,51 @@ class MultiTaskModel(nn.Module):
             for task, (kind, name, part) in enumerate(by_task)
         ]
 
-    def _read(self, counts: Sequence[int], words: Sequence[Tensor]) -> "_Read":
-        """Return which tokens heads read: where no task has rows of words the first of all rows."""
-        sizes = [
-            words[task].numel() if kind.reads_words else count
-            for task, (kind, count) in enumerate(zip(self.kinds, counts, strict=True))
+    def _parts(
+        self,
+        inputs: Mapping[str, Tensor],
+        counts: Sequence[int],
+        lengths: Sequence[int],
+        words: Sequence[Tensor],
+    ) -> list[Tensor]:
+        """Return what the head of each task reads, (tokens, hidden size), from one forward."""
+        # In training every layer that is read, whoever has rows: devices exchange the gradients of
+        # all weights, and an absent task's head has gradients of zero too.
+        present = [self.training or count > 0 for count in counts]
+        layers = sorted({layer for layer, has in zip(self.layers, present, strict=True) if has})
+        reads = {layer: self._read(layer, counts, words) for layer in layers}
+        places = {layer: read.places for layer, read in reads.items()}
+        found = layer_features(self.encoder, inputs, self.kernels, lengths, places)
+        parts = {
+            layer: torch.split(of_layer, reads[layer].tokens)
+            for layer, of_layer in zip(layers, found, strict=True)
+        }
+        return [
+            parts[layer][task] if layer in parts else found[0][:0]
+            for task, layer in enumerate(self.layers)
         ]
-        if not any(of_task.numel() for of_task in words):
-            return _Read(None, sizes)
+
+    def _read(self, layer: int, counts: Sequence[int], words: Sequence[Tensor]) -> "_Read":
+        """Return which tokens are read of a layer.
+
+        Where none of its tasks has rows of words they are the first of all rows, of other tasks
+        too: to leave those out would save next to nothing.
+        """
+        own = [one == layer for one in self.layers]
+        if not any(of_task.numel() for of_task, has in zip(words, own, strict=True) if has):
+            return _Read(None, list(counts))
         numbers = torch.arange(sum(counts), device=words[0].device)
         rows = torch.split(numbers, list(counts))
-        of_tasks = list(zip(self.kinds, rows, words, strict=True))
-        row = [r[:, None].expand_as(w).flatten() if k.reads_words else r for k, r, w in of_tasks]
-        # A word without a token reads the first one: to leave it out, a GPU would have to count.
-        place = [
-            w.clamp(min=0).flatten() if k.reads_words else torch.zeros_like(r)
-            for k, r, w in of_tasks
-        ]
-        return _Read((torch.cat(row), torch.cat(place)), sizes)
+        row, place = [], []
+        for kind, has, of_task, at in zip(self.kinds, own, rows, words, strict=True):
+            if not has:
+                of_task, at = of_task[:0], at[:0]
+            # A word without a token reads the first: to leave it out, a GPU would have to count.
+            row.append(of_task[:, None].expand_as(at).flatten() if kind.reads_words else of_task)
+            place.append(
+                at.clamp(min=0).flatten() if kind.reads_words else torch.zeros_like(of_task)
+            )
+        return _Read((torch.cat(row), torch.cat(place)), [len(of_task) for of_task in row])
 
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
@@ -146,7 +178,7 @@ class _Read(NamedTuple):
     """Which tokens heads read.
 
     Attributes:
-        places: as ``features`` takes them.
+        places: as ``layer_features`` takes them.
         tokens: how many the head of each task reads, (tasks,).
     """
 

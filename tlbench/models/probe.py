@@ -19,7 +19,8 @@ from tlbench.config.schema import Encoder
 from tlbench.errors import UserError
 from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder, load_tokenizer
-from tlbench.models.features import PLAIN, Kernels, features, prepare, supports
+from tlbench.models.features import PLAIN, Kernels, features, layer_features, prepare, supports
+from tlbench.models.layers import hidden_states, layer_to_read
 from tlbench.models.loading import first_line
 from tlbench.models.probe_rows import ProbeRows, Row
 from tlbench.models.random_state import fixed_random_state
@@ -34,12 +35,15 @@ _TOLERANCE_16_BITS = 3  # of how far off the encoder's own forward is in 16 bits
 _NOISE = 0.02  # standard deviation, as most encoders initialise their weights
 
 
-def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
+def try_encoder(
+    encoder: Encoder, kernels: Sequence[Kernels], head_layers: Sequence[int | None] = (None,)
+) -> Kernels:
     """Try an encoder on the CPU, in float32; the states of random generators stay as they are.
 
     Args:
         encoder: as the config has it.
         kernels: what may compute its features, the preferred first; the last is ``PLAIN``.
+        head_layers: the layers that heads read; None for the last.
 
     Returns:
         The first of them that gives the features of the encoder's own forward.
@@ -47,13 +51,15 @@ def try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
     Raises:
         UserError: if the encoder or its tokenizer can't be loaded or trained, its adapter does not
             fit it, ``max_length`` is beyond its positions, or its first token is not that of a
-            bidirectional encoder that respects its attention mask.
+            bidirectional encoder that respects its attention mask; or naming ``head_layer``, if it
+            has no such layers.
     """
     # Kept: a sweep's job trains stages of one encoder, and a large one takes long to try.
     encoder = replace(encoder, pretrained=False)
-    tried = repr((encoder, kernels))
+    read = sorted({*head_layers}, key=lambda layer: layer or 0)
+    tried = repr((encoder, kernels, read))
     if tried not in _chosen:
-        _chosen[tried] = _try_encoder(encoder, kernels)
+        _chosen[tried] = _try_encoder(encoder, kernels, read)
         # The copies hold each other: a large encoder's would stay beside the one that is trained.
         gc.collect()
     return _chosen[tried]
@@ -88,7 +94,9 @@ def prepared(
     return model, PLAIN
 
 
-def _try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
+def _try_encoder(
+    encoder: Encoder, kernels: Sequence[Kernels], head_layers: Sequence[int | None]
+) -> Kernels:
     with fixed_random_state():
         tokenizer = load_tokenizer(
             encoder.name, encoder_files.revision(encoder), encoder.trust_remote_code
@@ -101,13 +109,20 @@ def _try_encoder(encoder: Encoder, kernels: Sequence[Kernels]) -> Kernels:
             # adapter has one, so that it can be seen whether kernels pass it by.
             for parameter in model.parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=_NOISE)
-        return _Probe(encoder, tokenizer, model).choose(kernels)
+        return _Probe(encoder, tokenizer, model, head_layers).choose(kernels)
 
 
 class _Probe:
     """An encoder in evaluation mode, with rows from the shortest to the longest that it may get."""
 
-    def __init__(self, encoder: Encoder, tokenizer: Any, model: PreTrainedModel) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: Any,
+        model: PreTrainedModel,
+        head_layers: Sequence[int | None],
+    ) -> None:
+        self.layers = sorted({layer_to_read(model, layer) for layer in head_layers})
         self.name, self.max_length = encoder.name, encoder.max_length
         self.rows = ProbeRows(tokenizer)
         self.model = model.train(False)
@@ -123,6 +138,7 @@ class _Probe:
             self._refuse(f"can't be trained ({failure})")
         self._check_positions()
         rows = self.rows.examples(self.max_length)
+        self._check_layers(rows)
         expected = self._own_features(rows)
         one_by_one = [self._own_features([row]) for row in rows]
         if not _agree(torch.cat(one_by_one), expected):
@@ -138,12 +154,12 @@ class _Probe:
         model.train()
         rows = [self.rows.empty, self.rows.pair(self.rows.min_tokens)]
         try:
-            computed = features(model, self._batch(rows, model), kernels)
+            computed = self._computed(rows, model, kernels)
             computed.sum().backward()  # type: ignore[no-untyped-call]
         except Exception as error:  # whatever a family with other inputs raises
             return first_line(error)
         size = getattr(model.config, "hidden_size", None)
-        if computed.shape != (2, size):
+        if computed.shape != (2, size * len(self.layers) if size else None):
             return (
                 f"features of shape {tuple(computed.shape)}, and hidden_size in its config is "
                 f"{size}"
@@ -171,6 +187,23 @@ class _Probe:
             f"Change encoder.max_length: {self.name} has {works} positions, and a row of "
             f"{self.max_length} tokens fails ({failure})."
         )
+
+    @torch.no_grad()
+    def _check_layers(self, rows: Sequence[Row]) -> None:
+        """Make sure that a layer is read as an encoder that is cut behind it gives it.
+
+        Raises:
+            UserError: if a family does more behind its last layer than is known here.
+        """
+        batch, (*below, highest) = self._batch(rows, self.model), self.layers
+        for layer in below:
+            read, _ = hidden_states(self.model, batch, [layer, highest])
+            (expected,) = hidden_states(self.model, batch, [layer])
+            if not _agree(read[:, 0], expected[:, 0]):
+                self._refuse(
+                    f"can't be read at layer {layer}, as it changes the output of its last one: "
+                    "leave out head_layer"
+                )
 
     def _failure_at(self, tokens: int) -> str | None:
         """Return why a row of so many tokens fails; None if it does not."""
@@ -247,7 +280,12 @@ class _Probe:
         self, rows: Sequence[Row], model: PreTrainedModel | None = None, kernels: Kernels = PLAIN
     ) -> Tensor:
         asked = model or self.model
-        return features(asked, self._batch(rows, asked), kernels)
+        return self._computed(rows, asked, kernels)
+
+    def _computed(self, rows: Sequence[Row], model: PreTrainedModel, kernels: Kernels) -> Tensor:
+        """Return features of the first token, (rows, hidden size), of layers side by side."""
+        places = dict.fromkeys(self.layers)
+        return torch.cat(layer_features(model, self._batch(rows, model), kernels, (), places), 1)
 
     def _batch(self, rows: Sequence[Row], model: PreTrainedModel) -> dict[str, Tensor]:
         return {name: values.to(model.device) for name, values in self.rows.batch(rows).items()}

@@ -1,9 +1,9 @@
 """Which weights of an encoder a stage trains: all, its biases, or its last layers."""
 
-from torch import nn
 from transformers import PreTrainedModel
 
 from tlbench.errors import UserError
+from tlbench.models.layers import layers_of
 
 
 def train_biases_only(encoder: PreTrainedModel) -> None:
@@ -22,21 +22,20 @@ def train_biases_only(encoder: PreTrainedModel) -> None:
         one.requires_grad_(True)
 
 
-def train_top_only(encoder: PreTrainedModel, layers: int) -> None:
-    """Leave all of an encoder as it is but its last layers.
+def train_top_only(encoder: PreTrainedModel, layers: int, highest: int | None = None) -> None:
+    """Leave all of an encoder as it is but the last layers that heads read.
+
+    Args:
+        layers: how many.
+        highest: the number of the highest layer that a head reads, from 1; None: of the last.
 
     Raises:
         UserError: if it has fewer, or it can't be told which modules are its layers.
     """
-    count = getattr(encoder.config, "num_hidden_layers", None)
-    stacks = (one for one in encoder.modules() if isinstance(one, nn.ModuleList))
-    stack = next((one for one in stacks if len(one) == count), None)
-    if stack is None:
-        raise UserError(
-            f"Change trainable: it can't be told which modules of the encoder "
-            f"({encoder.config.model_type}) are its {count} layers."
-        )
+    stack = layers_of(encoder, "trainable")[:highest]
     if layers > len(stack):
-        raise UserError(f"Change trainable_layers: the encoder has {len(stack)}, not {layers}.")
+        raise UserError(
+            f"Change trainable_layers: heads read {len(stack)} layers of the encoder, not {layers}."
+        )
     encoder.requires_grad_(False)
     stack[-layers:].requires_grad_(True)

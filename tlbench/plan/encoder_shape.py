@@ -81,10 +81,28 @@ def shape_of(encoder: Encoder) -> Shape | None:
         return None
 
 
+def layers_of(encoder: Encoder) -> int | None:
+    """Return how many layers an encoder has; None where its files are not here, or do not say."""
+    try:
+        config = _config_of(encoder.name, encoder_files.revision(encoder), encoder.identity) or {}
+        return int(
+            encoder.num_hidden_layers or config.get("n_layers") or config["num_hidden_layers"]
+        )
+    except (UserError, KeyError, TypeError, ValueError):
+        return None
+
+
 @cache
 def _shape_of(
     name: str, revision: str | None, layers: int | None, identity: str | None
 ) -> Shape | None:
+    config = _config_of(name, revision, identity)
+    return None if config is None else shape(config, layers)
+
+
+@cache
+def _config_of(name: str, revision: str | None, identity: str | None) -> dict[str, Any] | None:
+    """Return what an encoder's ``config.json`` holds; None where it is not here."""
     folder = Path(encoder_files.locate(name))
     try:
         if folder.is_dir():
@@ -93,10 +111,10 @@ def _shape_of(
             file = Path(hf_hub_download(name, "config.json", revision=revision))
         else:
             return None
-        config = json.loads(file.read_text("utf-8"))
+        config: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except Exception:  # whatever the hub, its client and the network raise; a training says it
         return None
-    return shape(config, layers)
+    return config
 
 
 def shape(config: Mapping[str, Any], layers: int | None = None) -> Shape | None:

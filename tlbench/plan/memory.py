@@ -62,17 +62,24 @@ def memory_of(stage: TrainStage, on_gpu: bool, tokens: int | None = None) -> Mem
     size = shape_of(config.encoder)
     if size is None:
         return None
+    # Layers above the highest that a head reads are neither computed nor trained.
+    read = replace(size, layers=highest_layer(stage, size.layers))
     number = {"64-true": 8, "bf16-true": 2}.get(config.trainer.precision, 4)
     heads = len(stage.subsets) * (size.hidden + 3) * size.hidden  # about: labels hardly count
     weights = (size.parameters + heads) * number
-    trained = (_trained(size, config) + heads) * number
-    forward = _Forward.of(stage, size, on_gpu, min(tokens or 10**9, config.encoder.max_length))
+    trained = (_trained(read, config) + heads) * number
+    forward = _Forward.of(stage, read, on_gpu, min(tokens or 10**9, config.encoder.max_length))
     return Memory(
         weights,
         trained * (_copies(stage) + (0 if on_gpu else 1)),
         int(trained / number * _bytes_of_states(config.optim.optimizer, number)),
-        max(forward.training(_reach(size, config)), forward.evaluation()),
+        max(forward.training(_reach(read, config)), forward.evaluation()),
     )
+
+
+def highest_layer(stage: TrainStage, layers: int) -> int:
+    """Return the highest layer that a head of a stage reads, of an encoder of so many."""
+    return max(subset.task.head_layer or layers for subset in stage.subsets)
 
 
 def _trained(size: Shape, config: Config) -> int:
@@ -133,7 +140,7 @@ class _Forward:
         rows: of a forward in training; evaluated: in evaluation.
         tokens: of each row.
         kept: by a layer.
-        reads_words: whether a head reads more than a row's first token.
+        reads_words: whether a head reads more than a row's first token of the highest layer.
         number: bytes of a number where it need not be exact.
     """
 
@@ -180,7 +187,11 @@ class _Forward:
             tokens,
             precision.endswith("-mixed"),
             config.encoder.gradient_checkpointing,
-            any(kind_of(subset.task).reads_words for subset in stage.subsets),
+            any(
+                kind_of(subset.task).reads_words
+                for subset in stage.subsets
+                if subset.task.head_layer in (None, size.layers)
+            ),
         )
 
     def training(self, reach: int) -> int:

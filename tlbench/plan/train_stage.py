@@ -10,6 +10,7 @@ from tlbench.config.schema import ONE_TASK_A_BATCH
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.methods.base import make_method, without_names
+from tlbench.plan.encoder_shape import layers_of
 from tlbench.plan.stage import Need, Stage
 from tlbench.tasks.kinds import head_name
 
@@ -104,6 +105,7 @@ class TrainStage(Stage):
         if self.is_mixed:
             make_method(self.config.method, self.tasks).check(self.config)
         self._check_heads()
+        self._check_layers()
         c = self.config
         for subset in self.subsets:
             if c.selection == "held_out" and subset.count < HELD_OUT:
@@ -139,6 +141,20 @@ class TrainStage(Stage):
                 f"Change trainable to all, or strategy: {self.title} takes over no head of "
                 f"{before.title}, which trains nothing else."
             )
+
+    def _check_layers(self) -> None:
+        """Refuse a head at a layer that the encoder has not.
+
+        Raises:
+            UserError: naming ``head_layer``.
+        """
+        for task in (subset.task for subset in self.subsets if subset.task.head_layer):
+            count = layers_of(self.config.encoder)
+            if count is not None and (task.head_layer or 0) > count:
+                raise UserError(
+                    f"Change head_layer of task '{task.name}' to {count} or less, or to null: the "
+                    f"encoder has {count} layers, not {task.head_layer}."
+                )
 
     def _heads(self, sharing: str | None = None) -> list[str]:
         """Return the name of each task's head."""

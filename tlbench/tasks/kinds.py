@@ -64,6 +64,7 @@ def kind_of(task: Task) -> TaskKind:
 
 
 def head_name(task: Task, heads: str) -> str:
-    """The head a task uses: its own, or the one for its number of labels."""
+    """The head a task uses: its own, or the one for its number of labels, at the same layer."""
     kind = kind_of(task)
-    return task.name if heads == "per_task" else f"{kind.shared_head}_{kind.outputs}"
+    layer = f"_layer_{task.head_layer}" if task.head_layer else ""
+    return task.name if heads == "per_task" else f"{kind.shared_head}_{kind.outputs}{layer}"

@@ -15,6 +15,7 @@ from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
 from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
 from tlbench.models.encoder import load_encoder
+from tlbench.models.layers import hidden_states, layer_to_read
 from tlbench.models.random_state import fixed_random_state
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
@@ -75,9 +76,11 @@ def row_features(
     with fixed_random_state():  # an encoder of random weights is the same for every task
         encoder = load_encoder(stage.config.encoder, weights)
     encoder.eval()  # type: ignore[no-untyped-call]
+    layer = layer_to_read(encoder, subset.task.head_layer)
     tokens = stage.config.eval_batch_size * stage.config.encoder.max_length
     found = [
-        (batch, *_features(encoder, batch)) for batch in batches_of(stage, subset, rows, tokens)
+        (batch, *_features(encoder, layer, batch))
+        for batch in batches_of(stage, subset, rows, tokens)
     ]
     ids = torch.cat([batch.ids for batch, _, _ in found])
     order = ids.argsort()
@@ -98,7 +101,7 @@ def _of_rows(task: Task, labels: Tensor) -> Tensor:
     return torch.stack([(labels == tag).any(dim=1) for tag in range(kind.outputs)], dim=1).float()
 
 
-def _features(encoder: PreTrainedModel, batch: Batch) -> tuple[Tensor, Tensor]:
-    hidden = encoder(**batch.inputs).last_hidden_state
+def _features(encoder: PreTrainedModel, layer: int, batch: Batch) -> tuple[Tensor, Tensor]:
+    (hidden,) = hidden_states(encoder, batch.inputs, [layer])
     mask = batch.inputs["attention_mask"].unsqueeze(-1)
     return hidden[:, 0], (hidden * mask).sum(dim=1) / mask.sum(dim=1)

@@ -70,7 +70,7 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
     config = run.stage.config
     encoder_files.check_unchanged(config.encoder)
     devices = ddp.count_devices(config.trainer)
-    kernels = choose_kernels(config)
+    kernels = choose_kernels(run.stage)
     evaluate = partial(_evaluate, run, target, weights, kernels, devices)
     # Before there are other ranks, which then find the rows tokenised.
     TargetData(run.stage, target).setup()

@@ -19,11 +19,12 @@ from pytorch_lightning.loggers import Logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench.config.schema import Config, TrainerConfig
+from tlbench.config.schema import TrainerConfig
 from tlbench.console import wants_progress_bars
 from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels, preferred
+from tlbench.models.layers import freeze_above
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.models.probe import try_encoder
 from tlbench.models.trainable import train_biases_only, train_top_only
@@ -67,7 +68,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     encoder_files.check_unchanged(run.stage.config.encoder)
     devices = ddp.count_devices(run.stage.config.trainer)
     with doing("trying the encoder"):
-        kernels = choose_kernels(run.stage.config)
+        kernels = choose_kernels(run.stage)
     data = MultiTaskDataModule(_stage(run), run.single_task_scores)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     with doing("looking at the rows"):
@@ -110,16 +111,21 @@ def _stage(run: StageContext) -> TrainStage:
     return run.stage
 
 
-def choose_kernels(config: Config) -> Kernels:
-    """The cheapest kernels that a stage may use and that give its encoder's features.
+def choose_kernels(stage: Stage) -> Kernels:
+    """The cheapest kernels that a stage may use and that give the features that its heads read.
 
     Raises:
         UserError: if the encoder can't be trained as the config says, whatever the kernels.
     """
+    config = stage.config
     on_cuda = ddp.on_cuda(config.trainer)
     # What is compiled is the encoder's own forward; on a CPU only where it is asked for.
     compiled = is_compiled(config.trainer, steps=0)
-    kernels = try_encoder(config.encoder, preferred(config.fast_kernels, on_cuda, compiled))
+    kernels = try_encoder(
+        config.encoder,
+        preferred(config.fast_kernels, on_cuda, compiled),
+        [subset.task.head_layer for subset in stage.subsets],
+    )
     malloc.return_freed()  # of what was tried
     return kernels
 
@@ -193,7 +199,8 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     elif config.trainable == "bias":
         train_biases_only(model.encoder)
     elif config.trainable == "top":
-        train_top_only(model.encoder, config.trainable_layers)
+        train_top_only(model.encoder, config.trainable_layers, max(model.layers))
+    freeze_above(model.encoder, max(model.layers))
     if start is not None and run.stage.start is not None:
         (task,) = (
             subset.task

@@ -7,6 +7,7 @@ from tests.support.experiments import Compose
 from tlbench.models.kernels import unpadded
 from tlbench.models.kernels.dropout import FastDropout, use_fast_kernels
 from tlbench.models.kernels.unpadded import PaddedLayout, can_unpad
+from tlbench.models.layers import count_layers
 from tlbench.plan.build import build
 from tlbench.training.train import choose_kernels
 
@@ -15,7 +16,8 @@ LENGTHS = [40, 3, 17, 40, 8, 33]
 
 def first_token_features(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     layout = PaddedLayout.of(batch["attention_mask"])
-    return unpadded.first_token_features(model, batch, layout)
+    (first,) = unpadded.layer_features(model, batch, layout, {count_layers(model): False})
+    return first
 
 
 def inputs(types: bool) -> dict[str, torch.Tensor]:
@@ -92,4 +94,4 @@ def test_an_electra_with_small_embeddings_keeps_its_own() -> None:
 )
 def test_when_a_stage_unpads(compose: Compose, override: str, unpads: bool) -> None:
     (stage,) = build(compose(override)).plan()
-    assert (choose_kernels(stage.config).features == "unpadded") == unpads
+    assert (choose_kernels(stage).features == "unpadded") == unpads

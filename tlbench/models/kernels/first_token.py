@@ -29,16 +29,31 @@ def read_first_token_only(encoder: PreTrainedModel) -> bool:
     """
     if not is_like_bert(encoder) or encoder.config._attn_implementation not in _ADDITIVE_MASK:
         return False
-    last: Any = encoder.get_submodule("encoder.layer")[-1]  # type: ignore[index]
-    # On the instance: its class, names of weights and saved files stay those of transformers.
-    last.forward = MethodType(_first_token_forward, last)
+    _replace_forward(_layers(encoder)[-1])
     return True
 
 
-def read_all_tokens(encoder: PreTrainedModel, all_tokens: bool) -> None:
-    """Switch ``read_first_token_only`` off for the next forwards, or on again."""
-    last: Any = encoder.get_submodule("encoder.layer")[-1]  # type: ignore[index]
-    last.reads_all_tokens = all_tokens
+def set_first_token_layer(encoder: PreTrainedModel, layer: int | None) -> None:
+    """Change which layer ``read_first_token_only`` is of in the next forwards.
+
+    Args:
+        layer: its number, from 1, and none above it is computed; None: none is.
+    """
+    layers = _layers(encoder)
+    if layer is not None:
+        _replace_forward(layers[layer - 1])
+    for number, one in enumerate(layers, start=1):
+        one.reads_all_tokens = number != layer
+
+
+def _layers(encoder: PreTrainedModel) -> Any:
+    return encoder.get_submodule("encoder.layer")
+
+
+def _replace_forward(layer: Any) -> None:
+    # On the instance: its class, names of weights and saved files stay those of transformers.
+    if "forward" not in vars(layer):
+        layer.forward = MethodType(_first_token_forward, layer)
 
 
 def is_like_bert(encoder: PreTrainedModel) -> bool:

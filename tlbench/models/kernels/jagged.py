@@ -20,6 +20,8 @@ from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface, PreTrainedModel
 from transformers.masking_utils import AttentionMaskInterface
 
+from tlbench.models.layers import hidden_states
+
 # torch says once that nested tensors are young, and once what only its tracers need to know.
 warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
 logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
@@ -192,41 +194,46 @@ def attention(
 
 
 def is_supported(encoder: PreTrainedModel) -> bool:
-    """Return whether ``first_token_features`` may try an encoder: its attention can be replaced."""
+    """Return whether ``layer_features`` may try an encoder: its attention can be replaced."""
     return bool(
         encoder._supports_attention_backend
         and "position_ids" in signature(encoder.forward).parameters
     )
 
 
-def first_token_features(
-    encoder: PreTrainedModel, inputs: Mapping[str, Tensor], layout: JaggedLayout
-) -> Tensor:
-    """Return an encoder's features of every row's first token, by its own forward, unpadded.
-
-    Args: as ``all_token_features`` has them.
-    """
-    return all_token_features(encoder, inputs, layout)[layout.starts]
-
-
-def all_token_features(
-    encoder: PreTrainedModel, inputs: Mapping[str, Tensor], layout: JaggedLayout
-) -> Tensor:
-    """Return the features of all tokens, (tokens, hidden size).
+def layer_features(
+    encoder: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    layout: JaggedLayout,
+    layers: Mapping[int, bool],
+) -> list[Tensor]:
+    """Return the features that layers give by the encoder's own forward, unpadded.
 
     Args:
         encoder: with ``ATTENTION``.
         inputs: each (rows, tokens).
         layout: of their tokens.
+        layers: by number, from 1, whether all tokens are read, or every row's first.
+
+    Returns:
+        Of each layer (tokens, hidden size) if all are read, else (rows, hidden size).
     """
     unpadded = {
         name: values.flatten()[layout.filled][None]
         for name, values in inputs.items()
         if name != "attention_mask"
     }
-    outputs = encoder(**unpadded, position_ids=layout.within[None], jagged_rows=layout.rows)
-    of_tokens: Tensor = outputs.last_hidden_state[0]
-    return of_tokens
+    states = hidden_states(
+        encoder,
+        unpadded,
+        list(layers),
+        position_ids=layout.within[None],
+        jagged_rows=layout.rows,
+    )
+    return [
+        of_tokens if all_tokens else of_tokens[layout.starts]
+        for (of_tokens,), all_tokens in zip(states, layers.values(), strict=True)
+    ]
 
 
 AttentionInterface.register(ATTENTION, attention)

@@ -99,43 +99,45 @@ class PaddedLayout(NamedTuple):
 
 
 def can_unpad(encoder: PreTrainedModel) -> bool:
-    """Return whether the encoder has the structure that ``first_token_features`` computes."""
+    """Return whether the encoder has the structure that ``layer_features`` computes."""
     # A small ELECTRA projects its embeddings to the hidden size, which is not computed here.
     return first_token.is_like_bert(encoder) and not hasattr(encoder, "embeddings_project")
 
 
-def first_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Layout) -> Tensor:
-    """Return the encoder's features of every row's first token, (rows, hidden size).
+def layer_features(
+    encoder: Any, inputs: Mapping[str, Tensor], layout: Layout, layers: Mapping[int, bool]
+) -> list[Tensor]:
+    """Return the features that layers give, of all tokens or of every row's first token.
+
+    Layers above the highest of them are not computed.
 
     Args:
         encoder: one that can be unpadded.
         inputs: each (rows, tokens), padded on the right.
         layout: of their tokens.
+        layers: by number, from 1, whether all tokens are read.
+
+    Returns:
+        Of each layer (tokens, hidden size) if all are read, else (rows, hidden size).
     """
-    return _features(encoder, inputs, layout, all_tokens=False)
-
-
-def all_token_features(encoder: Any, inputs: Mapping[str, Tensor], layout: Layout) -> Tensor:
-    """Return the features of all tokens, (tokens, hidden size), of what the first token's need."""
-    return _features(encoder, inputs, layout, all_tokens=True)
-
-
-def _features(
-    encoder: Any, inputs: Mapping[str, Tensor], layout: Layout, all_tokens: bool
-) -> Tensor:
     # Embedded before padding is removed: embeddings derive positions from places in the row.
     embedded = encoder.embeddings(**{k: v for k, v in inputs.items() if k != "attention_mask"})
     unpadded = embedded.flatten(0, 1)[layout.filled]
-    *layers, last = encoder.encoder.layer
-    for layer in layers:
+    *below, last = encoder.encoder.layer[: max(layers)]
+    features = {}
+    for number, layer in enumerate(below, start=1):
         run = _layer
         if layer.gradient_checkpointing and layer.training:
             # As transformers' own forward of the layer, which is not called, would do.
             run = partial(layer._gradient_checkpointing_func, _layer)
         unpadded = run(layer, unpadded, unpadded, layout, True)
+        if number in layers:
+            features[number] = unpadded if layers[number] else unpadded[layout.starts]
     # Never computed again: its backward comes first, when nothing else has been freed.
+    all_tokens = layers[max(layers)]
     queried = unpadded if all_tokens else unpadded[layout.starts]
-    return _layer(last, unpadded, queried, layout, all_tokens)
+    features[max(layers)] = _layer(last, unpadded, queried, layout, all_tokens)
+    return [features[number] for number in layers]
 
 
 def _layer(
