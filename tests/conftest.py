@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import hypothesis
 import numpy as np
 import pytest
 from omegaconf import DictConfig
@@ -33,6 +34,10 @@ __all__ = [
     "table",
 ]  # fixtures, which pytest finds here
 
+hypothesis.settings.register_profile(
+    "tlbench", deadline=None
+)  # how long a test takes proves nothing
+hypothesis.settings.load_profile("tlbench")
 datasets.disable_progress_bars()
 for _name in {name for name in os.environ if name.startswith("WANDB_")} - {"WANDB_MODE"}:
     del os.environ[_name]  # whoever runs the tests may have a project, or a login

@@ -214,7 +214,7 @@ def test_a_table_without_what_it_takes_is_one_sentence() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_words_never_contradict_each_other(data: st.DataObject) -> None:
     gains = np.array([0.0, *data.draw(st.lists(st.floats(-0.2, 0.2), min_size=11, max_size=11))])

@@ -60,7 +60,7 @@ def small(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> DictConfig:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), value=ANYTHING)
 def test_any_value_of_any_key_is_planned_or_refused_in_one_sentence(
     small: DictConfig, data: st.DataObject, value: object
@@ -101,7 +101,7 @@ def test_a_list_and_a_mapping_in_each_others_place_are_named(key: str, value: ob
         checked(Task, definition, "target_task")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     changes=st.dictionaries(st.sampled_from([*TASK, "other"]), ANYTHING, max_size=2),
     source=st.dictionaries(st.sampled_from([*TASK["source"], "path", "x"]), ANYTHING, max_size=2),

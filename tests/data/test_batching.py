@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tlbench.data.apportionment import fixed_counts
@@ -90,7 +90,6 @@ cases = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 120), min_size=1, max_size=4).map(tuple), cases, st.integers(0, 3))
 def test_exactly_as_many_batches_as_announced(
     sizes: tuple[int, ...], case: dict[str, Any], epoch: int

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_lightning.plugins.precision import HalfPrecision
 
@@ -22,7 +22,6 @@ class Lengths(TokenizedSplit):
         object.__setattr__(self, "lengths", np.array(lengths))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=200), st.integers(1, 500))
 def test_evaluation_batches_have_at_most_so_many_tokens(lengths: list[int], tokens: int) -> None:
     batches = by_length(Lengths(lengths), tokens)

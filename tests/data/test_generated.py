@@ -151,7 +151,7 @@ class World:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 10**6))
 def test_the_grammars_judgement_holds_in_every_world(seed: int) -> None:
     rng = Random(seed)

@@ -66,7 +66,7 @@ def test_a_linear_model_is_least_squares_over_both_data_sets() -> None:
         assert merged[name].equal(mean[name])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6))
 def test_the_less_the_products_are_shrunk_the_nearer_are_the_outputs(seed: int) -> None:
     both = [model(seed), model(seed + 1)]

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.gradients import OPPOSITE, THREE, TWO, direction, drawn
@@ -21,7 +21,6 @@ def test_golden(c: float, gradients: torch.Tensor, expected: tuple[float, ...]) 
 
 
 @given(seed=st.integers(0, 10**6), tasks=st.integers(2, 9))
-@settings(deadline=None)
 def test_it_stays_near_the_mean_and_is_no_worse_for_the_worst_task(seed: int, tasks: int) -> None:
     gradients = drawn(seed, tasks, 3 * tasks, magnitudes=1)
     mean, found = gradients.mean(dim=0), direction(CAGrad(), gradients)

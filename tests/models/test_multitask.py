@@ -106,7 +106,7 @@ def of_rank(b: Batch, rank: int, ranks: int) -> Batch:
 )
 @example(counts=(3, 4, 2, 0), ranks=2, micro=4, method=Sum)  # of nine rows five and four
 @example(counts=(0, 1, 0, 0), ranks=4, micro=1, method=Mean)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_micro_batches_of_all_ranks_are_as_many_and_give_the_same_gradient(
     model: MultiTaskModel,
     counts: tuple[int, ...],

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.experiments import Compose, Run
@@ -34,7 +34,6 @@ def test_what_is_planned_is_what_is_trained(
     assert sorted(planned.evaluations) == [evaluation["step"] for evaluation in found["history"]]
 
 
-@settings(deadline=None)
 @given(
     total=st.integers(1, 300),
     per_epoch=st.integers(1, 60),

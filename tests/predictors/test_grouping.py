@@ -35,7 +35,7 @@ def test_a_task_that_gains_nowhere_stays_alone() -> None:
     assert best_groups(matrix([[0, -0.1], [-0.1, 0]]), count=2).groups == ()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(3, 5), st.integers(1, 3), st.integers(0, 10**6))
 def test_no_other_groups_gain_more(tasks: int, count: int, random: int) -> None:
     rows = np.random.default_rng(random).normal(0, 0.1, (tasks, tasks)).tolist()

@@ -33,7 +33,7 @@ def empty(file: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [flip, truncate, empty]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text().filter(lambda key: key != "checksum"), PLAIN))
 def test_what_was_sealed_is_read_again(content: dict[str, object]) -> None:
     text = json.dumps(seal(content))

@@ -151,7 +151,7 @@ ACROSS = (Node(("cola", "mrpc")), Node(("rte",), 0, "mrpc"))
 @given(graph=graphs.graphs())
 @example(graph=TWO_OF_ONE)
 @example(graph=ACROSS)
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 def test_any_graph_is_trained_as_planned(
     graph: tuple[Node, ...],
     cache: Path,

@@ -26,7 +26,7 @@ def f1(labels, predictions, average: str) -> float:  # type: ignore[no-untyped-d
     return float(metrics.f1_score(labels, predictions, average=average, zero_division=0))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 4), st.integers(2, 200), st.integers(0, 10**6))
 def test_metrics_of_predictions_are_scikit_learns(classes: int, rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -50,7 +50,7 @@ def test_metrics_of_predictions_are_scikit_learns(classes: int, rows: int, seed:
         assert found[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 4), st.integers(8, 200), st.integers(0, 10**6))
 def test_metrics_of_probabilities_are_scikit_learns(classes: int, rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -74,7 +74,7 @@ def scikit_learns(labels: Any, said: Any) -> dict[str, float]:
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 5), st.integers(1, 60), st.integers(0, 10**6), st.sampled_from([0.5, 0.2]))
 def test_metrics_are_scikit_learns(labels: int, rows: int, seed: int, threshold: float) -> None:
     logits, truth = random_rows(rows, labels, seed)
@@ -85,7 +85,7 @@ def test_metrics_are_scikit_learns(labels: int, rows: int, seed: int, threshold:
     assert found == pytest.approx(expected, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(2, 4), st.integers(2, 30), st.integers(0, 10**6))
 def test_metrics_of_resamples_are_those_of_the_rows_that_are_drawn(
     labels: int, rows: int, seed: int

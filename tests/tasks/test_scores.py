@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import mean_squared_error
@@ -20,7 +20,6 @@ def task(labels: int | None, metrics: tuple[str, ...], score: tuple[str, ...] = 
     return Task("t", names, list(score or metrics[:1]), list(metrics), Source("generated"))
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 300),
     st.integers(0, 10**6),
