@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -18,17 +19,22 @@ from tlbench.training.datamodule import MultiTaskDataModule
 class Lengths(TokenizedSplit):
     """Rows of which only the lengths matter."""
 
-    def __init__(self, lengths: list[int]) -> None:
+    def __init__(self, lengths: list[int], sequences: int) -> None:
         object.__setattr__(self, "lengths", np.array(lengths))
+        object.__setattr__(self, "kind", SimpleNamespace(sequences=sequences))
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=200), st.integers(1, 500))
-def test_evaluation_batches_have_at_most_so_many_tokens(lengths: list[int], tokens: int) -> None:
-    batches = by_length(Lengths(lengths), tokens)
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=200), st.integers(1, 500), st.integers(1, 3)
+)
+def test_evaluation_batches_have_at_most_so_many_tokens(
+    lengths: list[int], tokens: int, sequences: int
+) -> None:
+    batches = by_length(Lengths(lengths, sequences), tokens)
     rows = [rows for batch in batches for _, rows in batch]
     assert sorted(np.concatenate(rows)) == list(range(len(lengths)))
     for of_batch in rows:
-        padded = max(lengths[row] for row in of_batch) * len(of_batch)
+        padded = max(lengths[row] for row in of_batch) * len(of_batch) * sequences
         assert padded <= tokens or len(of_batch) == 1
     evaluated_lengths = [lengths[row] for of_batch in rows for row in of_batch]
     assert evaluated_lengths == sorted(evaluated_lengths)

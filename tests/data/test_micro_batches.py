@@ -42,6 +42,14 @@ def test_no_forward_has_more_than_it_may(lengths: list[int], rows: int, tokens: 
         assert high - low == 1 or (high - low) * padded(max(lengths[low:high])) <= tokens
 
 
+def test_sequences_of_a_row_stay_together_and_count_each() -> None:
+    assert cut([8, 8, 8], rows=3, tokens=32, sequences=[1, 3, 1]) == [2, 1]
+    assert cut([8, 8, 8], rows=3, tokens=16, sequences=[3, 3, 1]) == [1, 1, 1]
+    assert cut([9, 8], rows=3, tokens=64, sequences=[2, 2]) == [2]
+    sizes = cut_alike([[8, 8], [8, 8]], rows=4, tokens=32, sequences=[[1, 1], [3, 3]])
+    assert sizes == [[1, 1], [1, 1]]
+
+
 @given(st.integers(1, 12).flatmap(lengths_of_ranks), ROWS, TOKENS)
 @example([[8, 8, 8, 8], [60, 60, 60, 60]], 4, 64)  # one forward would do, and four are needed
 def test_ranks_have_as_many_forwards(ranks: list[list[int]], rows: int, tokens: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
+from operator import mul
 from typing import NamedTuple
 
 import torch
@@ -13,8 +14,11 @@ from tlbench.data.micro_batches import padded
 class Batch(NamedTuple):
     """Rows of one or more tasks, those of a task side by side.
 
+    A row is one sequence of tokens, or of a task with choices as many as its rows have, side by
+    side.
+
     Attributes:
-        inputs: what the encoder takes: ``input_ids`` and so on, each (rows, tokens).
+        inputs: what the encoder takes: ``input_ids`` and so on, each (sequences, tokens).
         label_bits: ``labels`` as integers of the same bits: under ``bf16-true`` Lightning rounds
             what is a number in a batch, and an index beyond 256 is another class then.
         counts: rows of each task, in the order of the tasks, (tasks,), on the CPU.
@@ -23,13 +27,14 @@ class Batch(NamedTuple):
         rows: how many rows the batch has on all devices.
         tokens: to how many tokens the rows of each task could be cut, (tasks,); none where nobody
             asks for a task's rows alone.
-        lengths: how many tokens each row has, (rows,), on the CPU: to ask a GPU for them is to wait
-            for it.
+        lengths: how many tokens each sequence has, (sequences,), on the CPU: to ask a GPU for them
+            is to wait for it.
         words: of each task the places in its rows of the tokens that its head reads, (rows of the
             task, words), -1 where a word has none; (rows of the task, 0) of a task whose head reads
             the first token; none where no task has words.
         cuts: how many rows each forward takes at most, one after the other, where
             ``micro_batch_tokens`` limits them; none: as many as fit into ``micro_batch_size``.
+        sequences: how many a row of each task is, (tasks,); none where all are 1.
     """
 
     inputs: dict[str, Tensor]
@@ -42,6 +47,7 @@ class Batch(NamedTuple):
     lengths: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
     words: tuple[Tensor, ...] = ()
+    sequences: tuple[int, ...] = ()
 
     @property
     def labels(self) -> tuple[Tensor, ...]:
@@ -58,8 +64,8 @@ class Batch(NamedTuple):
         for first, end in pairwise(accumulate(self.cuts or (total,), initial=0)):
             for low in range(first, end, rows or total):
                 high = min(low + (rows or total), end)
-                tokens = padded(max(self.lengths[low:high])) if self.cuts else None
-                yield self._piece(low, high, tokens)
+                lengths = self.lengths[self._sequences(low, high)]
+                yield self._piece(low, high, padded(max(lengths)) if self.cuts else None)
 
     def by_task(self) -> "Iterator[tuple[int, Batch]]":
         """Yield the place of every task that has rows, and its rows alone, cut to their tokens."""
@@ -76,19 +82,30 @@ class Batch(NamedTuple):
             slice(max(0, low - at), max(0, low - at) + count)
             for at, count in zip(firsts, counts, strict=True)
         ]
+        sequences = self._sequences(low, high)
         return Batch(
-            {name: values[low:high, :tokens] for name, values in self.inputs.items()},
+            {name: values[sequences, :tokens] for name, values in self.inputs.items()},
             tuple(bits[part] for bits, part in zip(self.label_bits, within, strict=True)),
             counts,
             self.weights[low:high],
             self.ids[low:high],
             self.rows,
-            lengths=self.lengths[low:high],
+            lengths=self.lengths[sequences],
             cuts=tuple(filter(None, _within(self.cuts, low, high))),
             words=tuple(
                 places[part] for places, part in zip(self.words, within, strict=bool(self.words))
             ),
+            sequences=self.sequences,
         )
+
+    def _sequences(self, low: int, high: int) -> slice:
+        """Return which sequences the rows from ``low`` to ``high`` are."""
+        if not self.sequences:
+            return slice(low, high)
+        first, end = (
+            sum(map(mul, _within(self.counts, 0, row), self.sequences)) for row in (low, high)
+        )
+        return slice(first, end)
 
 
 def _within(sizes: Sequence[int], low: int, high: int) -> tuple[int, ...]:

@@ -43,10 +43,18 @@ class TokenizedSplit:
         return kind_of(self.task)
 
     @cached_property
+    def sequence_lengths(self) -> Ints:
+        """How many tokens the sequences of each row that is used have, (rows, sequences)."""
+        sequences = self.tokens.data.column("input_ids")
+        if self.kind.sequences > 1:
+            sequences = pc.list_flatten(sequences)
+        lengths = pc.list_value_length(sequences).to_numpy().reshape(-1, self.kind.sequences)
+        return np.asarray(lengths[self.used], dtype=np.int64)
+
+    @cached_property
     def lengths(self) -> Ints:
-        """How many tokens each row that is used has."""
-        found = pc.list_value_length(self.tokens.data.column("input_ids")).to_numpy()
-        return np.asarray(found[self.used], dtype=np.int64)
+        """How many tokens the longest sequence of each row that is used has, (rows,)."""
+        return np.asarray(self.sequence_lengths.max(axis=1), dtype=np.int64)
 
     @cached_property
     def labels(self) -> Floats:
@@ -126,19 +134,26 @@ class MultiTaskDataset(TorchDataset[Batch]):
         """Return how many tokens rows have, by task, from their positions among the used rows."""
         return [rows.lengths[at] for rows, at in zip(self.rows, positions, strict=True)]
 
+    def _sequences(self, positions: Sequence[Ints]) -> list[Ints]:
+        """Return how many sequences rows are, by task."""
+        of_tasks = zip(self.rows, positions, strict=True)
+        return [np.full(len(at), rows.kind.sequences) for rows, at in of_tasks]
+
     def _cuts(self, positions: list[Ints], weights: torch.Tensor, tokens: int) -> tuple[int, ...]:
         """Return how many of a batch's rows each of this rank's forwards takes.
 
         Where gradients are made task by task, no forward is of two.
         """
         parts = [self._part(positions, weights, rank)[0] for rank in range(self.ranks)]
-        ranks = [self._lengths(part) for part in parts]
+        ranks = [list(zip(self._lengths(p), self._sequences(p), strict=True)) for p in parts]
         if not self.is_by_task:
-            ranks = [[np.concatenate(lengths)] for lengths in ranks]
-        together = [
-            cut_alike([lengths.tolist() for lengths in of_ranks], self.rows_of_forward, tokens)
-            for of_ranks in zip(*ranks, strict=True)
-        ]
+            ranks = [[_joined(of_tasks)] for of_tasks in ranks]
+        together = []
+        for of_ranks in zip(*ranks, strict=True):
+            lengths, sequences = (
+                [one.tolist() for one in of] for of in zip(*of_ranks, strict=True)
+            )
+            together.append(cut_alike(lengths, self.rows_of_forward, tokens, sequences))
         return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)
 
     def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
@@ -146,9 +161,12 @@ class MultiTaskDataset(TorchDataset[Batch]):
         parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
-        columns = {name: [row for part in parts for row in part[name]] for name in names}
-        tokens = tuple(self._width(part["input_ids"]) for part in parts)
         of_tasks = [(rows.kind, part) for rows, part in zip(self.rows, parts, strict=True)]
+        inputs = [
+            {name: sequences_of(kind, part[name]) for name in names} for kind, part in of_tasks
+        ]
+        columns = {name: [ids for part in inputs for ids in part[name]] for name in names}
+        tokens = tuple(self._width(part["input_ids"]) for part in inputs)
         labels = [kind.label_tensor(part["label"]) for kind, part in of_tasks]
         words = [
             ragged.padded_tensor(part["words"], -1)
@@ -166,11 +184,12 @@ class MultiTaskDataset(TorchDataset[Batch]):
             tokens=tokens,
             lengths=tuple(map(len, columns["input_ids"])),
             words=tuple(words) if any(kind.reads_words for kind, _ in of_tasks) else (),
+            sequences=tuple(kind.sequences for kind, _ in of_tasks),
         )
 
-    def _width(self, rows: Sequence[Sequence[int]]) -> int:
-        """Return to how many tokens rows are padded: a multiple of 8, or the longest possible."""
-        longest = max(map(len, rows), default=0)
+    def _width(self, sequences: Sequence[Sequence[int]]) -> int:
+        """Return to how many tokens all are padded: a multiple of 8, or the longest possible."""
+        longest = max(map(len, sequences), default=0)
         return max(longest, min(padded(longest), self.max_length))
 
 
@@ -200,10 +219,20 @@ class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):
         return self.steps
 
 
+def _joined(of_tasks: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    lengths, sequences = zip(*of_tasks, strict=True)
+    return np.concatenate(lengths), np.concatenate(sequences)
+
+
+def sequences_of(kind: TaskKind, rows: Sequence[Any]) -> Sequence[Sequence[int]]:
+    """Return the tokens of sequences, of rows that each are one, or a list of several."""
+    return rows if kind.sequences == 1 else [ids for row in rows for ids in row]
+
+
 def by_length(rows: TokenizedSplit, tokens: int) -> list[batching.BatchPlan]:
     """Batches of rows of like length, each of at most so many tokens with its padding."""
     order = np.argsort(rows.lengths, kind="stable")
-    lengths = rows.lengths[order]
+    lengths = rows.lengths[order] * rows.kind.sequences
     batches, low = [], 0
     for high in range(1, len(order) + 1):
         if high == len(order) or lengths[high] * (high + 1 - low) > tokens:

@@ -20,32 +20,39 @@ def rows_of_forward(config: Config) -> int:
     return min(config.micro_batch_size or config.batch_size, config.batch_size)
 
 
-def cut(lengths: Sequence[int], rows: int, tokens: int) -> list[int]:
+def cut(lengths: Sequence[int], rows: int, tokens: int, sequences: Sequence[int] = ()) -> list[int]:
     """Return how many rows each micro-batch has, of rows that stay in their order.
 
     Args:
-        lengths: of the rows, in tokens.
+        lengths: of the rows, in tokens; of one of several sequences that of the longest.
         rows: a micro-batch has at most.
         tokens: it has at most with its padding, unless one row alone has more.
+        sequences: how many each row is; none: one.
     """
-    sizes, longest = [0], 0
-    for length in lengths:
-        longest = max(longest, length)
-        count = sizes[-1] + 1
-        if sizes[-1] and (count > rows or count * padded(longest) > tokens):
+    sizes, longest, number = [0], 0, 0
+    for length, of_row in zip(lengths, sequences or [1] * len(lengths), strict=True):
+        longest, number = max(longest, length), number + of_row
+        if sizes[-1] and (sizes[-1] == rows or number * padded(longest) > tokens):
             sizes.append(0)
-            longest = length
+            longest, number = length, of_row
         sizes[-1] += 1
     return sizes
 
 
-def cut_alike(ranks: Sequence[Sequence[int]], rows: int, tokens: int) -> list[list[int]]:
+def cut_alike(
+    ranks: Sequence[Sequence[int]],
+    rows: int,
+    tokens: int,
+    sequences: Sequence[Sequence[int]] | None = None,
+) -> list[list[int]]:
     """Return ``cut`` of every rank's rows, in as many micro-batches: ranks wait for each other.
 
     Args:
         ranks: the lengths of the rows of each, as many of each.
+        sequences: of each how many its rows are, as ``cut`` has them.
     """
-    sizes = [cut(lengths, rows, tokens) for lengths in ranks]
+    of_ranks = zip(ranks, sequences or [()] * len(ranks), strict=True)
+    sizes = [cut(lengths, rows, tokens, of_rank) for lengths, of_rank in of_ranks]
     most = max(map(len, sizes))
     for of_rank in sizes:
         while len(of_rank) < most:

@@ -118,6 +118,7 @@ def _round(config: Config, shape: Shape, clock: Clock) -> float:
 def _batch(shape: Shape, kind: TaskKind) -> Batch:
     """Return rows of random tokens, the longest of ``shape.tokens``, with labels of any kind."""
     lengths = torch.linspace(shape.tokens // 2, shape.tokens, shape.rows).long()
+    lengths = lengths.repeat_interleave(kind.sequences)
     mask = (torch.arange(shape.tokens) < lengths[:, None]).long()
     ids = torch.arange(shape.rows)
     # Of words every second token is the first of one.
@@ -132,6 +133,7 @@ def _batch(shape: Shape, kind: TaskKind) -> Batch:
         ids,
         shape.rows,
         words=(words,) if kind.reads_words else (),
+        sequences=(kind.sequences,),
     )
 
 

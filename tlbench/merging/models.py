@@ -43,8 +43,9 @@ def _model(config: Config, needed: Needed) -> MergedModel:
 
 
 def _rows(stage: Stage, task: str, count: int) -> Iterator[Mapping[str, Tensor]]:
-    """Yield the inputs of the first train rows of a task, one at a time and without padding."""
+    """Yield the inputs of a task's first train rows, a sequence at a time and without padding."""
     (subset,) = (subset for subset in stage.subsets if subset.name == task)
     for batch in batches_of(stage, subset, count, tokens=1):  # so a batch is a row
-        length = int(batch.inputs["attention_mask"].sum())
-        yield {name: values[:, :length] for name, values in batch.inputs.items()}
+        for place, length in enumerate(batch.inputs["attention_mask"].sum(dim=1).tolist()):
+            at = slice(place, place + 1)
+            yield {name: values[at, :length] for name, values in batch.inputs.items()}

@@ -11,7 +11,7 @@ from tlbench.tasks.base import TaskKind
 def make_head(kind: TaskKind, config: Any) -> nn.Module:
     """Return a head for tasks of a kind, of an encoder with this config."""
     make = WordHead if kind.reads_words else Head
-    return make(config, kind.outputs)
+    return make(config, kind.outputs // kind.sequences)
 
 
 class Head(nn.Module):

@@ -88,8 +88,8 @@ class MultiTaskModel(nn.Module):
         Args: as a ``Batch`` has them.
 
         Returns:
-            Of each task (rows of the task, outputs); of one with words (rows of the task, words,
-            outputs), -inf where a word has no token.
+            Of each task (rows of the task, outputs), whatever sequences a row is; of one with words
+            (rows of the task, words, outputs), -inf where a word has no token.
         """
         words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
         parts = self._parts(inputs, counts, lengths, words)
@@ -97,7 +97,7 @@ class MultiTaskModel(nn.Module):
         return [
             _by_word(self.heads[f"head_{name}"](part), words[task])
             if kind.reads_words
-            else self.heads[f"head_{name}"](part)
+            else self.heads[f"head_{name}"](part).view(-1, kind.outputs)
             for task, (kind, name, part) in enumerate(by_task)
         ]
 
@@ -128,16 +128,18 @@ class MultiTaskModel(nn.Module):
     def _read(self, layer: int, counts: Sequence[int], words: Sequence[Tensor]) -> "_Read":
         """Return which tokens are read of a layer.
 
-        Where none of its tasks has rows of words they are the first of all rows, of other tasks
-        too: to leave those out would save next to nothing.
+        Where none of its tasks has words they are the first of all sequences, of other tasks too:
+        to leave those out would save next to nothing.
         """
+        of_kinds = zip(self.kinds, counts, strict=True)
+        sequences = [kind.sequences * count for kind, count in of_kinds]
         own = [one == layer for one in self.layers]
         if not any(of_task.numel() for of_task, has in zip(words, own, strict=True) if has):
-            return _Read(None, list(counts))
-        numbers = torch.arange(sum(counts), device=words[0].device)
-        rows = torch.split(numbers, list(counts))
+            return _Read(None, sequences)
+        numbers = torch.arange(sum(sequences), device=words[0].device)
+        by_task = torch.split(numbers, sequences)
         row, place = [], []
-        for kind, has, of_task, at in zip(self.kinds, own, rows, words, strict=True):
+        for kind, has, of_task, at in zip(self.kinds, own, by_task, words, strict=True):
             if not has:
                 of_task, at = of_task[:0], at[:0]
             # A word without a token reads the first: to leave it out, a GPU would have to count.

@@ -137,8 +137,9 @@ class _Forward:
     """The activations of an encoder on a device.
 
     Attributes:
-        rows: of a forward in training; evaluated: in evaluation.
-        tokens: of each row.
+        rows: sequences of a forward in training, where all rows are of the task with most choices;
+            evaluated: in evaluation.
+        tokens: of each of them.
         kept: by a layer.
         reads_words: whether a head reads more than a row's first token of the highest layer.
         number: bytes of a number where it need not be exact.
@@ -159,9 +160,11 @@ class _Forward:
     def of(cls, stage: TrainStage, size: Shape, on_gpu: bool, tokens: int) -> "_Forward":
         config = stage.config
         fast, precision = config.fast_kernels, config.trainer.precision
-        rows = rows_of_forward(config)
+        kinds = [kind_of(subset.task) for subset in stage.subsets]
+        sequences = max(kind.sequences for kind in kinds)
+        rows = rows_of_forward(config) * sequences
         if config.micro_batch_tokens:
-            rows = min(rows, max(1, config.micro_batch_tokens // tokens))
+            rows = min(rows, max(sequences, config.micro_batch_tokens // tokens))
         devices = config.trainer.devices if isinstance(config.trainer.devices, int) else 1
         kernels: Kernels = "plain"
         if fast and size.can_unpad:
@@ -183,13 +186,13 @@ class _Forward:
             Kept(token, inner, 0 if fused else scores),
             number,
             -(-rows // devices),
-            config.eval_batch_size * config.encoder.max_length // tokens,
+            max(sequences, config.eval_batch_size * config.encoder.max_length // tokens),
             tokens,
             precision.endswith("-mixed"),
             config.encoder.gradient_checkpointing,
             any(
-                kind_of(subset.task).reads_words
-                for subset in stage.subsets
+                kind.reads_words
+                for kind, subset in zip(kinds, stage.subsets, strict=True)
                 if subset.task.head_layer in (None, size.layers)
             ),
         )

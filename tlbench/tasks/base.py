@@ -62,6 +62,8 @@ class TaskKind(ABC):
             where a label is one number.
         reads_words: whether a row is a list of words with a label each, and a head reads the first
             token of every word; else it reads the row's first token.
+        sequences: how many sequences of tokens a row is, as many of every row; a head reads each,
+            and gives an equal part of the row's outputs.
     """
 
     metrics: ClassVar[Mapping[str, Metric]]
@@ -69,6 +71,7 @@ class TaskKind(ABC):
     shared_head: ClassVar[str] = "labels"
     label_length: int | None = None
     reads_words: ClassVar[bool] = False
+    sequences: int = 1
 
     def __init__(self, task: Task) -> None:
         self.task = task

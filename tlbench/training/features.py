@@ -34,10 +34,10 @@ class RowFeatures:
     """Features of rows of one task.
 
     Attributes:
-        first: of the first token, which heads read, (rows, width).
+        first: of the first token, which heads read, (rows, width); a choice of a row is a row here.
         mean: over the tokens of a row, without padding, (rows, width).
         labels: (rows, ...), as the task's kind has them: a class index, or a number, (rows,); of
-            rows of words which tags each has, (rows, tags), 0 or 1.
+            rows of words which tags each has, (rows, tags), 0 or 1; of a choice 1 if it is right.
         is_classes: which of the two.
     """
 
@@ -83,7 +83,7 @@ def row_features(
         for batch in batches_of(stage, subset, rows, tokens)
     ]
     ids = torch.cat([batch.ids for batch, _, _ in found])
-    order = ids.argsort()
+    order = ids.repeat_interleave(kind_of(subset.task).sequences).argsort(stable=True)
     parts = (
         torch.cat([first for _, first, _ in found]),
         torch.cat([mean for _, _, mean in found]),
@@ -94,8 +94,13 @@ def row_features(
 
 
 def _of_rows(task: Task, labels: Tensor) -> Tensor:
-    """Return labels of rows; of rows of words which tags each has, (rows, tags), 0 or 1."""
+    """Return labels of rows; of rows of words which tags each has, (rows, tags), 0 or 1.
+
+    Of rows of choices, each of which a head reads alone, whether it is the right one.
+    """
     kind = kind_of(task)
+    if kind.sequences > 1:
+        return torch.nn.functional.one_hot(labels.long(), kind.sequences).flatten().float()
     if not kind.reads_words:
         return labels
     return torch.stack([(labels == tag).any(dim=1) for tag in range(kind.outputs)], dim=1).float()
