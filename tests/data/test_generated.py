@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.support.composing import compose_config
 from tlbench.data.generated import TEXTS, rows, unseen_rows
 from tlbench.data.generated.grammar import Sentence, contradicts, edit, entails, random_sentence
-from tlbench.data.generated.lexicon import KINDS, MEANINGS, below, disjoint, vocabulary
+from tlbench.data.generated.lexicon import KINDS, MEANINGS, POSITIVE, below, disjoint, vocabulary
 from tlbench.data.generated.tasks import NOUNS, similarity
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_tokenizer
@@ -28,12 +28,28 @@ def test_rows_depend_on_the_seed_and_more_begin_with_fewer(task: str) -> None:
     assert all(("text_b" in row) == (TEXTS[task] == 2) for row in few)
 
 
+def texts_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["text_a"], row.get("text_b"), *sorted(row.get("choices", ()))
+
+
+def test_one_of_three_choices_is_as_positive_as_the_context() -> None:
+    def is_positive(clause: str) -> bool:
+        words = clause.split()
+        return bool({*words} & {*POSITIVE}) != bool({*words} & {"not", "hardly", "never"})
+
+    made = list(rows("causes", "train", 300, 0))
+    for row in made:
+        context, *choices = map(is_positive, (row["text_a"], *row["choices"]))
+        assert choices.count(context) == 1
+        assert choices.index(context) == row["label"]
+    assert {row["label"] for row in made} == {0.0, 1.0, 2.0}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TEXTS)
 def test_no_dev_row_is_trained_on(task: str) -> None:
     train, dev = (
-        {(row["text_a"], row.get("text_b")) for row in rows(task, split, 2000, 0)}
-        for split in ("train", "dev")
+        {texts_of(row) for row in rows(task, split, 2000, 0)} for split in ("train", "dev")
     )
     assert not train & dev
 
@@ -41,8 +57,8 @@ def test_no_dev_row_is_trained_on(task: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TEXTS)
 def test_test_rows_are_neither_trained_on_nor_in_dev(task: str) -> None:
-    def texts(found: Iterable[dict[str, Any]]) -> set[tuple[str, str | None]]:
-        return {(row["text_a"], row.get("text_b")) for row in found}
+    def texts(found: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
+        return {texts_of(row) for row in found}
 
     dev = {"dev": 500, "dev_mismatched": 300} if task == "mnli" else {"dev": 500}
     test = list(unseen_rows(task, 200, 0, dev))

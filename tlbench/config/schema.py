@@ -64,6 +64,13 @@ class Source:
         since=None,
         takes_one=True,
     )
+    choices: list[str] | None = key(
+        "of a multiple_choice task: a column for each choice, or one column of lists of them",
+        "experiment",
+        since=None,
+        only_if_set=True,
+        takes_one=True,
+    )
     label: str | None = key("the column of the label", "experiment", default=None)
     label_columns: list[str] | None = key(
         "in place of label, of a multilabel task: a column of 0 and 1 for each label, in their "
@@ -130,7 +137,8 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression, multilabel, tagging or a dotted path; null: by labels",
+        "classification, regression, multilabel, tagging, multiple_choice or a dotted path; null: "
+        "by labels",
         "experiment",
         since=None,
     )

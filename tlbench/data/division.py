@@ -99,8 +99,9 @@ def _groups_and_labels(rows: Iterable[Row]) -> tuple[Ints, NDArray[np.float64]]:
         parents.append(number)
         labels.append(row["label"])
         has_words = "words" in row
-        texts = tuple(normalised(row[name]) for name in ("text_a", "text_b") if name in row)
-        links = [("text", *texts)]
+        texts = [normalised(row[name]) for name in ("text_a", "text_b") if name in row]
+        # In another order choices are the same row.
+        links = [("text", *texts, *sorted(map(normalised, row.get("choices", ()))))]
         links += [("group", row["group"])] if "group" in row else []
         for link in links:
             parents[root(number)] = root(first.setdefault(link, number))

@@ -36,7 +36,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
     labels = split.labels[used]
-    duplicates, contradictory = _duplicates(column(digests, "exact")[used], labels)
+    answers = labels if split.kind.sequences == 1 else _right_choices(rows.select(used), labels)
+    duplicates, contradictory = _duplicates(column(digests, "exact")[used], answers)
     # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.
     bare, quoted = (bool(column(digests, name).any()) for name in ("bare", "quoted"))
     source = split.task.source
@@ -75,6 +76,12 @@ def _of_kind(split: TokenizedSplit, labels: Any) -> dict[str, int]:
     return {"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}
 
 
+def _right_choices(rows: Dataset, labels: Any) -> Any:
+    """Return a number for the text of each row's right choice: its place may be another."""
+    of_rows = zip(rows["choices"], labels.astype(int), strict=True)
+    return np.unique([choices[place] for choices, place in of_rows], return_inverse=True)[1]
+
+
 def _duplicates(digests: Any, labels: Any) -> tuple[int, int]:
     _, first, group = np.unique(digests, return_index=True, return_inverse=True)
     later = first[group] != np.arange(len(digests))
@@ -83,14 +90,15 @@ def _duplicates(digests: Any, labels: Any) -> tuple[int, int]:
 
 
 def _tokens(rows: Dataset, split: TokenizedSplit, tokenizer: Any) -> dict[str, int]:
-    lengths = split.lengths
+    lengths = split.sequence_lengths
     longest = int(lengths.max())
-    full = split.used[lengths == longest]  # some of them may have just as many
-    whole = token_counts(rows.select(full), tokenizer)
+    # Some of them may have just as many.
+    full = split.used[(lengths == longest).any(axis=1)]
+    lost = np.maximum(token_counts(rows.select(full), tokenizer) - longest, 0)
     return {
         "tokens": int(lengths.sum()),
-        "cut": int((whole > longest).sum()),
-        "tokens_cut": int((whole - longest).sum()),
+        "cut": int(lost.any(axis=1).sum()),
+        "tokens_cut": int(lost.sum()),
     }
 
 

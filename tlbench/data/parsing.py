@@ -31,8 +31,9 @@ class Changes(NamedTuple):
         """Return what is changed where rows are those of a task's source."""
         text = "text" if task.source.template is None else "template"
         label = "label" if task.source.label_columns is None else "label_columns"
+        choices = "" if task.source.choices is None else ", source.choices"
         return cls(
-            f"source.{text} or source.{label} of task '{task.name}'",
+            f"source.{text}{choices} or source.{label} of task '{task.name}'",
             f"the rows of task '{task.name}'",
         )
 
@@ -90,8 +91,9 @@ def _refusal(refused: list[tuple[Any, UserError]], unit: str) -> UserError:
 def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     """Return ``text_a``, ``text_b`` (where there are two texts) and ``label`` of a raw row.
 
-    Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them.
-    Where ``source.group`` names a column, ``group`` is its cell.
+    Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
+    of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
+    column, ``group`` is its cell.
 
     Args:
         task: which names the columns.
@@ -103,12 +105,7 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         UserError: if a column is missing, or holds no text or no label of the task.
     """
     source, changes = task.source, Changes.of(task)
-    if kind_of(task).reads_words:
-        words = words_of(task, row, where, changes)
-        usable: Row = {"text_a": " ".join(words), "words": words}
-    else:
-        texts = texts_of(task, row, where, changes)
-        usable = dict(zip(("text_a", "text_b"), texts, strict=False))
+    usable = _canonical_texts(task, row, where, changes)
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
@@ -126,24 +123,62 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     return usable
 
 
+def _canonical_texts(task: Task, row: Row, where: str, changes: Changes) -> Row:
+    kind = kind_of(task)
+    if kind.reads_words:
+        words = words_of(task, row, where, changes)
+        return {"text_a": " ".join(words), "words": words}
+    if kind.sequences > 1:
+        context, choices = choices_of(task, row, where, changes)
+        return {"text_a": context, "choices": choices}
+    texts = texts_of(task, row, where, changes)
+    return dict(zip(("text_a", "text_b"), texts, strict=False))
+
+
+def choices_of(task: Task, row: Row, where: str, changes: Changes) -> tuple[str, list[str]]:
+    """Return the context of a raw row, and its choices, before each the second text if any.
+
+    Raises:
+        UserError: as ``canonical`` does; and if there are not as many as the task has.
+    """
+    context, *second = texts_of(task, row, where, changes)
+    columns = choice_columns(task)
+    if len(columns) > 1:
+        choices = [_text(task, row, column, where, changes) for column in columns]
+    else:
+        choices = _list_of_texts(task, row, columns[0], where, changes, "choices")
+    if len(choices) != kind_of(task).sequences:
+        raise UserError(
+            f"Change {changes.rows}, or labels of task '{task.name}': {where} has {len(choices)} "
+            f"choices, and each row is to have {kind_of(task).sequences}, one for each label."
+        )
+    return context, [" ".join(filter(None, [*second, choice])) for choice in choices]
+
+
 def words_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:
     """Return the words of a raw row, from a column that holds a list of them.
 
     Raises:
         UserError: as ``canonical`` does; and if there is none.
     """
-    (column,) = task.source.text
+    words = _list_of_texts(task, row, task.source.text[0], where, changes, "words")
+    if not words:
+        raise UserError(
+            f"Change {changes.rows}: {where} has no words; source.keep can leave such rows out."
+        )
+    return words
+
+
+def _list_of_texts(
+    task: Task, row: Row, column: str, where: str, changes: Changes, what: str
+) -> list[str]:
     cell = _cell(row, column, where, changes)
     if not isinstance(cell, list | tuple):
         raise UserError(
             f"Change {changes.columns}: {where}, column '{column}' has {reprlib.repr(cell)} where "
-            "a list of words belongs."
+            f"a list of {what} belongs."
         )
-    if not cell:
-        raise UserError(
-            f"Change {changes.rows}: {where} has no words; source.keep can leave such rows out."
-        )
-    return [_text(task, {column: word}, column, where, changes) for word in cell]
+    return [_text(task, {column: text}, column, where, changes) for text in cell]
 
 
 def texts_of(task: Task, row: Row, where: str, changes: Changes) -> list[str]:
@@ -176,6 +211,11 @@ def columns_of(task: Task) -> list[str]:
         return source.text
     fields = (field for text in source.template for _, field, _, _ in Formatter().parse(text))
     return list(dict.fromkeys(field for field in fields if field is not None))
+
+
+def choice_columns(task: Task) -> list[str]:
+    """Return the columns of a row's choices; none of a task that has no choices."""
+    return (task.source.choices or ["choices"]) if kind_of(task).sequences > 1 else []
 
 
 def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:

@@ -20,10 +20,10 @@ _END = "\x1f"  # of a text, so that ("ab", "c") is not ("a", "bc")
 def row_digests(rows: Dataset, cache_dir: str, title: str = "rows") -> Dataset:
     """Return columns that tell rows with the same texts, made once per rows.
 
-    A pair counts as the same in either order.
+    A pair counts as the same in either order, and so do choices.
 
     Args:
-        rows: with ``text_a``, and ``text_b`` where there are two texts.
+        rows: with ``text_a``, and ``text_b`` where there are two texts, or ``choices``.
         cache_dir: where the result is kept.
         title: what a person calls the rows.
 
@@ -42,7 +42,9 @@ def row_digests(rows: Dataset, cache_dir: str, title: str = "rows") -> Dataset:
     def columns(batch: Mapping[str, Any], indices: Sequence[int]) -> dict[str, list[Any]]:
         progress.note(steps=len(rows))
         progress.at(indices[-1] + 1)
-        return _columns(list(zip(*(batch[name] for name in texts), strict=True)))
+        choices = batch.get("choices", [()] * len(indices))
+        of_rows = zip(*(batch[name] for name in texts), choices, strict=True)
+        return _columns([(*of_row, *of_choices) for *of_row, of_choices in of_rows])
 
     def make() -> Dataset:
         return rows.map(

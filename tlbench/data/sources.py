@@ -1,9 +1,9 @@
 """From a task's ``source`` to labelled rows, and to a digest of them.
 
 In any format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns ``text_a``,
-``text_b`` (where there are two texts), ``words`` (where each has a label) and ``label`` (a class
-index, a number, or a list of those, as the task's kind says), made once per content under
-``cache_dir``.
+``text_b`` (where there are two texts), ``words`` (where each has a label), ``choices`` (where one
+of them is right) and ``label`` (a class index, a number, or a list of those, as the task's kind
+says), made once per content under ``cache_dir``.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
 _ROW_KEYS = (
     "template",
+    "choices",
     "label_columns",
     "separator",
     "keep",
@@ -80,11 +81,15 @@ class Split:
         return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify, self.phase)
 
     def _load(self, cache_dir: str) -> Dataset:
-        columns = {name: Value("string") for name in ("text_a", "text_b")[: text_count(self.task)]}
-        number, length = Value("float64"), kind_of(self.task).label_length
-        label = number if length is None else Sequence(number, length)
-        words = {"words": Sequence(Value("string"))} if kind_of(self.task).reads_words else {}
-        features = Features({**columns, **words, "label": label})
+        text, number, kind = Value("string"), Value("float64"), kind_of(self.task)
+        names = ("text_a", "text_b")[: text_count(self.task)]
+        columns: dict[str, Any] = dict.fromkeys(names, text)
+        if kind.reads_words:
+            columns["words"] = Sequence(text)
+        if kind.sequences > 1:
+            columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
+        label = number if kind.label_length is None else Sequence(number, kind.label_length)
+        features = Features({**columns, "label": label})
         try:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ def tokenise(
 ) -> Dataset:
     """Return ``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, cached by content.
 
-    Of rows of words ``words`` too: see ``tokens_of_words``.
+    Of rows of words ``words`` too: see ``tokens_of_words``; of rows of choices each is a list of
+    those of the choices: see ``tokens_of_choices``.
 
     Args:
         rows: with ``text_a``, ``text_b`` where there are two texts, ``words`` where each of them
-            has a label, and ``label``.
+            has a label, ``choices`` where one of them is right, and ``label``.
         tokenizer: a fast one, of transformers.
         max_length: tokens at which a row is truncated.
         cache_dir: where the result is kept.
@@ -35,7 +37,7 @@ def tokenise(
     Raises:
         UserError: if ``cache_dir`` can't be written.
     """
-    texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
+    texts = [name for name in ("text_a", "text_b", "choices") if name in rows.column_names]
     has_words = "words" in rows.column_names
     tokenizer = for_words(tokenizer) if has_words else tokenizer
     fingerprint = _fingerprint(rows, tokenizer, max_length)
@@ -45,6 +47,9 @@ def tokenise(
         progress.at(indices[-1] + 1)
         if has_words:
             return tokens_of_words(tokenizer, batch["words"], max_length)
+        if "choices" in texts:
+            rows_of_choices = list(zip(batch["text_a"], batch["choices"], strict=True))
+            return tokens_of_choices(tokenizer, rows_of_choices, max_length)
         return tokenizer(*(batch[name] for name in texts), truncation=True, max_length=max_length)
 
     def make() -> Dataset:
@@ -89,6 +94,24 @@ def tokens_of_words(
     return {**encoded, "words": places}
 
 
+def tokens_of_choices(
+    tokenizer: Any, rows: Sequence[tuple[str, Sequence[str]]], max_length: int | None
+) -> dict[str, list[list[list[int]]]]:
+    """Return the tokens of rows of choices: of every row, of every choice, its pair's.
+
+    Args:
+        tokenizer: of transformers.
+        rows: of each its context and its choices; a choice is read as the second text after it.
+        max_length: tokens at which a pair is truncated; None: none is.
+    """
+    contexts = [context for context, choices in rows for _ in choices]
+    endings = [choice for _, choices in rows for choice in choices]
+    is_cut = max_length is not None
+    encoded = tokenizer(contexts, endings, truncation=is_cut, max_length=max_length, verbose=False)
+    ends = [0, *accumulate(len(choices) for _, choices in rows)]
+    return {name: [ids[a:b] for a, b in pairwise(ends)] for name, ids in encoded.items()}
+
+
 def for_words(tokenizer: Any) -> Any:
     """Return a tokenizer that takes a word for one that has a blank before it, as in a text.
 
@@ -112,7 +135,11 @@ def for_words(tokenizer: Any) -> Any:
 
 
 def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:
-    """Return how many tokens each row would have if none were cut, (rows,)."""
+    """Return how many tokens the sequences of each row would have uncut, (rows, sequences)."""
+    if "choices" in rows.column_names:
+        pairs = list(zip(rows["text_a"], rows["choices"], strict=True))
+        uncut = tokens_of_choices(tokenizer, pairs, None)["input_ids"]
+        return np.array([[len(ids) for ids in row] for row in uncut], np.int64)
     has_words = "words" in rows.column_names
     tokenizer = for_words(tokenizer) if has_words else tokenizer
     texts = [name for name in ("text_a", "text_b") if name in rows.column_names]
@@ -124,7 +151,7 @@ def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:
             *(batch[name] for name in columns), is_split_into_words=has_words, verbose=False
         )["input_ids"]
     ]
-    return np.array(counts, np.int64)
+    return np.array(counts, np.int64)[:, None]
 
 
 def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:

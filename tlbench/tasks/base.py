@@ -21,6 +21,7 @@ _OF_KINDS = {
     "threshold": ("0.5", "multilabel tasks"),
     "source.separator": ("null", "multilabel tasks"),
     "source.label_columns": ("null", "multilabel tasks"),
+    "source.choices": ("null", "multiple_choice tasks"),
 }
 
 Label = float | list[float]  # of a row

@@ -70,6 +70,7 @@ def _check_words(task: Task, where: str) -> None:
         "source.template",
         "source.values",
         "source.label_columns",
+        "source.choices",
     ):
         wrong = [word for word in value_at(task, name) or () if not isinstance(word, str)]
         if wrong:
@@ -82,7 +83,8 @@ def _check_texts(task: Task, where: str) -> None:
     columns = list(task.source.text) if template is None else _columns(task, template, where)
     key = "text" if template is None else "template"
     for label in filter(None, [task.source.label, *(task.source.label_columns or ())]):
-        if label in columns:
+        if label in columns or label in (task.source.choices or ()):
+            key = key if label in columns else "choices"
             raise UserError(f"Change source.{key} {where}: '{label}' is the column of a label.")
 
 

@@ -6,6 +6,7 @@ from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.multilabel import Multilabel
+from tlbench.tasks.multiple_choice import MultipleChoice
 from tlbench.tasks.regression import Regression
 from tlbench.tasks.tagging import Tagging
 
@@ -14,6 +15,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "regression": Regression,
     "multilabel": Multilabel,
     "tagging": Tagging,
+    "multiple_choice": MultipleChoice,
 }
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6

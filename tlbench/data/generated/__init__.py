@@ -25,12 +25,13 @@ TEXTS = {
     "wnli": 2,
     "topics": 1,  # beyond GLUE: several labels a row
     "mentions": 1,  # a label for each word
+    "causes": 1,  # and three choices
 }
 OF_WORDS = ("mentions",)
 
 
 def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield ``count`` rows of a split: ``text_a``, for pairs ``text_b``, and ``label``.
+    """Yield ``count`` rows of a split: ``text_a``, for pairs ``text_b`` or ``choices``, ``label``.
 
     A text (or pair) belongs to train or to the dev splits by its checksum, so no dev row is ever
     trained on, whatever the sizes. More rows with one seed begin with the fewer.
@@ -45,14 +46,15 @@ def rows(task: str, split: str, count: int, seed: int) -> Iterator[dict[str, Any
     generate = getattr(tasks, task)
     yielded = 0
     while yielded < count:
-        text_a, text_b, label = generate(rng, split.removeprefix("dev_"))
+        text_a, more, label = generate(rng, split.removeprefix("dev_"))
         # By checksum, not at random: the same text may be generated for both splits.
-        in_dev = zlib.crc32(f"{text_a}\t{text_b}".encode()) % 8 == 0
+        others = sorted(more) if isinstance(more, list) else more
+        in_dev = zlib.crc32(f"{text_a}\t{others}".encode()) % 8 == 0
         if in_dev == (split != "train"):
             yielded += 1
             words = {"words": text_a.split()} if task in OF_WORDS else {}
-            pair = {"text_b": text_b} if text_b else {}
-            yield {"text_a": text_a, **pair, **words, "label": label}
+            after = {("choices" if isinstance(more, list) else "text_b"): more} if more else {}
+            yield {"text_a": text_a, **after, **words, "label": label}
 
 
 def unseen_rows(
@@ -77,5 +79,5 @@ def unseen_rows(
     yield from unseen
 
 
-def _texts(row: Mapping[str, Any]) -> tuple[Any, Any]:
-    return row["text_a"], row.get("text_b")
+def _texts(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["text_a"], row.get("text_b"), *sorted(row.get("choices", ()))

@@ -1,6 +1,6 @@
 """The tasks over the grammar: one function each, from a random generator to an example.
 
-Shares of labels are those of GLUE's train splits; ``topics`` is none of its tasks.
+Shares of labels are those of GLUE's train splits; the last three are none of its tasks.
 """
 
 from random import Random
@@ -18,7 +18,8 @@ from tlbench.data.generated.lexicon import (
     disjoint,
 )
 
-Example = tuple[str, str | None, float | list[float]]  # text_a, text_b, label; of mentions by word
+# text_a, text_b or choices, label; of mentions by word.
+Example = tuple[str, str | list[str] | None, float | list[float]]
 
 _ROOTS = {"matched": ("animal", "person"), "mismatched": ("machine",)}
 NOUNS = {
@@ -253,3 +254,12 @@ def _iob2(words: list[str]) -> list[float]:
             first = 1.0 + 2 * _TOPICS.index(_ROOT_OF[word])
             tags[begin : place + 1] = [first, *[first + 1] * (place - begin)]
     return tags
+
+
+def causes(rng: Random, genre: str) -> Example:
+    """Which of three opinions is a cause, as in COPA, of one (80% positive): it is as positive."""
+    positive = rng.random() < 0.8
+    choices = [f"{_opinion(rng, positive == is_cause)} ." for is_cause in (True, False, False)]
+    order = rng.sample(range(3), 3)
+    context = f"{_opinion(rng, positive)} because"
+    return context, [choices[at] for at in order], float(order.index(0))
