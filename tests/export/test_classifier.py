@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModelForMultipleChoice,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from scripts.encoder_families import save
 from tests.support.composing import compose_config
@@ -18,6 +22,14 @@ from tlbench.training.best_weights import save_weights
 
 CLASSES = Task("mine", ["a", "b", "c"], ["accuracy"], ["accuracy"], Source("csv"))
 TAGS = Task("mine", ["N", "V"], ["accuracy"], ["accuracy"], Source("conll"), kind="tagging")
+CHOICES = Task(
+    "mine",
+    ["0", "1", "2"],
+    ["accuracy"],
+    ["accuracy"],
+    Source("csv", text=["x"], choices=["c"]),
+    kind="multiple_choice",
+)
 NUMBER = Task("mine", None, ["pearson"], ["pearson"], Source("csv"))
 OWN_HEAD = ("distilbert", "electra", "eurobert", "modernbert")
 LIKE_OURS = ("albert", "bert", "deberta-v2", "mpnet", "roberta")
@@ -128,6 +140,50 @@ def test_a_classifier_of_tokens_computes_the_same(tmp_path: Path, family: str) -
 def test_and_of_every_other_family(tmp_path: Path, family: str) -> None:
     assert is_plain(family, TAGS) == (family in ALSO_LIKE_OURS)
     assert difference_of_words(tmp_path, family) <= 1e-6
+
+
+def difference_of_choices(folder: Path, family: str) -> float:
+    """The same of two rows of three choices."""
+    save(family, folder / family)
+    encoder = Encoder(str(folder / family), None, False, None, 64)
+    model = MultiTaskModel(load_encoder(encoder), [CHOICES], "per_task").eval()
+    torch.nn.init.normal_(model.heads["head_mine"].output.bias)
+    tokenizer = load_tokenizer(encoder.name, None)
+    choices = ["a b", "no", "this is a film", "it", "is it", "the"]
+    inputs = dict(tokenizer(["this is it"] * 6, choices, padding=True, return_tensors="pt"))
+    with torch.inference_mode():
+        (logits,) = model(inputs, [2])
+    save_weights(model, tokenizer, "mine", folder / "weights")
+    classifier(folder / "weights", CHOICES).save_pretrained(folder / "model")
+    loaded = AutoModelForMultipleChoice.from_pretrained(
+        folder / "model", trust_remote_code=not is_plain(family, CHOICES)
+    ).eval()
+    rows = {name: ids.view(2, 3, -1) for name, ids in inputs.items()}
+    with torch.inference_mode():
+        found = loaded(**rows, labels=torch.tensor([2, 0]))
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 0]))
+    assert found.loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    encoder_of, head = encoder_and_head(loaded)
+    assert head["output.weight"].shape[0] == 1
+    assert encoder_of is loaded.base_model
+    assert logits.shape == (2, 3)
+    return float((found.logits - logits).abs().max())
+
+
+@pytest.mark.parametrize("family", [*LIKE_OURS, *OWN_HEAD])
+def test_a_model_of_choices_computes_the_same(tmp_path: Path, family: str) -> None:
+    assert is_plain(family, CHOICES) == (family in LIKE_OURS)
+    assert difference_of_choices(tmp_path, family) <= 1e-6
+    with_code = (tmp_path / "model" / "modeling_tlbench.py").is_file()
+    assert with_code != is_plain(family, CHOICES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [*ALSO_LIKE_OURS, *OTHERS])
+def test_and_one_of_every_other_family(tmp_path: Path, family: str) -> None:
+    own = set(ALSO_LIKE_OURS) - {"deberta"}  # of which transformers has no such class
+    assert is_plain(family, CHOICES) == (family in own)
+    assert difference_of_choices(tmp_path, family) <= 1e-6
 
 
 def test_labels_have_their_names(tmp_path: Path) -> None:

@@ -25,8 +25,6 @@ from tlbench.store.disk import writing
 if TYPE_CHECKING:
     from tlbench.export.predictor import Predictor
 
-_CHANGES = Changes(columns="--text", rows="FILE")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 if all rows are predicted, else 1 and one sentence that says why not."""
@@ -52,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument(
         "--text", metavar="A,B", help="the columns of the texts, where they are called otherwise"
+    )
+    arguments.add_argument(
+        "--choices", metavar="A,B", help="the columns of the choices, or of lists of them, the same"
     )
     arguments.add_argument(
         "--keep", metavar="A,B", default="", help="columns to write beside the predictions"
@@ -124,14 +125,12 @@ def _predict(options: argparse.Namespace) -> None:
         file, in_format = _file(options, Path(folder))
         next(predictions.rows_of(file, in_format))  # before a model is loaded, or trained
         model = _model(options)
-        task = (
-            predictions.with_columns(model.task, options.text.split(","))
-            if options.text
-            else model.task
-        )
+        texts, choices = (of.split(",") if of else [] for of in (options.text, options.choices))
+        task = predictions.with_columns(model.task, texts, choices)
+        columns = "--text" if task.source.choices is None else "--text or --choices"
         rows = predictions.rows_of(file, in_format)
         kept = [name for name in options.keep.split(",") if name]
-        parts = predictions.predict_rows(model, rows, task, kept, _CHANGES)
+        parts = predictions.predict_rows(model, rows, task, kept, Changes(columns, "FILE"))
         separator = task.source.separator or predictions.separator_of(task)
         _write(parts, out, out_format, separator)
 
@@ -170,7 +169,8 @@ def _submit(options: argparse.Namespace) -> None:
     """
     from tlbench.export.glue import write_submission
 
-    others = ("out", "format", "text", "keep", "no_header", "encoding", "delimiter", "quoting")
+    of_file = ("format", "no_header", "encoding", "delimiter", "quoting")
+    others = ("out", "text", "choices", "keep", *of_file)
     if given := [name for name in others if getattr(options, name)]:
         raise UserError(f"Leave out --{given[0].replace('_', '-')}: --glue knows GLUE's files.")
     model = _model(options)

@@ -8,11 +8,13 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tlbench.console import points
+from tlbench.data.parsing import choice_columns
 from tlbench.data.sources import text_columns
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import PARTS, label_of
 from tlbench.records.places import without_places
 from tlbench.records.record import ResultRecord
+from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.multilabel import Multilabel
 
@@ -51,6 +53,8 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
     record, task, kind = chosen.record, chosen.task, kind_of(chosen.task)
     columns = text_columns(task)
     pipeline = "token-classification" if kind.reads_words else "text-classification"
+    if choices := choice_columns(task):
+        pipeline = "multiple-choice"
     scores = _scores(chosen, entry)
     data = ModelCardData(
         model_name=place.rsplit("/", 1)[-1],
@@ -80,11 +84,11 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         place=place,
         plain=plain,
         example='{"text": "...", "text_pair": "..."}' if two else '"..."',
-        columns=" and ".join(f"`{name}`" for name in columns),
+        columns=" and ".join(f"`{name}`" for name in (*columns, *choices)),
         labels=task.labels,
         threshold=kind.threshold if isinstance(kind, Multilabel) else None,
         pipeline=pipeline,
-        texts="words" if kind.reads_words else "two" if two else "one",
+        texts=_texts(kind, two),
         max_length=record.config["encoder"]["max_length"],
         scores=scores,
         selection=_SELECTIONS[str(record.config.get("selection", "dev"))],
@@ -97,6 +101,12 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
         settings=yaml.safe_dump(_settings(record), sort_keys=False).rstrip(),
     )
     return made
+
+
+def _texts(kind: TaskKind, two: bool) -> str:
+    if kind.sequences > 1:
+        return f"{kind.sequences} choices after one"
+    return "words" if kind.reads_words else "two" if two else "one"
 
 
 def _settings(record: ResultRecord) -> dict[str, Any]:
@@ -114,6 +124,8 @@ def _summary(chosen: Chosen) -> str:
     kind = kind_of(task)
     if isinstance(kind, Multilabel):
         does = f"says which of {kind.outputs} labels are those of"
+    if kind.sequences > 1:
+        does = f"says which of {kind.sequences} choices is right of"
     if kind.reads_words:
         does = f"says one of {kind.outputs} tags of each word of"
     return (

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMultipleChoice,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     PreTrainedModel,
@@ -25,7 +26,9 @@ from tlbench.export.modeling_tlbench import (
     EveryTokenConfig,
     EveryTokenForTokenClassification,
     FirstTokenConfig,
+    FirstTokenForMultipleChoice,
     FirstTokenForSequenceClassification,
+    FirstTokenModel,
 )
 from tlbench.models.encoder import keep_layers, remove_pooler
 from tlbench.models.loading import quiet_transformers
@@ -59,6 +62,15 @@ _LAYERS = {
 _SETTINGS = {"deberta": {"pooler_hidden_act": "tanh"}, "deberta-v2": {"pooler_hidden_act": "tanh"}}
 
 
+# The same of their models of choices, all of which have a pooler.
+_OF_CHOICES = {
+    **{name: _LAYERS[name] for name in ("albert", "bert", "deberta-v2", "ernie")},
+    **dict.fromkeys(
+        ("camembert", "roberta", "xlm-roberta"), ("roberta.pooler.dense", "classifier")
+    ),
+    "data2vec-text": ("data2vec_text.pooler.dense", "classifier"),
+    "mpnet": ("mpnet.pooler.dense", "classifier"),
+}
 # Families whose own token classifier is dropout and one layer, ``classifier``.
 _OF_TOKENS = {*_LAYERS, "distilbert", "electra"}
 
@@ -68,14 +80,16 @@ def is_plain(model_type: str, task: Task | None = None) -> bool:
 
     Args:
         model_type: the family, as transformers calls it.
-        task: whose rows may be words; None for one whose rows are texts.
+        task: whose rows may be words, or choices; None for one whose rows are texts.
     """
-    has_words = task is not None and kind_of(task).reads_words
-    return model_type in (_OF_TOKENS if has_words else _LAYERS)
+    kind = None if task is None else kind_of(task)
+    if kind and kind.sequences > 1:
+        return model_type in _OF_CHOICES
+    return model_type in (_OF_TOKENS if kind and kind.reads_words else _LAYERS)
 
 
 def classifier(weights: Path, task: Task) -> PreTrainedModel:
-    """Return a classifier of rows, or of tokens, in evaluation mode, that gives a stage's logits.
+    """Return a classifier of rows, tokens or choices, in evaluation mode: a stage's logits.
 
     Args:
         weights: of a task, as the store has them.
@@ -85,7 +99,8 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         UserError: if the task is of a kind that predicts in its own way, or the
             encoder runs code of its own.
     """
-    predict = type(kind_of(task)).predict
+    kind = kind_of(task)
+    predict, of_choices = type(kind).predict, kind.sequences > 1
     of_words, problem = predict is Tagging.predict, _PROBLEMS.get(predict)
     if problem is None and not of_words:
         raise UserError(
@@ -102,7 +117,7 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
     labels = {
         "id2label": dict(enumerate(names)),
         "label2id": {name: number for number, name in enumerate(names)},
-        **({} if of_words else {"problem_type": problem}),
+        **({} if of_words or of_choices else {"problem_type": problem}),
     }
     # Nothing reads the layers above its head's: without them it is the smaller encoder that it is.
     if task.head_layer:
@@ -111,9 +126,11 @@ def classifier(weights: Path, task: Task) -> PreTrainedModel:
         encoder = AutoModel.from_pretrained(weights, config=config, dtype=torch.float32)
     head = load_file(weights / "heads.safetensors")
     plain = is_plain(config.model_type, task)
-    of_rows, of_tokens = (_plain, _plain_of_words) if plain else (_with_code, _with_code_of_words)
-    make = of_tokens if of_words else of_rows
-    model = make(config, labels, encoder, head)
+    if of_words:
+        model = (_plain_of_words if plain else _with_code_of_words)(config, labels, encoder, head)
+    else:
+        make = _plain if plain else _with_code
+        model = make(config, labels, encoder, head, of_choices)
     model.train(False)
     return model
 
@@ -125,9 +142,9 @@ def encoder_and_head(model: PreTrainedModel) -> tuple[PreTrainedModel, dict[str,
         model: as ``classifier`` makes it, or as it was loaded.
     """
     model_type = model.config.model_type
-    layers = dict(
-        zip(_LAYERS.get(model_type, ("dense", "output")), ("dense", "output"), strict=True)
-    )
+    of_choices = type(model).__name__.endswith("ForMultipleChoice")
+    own = (_OF_CHOICES if of_choices else _LAYERS).get(model_type, ("dense", "output"))
+    layers = dict(zip(own, ("dense", "output"), strict=True))
     if type(model).__name__.endswith("ForTokenClassification"):
         with_code = model_type == EveryTokenConfig.model_type
         layers = {"output" if with_code else "classifier": "output"}
@@ -142,15 +159,19 @@ def encoder_and_head(model: PreTrainedModel) -> tuple[PreTrainedModel, dict[str,
 
 
 def _plain(
-    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+    config: Any,
+    labels: dict[str, Any],
+    encoder: PreTrainedModel,
+    head: dict[str, torch.Tensor],
+    of_choices: bool,
 ) -> PreTrainedModel:
     config.update(labels | _SETTINGS.get(config.model_type, {}))
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_config(  # type: ignore[no-untyped-call]
-        config, dtype=torch.float32
-    )
+    make: Any = AutoModelForMultipleChoice if of_choices else AutoModelForSequenceClassification
+    model: PreTrainedModel = make.from_config(config, dtype=torch.float32)
     own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
     _load(model.base_model, own)
-    for layer, name in zip(_LAYERS[config.model_type], ("dense", "output"), strict=True):
+    layers = (_OF_CHOICES if of_choices else _LAYERS)[config.model_type]
+    for layer, name in zip(layers, ("dense", "output"), strict=True):
         _set(model.get_submodule(layer), head, name)
     return model
 
@@ -190,14 +211,17 @@ def _with_code_of_words(
 
 
 def _with_code(
-    config: Any, labels: dict[str, Any], encoder: PreTrainedModel, head: dict[str, torch.Tensor]
+    config: Any,
+    labels: dict[str, Any],
+    encoder: PreTrainedModel,
+    head: dict[str, torch.Tensor],
+    of_choices: bool,
 ) -> PreTrainedModel:
     # From here on saving them copies their module into the folder, and names it in the config.
     FirstTokenConfig.register_for_auto_class()  # type: ignore[no-untyped-call]
-    FirstTokenForSequenceClassification.register_for_auto_class(  # type: ignore[no-untyped-call]
-        "AutoModelForSequenceClassification"
-    )
-    model = FirstTokenForSequenceClassification(FirstTokenConfig(config.to_dict(), **labels))
+    make: Any = FirstTokenForMultipleChoice if of_choices else FirstTokenForSequenceClassification
+    make.register_for_auto_class(make.__name__.replace("FirstToken", "AutoModel"))
+    model: FirstTokenModel = make(FirstTokenConfig(config.to_dict(), **labels))
     own = {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
     model.encoder.load_state_dict(own)
     _set(model.dense, head, "dense")

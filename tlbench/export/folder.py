@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import (
     AutoModel,
+    AutoModelForMultipleChoice,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -21,6 +22,7 @@ from transformers.utils import logging as hf_logging
 
 from tlbench.config.keys import recorded
 from tlbench.config.schema import Task
+from tlbench.data.parsing import choice_columns
 from tlbench.data.sources import text_columns
 from tlbench.data.tokenization import for_words
 from tlbench.errors import UserError
@@ -95,6 +97,8 @@ def _without_places(task: Task) -> dict[str, Any]:
     names = ("format", "name", "text", "label", "values", "header", "label_columns", "separator")
     kept = {name: source[name] for name in names if name in source}
     kept["text"] = text_columns(task)
+    if columns := choice_columns(task):
+        kept["choices"] = columns
     return definition | {"source": kept}
 
 
@@ -117,13 +121,17 @@ def _check(folder: Path, weights: Path, task: Task, tokenizer: Any, plain: bool)
     head = make_head(kind, encoder.config).eval()
     head.load_state_dict(load_file(weights / "heads.safetensors"))
     # Its own code is ours, in the folder that was just written.
-    make = (
-        AutoModelForTokenClassification if kind.reads_words else AutoModelForSequenceClassification
-    )
+    make: Any = AutoModelForSequenceClassification
+    if kind.reads_words:
+        make = AutoModelForTokenClassification
+    elif kind.sequences > 1:
+        make = AutoModelForMultipleChoice
     loaded = make.from_pretrained(folder, trust_remote_code=not plain).eval()
     with torch.inference_mode():
         (hidden,) = hidden_states(encoder, rows, [layer_to_read(encoder, task.head_layer)])
         expected = head(hidden if kind.reads_words else hidden[:, 0])
+        if kind.sequences > 1:  # then the texts are choices of one row
+            rows, expected = {name: ids[None] for name, ids in rows.items()}, expected.T
         apart = float((loaded(**rows).logits - expected).abs().max())
     if not apart <= _TOLERANCE:
         raise UserError(

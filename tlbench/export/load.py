@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 from transformers import (
+    AutoModelForMultipleChoice,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -19,12 +20,14 @@ from tlbench.config.schema import Task
 from tlbench.config.validation import checked
 from tlbench.console import notice
 from tlbench.errors import UserError
+from tlbench.export.chooser import Chooser
 from tlbench.export.chosen import Chosen, of_record
 from tlbench.export.export import export
 from tlbench.export.folder import MANIFEST, without_bars
 from tlbench.export.model import TextClassifier
 from tlbench.export.modeling_tlbench import (
     EveryTokenForTokenClassification,
+    FirstTokenForMultipleChoice,
     FirstTokenForSequenceClassification,
 )
 from tlbench.export.predictor import Ensemble, Predictor
@@ -121,7 +124,8 @@ def _of_folder(place: Path, device: str | None, dtype: torch.dtype, trust: bool)
         tokenizer = AutoTokenizer.from_pretrained(place)
     model.train(False)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    make = Tagger if kind_of(task).reads_words else TextClassifier
+    kind = kind_of(task)
+    make = Tagger if kind.reads_words else Chooser if kind.sequences > 1 else TextClassifier
     return make(model, tokenizer, task, max_length, chosen, dtype)
 
 
@@ -129,4 +133,6 @@ def _class_of(task: Task, is_plain: bool) -> Any:
     """Return the class of transformers, or ours, that loads an exported folder."""
     if kind_of(task).reads_words:
         return AutoModelForTokenClassification if is_plain else EveryTokenForTokenClassification
+    if kind_of(task).sequences > 1:
+        return AutoModelForMultipleChoice if is_plain else FirstTokenForMultipleChoice
     return AutoModelForSequenceClassification if is_plain else FirstTokenForSequenceClassification

@@ -14,7 +14,7 @@ from tlbench.export.batches import batches, tokens_of_batch
 from tlbench.export.classifier import encoder_and_head
 from tlbench.export.predictor import Floats, Predictor, Texts
 from tlbench.models.features import PLAIN, Kernels, features
-from tlbench.models.heads import Head
+from tlbench.models.heads import make_head
 from tlbench.models.probe import prepared
 from tlbench.tasks.kinds import kind_of
 
@@ -45,9 +45,14 @@ class TextClassifier(Predictor):
         kernels = [Kernels("first_token", on_cpu=False), PLAIN]
         encoder, self.kernels = prepared(encoder, tokenizer, max_length, kernels)
         self.encoder = encoder.to(device, dtype)  # type: ignore[arg-type]
-        self.head = Head(encoder.config, kind_of(task).outputs).train(False)
+        self.head = make_head(kind_of(task), encoder.config).train(False)
         self.head.load_state_dict(head)
         self.head.to(device)
+
+    @property
+    def texts_per_row(self) -> int:
+        """How many texts the tokenizer is given for a sequence."""
+        return texts_per_row(self.task)
 
     def scores(self, texts: Texts) -> Floats:
         """Return the probability of every label, (rows, labels), or numbers, (rows, 1)."""
@@ -59,8 +64,8 @@ class TextClassifier(Predictor):
     @torch.inference_mode()
     def logits(self, texts: Texts) -> Floats:
         """Return the head's outputs, (rows, outputs); of texts as of ``predict``."""
-        outputs = kind_of(self.task).outputs
-        found = np.empty((len(texts), outputs))
+        kind = kind_of(self.task)
+        found = np.empty((len(texts), kind.outputs // kind.sequences))
         if not texts:
             return found
         tokens = self._tokens(texts)
@@ -77,7 +82,7 @@ class TextClassifier(Predictor):
     def _tokens(self, texts: Texts) -> dict[str, list[list[int]]]:
         first = [text if isinstance(text, str) else text[0] for text in texts]
         second = [text[1] for text in texts if not isinstance(text, str)]
-        wanted = texts_per_row(self.task)
+        wanted = self.texts_per_row
         if len(second) not in (0, len(first)) or wanted != (2 if second else 1):
             raise UserError(f"Give {wanted} texts a row, as '{self.task.name}' has.")
         both = (first, second) if second else (first,)

@@ -6,7 +6,7 @@ file lies beside the weights:
 
     AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
 
-or ``AutoModelForTokenClassification``.
+or ``AutoModelForTokenClassification``, or ``AutoModelForMultipleChoice``.
 """
 
 from typing import Any
@@ -14,7 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput, TokenClassifierOutput
+from transformers.modeling_outputs import (
+    MultipleChoiceModelOutput,
+    SequenceClassifierOutput,
+    TokenClassifierOutput,
+)
 
 
 class FirstTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -27,8 +31,8 @@ class FirstTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         super().__init__(**options)
 
 
-class FirstTokenForSequenceClassification(PreTrainedModel):
-    """Logits of every label, or a number where ``problem_type`` is ``regression``."""
+class FirstTokenModel(PreTrainedModel):  # type: ignore[no-untyped-call]
+    """An encoder, and the head on its first token."""
 
     config_class = FirstTokenConfig
     base_model_prefix = "encoder"
@@ -40,8 +44,24 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
         if isinstance(getattr(self.encoder, "pooler", None), nn.Module):
             self.encoder.pooler = _NoPooler()  # the head has a dense layer of its own
         self.dense = nn.Linear(own.hidden_size, own.hidden_size)
-        self.output = nn.Linear(own.hidden_size, len(config.id2label or {}))
+        self.output = nn.Linear(own.hidden_size, self.outputs)
         self.post_init()  # type: ignore[no-untyped-call]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the head gives."""
+        return len(self.config.id2label or {})
+
+    def head_outputs(self, input_ids: Tensor, **inputs: Any) -> Tensor:
+        """Return what the head gives, (sequences, outputs), of inputs (sequences, tokens)."""
+        inputs.pop("return_dict", None)
+        first = self.encoder(input_ids=input_ids, **inputs).last_hidden_state[:, 0]
+        outputs: Tensor = self.output(torch.tanh(self.dense(first)))
+        return outputs
+
+
+class FirstTokenForSequenceClassification(FirstTokenModel):  # type: ignore[no-untyped-call]
+    """Logits of every label, or a number where ``problem_type`` is ``regression``."""
 
     def forward(
         self, input_ids: Tensor, labels: Tensor | None = None, **inputs: Any
@@ -53,9 +73,7 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
             labels: (rows,); where a row may have several labels (rows, labels), each 0 or 1.
             inputs: ``attention_mask`` and what else the encoder takes, (rows, tokens).
         """
-        inputs.pop("return_dict", None)
-        first = self.encoder(input_ids=input_ids, **inputs).last_hidden_state[:, 0]
-        logits = self.output(torch.tanh(self.dense(first)))
+        logits = self.head_outputs(input_ids, **inputs)
         loss = None
         if labels is not None and self.config.problem_type == "regression":
             loss = nn.functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
@@ -64,6 +82,30 @@ class FirstTokenForSequenceClassification(PreTrainedModel):
         elif labels is not None:
             loss = nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class FirstTokenForMultipleChoice(FirstTokenModel):  # type: ignore[no-untyped-call]
+    """A logit of every choice."""
+
+    @property
+    def outputs(self) -> int:
+        """One number for each choice."""
+        return 1
+
+    def forward(
+        self, input_ids: Tensor, labels: Tensor | None = None, **inputs: Any
+    ) -> MultipleChoiceModelOutput:
+        """Return logits, (rows, choices), and with ``labels`` the mean loss.
+
+        Args:
+            input_ids: (rows, choices, tokens).
+            labels: (rows,), the place of the right choice.
+            inputs: ``attention_mask`` and what else the encoder takes, (rows, choices, tokens).
+        """
+        flat = {k: v.flatten(0, 1) if isinstance(v, Tensor) else v for k, v in inputs.items()}
+        logits = self.head_outputs(input_ids.flatten(0, 1), **flat).view(input_ids.shape[:2])
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return MultipleChoiceModelOutput(loss=loss, logits=logits)
 
 
 class EveryTokenConfig(PretrainedConfig):  # type: ignore[no-untyped-call]

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
-from tlbench.data.parsing import Changes, texts_of, texts_per_row, words_of
+from tlbench.data.parsing import (
+    Changes,
+    choice_columns,
+    choices_of,
+    texts_of,
+    texts_per_row,
+    words_of,
+)
 from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read_rows
 from tlbench.errors import UserError
 from tlbench.export.predictor import Predictor, Texts
@@ -51,16 +58,22 @@ def output_format(out: Path | None) -> str:
     return found
 
 
-def with_columns(task: Task, columns: Sequence[str]) -> Task:
-    """Return a task whose texts are in other columns.
+def with_columns(task: Task, texts: Sequence[str], choices: Sequence[str] = ()) -> Task:
+    """Return a task whose texts, or choices, are in other columns; none: they are where they were.
 
     Raises:
         UserError: if there are not as many as the task has texts.
     """
-    wanted = texts_per_row(task)
-    if len(columns) != wanted:
+    source, wanted, number = task.source, texts_per_row(task), kind_of(task).sequences
+    if texts and len(texts) != wanted:
         raise UserError(f"Change --text: '{task.name}' has {wanted} texts a row.")
-    return replace(task, source=replace(task.source, text=list(columns), template=None))
+    if choices and not choice_columns(task):
+        raise UserError(f"Leave out --choices: '{task.name}' has none.")
+    if choices and len(choices) not in (1, number):
+        raise UserError(f"Change --choices: '{task.name}' has {number} a row, or one list of them.")
+    if texts:
+        source = replace(source, text=list(texts), template=None)
+    return replace(task, source=replace(source, choices=list(choices) or source.choices))
 
 
 def predict_rows(
@@ -86,6 +99,8 @@ def predict_rows(
     while part := list(islice(unread, PART)):
         if kind_of(task).reads_words:
             predicted = _tagged(model, [words_of(task, row, at, changes) for at, row in part])
+        elif kind_of(task).sequences > 1:
+            predicted = _predicted(model, [choices_of(task, r, at, changes) for at, r in part])
         else:
             texts = [texts_of(task, row, where, changes) for where, row in part]
             predicted = _predicted(model, _as_texts(texts))

@@ -14,7 +14,8 @@ from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.multilabel import Multilabel
 
 Words = Sequence[Sequence[str]]
-Texts = Sequence[str] | Sequence[tuple[str, str]] | Words
+Choices = Sequence[tuple[str, Sequence[str]]]  # a context each, and what may come after it
+Texts = Sequence[str] | Sequence[tuple[str, str]] | Words | Choices
 Floats = NDArray[np.float64]
 UNREAD = "_"  # CoNLL-U's for what is not given
 
@@ -45,7 +46,8 @@ class Predictor(ABC):
         """Return a label for every row, a list of them of a multilabel task, or a number.
 
         Args:
-            texts: one a row, or two where the task has pairs; of a tagging task a list of words.
+            texts: one a row, or two where the task has pairs; of a tagging task a list of words; of
+                one of multiple choice a context and a list of choices.
 
         Raises:
             UserError: if there is one text where the task has two, or the other way round.

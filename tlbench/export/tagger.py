@@ -52,7 +52,8 @@ class Tagger(Predictor):
         """
         if any(isinstance(words, str) for words in texts):
             raise UserError(f"Give a list of words for each row, as '{self.task.name}' has.")
-        tokens = tokens_of_words(self.tokenizer, texts, self.max_length)
+        rows: Any = texts
+        tokens = tokens_of_words(self.tokenizer, rows, self.max_length)
         places = ragged.padded_tensor(tokens.pop("words"), -1)
         found = np.full((*places.shape, kind_of(self.task).outputs), np.nan)
         lengths = [len(ids) for ids in tokens["input_ids"]]
