@@ -94,6 +94,16 @@ def test_where_words_are_read_the_last_layer_keeps_as_much_as_the_others(of: Of)
     assert words.activations > texts.activations
 
 
+def test_a_row_of_choices_is_as_many_sequences(of: Of) -> None:
+    length = ("strategy=single", "batch_size=8", "eval_batch_size=1", "encoder.max_length=32")
+    texts, choices = (of(*length, f"target_task={name}") for name in ("sst2", "causes"))
+    many = of(*length, "target_task=sst2", "batch_size=24")
+    assert texts.activations < choices.activations == many.activations
+    limits = (*length, "micro_batch_tokens=64")
+    one_row = of(*limits, "target_task=causes")
+    assert one_row.activations == of(*length, "target_task=sst2", "batch_size=3").activations
+
+
 def test_a_gpu_fuses_attention_and_holds_gradients_once(of: Of) -> None:
     words = ("fast_kernels=false", "batch_size=32", "eval_batch_size=1")
     on_cpu, on_gpu = of(*words), of(*words, on_gpu=True)
