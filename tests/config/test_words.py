@@ -43,8 +43,19 @@ def test_words_in_quotes_and_plain_numbers_are_what_is_written(tmp_path: Path, w
     assert str(labels[1]) == word.strip("'")
 
 
+@pytest.mark.parametrize("label", ["{word}", "{{mood: {word}}}"])
+@pytest.mark.parametrize("word", ["no", "1e5", "010"])
+def test_the_column_of_a_label_is_a_word_and_so_is_that_of_each_task(
+    tmp_path: Path, label: str, word: str
+) -> None:
+    check_file(definition(tmp_path, source=f"{{label: {label.format(word='2')}}}"))
+    file = definition(tmp_path, source=f"{{label: {label.format(word=word)}}}")
+    with pytest.raises(UserError, match=f"^Change source.label in .*: write '{word}' in quotes"):
+        check_file(file)
+
+
 def test_null_is_right_where_a_key_takes_it(tmp_path: Path) -> None:
-    check_file(definition(tmp_path, labels="null", source="{format: null, values: ~}"))
+    check_file(definition(tmp_path, labels="null", source="{format: null, label: null, values: ~}"))
 
 
 @pytest.mark.parametrize("content", ["[", "labels: [", "- a", "", "labels: {a: 1}", "labels: [[]]"])

@@ -40,6 +40,7 @@ class Key:
             runs that do not use it are as they were.
         trains_as: by value, another one that trains the same; stage keys hash that.
         takes_one: of a list of words, whether one word stands for the list of it.
+        is_word: whether it is a word, a mapping to words or null, where its type says nothing.
         paths: patterns of dotted names below the key whose values are paths; "" for its own value.
         above, least, most, below: bounds of a number.
     """
@@ -55,6 +56,7 @@ class Key:
     only_if_set: bool = False
     trains_as: Mapping[Any, Any] = field(default_factory=dict)
     takes_one: bool = False
+    is_word: bool = False
     paths: tuple[str, ...] = ()
     above: float | None = None
     least: float | None = None

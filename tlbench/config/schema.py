@@ -71,7 +71,12 @@ class Source:
         only_if_set=True,
         takes_one=True,
     )
-    label: str | None = key("the column of the label", "experiment", default=None)
+    label: Any = key(
+        "the column of the label; or by task a column each, whose cells may be empty",
+        "experiment",
+        default=None,
+        is_word=True,
+    )
     label_columns: list[str] | None = key(
         "in place of label, of a multilabel task: a column of 0 and 1 for each label, in their "
         "order",
@@ -106,6 +111,17 @@ class Source:
         since=None,
     )
     seed: int = key("of generated rows, and of what is cut off train", "experiment", default=0)
+
+    def __post_init__(self) -> None:
+        # A column's name may be a number, as OmegaConf takes one for a word where it knows of it.
+        if isinstance(self.label, dict):
+            self.label = {str(name): _word(column) for name, column in self.label.items()}
+        else:
+            self.label = _word(self.label)
+
+
+def _word(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) else value
 
 
 @dataclass

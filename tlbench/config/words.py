@@ -21,9 +21,9 @@ from tlbench.errors import UserError
 
 
 def takes_words(key: Key) -> bool:
-    """Whether a key is a word, or a list of words, or maybe null."""
+    """Whether a key is a word, or a list of or mapping to words, or maybe null."""
     kinds = set(get_args(key.annotation) or [key.annotation]) - {NoneType}
-    return kinds in ({str}, {list[str]}) or key.annotation == list[str]
+    return key.is_word or kinds in ({str}, {list[str]}) or key.annotation == list[str]
 
 
 def check_words(schema: type, plain: Any, where: str) -> None:
@@ -40,6 +40,8 @@ def check_words(schema: type, plain: Any, where: str) -> None:
     for key in declared(schema).values():
         value = value_in(plain, key.name)
         if takes_words(key):
+            if isinstance(value, dict):
+                value = list(value.values())
             for word in value if isinstance(value, list) else () if value is None else (value,):
                 if isinstance(word, bool | float | None):
                     name = ".".join(part for part in (where, key.name) if part)
@@ -91,7 +93,9 @@ def _scalars(root: Any, key: Key) -> Iterator[Any]:
         node = next((value for name, value in inside if name.value == part), None)
     if isinstance(node, yaml.SequenceNode):
         yield from (one for one in node.value if getattr(one, "style", "") is None)
+    elif isinstance(node, yaml.MappingNode) and key.is_word:
+        yield from (one for _, one in node.value if getattr(one, "style", "") is None)
     elif getattr(node, "style", "") is None:
-        may_be_null = NoneType in get_args(key.annotation)
+        may_be_null = key.is_word or NoneType in get_args(key.annotation)
         if not (may_be_null and _as_read(node.value) is None):
             yield node

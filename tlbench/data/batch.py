@@ -5,6 +5,7 @@ from itertools import accumulate, pairwise
 from operator import mul
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,9 @@ class Batch(NamedTuple):
         words: of each task the places in its rows of the tokens that its head reads, (rows of the
             task, words), -1 where a word has none; (rows of the task, 0) of a task whose head reads
             the first token; none where no task has words.
+        reads: of each row of a task which row of ``inputs`` it is, (rows,), where tasks share rows
+            that are encoded once; none: they are those of ``inputs``, one after the other. The
+            tasks' rows are then more than those of ``inputs`` and ``lengths``.
         cuts: how many rows each forward takes at most, one after the other, where
             ``micro_batch_tokens`` limits them; none: as many as fit into ``micro_batch_size``.
         sequences: how many a row of each task is, (tasks,); none where all are 1.
@@ -47,6 +51,7 @@ class Batch(NamedTuple):
     lengths: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
     words: tuple[Tensor, ...] = ()
+    reads: tuple[int, ...] = ()
     sequences: tuple[int, ...] = ()
 
     @property
@@ -60,6 +65,11 @@ class Batch(NamedTuple):
 
     def micro_batches(self, rows: int | None) -> "Iterator[Batch]":
         """The batch in pieces of at most ``rows`` rows, whose losses sum to the batch's."""
+        if self.reads:
+            size = rows or len(self.lengths)
+            for low in range(0, len(self.lengths), size):
+                yield self._shared_piece(low, min(low + size, len(self.lengths)))
+            return
         total = len(self.ids)
         for first, end in pairwise(accumulate(self.cuts or (total,), initial=0)):
             for low in range(first, end, rows or total):
@@ -73,6 +83,33 @@ class Batch(NamedTuple):
         for task, (low, high) in enumerate(pairwise(ends)):
             if low < high:
                 yield task, self._piece(low, high, self.tokens[task])
+
+    def _shared_piece(self, low: int, high: int) -> "Batch":
+        """Return rows ``low`` to ``high`` of ``inputs``, with all that tasks read of them."""
+        numbers = np.array(self.reads)
+        ends = np.cumsum(self.counts)[:-1]
+        by_task = [
+            torch.from_numpy(np.flatnonzero((low <= one) & (one < high)))
+            for one in np.split(numbers, ends)
+        ]
+        firsts = [0, *ends.tolist()]
+        of_all = torch.cat([first + at for first, at in zip(firsts, by_task, strict=True)])
+        on_device = of_all.to(self.weights.device)
+        return self._replace(
+            inputs={name: values[low:high] for name, values in self.inputs.items()},
+            label_bits=tuple(
+                bits[at.to(bits.device)] for bits, at in zip(self.label_bits, by_task, strict=True)
+            ),
+            counts=tuple(map(len, by_task)),
+            weights=self.weights[on_device],
+            ids=self.ids[on_device],
+            lengths=self.lengths[low:high],
+            words=tuple(
+                places[at.to(places.device)]
+                for places, at in zip(self.words, by_task, strict=bool(self.words))
+            ),
+            reads=tuple((numbers[of_all.numpy()] - low).tolist()),
+        )
 
     def _piece(self, low: int, high: int, tokens: int | None = None) -> "Batch":
         """Return the rows from ``low`` to ``high``, cut to so many tokens."""

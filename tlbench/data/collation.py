@@ -1,7 +1,7 @@
 """From planned batches to tensors: what the DataLoaders iterate over."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,11 +18,14 @@ from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
 from tlbench.data.ranks import rank_part, rank_part_by_task
+from tlbench.data.shared_rows import expanded, row_groups
 from tlbench.data.tokenization import pad
+from tlbench.errors import UserError
 from tlbench.methods.stage import is_by_task, method_of
 from tlbench.tasks import ragged
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import has_label_columns, label_column
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -74,6 +77,24 @@ class TokenizedSplit:
         """Of each row of words the places of their tokens, as ``labels``; below 0 if none."""
         return ragged.padded(self.tokens.data.column("words"))
 
+    def labelled(self) -> "TokenizedSplit":
+        """Return the same without rows that have no label of this task, but of others.
+
+        Raises:
+            UserError: if none has one.
+        """
+        if not has_label_columns(self.task):
+            return self
+        labels = self.labels[self.used].reshape(len(self.used), -1)
+        used = self.used[~np.isnan(labels).any(axis=1)]
+        if len(self.used) and not len(used):
+            raise UserError(
+                f"Change source.label of task '{self.task.name}', or subsample_size: column "
+                f"'{label_column(self.task)}' is empty in all {len(self.used)} rows of "
+                f"{self.split} that are used."
+            )
+        return replace(self, used=used)
+
     @cached_property
     def used_labels(self) -> torch.Tensor:
         """The labels of the rows that are used, as ``labels`` has them, in float64."""
@@ -81,7 +102,10 @@ class TokenizedSplit:
 
 
 class MultiTaskDataset(TorchDataset[Batch]):
-    """Indexed by a batch's plan: for every task in it, positions among its used rows.
+    """Indexed by a batch's plan: of every group of tasks in it, rows (``row_groups``).
+
+    Rows that tasks share are encoded once for all of them; on several devices, where a forward is
+    of one task or limited in tokens, and beside rows with choices, once for each.
 
     Args:
         rank, ranks: which part of every batch to take, of how many.
@@ -107,10 +131,12 @@ class MultiTaskDataset(TorchDataset[Batch]):
         self.rank = rank
         self.ranks = ranks
         self.tokens = tokens
+        self.groups = row_groups([split.task for split in rows], [split.used for split in rows])
+        has_choices = any(split.kind.sequences > 1 for split in rows)
+        self.encodes_once = not (self.is_by_task or tokens or ranks > 1 or has_choices)
 
     def __getitem__(self, plan: batching.BatchPlan) -> Batch:
-        planned, nothing = dict(plan), np.empty(0, np.int64)
-        positions = [planned.get(task, nothing) for task in range(len(self.rows))]
+        positions, numbers = expanded(plan, self.groups)
         if self.tokens:
             by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]
             positions = [rows[order] for rows, order in zip(positions, by_length, strict=True)]
@@ -119,7 +145,9 @@ class MultiTaskDataset(TorchDataset[Batch]):
         cuts = self._cuts(positions, weights, self.tokens) if self.tokens else ()
         own, weights = self._part(positions, weights, self.rank)
         ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
-        return self._batch(ids, weights)._replace(rows=sum(counts), cuts=cuts)
+        batch = self._batch(ids, weights, numbers if self.encodes_once else None)
+        rows = len(batch.lengths) if self.encodes_once else sum(counts)
+        return batch._replace(rows=rows, cuts=cuts)
 
     def _part(
         self, positions: list[Ints], weights: torch.Tensor, rank: int
@@ -156,8 +184,14 @@ class MultiTaskDataset(TorchDataset[Batch]):
             together.append(cut_alike(lengths, self.rows_of_forward, tokens, sequences))
         return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)
 
-    def _batch(self, ids: Sequence[Ints], weights: torch.Tensor) -> Batch:
-        """Pad the tokens of the tasks' rows to one length."""
+    def _batch(
+        self, ids: Sequence[Ints], weights: torch.Tensor, numbers: Ints | None = None
+    ) -> Batch:
+        """Pad the tokens of the tasks' rows to one length.
+
+        Args:
+            numbers: of all the rows, which of them are the same one; None: none.
+        """
         parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
@@ -167,6 +201,12 @@ class MultiTaskDataset(TorchDataset[Batch]):
         ]
         columns = {name: [ids for part in inputs for ids in part[name]] for name in names}
         tokens = tuple(self._width(part["input_ids"]) for part in inputs)
+        reads: tuple[int, ...] = ()
+        if numbers is not None:
+            _, first = np.unique(numbers, return_index=True)
+            if len(first) < len(numbers):
+                reads = tuple(numbers.tolist())
+                columns = {name: [column[at] for at in first] for name, column in columns.items()}
         labels = [kind.label_tensor(part["label"]) for kind, part in of_tasks]
         words = [
             ragged.padded_tensor(part["words"], -1)
@@ -183,6 +223,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
             rows=sum(counts),
             tokens=tokens,
             lengths=tuple(map(len, columns["input_ids"])),
+            reads=reads,
             words=tuple(words) if any(kind.reads_words for kind, _ in of_tasks) else (),
             sequences=tuple(kind.sequences for kind, _ in of_tasks),
         )

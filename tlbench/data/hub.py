@@ -29,6 +29,7 @@ from tlbench.data.parsing import usable_rows
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.progress import counted, doing
+from tlbench.tasks.label_columns import label_column
 
 # That the hub can't be reached is said once, by our own error, and not at each of its retries.
 set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -57,7 +58,7 @@ def place_of(task: Task, name: str, origin: Any) -> Place:
 
 def label_names(task: Task, place: Place) -> list[str] | None:
     """Return the names of labels that are stored as indices into them; None of any others."""
-    label = (load(*place).features or {}).get(str(task.source.label))
+    label = (load(*place).features or {}).get(str(label_column(task)))
     label = getattr(label, "feature", label)  # of a list that of its members
     return list(label.names) if isinstance(label, ClassLabel) else None
 
@@ -68,7 +69,7 @@ def hub_rows(task: Task, place: Place, names: list[str] | None) -> Iterator[Row]
     Raises:
         UserError: as ``usable_rows`` does.
     """
-    column = str(task.source.label)
+    column = str(label_column(task))
 
     def name_of(index: Any) -> Any:
         # -1 stands for a label that is withheld.

@@ -13,6 +13,7 @@ from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.tasks.base import ToLabel
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
 
 
 class Changes(NamedTuple):
@@ -56,6 +57,7 @@ def usable_rows(
             or if the task keeps none.
     """
     keeps, to_label = row_filter(task), kind_of(task).labeller()
+    columns = label_columns(task) if has_label_columns(task) else None
     refused: list[tuple[Any, UserError]] = []
     is_empty = True
     for number, row in rows:
@@ -64,6 +66,9 @@ def usable_rows(
             if isinstance(row, UserError):
                 raise row
             if not keeps(row, where):
+                continue
+            # The same rows for all tasks that have a column: those with a label of any of them.
+            if columns and all(column in row and _is_empty(row[column]) for column in columns):
                 continue
             usable = canonical(task, row, to_label, where)
         except UserError as error:
@@ -93,7 +98,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
 
     Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
     of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
-    column, ``group`` is its cell.
+    column, ``group`` is its cell. Where ``source.label`` names a column for each of several tasks
+    and this one's is empty, ``label`` is the kind's ``no_label``.
 
     Args:
         task: which names the columns.
@@ -109,9 +115,12 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
-        if source.label is None:
+        column = label_column(task)
+        if column is None:
             raise UserError(f"Set source.label of task '{task.name}' to the column of the label.")
-        label = _label(task, row, source.label, where, changes)
+        if has_label_columns(task) and _is_empty(_cell(row, column, where, changes)):
+            return usable | {"label": kind_of(task).no_label}
+        label = _label(task, row, column, where, changes)
     else:
         label = [_label(task, row, column, where, changes) for column in source.label_columns]
     usable["label"] = to_label(label, where)
@@ -250,6 +259,11 @@ def _label(task: Task, row: Row, column: str, where: str, changes: Changes) -> A
 def _is_missing(cell: Any) -> bool:
     # NaN is how pandas writes an empty cell.
     return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _is_empty(cell: Any) -> bool:
+    """Whether a cell holds no label, of several columns of them; a CSV writes nothing so."""
+    return _is_missing(cell) or (isinstance(cell, str) and not cell.strip())
 
 
 def _text(task: Task, row: Row, column: str, where: str, changes: Changes) -> str:

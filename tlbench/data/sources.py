@@ -28,6 +28,7 @@ from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
 from tlbench.progress import counted
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
@@ -176,7 +177,10 @@ def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[s
 
     def make(name: str) -> Iterable[Row]:
         if key not in _sides:
-            _sides[key] = division.side_of_rows(whole.make())
+            rows = whole.make()
+            if has_label_columns(task):  # cut alike for all tasks, of which some may have none
+                rows = (row | {"label": 0.0} for row in rows)
+            _sides[key] = division.side_of_rows(rows)
         wanted = division.sides.index(name)
         for side, row in zip(_sides[key], whole.make(), strict=True):
             if side == wanted:
@@ -252,9 +256,16 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
     # With the file's content, all that decides which rows are made of it.
-    spec = [format_name, source.text, source.label, source.values, source.header]
+    spec = [format_name, source.text, _labels_of(task), source.values, source.header]
     key = _digest(content, *spec, task.labels, *_set_keys(task))
     return Split(task, name, key, lambda: files.file_rows(task, file, format_name))
+
+
+def _labels_of(task: Task) -> Any:
+    """Return what a digest holds of the columns of labels: the task's, and which rows there are."""
+    if not has_label_columns(task):
+        return task.source.label
+    return [label_column(task), sorted({*label_columns(task)})]
 
 
 def _set_keys(task: Task) -> list[Any]:
@@ -268,6 +279,6 @@ def _set_keys(task: Task) -> list[Any]:
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
     source, place = task.source, hub.place_of(task, name, origin)
     names = hub.label_names(task, place)
-    spec = [source.text, source.label, source.values, task.labels, names, *_set_keys(task)]
+    spec = [source.text, _labels_of(task), source.values, task.labels, names, *_set_keys(task)]
     key = _digest(hub.content_of(*place), *spec)
     return Split(task, name, key, lambda: hub.hub_rows(task, place, names))

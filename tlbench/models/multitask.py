@@ -82,6 +82,7 @@ class MultiTaskModel(nn.Module):
         counts: Sequence[int],
         lengths: Sequence[int] = (),
         words: Sequence[Tensor] = (),
+        reads: Sequence[int] = (),
     ) -> list[Tensor]:
         """Logits of every task, from one encoder forward.
 
@@ -92,7 +93,7 @@ class MultiTaskModel(nn.Module):
             (rows of the task, words, outputs), -inf where a word has no token.
         """
         words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
-        parts = self._parts(inputs, counts, lengths, words)
+        parts = self._parts(inputs, counts, lengths, words, reads)
         by_task = zip(self.kinds, self.head_names, parts, strict=True)
         return [
             _by_word(self.heads[f"head_{name}"](part), words[task])
@@ -107,39 +108,47 @@ class MultiTaskModel(nn.Module):
         counts: Sequence[int],
         lengths: Sequence[int],
         words: Sequence[Tensor],
+        reads: Sequence[int],
     ) -> list[Tensor]:
         """Return what the head of each task reads, (tokens, hidden size), from one forward."""
         # In training every layer that is read, whoever has rows: devices exchange the gradients of
         # all weights, and an absent task's head has gradients of zero too.
         present = [self.training or count > 0 for count in counts]
         layers = sorted({layer for layer, has in zip(self.layers, present, strict=True) if has})
-        reads = {layer: self._read(layer, counts, words) for layer in layers}
-        places = {layer: read.places for layer, read in reads.items()}
+        device = inputs["input_ids"].device
+        of_kinds = zip(self.kinds, counts, strict=True)
+        sequences = [kind.sequences * count for kind, count in of_kinds]
+        all_rows = torch.arange(sum(sequences), device=device)
+        rows = torch.tensor(reads, device=device) if reads else all_rows
+        of_tasks = torch.split(rows, sequences)
+        read = {layer: self._read(layer, of_tasks, words) for layer in layers}
+        places = {layer: of_layer.places for layer, of_layer in read.items()}
         found = layer_features(self.encoder, inputs, self.kernels, lengths, places)
-        parts = {
-            layer: torch.split(of_layer, reads[layer].tokens)
-            for layer, of_layer in zip(layers, found, strict=True)
-        }
+        parts = {}
+        for layer, of_layer in zip(layers, found, strict=True):
+            shared = bool(reads) and places[layer] is None  # of a row of several tasks the first
+            parts[layer] = torch.split(of_layer[rows] if shared else of_layer, read[layer].tokens)
         return [
             parts[layer][task] if layer in parts else found[0][:0]
             for task, layer in enumerate(self.layers)
         ]
 
-    def _read(self, layer: int, counts: Sequence[int], words: Sequence[Tensor]) -> "_Read":
+    def _read(self, layer: int, rows: Sequence[Tensor], words: Sequence[Tensor]) -> "_Read":
         """Return which tokens are read of a layer.
+
+        Args:
+            layer: its number.
+            rows: of each task's sequences, their numbers among those that are encoded.
+            words: as a ``Batch`` has them.
 
         Where none of its tasks has words they are the first of all sequences, of other tasks too:
         to leave those out would save next to nothing.
         """
-        of_kinds = zip(self.kinds, counts, strict=True)
-        sequences = [kind.sequences * count for kind, count in of_kinds]
         own = [one == layer for one in self.layers]
         if not any(of_task.numel() for of_task, has in zip(words, own, strict=True) if has):
-            return _Read(None, sequences)
-        numbers = torch.arange(sum(sequences), device=words[0].device)
-        by_task = torch.split(numbers, sequences)
+            return _Read(None, [len(of_task) for of_task in rows])
         row, place = [], []
-        for kind, has, of_task, at in zip(self.kinds, own, by_task, words, strict=True):
+        for kind, has, of_task, at in zip(self.kinds, own, rows, words, strict=True):
             if not has:
                 of_task, at = of_task[:0], at[:0]
             # A word without a token reads the first: to leave it out, a GPU would have to count.
@@ -151,7 +160,7 @@ class MultiTaskModel(nn.Module):
 
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
-        logits = self(batch.inputs, batch.counts, batch.lengths, batch.words)
+        logits = self(batch.inputs, batch.counts, batch.lengths, batch.words, batch.reads)
         by_task = zip(self.kinds, logits, batch.labels, strict=True)
         return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import has_label_columns, label_column
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
@@ -238,6 +240,8 @@ def _subset(
     """
     by_name = splits(task)
     rows = {name: _row_count(split, cache_dir) for name, split in by_name.items()}
+    for split in by_name.values() if has_label_columns(task) else ():
+        _check_labelled(split, cache_dir)
     own_key = f"subsample_size.per_task.{task.name}"
     available = count_rows(sizes.per_task.get(task.name), rows["train"], task.name, own_key)
     most = sizes.dev
@@ -277,6 +281,16 @@ def _count_labelled(split: Split, cache_dir: str) -> int:
     if split.key not in _counted and is_number and _labels(split, cache_dir) == [-1.0]:
         raise UserError("all have the label -1, which stands for one that is withheld.")
     return _row_count(split, cache_dir)
+
+
+def _check_labelled(split: Split, cache_dir: str) -> None:
+    """Refuse a column of labels, of several, that is empty in all rows of a split."""
+    labels = split.load(cache_dir)["label"]
+    if all(isnan(label[0] if isinstance(label, list) else label) for label in labels):
+        raise UserError(
+            f"Change source.label of task '{split.task.name}': column '{label_column(split.task)}' "
+            f"is empty in all {len(labels):,} rows of {split.name}."
+        )
 
 
 def _labels(split: Split, cache_dir: str) -> list[Any]:

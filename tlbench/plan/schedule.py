@@ -11,8 +11,9 @@ import numpy as np
 from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
 from tlbench.data.subsampling import HELD_OUT
-from tlbench.plan.stage import Stage
+from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.label_columns import same_rows
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Schedule:
     """A stage's steps, evaluations and rows, at most: early stopping may end it before.
 
     Attributes:
-        sizes: how many rows of each task train, in the order of ``stage.subsets``.
+        sizes: how many rows train, of each group of tasks that share rows (``same_rows``).
     """
 
     stage: TrainStage
@@ -29,12 +30,15 @@ class Schedule:
     @classmethod
     def planned(cls, stage: TrainStage) -> "Schedule":
         """That of a stage whose rows have not been drawn yet."""
-        held_out = HELD_OUT if stage.config.selection == "held_out" else math.inf
-        return cls(stage, tuple(int(s.count - s.count // held_out) for s in stage.subsets))
+        counts = [subset.count - _held_out(stage, subset) for subset in stage.subsets]
+        groups = _groups(stage)  # of two draws of the same rows the smaller is part of the larger
+        return cls(stage, tuple(max(counts[task] for task in group) for group in groups))
 
     @cached_property
     def mixer(self) -> Mixer:
-        sampling, names = self.stage.config.sampling, self.stage.tasks
+        sampling, tasks = self.stage.config.sampling, self.stage.tasks
+        groups = [[tasks[task] for task in group] for group in _groups(self.stage)]
+        names = tuple(map("+".join, groups))
         alone = len(names) == 1
         return Mixer(
             names=names,
@@ -49,14 +53,14 @@ class Schedule:
             epoch="total" if alone else sampling.epoch,
             batch_size=self.stage.config.batch_size,
             seed=self.stage.config.seed,
-            target=names.index(self.stage.target) if self.stage.target else 0,
+            target=next((at for at, one in enumerate(groups) if self.stage.target in one), 0),
             last_batch=sampling.last_batch,
         )
 
     def shares(
         self, epoch: int, single_task_scores: Floats, latest_scores: Floats | None
     ) -> Floats | None:
-        """Each task's part of an epoch, where it is another than in the first; else None.
+        """Each group's part of an epoch, where it is another than in the first; else None.
 
         Args:
             single_task_scores, latest_scores: what the rule ``dynamic`` compares, (tasks,); the
@@ -95,8 +99,18 @@ class Schedule:
     def evaluated_rows(self) -> int:
         """Rows of all evaluations: of every dev split, and those held out."""
         dev = sum(sum(subset.dev_count.values()) for subset in self.stage.subsets)
-        held_out = sum(subset.count for subset in self.stage.subsets) - sum(self.sizes)
+        held_out = sum(_held_out(self.stage, subset) for subset in self.stage.subsets)
         return len(self.evaluations) * (dev + held_out)
+
+
+def _groups(stage: TrainStage) -> list[tuple[int, ...]]:
+    """Return which of a stage's tasks share their rows: places in ``stage.subsets``."""
+    return same_rows([subset.task for subset in stage.subsets])
+
+
+def _held_out(stage: TrainStage, subset: TaskSubset) -> int:
+    """Return how many of a task's train rows select and do not train."""
+    return subset.count // HELD_OUT if stage.config.selection == "held_out" else 0
 
 
 def trained_rows(stage: Stage) -> int:

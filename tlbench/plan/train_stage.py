@@ -13,6 +13,7 @@ from tlbench.methods.base import make_method, without_names
 from tlbench.plan.encoder_shape import layers_of
 from tlbench.plan.stage import Need, Stage
 from tlbench.tasks.kinds import head_name
+from tlbench.tasks.label_columns import same_rows
 
 TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
 
@@ -59,6 +60,8 @@ class TrainStage(Stage):
             "config": dict(self._settings()),
             "tasks": [subset.fingerprint(held_out) for subset in self.subsets],
         }
+        if shared := self._on_same_rows():
+            hashed["same_rows"] = shared
         if self.start:
             hashed["start"] = [self.start.stage.key, self.start.weights_of]
         if self.target:
@@ -106,6 +109,7 @@ class TrainStage(Stage):
             make_method(self.config.method, self.tasks).check(self.config)
         self._check_heads()
         self._check_layers()
+        self._check_shared_rows()
         c = self.config
         for subset in self.subsets:
             if c.selection == "held_out" and subset.count < HELD_OUT:
@@ -141,6 +145,24 @@ class TrainStage(Stage):
                 f"Change trainable to all, or strategy: {self.title} takes over no head of "
                 f"{before.title}, which trains nothing else."
             )
+
+    def _check_shared_rows(self) -> None:
+        """Refuse to give tasks on the same rows, which are drawn together, shares of their own.
+
+        Raises:
+            UserError: naming ``sampling``.
+        """
+        shared = self._on_same_rows()
+        if shared and self.config.sampling.name == "dynamic":
+            raise UserError(
+                "Change sampling: dynamic gives each task its part of an epoch, and "
+                f"{', '.join(shared[0])} are on the same rows."
+            )
+
+    def _on_same_rows(self) -> list[list[str]]:
+        """Return the tasks that are trained on the same rows, drawn together; none by itself."""
+        groups = same_rows([subset.task for subset in self.subsets])
+        return [[self.tasks[task] for task in group] for group in groups if len(group) > 1]
 
     def _check_layers(self) -> None:
         """Refuse a head at a layer that the encoder has not.

@@ -1,5 +1,6 @@
 """What a task kind is: the labels, outputs, loss, predictions and metrics of its tasks."""
 
+import math
 import reprlib
 import textwrap
 from abc import ABC, abstractmethod
@@ -104,6 +105,11 @@ class TaskKind(ABC):
     @abstractmethod
     def outputs(self) -> int:
         """How many numbers a head gives for a row."""
+
+    @property
+    def no_label(self) -> Label:
+        """What stands for the label of a row without one, of a source of several tasks' labels."""
+        return math.nan if self.label_length is None else [math.nan] * self.label_length
 
     @abstractmethod
     def labeller(self) -> ToLabel:

@@ -10,6 +10,7 @@ from tlbench.config.validation import NAME, NAME_RULE, one_of
 from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import label_column, label_columns
 from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
 
 
@@ -28,6 +29,7 @@ def check_task(task: Task) -> None:
     _check_words(task, where)
     _check_texts(task, where)
     kind = kind_of(task)
+    _check_label(task, kind, where)
     metrics = metrics_of(kind)
     for metric in [*task.metrics, *task.score]:
         one_of(f"metrics or score {where}", metric, metrics)
@@ -82,10 +84,26 @@ def _check_texts(task: Task, where: str) -> None:
     template = task.source.template
     columns = list(task.source.text) if template is None else _columns(task, template, where)
     key = "text" if template is None else "template"
-    for label in filter(None, [task.source.label, *(task.source.label_columns or ())]):
+    for label in [*label_columns(task), *(task.source.label_columns or ())]:
         if label in columns or label in (task.source.choices or ()):
             key = key if label in columns else "choices"
             raise UserError(f"Change source.{key} {where}: '{label}' is the column of a label.")
+
+
+def _check_label(task: Task, kind: TaskKind, where: str) -> None:
+    """Refuse a source.label that is neither a column nor, by task, a column each."""
+    label = task.source.label
+    if not isinstance(label, str | dict | None) or isinstance(label, bool):
+        raise UserError(f"Change source.label {where}: name a column, or by task a column each.")
+    if not isinstance(label, dict):
+        return
+    label_column(task)
+    for name, column in label.items():
+        if not isinstance(column, str):
+            raise UserError(f"Change source.label {where}: {column} of '{name}' is no column.")
+    if kind.reads_words or task.source.format == "generated":
+        why = "rows of words" if kind.reads_words else "generated rows"
+        raise UserError(f"Change source.label {where} to one column: {why} have one task's labels.")
 
 
 def _columns(task: Task, template: Sequence[str], where: str) -> list[str]:

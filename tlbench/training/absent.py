@@ -23,7 +23,7 @@ def say_absent(data: MultiTaskDataModule) -> None:
     if not isinstance(method_of(data.config.method, tasks), GradientMethod):
         return
     batches = data.schedule.mixer.plan(0)
-    present = float(np.mean([len(batch) for batch in batches]))
+    present = float(np.mean([sum(len(data.groups[at].tasks) for at, _ in b) for b in batches]))
     if present < _HALF * len(tasks):
         log.info(
             "  a batch has rows of %.1f of the %d tasks, and a method weighs only these: "

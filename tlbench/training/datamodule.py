@@ -18,6 +18,7 @@ from tlbench.data.collation import (
     by_length,
 )
 from tlbench.data.length_grouping import group_by_length
+from tlbench.data.shared_rows import row_groups
 from tlbench.data.sources import Split, splits
 from tlbench.data.subsampling import draw, hold_out
 from tlbench.data.tokenization import tokenise
@@ -41,7 +42,8 @@ class MultiTaskDataModule(LightningDataModule):
         evaluated: after ``setup`` one of every evaluation loader, in their order.
         schedule: after ``setup`` steps, evaluations and the mixer.
         latest_scores: the score of every task at the latest evaluation; whoever evaluates sets it.
-        shares: of every epoch begun, each task's part.
+        groups: after ``setup`` of a training, the tasks that share rows.
+        shares: of every epoch begun, each group's part.
         before_batches: is called before the first training batches are made.
     """
 
@@ -69,7 +71,9 @@ class MultiTaskDataModule(LightningDataModule):
             self.train.append(train)
             self.evaluated += evaluated
         if isinstance(self.stage, TrainStage):
-            self.schedule = Schedule(self.stage, tuple(len(rows.used) for rows in self.train))
+            used = [rows.used for rows in self.train]
+            self.groups = row_groups([rows.task for rows in self.train], used)
+            self.schedule = Schedule(self.stage, tuple(map(len, self.groups)))
 
     def splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
         """Yield what a task trains on, then what is evaluated of it."""
@@ -78,12 +82,13 @@ class MultiTaskDataModule(LightningDataModule):
         drawn = draw(subset.count, subset.rows["train"], seed)
         held_out = self.config.selection == "held_out"
         train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
-        yield TokenizedSplit(subset.task, "train", tokens["train"], np.sort(train))
+        yield TokenizedSplit(subset.task, "train", tokens["train"], np.sort(train)).labelled()
         if held_out:
-            yield TokenizedSplit(subset.task, "held_out", tokens["train"], np.sort(held))
+            held = np.sort(held)
+            yield TokenizedSplit(subset.task, "held_out", tokens["train"], held).labelled()
         for name, count in subset.dev_count.items():
             used = np.sort(draw(count, subset.rows[name], seed))
-            yield TokenizedSplit(subset.task, name, tokens[name], used)
+            yield TokenizedSplit(subset.task, name, tokens[name], used).labelled()
 
     def tokens(self, split: Split) -> Dataset:
         """Return all rows of a split tokenised, from the cache the second time."""
@@ -123,8 +128,14 @@ class MultiTaskDataModule(LightningDataModule):
         plan = self.schedule.mixer.plan(epoch, None if same else np.array(self.shares[epoch]))
         if self.config.group_by_length:
             rng = np.random.default_rng([self.config.seed, epoch, 1])
-            plan = group_by_length(plan, [rows.lengths for rows in self.train], rng)
+            lengths = [rows.lengths for rows in self.train]
+            plan = group_by_length(plan, [group.lengths(lengths) for group in self.groups], rng)
         return plan[self.at[1] if epoch == self.at[0] else 0 :]
+
+    def shares_of_tasks(self) -> list[list[float]]:
+        """Return ``shares`` by task: those on the same rows have the same part."""
+        by_task = {t: at for at, group in enumerate(self.groups) for t in group.tasks}
+        return [[epoch[by_task[task]] for task in sorted(by_task)] for epoch in self.shares]
 
     def _shares(self, epoch: int) -> batching.Floats:
         names = self.stage.tasks

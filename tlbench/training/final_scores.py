@@ -50,7 +50,8 @@ class TargetData(MultiTaskDataModule):
         train, *_ = self.splits_of(self.target)
         tokens = self.tokens(split)
         self.train = [train]
-        self.evaluated = [TokenizedSplit(task, split.name, tokens, np.arange(len(tokens)))]
+        rows = TokenizedSplit(task, split.name, tokens, np.arange(len(tokens)))
+        self.evaluated = [rows.labelled()]
 
 
 def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class MultiTaskModule(LightningModule):
 
     def _log_shares(self) -> None:
         """Log what part of the epoch each task gets."""
-        shares = self.trainer.datamodule.shares[-1]  # type: ignore[attr-defined]
+        shares = self.trainer.datamodule.shares_of_tasks()[-1]  # type: ignore[attr-defined]
         by_task = zip(self.model.tasks, shares, strict=True)
         named = {f"{self.role}/{task.name}/share": share for task, share in by_task}
         for logger in self.loggers:

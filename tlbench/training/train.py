@@ -91,7 +91,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         },
         "diverged": best.diverged,
         "history": best.history,
-        "shares": data.shares,
+        "shares": data.shares_of_tasks(),
         "steps": trainer.global_step,
         "instances": module.instances,
         "passes": module.passes,
