@@ -17,6 +17,7 @@ from tlbench.analysis.bootstrap_labels import LABEL_MEANS, LABEL_METRICS
 from tlbench.analysis.bootstrap_ranks import auroc, average_precision
 from tlbench.analysis.bootstrap_tags import TAG_METRICS, tag_metric
 from tlbench.records.predictions import Saved
+from tlbench.tasks.worst_group import bases
 
 Array = NDArray[np.float64]
 
@@ -213,4 +214,4 @@ def can_resample(names: str, form: Form | None = None) -> bool:
         "tags": TAG_METRICS,
     }
     of_form = known.values() if form is None else [known[form]]
-    return set(names.split("+")) <= set().union(*of_form)
+    return set(bases(names)) <= set().union(*of_form)

@@ -10,6 +10,7 @@ from tlbench.analysis.batches import Key, batches
 from tlbench.analysis.collect import done
 from tlbench.analysis.row_vectors import RowVectors
 from tlbench.records.definitions import BASELINE
+from tlbench.tasks.worst_group import bases
 
 CANDIDATE = ["strategy", "method", "support", "support_rows"]
 _RANGES = dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", "average_precision"), 1.0)
@@ -53,7 +54,7 @@ class Runs:
     @property
     def widest(self) -> float:
         """The most that a gain can be, in either direction."""
-        return max(_RANGES.get(name, np.inf) for name in self.metric.split("+"))
+        return max(_RANGES.get(name, np.inf) for name in bases(self.metric))
 
     @property
     def learned_nothing(self) -> NDArray[np.bool_]:

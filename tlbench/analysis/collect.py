@@ -22,6 +22,7 @@ from tlbench.records.definitions import (
     tuned_values,
 )
 from tlbench.records.garbage import no_collections
+from tlbench.records.groups import groups_as_words
 from tlbench.records.older import by_present_rules, with_later_keys
 from tlbench.records.packing import sources
 from tlbench.records.places import short, shown_file, without_places
@@ -75,6 +76,7 @@ _ABSENT: dict[str, Any] = {  # what a column says that a table does not have
     "cosines": "",
     "selection": "dev",
     "leaks": "",
+    "groups": "",
     "store": "",
     "file": "",
 }
@@ -95,6 +97,7 @@ class Records:
             ``collapsed``, ``one label``, or ``""`` where there is none.
             ``curve`` is how the target learned in the last stage, as words (see ``as_words``).
             ``cosines`` are those of the tasks' gradients (see ``cosines_as_words``).
+            ``groups`` is what each group of the target scores (see ``groups_as_words``).
             ``tuned`` are the values that were chosen for the candidate, in words.
             ``label_entropy`` is that of the target's train rows, from 0 for one class to 1 for
             classes of the same size; NaN of a regression, and where it is not known.
@@ -227,6 +230,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "metric": "+".join(record.config.get("target_task", {}).get("score", ())),
         "kind": record.config.get("target_task", {}).get("kind") or "",
         "positive": _positive(record),
+        "groups": groups_as_words(record),
         "taken_as": _taken_as(as_read, record),
         "stages": " ".join(record.stage_keys),
         "passes": passes_of({"passes": record.passes, "instances": record.instances}),

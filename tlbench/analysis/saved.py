@@ -8,6 +8,7 @@ import pandas as pd
 from tlbench.analysis import bootstrap_metrics
 from tlbench.records.predictions import Array, Saved, find_predictions
 from tlbench.tasks.kinds import needs_probabilities
+from tlbench.tasks.worst_group import base_of, is_worst, needs_groups
 
 _TOLERANCE = 1e-3  # between a record's score, in 32 bits, and that of its predictions
 
@@ -70,6 +71,7 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
         and np.allclose(saved.labels, first.labels, rtol=1e-6)
         and (saved.counts is None) == (first.counts is None)
         and (saved.probabilities is not None or not needs_probabilities(metric))
+        and _are_grouped_alike(saved, first)
     }
     if not bootstrap_metrics.can_resample(metric, bootstrap_metrics.form_of(first)):
         return same
@@ -78,19 +80,45 @@ def usable(runs: pd.DataFrame, predictions: Predictions) -> dict[Hashable, Saved
     return {run: saved for (run, saved), ok in zip(same.items(), agrees, strict=True) if ok}
 
 
+def _are_grouped_alike(one: Saved, other: Saved) -> bool:
+    if one.groups is None or other.groups is None:
+        return one.groups is other.groups
+    return np.array_equal(one.groups, other.groups)
+
+
 def scores_of(metric: str, saved: Sequence[Saved], weights: Array) -> Array:
     """Return scores of runs under weightings of rows, as the runs were scored.
 
     Args:
-        metric: names joined by ``+``, all of them in ``bootstrap_metrics.METRICS``.
-        saved: of every run, with the same rows and labels.
+        metric: names joined by ``+``, all of them in ``bootstrap_metrics.METRICS``, or of the worst
+            group.
+        saved: of every run, with the same rows, labels and groups.
         weights: (resamples, rows), how often each row is drawn.
 
     Returns:
         (runs, resamples), fractions: of each half of the rows, averaged by what is drawn of it,
-        where there are halves.
+        where there are halves. Of the group that is worst in a resample, where the metric is.
     """
-    scores = np.zeros((len(saved), len(weights)))
+    if not needs_groups(metric):
+        return _scores_of_rows(metric, saved, weights)
+    return np.asarray(np.mean([_of_one(one, saved, weights) for one in metric.split("+")], axis=0))
+
+
+def _of_one(name: str, saved: Sequence[Saved], weights: Array) -> Array:
+    """Return one metric's part of ``scores_of``: NaN where no row of some group is drawn."""
+    if not is_worst(name):
+        return _scores_of_rows(name, saved, weights)
+    groups = saved[0].groups
+    assert groups is not None, "usable leaves out runs without"
+    parts = [weights * (groups == group) for group in np.unique(groups)]
+    by_group = [_scores_of_rows(base_of(name), saved, part) for part in parts]
+    return np.asarray(np.min(by_group, axis=0))
+
+
+def _scores_of_rows(metric: str, saved: Sequence[Saved], weights: Array) -> Array:
+    """Return what ``scores_of`` does of a metric of all rows; NaN where none is drawn."""
+    drawn = weights.sum(axis=1)
+    scores = np.where(drawn > 0, np.zeros((len(saved), 1)), np.nan)
     # Runs of one seed share their halves; those without are all in one.
     alike: dict[bytes, list[int]] = {}
     for run, one in enumerate(saved):
@@ -101,7 +129,7 @@ def scores_of(metric: str, saved: Sequence[Saved], weights: Array) -> Array:
         halves = saved[runs[0]].halves
         for half in np.unique(halves) if halves is not None else (None,):
             part = weights if halves is None else weights * (halves == half)
-            share = part.sum(axis=1) / weights.sum(axis=1)
+            share = part.sum(axis=1) / np.maximum(drawn, 1)
             of_half = bootstrap_metrics.score(metric, of_runs, part)
             scores[runs] += np.where(share > 0, share * of_half, 0.0)
     return scores

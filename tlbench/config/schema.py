@@ -188,6 +188,14 @@ class Task:
         above=0,
         below=1,
     )
+    groups: list[str] | None = key(
+        "columns, or expressions over a row, whose values crossed say the row's group; metrics "
+        "called worst_group_<metric> are of the group that is worst",
+        "experiment",
+        since=None,
+        only_if_set=True,
+        takes_one=True,
+    )
 
 
 @dataclass

@@ -16,6 +16,7 @@ from torch.utils.data import Sampler
 from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
+from tlbench.data.groups import Groups, groups_of
 from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
 from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.shared_rows import expanded, row_groups
@@ -94,6 +95,11 @@ class TokenizedSplit:
                 f"{self.split} that are used."
             )
         return replace(self, used=used)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """By name which of the rows that are used are in a group, (used rows,) each."""
+        return groups_of(self.tokens, self.used)
 
     @cached_property
     def used_labels(self) -> torch.Tensor:

@@ -8,6 +8,7 @@ from datasets import Dataset
 
 from tlbench.config.schema import Task
 from tlbench.data.collation import TokenizedSplit
+from tlbench.data.groups import counts_of, group_lines, small_groups
 from tlbench.data.readers import Row
 from tlbench.data.row_digests import column, row_digests
 from tlbench.data.tokenization import token_counts
@@ -32,7 +33,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         a text of nothing but white space; ``duplicates``, rows whose texts an earlier one has, and
         ``contradictory``, those of them with another label; ``tokens`` that are used; ``cut``, rows
         cut at ``encoder.max_length``, and ``tokens_cut``, what they lose; ``looks_quoted``, whether
-        all quotes in texts of train look like its file's.
+        all quotes in texts of train look like its file's; of a task with groups ``groups``, how
+        many rows each has.
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
     labels = split.labels[used]
@@ -51,6 +53,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         "contradictory": contradictory,
         **_tokens(rows, split, tokenizer),
         "looks_quoted": may_be and quoted and not bare,
+        **({"groups": counts_of(split.groups)} if split.groups else {}),
     }
 
 
@@ -103,7 +106,7 @@ def _tokens(rows: Dataset, split: TokenizedSplit, tokenizer: Any) -> dict[str, i
 
 
 def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
-    """Return an overview in two lines."""
+    """Return an overview in two lines, and one of groups where there are any."""
     duplicates = f"{_count(seen['duplicates'], 'duplicate')}"
     if seen["contradictory"]:
         duplicates += f" ({seen['contradictory']:,} with another label)"
@@ -114,6 +117,7 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
         f"{task} {split}: {seen['rows']:,} rows; {_labels_in_words(seen)}",
         f"{task} {split}: {duplicates}, {seen['empty']:,} with an empty text; "
         + (cut if seen["cut"] else "no row cut"),
+        *group_lines(task, split, seen.get("groups", {})),
     ]
 
 
@@ -162,4 +166,4 @@ def warnings(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
     absent = [name for name, count in seen["labels"].items() if count == 0]
     if absent and not is_number(seen["labels"]):
         said.append(f"{task} {split}: no row has the label {', '.join(absent[:MOST_NAMED])}")
-    return said
+    return said + small_groups(task, split, seen.get("groups", {}))

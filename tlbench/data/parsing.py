@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from tlbench.config.schema import Task
+from tlbench.data.groups import with_groups
 from tlbench.data.keep import row_filter
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
@@ -56,7 +57,7 @@ def usable_rows(
         UserError: after the last row, if some can't be used, with how many and the first of them;
             or if the task keeps none.
     """
-    keeps, to_label = row_filter(task), kind_of(task).labeller()
+    keeps, to_label, grouped = row_filter(task), kind_of(task).labeller(), with_groups(task)
     columns = label_columns(task) if has_label_columns(task) else None
     refused: list[tuple[Any, UserError]] = []
     is_empty = True
@@ -70,7 +71,7 @@ def usable_rows(
             # The same rows for all tasks that have a column: those with a label of any of them.
             if columns and all(column in row and _is_empty(row[column]) for column in columns):
                 continue
-            usable = canonical(task, row, to_label, where)
+            usable = grouped(row, canonical(task, row, to_label, where), where)
         except UserError as error:
             refused.append((number, error))
         else:

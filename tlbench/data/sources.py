@@ -2,8 +2,8 @@
 
 In any format, a split becomes one memory-mapped ``datasets.Dataset`` with the columns ``text_a``,
 ``text_b`` (where there are two texts), ``words`` (where each has a label), ``choices`` (where one
-of them is right) and ``label`` (a class index, a number, or a list of those, as the task's kind
-says), made once per content under ``cache_dir``.
+of them is right), ``label`` (a class index, a number, or a list of those, as the task's kind says)
+and ``in_group`` (where the task has groups), made once per content under ``cache_dir``.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from tlbench.config.schema import Source, Task
 from tlbench.data import files, generated, hub
 from tlbench.data.cache import cached
 from tlbench.data.division import VERSION, Division
+from tlbench.data.groups import IN_GROUP, with_groups
 from tlbench.data.missing_files import no_such_file, no_such_path
 from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
@@ -90,7 +91,8 @@ class Split:
         if kind.sequences > 1:
             columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
         label = number if kind.label_length is None else Sequence(number, kind.label_length)
-        features = Features({**columns, "label": label})
+        groups = {} if self.task.groups is None else {IN_GROUP: text}
+        features = Features({**columns, "label": label, **groups})
         try:
             # With this fingerprint datasets finds the rows of an earlier run; by itself it would
             # hash the generator, which may differ from run to run.
@@ -229,16 +231,28 @@ def _generated_split(task: Task, name: str, origin: Any) -> Split:
     if name == "test":
         return _generated_test(task, origin)
     arguments = (source.name, name, origin, source.seed)
-    key = _digest("generated", generated.VERSION, *arguments)
-    return Split(task, name, key, lambda: generated.rows(*arguments))
+    key = _digest("generated", generated.VERSION, *arguments, *_groups_key(task))
+    return Split(task, name, key, lambda: _grouped(task, generated.rows(*arguments)))
 
 
 def _generated_test(task: Task, count: int) -> Split:
     source = task.source
     dev = {"dev": source.dev} | {f"dev_{name}": rows for name, rows in source.more_dev.items()}
     arguments = (str(source.name), count, source.seed, dev)
-    key = _digest("generated", generated.VERSION, "test", *arguments)
-    return Split(task, "test", key, lambda: generated.unseen_rows(*arguments))
+    key = _digest("generated", generated.VERSION, "test", *arguments, *_groups_key(task))
+    return Split(task, "test", key, lambda: _grouped(task, generated.unseen_rows(*arguments)))
+
+
+def _grouped(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
+    """Yield generated rows with the group of each, where the task has groups."""
+    grouped = with_groups(task)
+    for number, row in enumerate(rows):
+        yield grouped(row, row, f"the generated rows, row {number}")
+
+
+def _groups_key(task: Task) -> list[Any]:
+    """Return what the digest of generated rows holds of groups: nothing without."""
+    return [] if task.groups is None else [task.groups, task.labels]
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -273,6 +287,7 @@ def _set_keys(task: Task) -> list[Any]:
     keys = declared(Source)
     values = {key: value_at(task.source, key) for key in _ROW_KEYS}
     changed = {key: value for key, value in values.items() if not keys[key].is_left_out(value)}
+    changed |= {} if task.groups is None else {"groups": task.groups}
     return [*([task.kind] if task.kind else []), *([changed] if changed else [])]
 
 

@@ -6,6 +6,7 @@ from tlbench.config.schema import Task
 from tlbench.plan.stage import Stage
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.more_metrics import metrics_of
+from tlbench.tasks.worst_group import base_of
 
 STEP = "trainer/global_step"  # Lightning's name for the optimizer steps of a stage
 
@@ -38,5 +39,6 @@ def best_of_curves(stage: Stage, role: str) -> dict[str, str]:
 
 def _best(task: Task) -> dict[str, str]:
     metrics = metrics_of(kind_of(task))
-    of_metrics = {name: "min" if metrics[name].less_is_better else "max" for name in task.metrics}
+    less_is_better = {name: metrics[base_of(name)].less_is_better for name in task.metrics}
+    of_metrics = {name: "min" if less else "max" for name, less in less_is_better.items()}
     return {**of_metrics, "score": "max", "loss": "min"}

@@ -8,6 +8,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from tlbench.config.identity import unresolved
@@ -17,8 +18,9 @@ from tlbench.config.schema import Config, Encoder, Strategy, SubsampleSize, Task
 from tlbench.config.search_path import task_file
 from tlbench.config.validation import check_config, checked, parse_config
 from tlbench.config.words import check_file
+from tlbench.data.groups import check_groups
 from tlbench.data.sources import Split, final_split, splits
-from tlbench.data.subsampling import count_rows
+from tlbench.data.subsampling import count_rows, draw
 from tlbench.errors import UserError
 from tlbench.plan import encoder_files, leakage
 from tlbench.plan.experiment import Experiment
@@ -245,12 +247,17 @@ def _subset(
     own_key = f"subsample_size.per_task.{task.name}"
     available = count_rows(sizes.per_task.get(task.name), rows["train"], task.name, own_key)
     most = sizes.dev
+    dev_count = {n: min(rows[n], most or rows[n]) for n in rows if n != "train"}
+    if task.groups is not None:
+        of_splits = {name: split.load(cache_dir) for name, split in by_name.items()}
+        used = {n: draw(count, rows[n], sizes.seed) for n, count in dev_count.items()}
+        check_groups(task, of_splits, used)
     return TaskSubset(
         task=task,
         digests={name: split.key for name, split in by_name.items()},
         rows=rows,
         count=count_rows(size, available, task.name, key, target),
-        dev_count={n: min(rows[n], most or rows[n]) for n in rows if n != "train"},
+        dev_count=dev_count,
         seed=sizes.seed,
     )
 
@@ -266,13 +273,24 @@ def _with_test(target: TaskSubset, cache_dir: str) -> TaskSubset:
         split = final_split(task)
         if split is None:
             return target
-        return replace(target, test_digest=split.key, test_rows=_count_labelled(split, cache_dir))
+        count = _count_labelled(split, cache_dir)
+        _check_test_groups(split, cache_dir)
+        return replace(target, test_digest=split.key, test_rows=count)
     except UserError as error:
         if "source.test" in str(error):
             raise
         raise UserError(
             f"Change source.test of task '{task.name}' to rows with labels, or to null: {error}"
         ) from error
+
+
+def _check_test_groups(test: Split, cache_dir: str) -> None:
+    task = test.task
+    if task.groups is None:
+        return
+    dev = splits(task)["dev"].load(cache_dir)
+    rows = test.load(cache_dir)
+    check_groups(task, {"dev": dev, "test": rows}, {"test": np.arange(len(rows))})
 
 
 def _count_labelled(split: Split, cache_dir: str) -> int:

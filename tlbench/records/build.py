@@ -31,7 +31,7 @@ from tlbench.records.record import (
 
 log = logging.getLogger(__name__)
 
-_TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score")
+_TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score", "groups")
 COSTS = ("steps", "instances", "passes", "seconds")
 
 
@@ -76,6 +76,7 @@ def finished_record(
         leaks=[asdict(leak) for leak in experiment.leaks],
         majority_score=mine["majority_score"],
         metrics=selected["metrics"],
+        groups=selected.get("groups"),
         collapsed=selected["collapsed"],
         undefined=[]
         if diverged

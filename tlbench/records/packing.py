@@ -33,6 +33,7 @@ _LISTS = {
     "halves": pa.list_(pa.float64()),
     "counts": pa.list_(pa.float64()),  # of words: of the first row, of the second, ...
     "probabilities": pa.list_(pa.float64()),  # of the first row, of the second, ...
+    "groups": pa.list_(pa.float64()),
 }
 _SCHEMA = pa.schema({"file": pa.string(), "record": pa.string(), **_LISTS})
 _NAMED = 3  # records, in a sentence
@@ -120,12 +121,13 @@ def _saved(row: Mapping[str, Any]) -> Saved | None:
     lists = {name: row[name] for name in _LISTS if row.get(name) is not None}
     arrays = {name: np.array(values, float) for name, values in lists.items()}
     probabilities = arrays.pop("probabilities", None)
-    rows = arrays["rows"]
+    rows, groups = arrays["rows"], arrays.get("groups")
     if (counts := arrays.get("counts")) is not None:
-        return Saved.of_counts(rows, counts.reshape(len(rows), -1), arrays.get("halves"))
+        of_words = Saved.of_counts(rows, counts.reshape(len(rows), -1), arrays.get("halves"))
+        return of_words._replace(groups=groups)
     shape = (len(rows), -1) if len(arrays["labels"]) > len(rows) else (len(rows),)
     labels, predictions = (arrays[name].reshape(shape) for name in ("labels", "predictions"))
-    saved = Saved(rows, labels, predictions, arrays.get("halves"))
+    saved = Saved(rows, labels, predictions, arrays.get("halves"), groups=groups)
     if probabilities is None:
         return saved
     return saved._replace(probabilities=probabilities.reshape(len(saved.rows), -1))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NotRequired
 from typing_extensions import TypedDict
 
 from tlbench.tasks.kinds import KINDS
+from tlbench.tasks.worst_group import base_of
 
 if TYPE_CHECKING:
     from tlbench.records.record import ResultRecord
@@ -190,11 +191,11 @@ def _scores(record: "ResultRecord") -> Iterator[tuple[str, float | None]]:
     own = set(task.get("more_metrics", ()))
     if task.get("kind") not in (None, *KINDS):
         return
-    test = record.test or {}
+    test, within = record.test or {}, _WITHIN_ONE - own
     for place, metrics in ("metrics", record.metrics), ("test.metrics", test.get("metrics", {})):
-        yield from ((f"{place}.{n}", v) for n, v in metrics.items() if n in _WITHIN_ONE - own)
+        yield from ((f"{place}.{n}", v) for n, v in metrics.items() if base_of(n) in within)
     yield "threshold", record.threshold
-    if set(task.get("score", ["accuracy"])) <= _WITHIN_ONE - own:
+    if set(map(base_of, task.get("score", ["accuracy"]))) <= within:
         for name in ("score", "majority_score"):
             yield name, getattr(record, name)
             yield f"test.{name}", test.get(name)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from tlbench.tasks.kinds import needs_probabilities
+from tlbench.tasks.worst_group import needs_groups
 
 _CROSSED = ["prediction_cross_fit", "half"]
 LOGIT, LOGIT_CROSSED = "logit_", "logit_cross_fit_"  # what the names of their columns begin with
 COUNTS, COUNTS_CROSSED = "counts", "counts_cross_fit"  # of rows of words
+GROUP = "group"  # of rows of a task with groups
 
 Array = NDArray[np.float64]
 
@@ -34,6 +36,7 @@ class Saved(NamedTuple):
             ``tlbench.tasks.tag_metrics`` has it; labels and predictions are then its number of
             words, and how many of them are right. None of other tasks.
         positive: of two classes the one that F1, AUROC and average precision are of.
+        groups: where the score is of the worst group, the number of each row's, (rows,), by name.
     """
 
     rows: Array
@@ -43,6 +46,7 @@ class Saved(NamedTuple):
     probabilities: Array | None = None
     positive: int = 1
     counts: Array | None = None
+    groups: Array | None = None
 
     @classmethod
     def of_counts(cls, rows: Array, counts: Array, halves: Array | None) -> "Saved":
@@ -94,17 +98,20 @@ def read_split(
         if counts in pq.read_schema(file).names:
             names[1:3] = [counts]
         of_classes = _logit_columns(file, logits) if needs_probabilities(metric) else []
-        columns = ["split", *names, *of_classes]
+        of_groups = [GROUP] if needs_groups(metric) else []
+        columns = ["split", *names, *of_classes, *of_groups]
         kept = pq.read_table(file, columns=columns, page_checksum_verification=True)
     except (OSError, pa.ArrowInvalid):
         return None  # pruned, of a store that was cleaned, or damaged: the page counts these
     frame = kept.to_pandas()
     frame = frame[frame.split == split].sort_values("row")
+    groups = _numbered(frame[GROUP]) if of_groups else None
     if counts in names:
         rows, of_rows, *halves = (_numbers(frame[name]) for name in names)
-        return Saved.of_counts(rows, of_rows, halves[0] if halves else None)
+        saved = Saved.of_counts(rows, of_rows, halves[0] if halves else None)
+        return saved._replace(groups=groups)
     rows, labels, predictions, *halves = (_numbers(frame[name]) for name in names)
-    saved = Saved(rows, labels, predictions, halves[0] if halves else None)
+    saved = Saved(rows, labels, predictions, halves[0] if halves else None, groups=groups)
     if not of_classes:
         return saved
     return saved._replace(probabilities=softmax(frame[of_classes].to_numpy(float), axis=1))
@@ -115,6 +122,11 @@ def _numbers(column: pd.Series) -> Array:
     if column.dtype == object and len(column):
         return np.stack(column.to_list()).astype(float)
     return np.asarray(column, float)
+
+
+def _numbered(names: pd.Series) -> Array:
+    """Return the number of each name, (rows,), in the order of names."""
+    return np.unique(names.astype(str), return_inverse=True)[1].astype(float)
 
 
 def _logit_columns(file: Path, begin: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from tlbench.errors import UserError
 from tlbench.records.plausible import MOST_BYTES, check_plausible, read_json
 from tlbench.store.integrity import set_aside, unseal, write_sealed
+from tlbench.tasks.worst_group import is_worst
 
 SCHEMA = 1
 RECORD_FILE = "result.json"
@@ -53,6 +54,8 @@ class ResultRecord:
         leaks: which of the target's dev and test rows are also rows that its experiment trains on:
             split, rows, task, exact, normalised, as ``tlbench.plan.leakage`` has them; None in
             records of before anybody looked.
+        groups: of a target with ``groups``, by name what a group's rows are: ``rows``, how many,
+            and their metrics, under the same selection; None of others.
         undefined: the metrics of a done one that are not defined, and None in ``metrics``.
         collapsed: whether a done one predicts the same for all dev rows of the target; None in
             records of before anybody looked, see ``tlbench.records.older``.
@@ -101,6 +104,7 @@ class ResultRecord:
     leaks: list[dict[str, Any]] | None = None
     majority_score: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+    groups: dict[str, dict[str, float | None]] | None = None
     undefined: list[str] = field(default_factory=list)
     collapsed: bool | None = None
     train_rows: dict[str, int] = field(default_factory=dict)
@@ -154,6 +158,8 @@ class ResultRecord:
             rows = "a half of dev" if self.config.get("selection") == "cross_fit" else "dev"
             if not own.isdisjoint(self.undefined):  # whatever its reason
                 return f"{names} is not defined for {rows}"
+            if all(map(is_worst, self.undefined)) and self.undefined:
+                return f"{names} is not defined for the rows of one of the groups of {rows}"
             return f"{names} is not defined where all labels of {rows} are the same"
         return self.error or ""
 

@@ -43,6 +43,9 @@ def print_record(record: ResultRecord, folder: Path, title: str | None = None) -
         say("collapsed: it predicts the same for every row of dev")
     if record.threshold is not None:
         say(f"threshold: {record.threshold:g}, which rows held out of train have chosen")
+    for name, group in (record.groups or {}).items():
+        metrics = (f"{key} {points(value)}" for key, value in group.items() if key != "rows")
+        say(f"group {name}, {group['rows']:,.0f} rows: {', '.join(metrics)}")
     if record.scores_by_selection.get("cross_fit") is not None:
         scores = record.scores_by_selection.items()
         say(", ".join(f"selection={name}: {points(score)}" for name, score in scores))

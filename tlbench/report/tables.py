@@ -6,6 +6,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from tlbench.analysis.advice import Advice
+from tlbench.analysis.collect import SETTING
+from tlbench.analysis.groups import group_means
 from tlbench.analysis.judged import Candidate
 from tlbench.analysis.study import Analysis
 from tlbench.report import pair_tables
@@ -35,6 +37,7 @@ def tables(analysis: Analysis) -> list[Table]:
         _strategies,
         _totals,
         _scores,
+        _groups,
         _advice,
         _candidates,
     )
@@ -100,6 +103,24 @@ def _scores(analysis: Analysis) -> Table:
     )
     note = "Means over seeds and their standard deviation, in points."
     return Table("scores", "All scores and their cost", note, columns, analysis.budget)
+
+
+def _groups(analysis: Analysis) -> Table:
+    frame = group_means(analysis.table)
+    names = [name for name in frame if name not in (*SETTING, "seeds")]
+    columns = (
+        TARGET,
+        *strategy_columns(analysis.labels),
+        SUPPORT,
+        *SIZES,
+        Column("seeds", "seeds", "count"),
+        *(Column(str(name), str(name), "points") for name in names),
+    )
+    note = (
+        "Means over seeds, in points. The worst group is each seed's own, so that its mean is at "
+        "most that of every group."
+    )
+    return Table("groups", "Scores of groups", note, columns, frame)
 
 
 def _costs(analysis: Analysis, per_point: str, frame: pd.DataFrame) -> tuple[Column, ...]:

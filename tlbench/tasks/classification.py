@@ -9,6 +9,7 @@ from tlbench.errors import UserError
 from tlbench.tasks.base import Metric, TaskKind, ToLabel, unknown_label
 from tlbench.tasks.class_loss import balanced_weights, check_loss, class_losses
 from tlbench.tasks.class_metrics import CLASS_METRICS
+from tlbench.tasks.worst_group import base_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ class Classification(TaskKind):
             raise UserError(
                 f"Change source.values {where}: give a different one for each of its labels."
             )
-        if "f1" in self.task.metrics and len(labels) != 2:
+        if "f1" in map(base_of, self.task.metrics) and len(labels) != 2:
             raise UserError(f"Change metrics {where}: f1 needs two labels; use macro_f1.")
         self.check_keys()
         self._check_positive(labels, where)

@@ -12,6 +12,7 @@ from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import label_column, label_columns
 from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
+from tlbench.tasks.worst_group import base_of, bases, check_worst
 
 
 def check_task(task: Task) -> None:
@@ -31,12 +32,13 @@ def check_task(task: Task) -> None:
     kind = kind_of(task)
     _check_label(task, kind, where)
     metrics = metrics_of(kind)
+    check_worst(task, [*task.metrics, *task.score])
     for metric in [*task.metrics, *task.score]:
-        one_of(f"metrics or score {where}", metric, metrics)
+        one_of(f"metrics or score {where}", base_of(metric), metrics)
     if not task.score or not set(task.score) <= set(task.metrics):
         raise UserError(f"Change score {where}: name one or more of its metrics.")
     for name in task.score:
-        if metrics[name].less_is_better:
+        if metrics[base_of(name)].less_is_better:
             _refuse_error(task, name, where)
     _check_probabilities(kind, where)
     kind.check()
@@ -45,7 +47,7 @@ def check_task(task: Task) -> None:
 
 def _refuse_error(task: Task, name: str, where: str) -> None:
     """Refuse an error in a score: the largest would be the best."""
-    if name in task.more_metrics:
+    if base_of(name) in task.more_metrics:
         why = f"the class of '{name}' does not say that higher_is_better, as a score is compared"
     else:
         why = f"less is better of '{name}', and more of a score"
@@ -53,7 +55,8 @@ def _refuse_error(task: Task, name: str, where: str) -> None:
 
 
 def _check_probabilities(kind: TaskKind, where: str) -> None:
-    needing = [name for name in kind.task.metrics if metrics_of(kind)[name].of_probabilities]
+    metrics, names = metrics_of(kind), bases("+".join(kind.task.metrics))
+    needing = [name for name in names if metrics[name].of_probabilities]
     for method in ("probabilities", "constant_probabilities"):
         if needing and getattr(type(kind), method) is getattr(TaskKind, method):
             raise UserError(
@@ -73,6 +76,7 @@ def _check_words(task: Task, where: str) -> None:
         "source.values",
         "source.label_columns",
         "source.choices",
+        "groups",
     ):
         wrong = [word for word in value_at(task, name) or () if not isinstance(word, str)]
         if wrong:

@@ -9,6 +9,7 @@ from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.multiple_choice import MultipleChoice
 from tlbench.tasks.regression import Regression
 from tlbench.tasks.tagging import Tagging
+from tlbench.tasks.worst_group import bases
 
 KINDS: dict[str, type[TaskKind]] = {
     "classification": Classification,
@@ -39,12 +40,12 @@ def ranks(names: str) -> bool:
 
     Then a run that predicts one class may have learned: its rows are in an order all the same.
     """
-    return set(names.split("+")) <= _OF_PROBABILITIES
+    return set(bases(names)) <= _OF_PROBABILITIES
 
 
 def needs_probabilities(names: str) -> bool:
     """Return whether one of the metrics named ``a+b`` is of probabilities."""
-    return not _OF_PROBABILITIES.isdisjoint(names.split("+"))
+    return not _OF_PROBABILITIES.isdisjoint(bases(names))
 
 
 def kind_of(task: Task) -> TaskKind:

@@ -13,6 +13,7 @@ from tlbench.config.validation import NAME, NAME_RULE
 from tlbench.errors import UserError
 from tlbench.tasks.base import Metric, TaskKind
 from tlbench.tasks.kinds import KINDS
+from tlbench.tasks.worst_group import is_worst
 
 if TYPE_CHECKING:
     import torchmetrics
@@ -43,7 +44,7 @@ def check_more_metrics(kind: TaskKind) -> None:
             raise UserError(f"Change {where}: {NAME_RULE}.")
         # Of other kinds too: reports compute what has such a name from what is saved.
         taken = {"score", *kind.metrics}.union(*(one.metrics for one in KINDS.values()))
-        if name in taken:
+        if name in taken or is_worst(name):
             raise UserError(f"Change {where}: '{name}' is there already; call yours otherwise.")
         try:
             _try(kind, metric)

@@ -38,7 +38,7 @@ def after(
         dev = by_task[subset.name]["dev"]
         before = fits.get(subset.name) or CrossFit.over(dev.ids, subset.name, stage.config.seed)
         evaluate = partial(scores.evaluate, subset.task)
-        updated[subset.name] = before.after(step, dev.logits, dev.labels, evaluate)
+        updated[subset.name] = before.after(step, dev.logits, dev.labels, evaluate, dev.groups)
     return updated
 
 

@@ -22,7 +22,7 @@ from tlbench.training.context import StageContext
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.held import WhileHeld
 from tlbench.training.module import Evaluation, MultiTaskModule
-from tlbench.training.predictions import write_predictions
+from tlbench.training.predictions import groups_entry, write_predictions
 from tlbench.training.train import choose_kernels, is_compiled, make_trainer, without_notes
 
 
@@ -86,8 +86,11 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
         "rows": len(evaluation.ids),
         "score": evaluation.found["score"],
         "metrics": {name: v for name, v in evaluation.found.items() if name != "score"},
-        "majority_score": scores.majority_score(task, train.used_labels, evaluation.labels),
+        "majority_score": scores.majority_score(
+            task, train.used_labels, evaluation.labels, evaluation.groups
+        ),
         "collapsed": scores.collapsed(task, evaluation.logits),
+        **groups_entry(task, evaluation),
     }
 
 

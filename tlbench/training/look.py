@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from tlbench.data.collation import TokenizedSplit
+from tlbench.data.groups import counts_of, group_lines, small_groups
 from tlbench.data.overview import lines, overview, warnings
 from tlbench.data.sources import splits
 from tlbench.training.datamodule import MultiTaskDataModule
@@ -23,7 +24,19 @@ def look(data: MultiTaskDataModule) -> dict[str, dict[str, Any]]:
             log.info("  %s", line)
         for line in warnings(task, "train", found):
             log.warning("  %s", line)
+    for split in data.evaluated:
+        if split.split in ("dev", "held_out"):  # others choose nothing
+            _look_at_groups(split)
     return seen
+
+
+def _look_at_groups(split: TokenizedSplit) -> None:
+    """Log how many rows of a split that is scored each group has, where there are groups."""
+    name, counts = split.task.name, counts_of(split.groups)
+    for line in group_lines(name, split.split, counts):
+        log.info("  %s", line)
+    for line in small_groups(name, split.split, counts):
+        log.warning("  %s", line)
 
 
 def seen_of(data: MultiTaskDataModule, split: TokenizedSplit) -> dict[str, Any]:

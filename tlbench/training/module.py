@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -38,6 +38,7 @@ class Evaluation:
         labels: (rows, ...), in float64.
         logits: (rows, outputs), or of words (rows, words, outputs).
         threshold: that held-out rows have chosen, if they are to, and that this is scored with.
+        groups: by name which rows are in each group of the task, (rows,).
     """
 
     found: dict[str, float]
@@ -45,6 +46,7 @@ class Evaluation:
     labels: Tensor
     logits: Tensor
     threshold: float | None = None
+    groups: dict[str, Tensor] = field(default_factory=dict)
 
 
 class MultiTaskModule(LightningModule):
@@ -257,8 +259,10 @@ class MultiTaskModule(LightningModule):
         labels = torch.from_numpy(rows.labels[ids.numpy()])
         if rows.split == "held_out":
             threshold = kind.chosen_threshold(logits, labels)
-        found = scores.evaluate(with_threshold(rows.task, threshold), logits, labels)
-        return Evaluation(found, ids, labels, logits, threshold)
+        # All rows that are used are evaluated, and both are sorted by their numbers.
+        groups = {name: torch.from_numpy(of) for name, of in rows.groups.items()}
+        found = scores.evaluate(with_threshold(rows.task, threshold), logits, labels, groups)
+        return Evaluation(found, ids, labels, logits, threshold, groups)
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.config.optim, self.parameters())

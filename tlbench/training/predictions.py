@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import torch
 
 from tlbench.config.schema import Task
-from tlbench.records.predictions import COUNTS, COUNTS_CROSSED, LOGIT, LOGIT_CROSSED
+from tlbench.records.predictions import COUNTS, COUNTS_CROSSED, GROUP, LOGIT, LOGIT_CROSSED
 from tlbench.tasks import ragged, scores
 from tlbench.tasks.base import TaskKind, with_threshold
 from tlbench.tasks.kinds import kind_of, needs_probabilities
@@ -34,11 +34,12 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
     return {
         "score": None if lost else dev.found["score"],
         "selected_by": None if lost else mine.splits[best.selecting].found["score"],
-        "cross_fit": None if fit is None else _cross_fit_entry(task, fit, dev.labels, extra),
+        "cross_fit": None if fit is None else _cross_fit_entry(task, fit, dev, extra),
         "metrics": dict.fromkeys(found) if lost else found,
-        "majority_score": scores.majority_score(task, train.used_labels, dev.labels),
+        "majority_score": scores.majority_score(task, train.used_labels, dev.labels, dev.groups),
         "collapsed": None if lost else scores.collapsed(as_scored, dev.logits),
         **({} if dev.threshold is None else {"threshold": dev.threshold}),
+        **({} if lost else groups_entry(as_scored, dev)),
         "step": mine.step,
         "train_rows": len(train.used),
     }
@@ -55,23 +56,45 @@ def _of_extra_splits(splits: dict[str, Evaluation]) -> dict[str, float]:
     }
 
 
+def groups_entry(task: Task, of: Evaluation) -> dict[str, Any]:
+    """Return what an entry holds of the groups of its rows, if the task has any.
+
+    Args:
+        task: with the threshold that ``of`` is scored with.
+    """
+    return _groups(scores.evaluate_groups(task, of.logits, of.labels, of.groups), of)
+
+
+def _groups(by_group: Mapping[str, dict[str, float]], of: Evaluation) -> dict[str, Any]:
+    if not by_group:
+        return {}
+    return {"groups": {n: {"rows": int(of.groups[n].sum()), **by_group[n]} for n in by_group}}
+
+
 def _cross_fit_entry(
-    task: Task, fit: CrossFit, labels: torch.Tensor, extra: dict[str, float]
+    task: Task, fit: CrossFit, dev: Evaluation, extra: dict[str, float]
 ) -> dict[str, Any]:
     """Return what is cross-fitted of the task's entry, and the steps that the halves have chosen.
 
+    Each group's metrics are cross-fitted as those of all rows are, and then the worst is taken.
+
     Args:
-        labels: of dev, (rows,).
+        dev: an evaluation of it.
         extra: metrics of other dev splits; these are at the best of all of dev, which has not read
             them.
     """
-    metrics = fit.metrics(labels, partial(scores.evaluate, task))
+    metrics = fit.metrics(dev.labels, partial(scores.evaluate, task))
+    of_group = partial(scores.evaluate_rows, task)
+    by_group = {name: fit.metrics(dev.labels, of_group, rows) for name, rows in dev.groups.items()}
+    if by_group:
+        metrics = scores.summed_up(task, metrics, by_group)
     return {
         "score": metrics.pop("score"),
         "metrics": metrics | extra,
         # The two evaluations may each predict the same of all rows, and not the same as the other.
         "collapsed": all(scores.collapsed(task, fit.logits[half]) for half in fit.halves),
         "steps": fit.steps,
+        **_groups(by_group, dev),
     }
 
 
@@ -84,7 +107,8 @@ def write_predictions(
     0 and 1, of a tagging task one of a tag for each word) and the logits of the best evaluation;
     with a cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``,
     and where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on. Of
-    a tagging task ``counts`` too, and ``counts_cross_fit``: see ``tlbench.tasks.tag_metrics``.
+    a tagging task ``counts`` too, and ``counts_cross_fit``: see ``tlbench.tasks.tag_metrics``. Of a
+    task with groups ``group``, the name of each row's.
     """
     tables = []
     for name, e in splits.items():
@@ -96,6 +120,7 @@ def write_predictions(
             "label": _column(kind, e.labels, e.labels),
             "prediction": _column(kind, predictions, e.labels),
             **_counts(kind, COUNTS, predictions, e.labels),
+            **_group_column(e),
         }
         outputs = {
             f"{LOGIT}{i}": _column(kind, e.logits[..., i].float(), e.labels, pa.float32())
@@ -109,6 +134,14 @@ def write_predictions(
     file = folder / "predictions" / f"{task.name}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.concat_tables(tables), file, write_page_checksum=True)
+
+
+def _group_column(of: Evaluation) -> dict[str, pa.Array]:
+    """Return the column of the rows' groups, if there are any."""
+    if not of.groups:
+        return {}
+    numbers = torch.stack([*of.groups.values()]).int().argmax(dim=0).int()
+    return {GROUP: pa.DictionaryArray.from_arrays(numbers.numpy(), [*of.groups])}
 
 
 def _cross_fit_columns(

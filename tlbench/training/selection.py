@@ -22,9 +22,11 @@ import torch
 from torch import Tensor
 
 from tlbench.data.halves import in_second_half
+from tlbench.tasks.scores import within
 
-# Of logits (rows, outputs) and labels (rows,): the metrics by name, and ``score``.
-Evaluate = Callable[[Tensor, Tensor], dict[str, float]]
+# Of logits (rows, outputs), labels (rows,) and, where there are any, groups of rows: the metrics by
+# name, and ``score``.
+Evaluate = Callable[..., dict[str, float]]
 
 
 def improves(score: float, best: float | None) -> bool:
@@ -90,7 +92,14 @@ class CrossFit:
         """Which rows are in the first and which in the second half, (rows,) each."""
         return ~self.second, self.second
 
-    def after(self, step: int, logits: Tensor, labels: Tensor, evaluate: Evaluate) -> "CrossFit":
+    def after(
+        self,
+        step: int,
+        logits: Tensor,
+        labels: Tensor,
+        evaluate: Evaluate,
+        groups: Mapping[str, Tensor] | None = None,
+    ) -> "CrossFit":
         """Return the selection with one more evaluation.
 
         Args:
@@ -98,11 +107,15 @@ class CrossFit:
             logits: of all rows of dev, (rows, outputs).
             labels: (rows,).
             evaluate: gives the score of any rows; NaN where it is not defined.
+            groups: by name which rows are in it, (rows,).
         """
 
         def choice(half: Tensor, best: HalfChoice | None) -> HalfChoice:
             # Of a dev split of one row the second half has none, and so no opinion.
-            value = evaluate(logits[half], labels[half])["score"] if half.any() else math.nan
+            of_half = [within(groups, half)] if groups else []
+            value = math.nan
+            if half.any():
+                value = evaluate(logits[half], labels[half], *of_half)["score"]
             if best and not improves(value, best.score):
                 return best
             return HalfChoice(ranked(value), step, logits[~half])
@@ -110,19 +123,24 @@ class CrossFit:
         first, second = map(choice, self.halves, self.choices or (None, None))
         return replace(self, choices=(first, second))
 
-    def metrics(self, labels: Tensor, evaluate: Evaluate) -> dict[str, float]:
+    def metrics(
+        self, labels: Tensor, evaluate: Evaluate, rows: Tensor | None = None
+    ) -> dict[str, float]:
         """Return the cross-fitted metrics and ``score``: of each half, averaged by their rows.
 
         Args:
             labels: of all rows of dev, (rows,).
             evaluate: as in ``after``.
+            rows: of which the metrics are, a mask (rows,); None for all.
         """
         totals: Counter[str] = Counter()
         for half in self.halves:
-            if half.any():
-                metrics = evaluate(self.logits[half], labels[half])
-                totals.update({name: value * int(half.sum()) for name, value in metrics.items()})
-        return {name: total / len(labels) for name, total in totals.items()}
+            part = half if rows is None else half & rows
+            if part.any():
+                metrics = evaluate(self.logits[part], labels[part])
+                totals.update({name: value * int(part.sum()) for name, value in metrics.items()})
+        count = len(labels) if rows is None else int(rows.sum())
+        return {name: total / count for name, total in totals.items()}
 
     @property
     def logits(self) -> Tensor:
