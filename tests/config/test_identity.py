@@ -79,6 +79,8 @@ CHANGED = {
     "perturb.name": "sam",
     "perturb.rho": 0.5,
     "perturb.per_task": True,
+    "penalty.name": "l1",
+    "penalty.strength": 0.5,
     "group_by_length": False,
     "fast_kernels": False,
     "optim.optimizer.fused": False,
@@ -97,6 +99,7 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 
 def test_what_a_study_compares() -> None:
     groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "tuned"}
+    groups |= {"penalty"}
     sizes = {"subsample_size.target", "subsample_size.support"}
     adapter = {key for key in KEYS if key.startswith("encoder.adapter.")}
     assert {*identity.CHOICES} == groups | sizes | adapter | {"seed"}
@@ -121,6 +124,7 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     dynamic = ("sampling=dynamic", "sampling.mode=gap")
     needed = {"sampling.mode": dynamic, "sampling.floor": dynamic}
     needed |= dict.fromkeys(["perturb.rho", "perturb.per_task"], ("perturb=sam",))
+    needed["penalty.strength"] = ("penalty=l1",)
     options = ("r", "alpha", "dropout", "target_modules")
     needed |= dict.fromkeys([f"encoder.adapter.{n}" for n in options], ("encoder/adapter=lora",))
     needed["trainable_layers"] = ("trainable=top",)

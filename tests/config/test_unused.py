@@ -24,6 +24,8 @@ MTL = "strategy=mtl support_task=mnli"
     [
         (f"{MTL} perturb.rho=0.3", "Add perturb=sam, or leave out perturb.rho: it has no effect"),
         (f"{MTL} perturb.per_task=true", "Add perturb=sam, or leave out perturb.per_task: "),
+        (f"{MTL} penalty.strength=1", "Add penalty=l1, or leave out penalty.strength: it has no"),
+        ("penalty=l1 trainable=heads", "Change trainable to all, or leave out penalty: "),
         (f"{MTL} perturb={{rho:0.3}}", "Add perturb=sam, or leave out perturb.rho: "),
         (
             "encoder.adapter.r=4",

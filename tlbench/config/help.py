@@ -18,6 +18,7 @@ GROUPS = {
     "sampling": "how the rows of several tasks are mixed",
     "method": "how the losses of several tasks become one gradient",
     "perturb": "flat minima: where the gradient is taken",
+    "penalty": "sparse features: a term of the loss beside the tasks' own",
     "merging": "how strategy=merge makes one encoder of several",
     "optim": "optimizer, learning rate, schedule",
     "trainer": "epochs, precision, devices, checkpoints",

@@ -406,6 +406,27 @@ class Perturb:
 
 
 @dataclass
+class Penalty:
+    """The group ``penalty``; see ``tlbench.models.multitask`` for how it is added to losses."""
+
+    name: Literal["none", "l1"] = key(
+        "l1: every row's loss has the L1 norm of its shared representation, what heads read, added",
+        "training",
+        is_choice=True,
+        since="none",
+    )
+    strength: float = key(
+        "what the norm is multiplied by",
+        "training",
+        is_choice=True,
+        since=1e-3,
+        only_with=("name", ("l1",)),
+        above=0,
+        most=LARGE,
+    )
+
+
+@dataclass
 class Tuned:
     """What ``hydra/sweeper=tuned`` says of the values that it has chosen for a candidate."""
 
@@ -542,6 +563,7 @@ class Config:
         since=False,
     )
     perturb: Perturb = group(default=Perturb, only_if_set=True)
+    penalty: Penalty = group(default=Penalty, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)
     merging: dict[str, Any] = key(
         "how a merge makes one encoder of several, by _target_",

@@ -17,6 +17,7 @@ from tlbench.errors import UserError
 
 # Of a rule, what has an effect with some words of another key alone; stage keys have it all.
 _WITH_MODE = {"sampling.temperature": ("softmax",), "sampling.floor": ("gap", "gap_x_size")}
+_OF_ENCODER = ("optim.l2_sp", "penalty")  # what changes nothing of an encoder that is not trained
 # plan.build refuses a support without effect; its size is one for all strategies of a loop; Hydra's
 # keys are not of a config.
 _ELSEWHERE = ("support_task", "subsample_size.support", "hydra")
@@ -83,9 +84,9 @@ def why_unused(config: Config, key: str) -> str | None:
             f"Change sampling.mode to {' or '.join(modes)}, or leave out {key}: it has no effect "
             f"with sampling.mode={config.sampling.mode}."
         )
-    if key == "optim.l2_sp" and config.trainable == "heads":
+    if is_under(key, _OF_ENCODER) and config.trainable == "heads":
         return (
-            "Change trainable to all, or leave out optim.l2_sp: with trainable=heads the encoder "
+            f"Change trainable to all, or leave out {key}: with trainable=heads the encoder "
             "stays where it is."
         )
     if not affects_training(key, without_effect_on(strategy.supports, strategy.without_effect)):

@@ -15,6 +15,7 @@ from tlbench.models.features import PLAIN, Kernels, layer_features, prepare
 from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
 from tlbench.models.layers import layer_to_read
+from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import head_name, kind_of
 
 
@@ -27,6 +28,7 @@ class MultiTaskModel(nn.Module):
 
     Attributes:
         kernels: what computes the features; ``use`` sets it.
+        l1: what the L1 norm of a row's features is multiplied by in its loss; 0 for none.
         trains_encoder: whether the encoder is trained; ``freeze_encoder`` changes it.
         layers: of the encoder that the tasks' heads read, from 1, (tasks,).
 
@@ -35,6 +37,7 @@ class MultiTaskModel(nn.Module):
     """
 
     kernels = PLAIN
+    l1 = 0.0
     trains_encoder = True
 
     def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
@@ -93,7 +96,10 @@ class MultiTaskModel(nn.Module):
             (rows of the task, words, outputs), -inf where a word has no token.
         """
         words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
-        parts = self._parts(inputs, counts, lengths, words, reads)
+        return self._logits(self._parts(inputs, counts, lengths, words, reads), words)
+
+    def _logits(self, parts: Sequence[Tensor], words: Sequence[Tensor]) -> list[Tensor]:
+        """Return what each task's head gives of the part that it reads, as ``forward``."""
         by_task = zip(self.kinds, self.head_names, parts, strict=True)
         return [
             _by_word(self.heads[f"head_{name}"](part), words[task])
@@ -159,10 +165,23 @@ class MultiTaskModel(nn.Module):
         return _Read((torch.cat(row), torch.cat(place)), [len(of_task) for of_task in row])
 
     def losses(self, batch: Batch) -> list[Tensor]:
-        """Return the loss of every row as the kind of its task has it, by task, each (rows,)."""
-        logits = self(batch.inputs, batch.counts, batch.lengths, batch.words, batch.reads)
-        by_task = zip(self.kinds, logits, batch.labels, strict=True)
-        return [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
+        """Return the loss of every row as the kind of its task has it, by task, each (rows,).
+
+        With ``l1`` a row's has that times the L1 norm of its features, of a row of words or choices
+        the mean over them: the sparse shared representation of Michel et al. 2023 (Balancing
+        average and worst-case accuracy in multitask learning). As a part of a row's loss it is
+        weighed as that, whatever the micro-batches, ranks and methods are.
+        """
+        words = batch.words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
+        parts = self._parts(batch.inputs, batch.counts, batch.lengths, words, batch.reads)
+        by_task = zip(self.kinds, self._logits(parts, words), batch.labels, strict=True)
+        losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
+        if not self.l1:
+            return losses
+        read = zip(self.kinds, losses, parts, words, strict=True)
+        return [
+            loss + self.l1 * _norms(part, kind, of_words) for kind, loss, part, of_words in read
+        ]
 
     def loss(self, batch: Batch) -> Tensor:
         """Return a batch's loss: every row's times its weight."""
@@ -205,3 +224,21 @@ def _by_word(logits: Tensor, words: Tensor) -> Tensor:
     """
     by_row = logits.view(*words.shape, logits.shape[-1])
     return by_row.masked_fill(words[..., None] < 0, -torch.inf)
+
+
+def _norms(part: Tensor, kind: TaskKind, words: Tensor) -> Tensor:
+    """Return the L1 norm of every row's features, (rows,), in float32.
+
+    Of words, and of choices, their mean.
+
+    Args:
+        part: what a head reads, (tokens, features).
+        kind: of the task whose head it is.
+        words: of rows of words the places of their tokens, (rows, words), below 0 where there is
+            none.
+    """
+    norms = part.float().abs().sum(dim=1)
+    if not kind.reads_words:
+        return norms.view(-1, kind.sequences).mean(dim=1)
+    there = words >= 0
+    return (norms.view(words.shape) * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)

@@ -2,7 +2,8 @@
 
 A candidate is a strategy with its supports, and with the parts that it was made of: the options of
 the config groups in ``PARTS`` that have an effect on it. A strategy that is trained towards flat
-minima (``perturb``), or with an adapter, is another strategy: those are its ``VARIANTS``.
+minima (``perturb``), for sparse features (``penalty``), or with an adapter, is another strategy:
+those are its ``VARIANTS``.
 
 A name may mean other things in other runs: of an edited file, another folder, another metric. Where
 the files lay says nothing of that.
@@ -24,11 +25,11 @@ TASKS, STRATEGIES = "tasks", "strategies"  # where keys of definitions begin
 # Config groups whose option is a part of a candidate, with where keys of its definition begin.
 PARTS = {"method": "methods", "merging": "mergings"}
 # Config keys of what makes another strategy of each, with where keys of its definition begin.
-VARIANTS = {"encoder.adapter": "adapters", "perturb": "perturbs"}
+VARIANTS = {"encoder.adapter": "adapters", "perturb": "perturbs", "penalty": "penalties"}
 _NO_VARIANT = "none"  # the option that changes nothing
 # Options that are in a part's name, as what they say is another candidate; with their labels.
 _NAMED = {"fine_tune": "fine-tuned", "per_task": "per task"}
-_LABELS = {"lora": "LoRA", "dora": "DoRA", "sam": "SAM"}
+_LABELS = {"lora": "LoRA", "dora": "DoRA", "sam": "SAM", "l1": "L1"}
 _SHORT = 8  # digits of a digest
 UNTUNED = "none"  # the word of a run for whose candidate nothing was tuned
 

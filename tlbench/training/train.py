@@ -194,6 +194,7 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     adapters.inject(model.encoder, config.encoder.adapter)
     model.use(kernels)
+    model.l1 = config.penalty.strength if config.penalty.name == "l1" else 0.0
     if config.trainable == "heads":
         model.freeze_encoder()
     elif config.trainable == "bias":
