@@ -427,6 +427,26 @@ class Penalty:
 
 
 @dataclass
+class Jtt:
+    """The two numbers of ``strategy=jtt``; see ``tlbench.plan.strategies.jtt``."""
+
+    epochs: int = key(
+        "of jtt's first training, of which the errors are found",
+        "experiment",
+        since=1,
+        above=0,
+        most=EPOCHS,
+    )
+    weight: float = key(
+        "how many times as much an error counts in jtt's second training",
+        "experiment",
+        since=5.0,
+        above=0,
+        most=LARGE,
+    )
+
+
+@dataclass
 class Tuned:
     """What ``hydra/sweeper=tuned`` says of the values that it has chosen for a candidate."""
 
@@ -564,6 +584,7 @@ class Config:
     )
     perturb: Perturb = group(default=Perturb, only_if_set=True)
     penalty: Penalty = group(default=Penalty, only_if_set=True)
+    jtt: Jtt = group(default=Jtt, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)
     merging: dict[str, Any] = key(
         "how a merge makes one encoder of several, by _target_",

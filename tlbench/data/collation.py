@@ -34,12 +34,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TokenizedSplit:
-    """Tokenised rows of one split of a task: all of them, and which are used."""
+    """Tokenised rows of one split of a task: all of them, and which are used.
+
+    Attributes:
+        weights: of the rows that are used, (used rows,), what each counts in its task's loss; None
+            for 1 each.
+    """
 
     task: Task
     split: str
     tokens: Dataset
     used: Ints
+    weights: Floats | None = None
 
     @cached_property
     def kind(self) -> TaskKind:
@@ -147,13 +153,21 @@ class MultiTaskDataset(TorchDataset[Batch]):
             by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]
             positions = [rows[order] for rows, order in zip(positions, by_length, strict=True)]
         counts = [len(of_task) for of_task in positions]
-        weights = self.method.row_weights(counts)
+        weights = self.method.row_weights(counts) * self._own_weights(positions)
         cuts = self._cuts(positions, weights, self.tokens) if self.tokens else ()
         own, weights = self._part(positions, weights, self.rank)
         ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
         batch = self._batch(ids, weights, numbers if self.encodes_once else None)
         rows = len(batch.lengths) if self.encodes_once else sum(counts)
         return batch._replace(rows=rows, cuts=cuts)
+
+    def _own_weights(self, positions: Sequence[Ints]) -> torch.Tensor:
+        """Return what each row counts beside what its batch makes of it, (rows,)."""
+        of_tasks = [
+            np.ones(len(at)) if rows.weights is None else rows.weights[at]
+            for rows, at in zip(self.rows, positions, strict=True)
+        ]
+        return torch.from_numpy(np.concatenate(of_tasks)).float()
 
     def _part(
         self, positions: list[Ints], weights: torch.Tensor, rank: int

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -15,6 +15,7 @@ from tlbench.errors import UserError
 from tlbench.plan import cross_fit, weights
 from tlbench.plan.leak import Leak
 from tlbench.plan.merge_stage import MergeStage
+from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.plan.stage import Need, Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
@@ -121,6 +122,24 @@ class Experiment:
         target = [self.target.name]
         models = tuple(need for one in stages if (need := _need(one, target)))
         return MergeStage(config, (self.target,), models)
+
+    def reweighted(
+        self, stage: TrainStage, errors_of: Stage | Need, weight: float
+    ) -> ReweightedStage:
+        """Make the stage that trains as another would, but with more weight on errors.
+
+        Args:
+            stage: what is trained, of one task of classes.
+            errors_of: the stage whose errors on the same train rows count more, by the best
+                weights that it has for the task.
+            weight: how many times as much as another row one counts.
+
+        Raises:
+            UserError: for a stage of the errors that leaves the choice of weights open.
+        """
+        own = {one.name: getattr(stage, one.name) for one in fields(stage)}
+        need = _need(errors_of, stage.tasks)
+        return ReweightedStage(**own, errors_of=need, error_weight=weight)
 
     def _target_among(self, names: Sequence[str]) -> str | None:
         """Return the task that an epoch of these tasks is measured by; None for a task alone."""

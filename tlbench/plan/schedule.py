@@ -11,6 +11,7 @@ import numpy as np
 from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
 from tlbench.data.subsampling import HELD_OUT
+from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.tasks.label_columns import same_rows
@@ -97,10 +98,11 @@ class Schedule:
 
     @property
     def evaluated_rows(self) -> int:
-        """Rows of all evaluations: of every dev split, and those held out."""
+        """Rows of all evaluations: of every dev split, those held out, and where errors are."""
+        errors = sum(self.sizes) if isinstance(self.stage, ReweightedStage) else 0
         dev = sum(sum(subset.dev_count.values()) for subset in self.stage.subsets)
         held_out = sum(_held_out(self.stage, subset) for subset in self.stage.subsets)
-        return len(self.evaluations) * (dev + held_out)
+        return len(self.evaluations) * (dev + held_out) + errors
 
 
 def _groups(stage: TrainStage) -> list[tuple[int, ...]]:

@@ -74,6 +74,19 @@ def lp_ft(experiment: "Experiment") -> Stage:
     return experiment.stage(target, start=probe)
 
 
+def jtt(experiment: "Experiment") -> Stage:
+    """Train the target for a few epochs, then anew with more weight on what was wrong.
+
+    Just train twice (Liu et al. 2021): no groups of train rows need be known. The first training is
+    evaluated once, at its end, so that dev rows do not choose which rows are errors.
+    """
+    _supports(experiment, least=0, most=0)
+    target, options = [experiment.target], experiment.config.jtt
+    length = {"max_epochs": options.epochs, "early_stopping": None}
+    first = experiment.stage(target, trainer=length, eval_every=float(options.epochs))
+    return experiment.reweighted(experiment.stage(target), first, options.weight)
+
+
 def _supports(
     experiment: "Experiment", least: int, most: int | None = None
 ) -> tuple[TaskSubset, ...]:

@@ -1,6 +1,7 @@
 """The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.training.row_weights import ErrorWeights
 
 
 class MultiTaskDataModule(LightningDataModule):
@@ -36,6 +38,7 @@ class MultiTaskDataModule(LightningDataModule):
 
     Args:
         single_task_scores: of every task trained alone, for ``sampling=dynamic``.
+        error_weights: what the rows that are trained count in their loss; None for 1 each.
 
     Attributes:
         train: after ``setup`` one ``TokenizedSplit`` per task.
@@ -47,9 +50,15 @@ class MultiTaskDataModule(LightningDataModule):
         before_batches: is called before the first training batches are made.
     """
 
-    def __init__(self, stage: Stage, single_task_scores: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        single_task_scores: Mapping[str, float] | None = None,
+        error_weights: ErrorWeights | None = None,
+    ) -> None:
         super().__init__()
         self.stage = stage
+        self.error_weights = error_weights
         self.single_task_scores = single_task_scores or {}
         self.latest_scores: dict[str, float] = {}
         self.shares: list[list[float]] = []
@@ -68,6 +77,8 @@ class MultiTaskDataModule(LightningDataModule):
             return
         for subset in self.stage.subsets:
             train, *evaluated = self.splits_of(subset)
+            if self.error_weights is not None:
+                train = replace(train, weights=self.error_weights.of(train.used))
             self.train.append(train)
             self.evaluated += evaluated
         if isinstance(self.stage, TrainStage):

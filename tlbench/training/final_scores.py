@@ -5,25 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.sources import final_split
 from tlbench.errors import UserError
-from tlbench.models.encoder import load_encoder
-from tlbench.models.features import Kernels
-from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.tasks import scores
-from tlbench.training import ddp, memory
-from tlbench.training.conditions import using_threads
 from tlbench.training.context import StageContext
 from tlbench.training.datamodule import MultiTaskDataModule
-from tlbench.training.held import WhileHeld
-from tlbench.training.module import Evaluation, MultiTaskModule
+from tlbench.training.evaluate import evaluate_weights
 from tlbench.training.predictions import groups_entry, write_predictions
-from tlbench.training.train import choose_kernels, is_compiled, make_trainer, without_notes
 
 
 class TargetData(MultiTaskDataModule):
@@ -68,15 +59,7 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
     Raises:
         UserError: if the devices that are asked for are not there, or the rows have changed.
     """
-    config = run.stage.config
-    encoder_files.check_unchanged(config.encoder)
-    devices = ddp.count_devices(config.trainer)
-    kernels = choose_kernels(run.stage)
-    evaluate = partial(_evaluate, run, target, weights, kernels, devices)
-    # Before there are other ranks, which then find the rows tokenised.
-    TargetData(run.stage, target).setup()
-    with ddp.others(devices, evaluate):
-        data, evaluation = evaluate()
+    data, evaluation = evaluate_weights(run, weights, partial(TargetData, run.stage, target))
     task = target.task
     write_predictions(run.folder, task, {"test": evaluation})
     (train,) = data.train
@@ -92,23 +75,3 @@ def score_test(run: StageContext, target: TaskSubset, weights: Path) -> dict[str
         "collapsed": scores.collapsed(task, evaluation.logits),
         **groups_entry(task, evaluation),
     }
-
-
-def _evaluate(
-    run: StageContext, target: TaskSubset, weights: Path, kernels: Kernels, devices: int
-) -> tuple[TargetData, Evaluation]:
-    """Evaluate the test rows, as one of the ranks; return them and what was found."""
-    config, data = run.stage.config, TargetData(run.stage, target)
-    data.setup()
-    model = MultiTaskModel(load_encoder(config.encoder, weights), [target.task], config.heads)
-    model.use(kernels)
-    model.load_head(target.task, weights / "heads.safetensors")
-    if is_compiled(config.trainer, steps=0):
-        model.encoder.compile()
-    module = MultiTaskModule(model, config, data.evaluated, run.role, 1, frozenset())
-    held: list[pl.Callback] = [WhileHeld(run.claim)] if run.claim else []
-    trainer = make_trainer(run.stage, 1, devices, None, held)
-    with using_threads(config.trainer.threads), without_notes(), memory.named():
-        trainer.validate(module, datamodule=data, verbose=False)
-    (evaluation,) = module.evaluations
-    return data, evaluation

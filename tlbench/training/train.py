@@ -42,6 +42,7 @@ from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.held import WhileHeld
 from tlbench.training.look import look
 from tlbench.training.module import MultiTaskModule
+from tlbench.training.row_weights import error_weights
 from tlbench.training.saying import Saying
 
 # Their notes on hardware and products; what matters is in our own lines and in the record.
@@ -69,7 +70,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     devices = ddp.count_devices(run.stage.config.trainer)
     with doing("trying the encoder"):
         kernels = choose_kernels(run.stage)
-    data = MultiTaskDataModule(_stage(run), run.single_task_scores)
+    data = _data(run)
     data.setup()  # before there are other ranks, which then find the rows tokenised
     with doing("looking at the rows"):
         seen = look(data)
@@ -106,9 +107,9 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
     }
 
 
-def _stage(run: StageContext) -> TrainStage:
+def _data(run: StageContext) -> MultiTaskDataModule:
     assert isinstance(run.stage, TrainStage)
-    return run.stage
+    return MultiTaskDataModule(run.stage, run.single_task_scores, error_weights(run))
 
 
 def choose_kernels(stage: Stage) -> Kernels:
@@ -138,7 +139,7 @@ def _train_as_other(
         _train(
             run,
             kernels,
-            MultiTaskDataModule(_stage(run), run.single_task_scores),
+            _data(run),
             None,
             devices,
             checkpoint,
