@@ -70,7 +70,12 @@ def page() -> str:
 
 
 def _groups() -> Iterator[str]:
+    """Yield a line a group, and more for its options where they do not fit behind it."""
     for group, purpose in GROUPS.items():
-        yield f"    {group:16}{purpose}"
-        listed = textwrap.fill(", ".join(options(group)), _WIDTH - 24, break_on_hyphens=False)
-        yield textwrap.indent(listed, " " * 24)
+        line, listed = f"    {group:16}{purpose}", ", ".join(options(group))
+        if len(f"{line}: {listed}") <= _WIDTH:
+            yield f"{line}: {listed}"
+            continue
+        yield line
+        filled = textwrap.fill(listed, _WIDTH - 24, break_on_hyphens=False)
+        yield textwrap.indent(filled, " " * 24)
