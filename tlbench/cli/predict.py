@@ -128,7 +128,7 @@ def _predict(options: argparse.Namespace) -> None:
         texts, choices = (of.split(",") if of else [] for of in (options.text, options.choices))
         task = predictions.with_columns(model.task, texts, choices)
         columns = "--text" if task.source.choices is None else "--text or --choices"
-        rows = predictions.rows_of(file, in_format)
+        rows = predictions.rows_of(file, in_format, task.source.explode)
         kept = [name for name in options.keep.split(",") if name]
         parts = predictions.predict_rows(model, rows, task, kept, Changes(columns, "FILE"))
         separator = task.source.separator or predictions.separator_of(task)

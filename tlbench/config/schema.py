@@ -91,6 +91,13 @@ class Source:
         only_if_set=True,
     )
     values: list[str] | None = key("how the labels are written", "experiment", default=None)
+    explode: str | None = key(
+        "a list of objects inside a row, each of which is one, with what is around it: "
+        "passage.questions.answers",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
     group: str | None = key(
         "a column: rows that share its value are cut to one side", "experiment", since=None
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tlbench.config.schema import Task
 from tlbench.data.groups import with_groups
 from tlbench.data.keep import row_filter
+from tlbench.data.nested import flat_rows
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.tasks.base import ToLabel
@@ -58,7 +59,7 @@ def usable_rows(
             or if the task keeps none.
     """
     keeps, to_label, grouped = row_filter(task), kind_of(task).labeller(), with_groups(task)
-    columns = label_columns(task) if has_label_columns(task) else None
+    columns = label_columns(task) if has_label_columns(task) else []
     refused: list[tuple[Any, UserError]] = []
     is_empty = True
     for number, row in rows:
@@ -66,21 +67,27 @@ def usable_rows(
         try:
             if isinstance(row, UserError):
                 raise row
-            if not keeps(row, where):
-                continue
-            # The same rows for all tasks that have a column: those with a label of any of them.
-            if columns and all(column in row and _is_empty(row[column]) for column in columns):
-                continue
-            usable = grouped(row, canonical(task, row, to_label, where), where)
+            usable = [
+                grouped(flat, canonical(task, flat, to_label, where), where)
+                for flat in flat_rows(row, task.source.explode, where)
+                if keeps(flat, where) and not _lacks_all(flat, columns)
+            ]
         except UserError as error:
             refused.append((number, error))
         else:
-            is_empty = False
-            yield usable
+            is_empty = is_empty and not usable
+            yield from usable
     if refused:
         raise _refusal(refused, place.rpartition(" ")[2])
     if is_empty:
-        raise UserError(f"Change source.keep of task '{task.name}': no row of {place} is kept.")
+        keep = task.source.keep
+        said = f"source.keep of task '{task.name}'" + (f" ({keep})" if keep else "")
+        raise UserError(f"Change {said}: no row of {place.rpartition(', ')[0]} is kept.")
+
+
+def _lacks_all(row: Row, columns: Sequence[str]) -> bool:
+    """Whether a row has a label of none of several tasks, which then all leave it out."""
+    return bool(columns) and all(name in row and _is_empty(row[name]) for name in columns)
 
 
 def _refusal(refused: list[tuple[Any, UserError]], unit: str) -> UserError:

@@ -38,6 +38,7 @@ _ROW_KEYS = (
     "choices",
     "label_columns",
     "separator",
+    "explode",
     "keep",
     "strip",
     "group",

@@ -9,7 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tlbench.console import points
 from tlbench.data.parsing import choice_columns
-from tlbench.data.sources import text_columns
+from tlbench.data.sources import text_columns, text_count
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import PARTS, label_of
 from tlbench.records.places import without_places
@@ -75,7 +75,7 @@ def card(chosen: Chosen, entry: Mapping[str, Any], place: str, plain: bool) -> M
             if row["split"] in ("dev", "test")
         ],
     )
-    two = len(columns) == 2
+    two = text_count(task) == 2
     made: ModelCard = ModelCard.from_template(
         data,
         template_str=files("tlbench").joinpath("assets/model_card.md.j2").read_text("utf-8"),

@@ -96,7 +96,9 @@ def _without_places(task: Task) -> dict[str, Any]:
     source = definition["source"]
     names = ("format", "name", "text", "label", "values", "header", "label_columns", "separator")
     kept = {name: source[name] for name in names if name in source}
-    kept["text"] = text_columns(task)
+    # Of a template the columns alone would be read as texts, one each.
+    ways = {name: source[name] for name in ("template", "strip", "explode") if source.get(name)}
+    kept |= ways | {"text": [] if "template" in ways else text_columns(task)}
     if columns := choice_columns(task):
         kept["choices"] = columns
     return definition | {"source": kept}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
+from tlbench.data.nested import flat_rows
 from tlbench.data.parsing import (
     Changes,
     choice_columns,
@@ -137,8 +138,13 @@ def _kept(row: Row, kept: Sequence[str], where: str) -> Row:
     return {name: row[name] for name in kept}
 
 
-def rows_of(file: Path, file_format: FileFormat) -> Iterator[tuple[str, Row]]:
+def rows_of(
+    file: Path, file_format: FileFormat, explode: str | None = None
+) -> Iterator[tuple[str, Row]]:
     """Yield the rows of a file, each with where it was found.
+
+    Args:
+        explode: as the task's source says, which rows there are in a line of the file.
 
     Raises:
         UserError: if it can't be read.
@@ -147,7 +153,8 @@ def rows_of(file: Path, file_format: FileFormat) -> Iterator[tuple[str, Row]]:
     for number, row in read_rows(file, file_format, "FILE"):
         if isinstance(row, UserError):
             raise row
-        yield f"{file}, {unit} {number}", row
+        where = f"{file}, {unit} {number}"
+        yield from ((where, flat) for flat in flat_rows(row, explode, where))
 
 
 def write_parts(

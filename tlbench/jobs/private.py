@@ -28,6 +28,7 @@ _WORDS = (  # of a task's rows
     "label",
     "label_columns",
     "separator",
+    "explode",
     "group",
     "keep",
 )
