@@ -37,7 +37,11 @@ class Source:
     )
     name: str | None = key("config on the hub, or generated task", "experiment", default=None)
     train: Any = key(
-        "file, split of the hub, or number of rows", "experiment", default=None, paths=_ITSELF
+        "file, split of the hub, or number of rows; or a mapping: that as split, and keys of a "
+        "source that are others there",
+        "experiment",
+        default=None,
+        paths=_ITSELF,
     )
     dev: Any = key(
         "the same of the rows that are evaluated; or a fraction to cut off train",

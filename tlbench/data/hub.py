@@ -92,6 +92,8 @@ def hub_rows(task: Task, place: Place, names: list[str] | None) -> Iterator[Row]
 def load(task: str, path: str, name: str | None, split: str) -> Dataset | IterableDataset:
     """Return a split, or what ``train[:80%]`` and the like leave of it.
 
+    A ``path`` on the hub may end in ``@`` and a revision, as those of its file system do.
+
     Raises:
         UserError: if it can't be loaded.
     """
@@ -104,7 +106,8 @@ def load(task: str, path: str, name: str | None, split: str) -> Dataset | Iterab
                 _check_card(place / "README.md")
                 return _part(_streamed(path, name), split)
             # Whatever revision this is, a digest of its rows goes into the stage's key.
-            return load_dataset(path, name, split=split)  # nosec B615
+            repository, _, revision = path.partition("@")
+            return load_dataset(repository, name, split=split, revision=revision or None)  # nosec B615
     except UserError:
         raise
     except Exception as error:  # datasets has no common base class for "does not exist"

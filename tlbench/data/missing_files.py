@@ -6,6 +6,7 @@ from pathlib import Path
 from tlbench.config.schema import Task
 from tlbench.data.readers import FILE_FORMATS, format_by_name
 from tlbench.errors import UserError
+from tlbench.tasks.splits import key_of
 
 
 def no_such_path(task: Task) -> UserError:
@@ -31,8 +32,7 @@ def no_train_file(task: Task) -> UserError:
 
 def no_such_file(task: Task, split: str, file: Path) -> UserError:
     """Return a sentence about the file of a split, beside others that are there."""
-    name = split.replace("dev_", "more_dev.", 1) if split.startswith("dev_") else split
-    where = f"source.{name}"
+    where = f"source.{key_of(split)}"
     origins = {"train": task.source.train, "dev": task.source.dev}
     missing, end = _there_is_no(file)
     if split in origins and origins[split] is None:

@@ -67,7 +67,11 @@ def _labels(task: Task, labels: Any) -> dict[str, float]:
         counts = labels.sum(axis=0).astype(int)
     else:
         counts = np.bincount(labels.astype(np.int64), minlength=len(task.labels))
-    return dict(zip(task.labels, counts.tolist(), strict=True))
+    if not kind_of(task).merges:
+        return dict(zip(task.labels, counts.tolist(), strict=True))
+    # By what is written, as a split has it that does not tell all labels apart.
+    written = task.source.values or []
+    return {name: int(counts[written.index(name)]) for name in dict.fromkeys(written)}
 
 
 def _of_kind(split: TokenizedSplit, labels: Any) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import math
 import reprlib
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from string import Formatter
 from typing import Any, NamedTuple
 

@@ -30,6 +30,7 @@ from tlbench.errors import UserError
 from tlbench.progress import counted
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
+from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
@@ -53,6 +54,7 @@ class Split:
     """The rows of one split, not read yet.
 
     Attributes:
+        task: as the split is read (``tlbench.tasks.splits``).
         name: ``train``, ``dev``, ``dev_<name>`` or ``test``.
         key: a digest of what the rows are made of; other rows have another.
         make: yields them, with ``text_a``, ``text_b`` where there are two texts, and ``label``.
@@ -143,26 +145,39 @@ def final_split(task: Task) -> Split | None:
 
 def _splits(task: Task, names: Iterable[str]) -> dict[str, Split]:
     """Return splits of these names; a fraction is cut off the rows of train."""
-    make_split, source = _maker(task), task.source
-    origins = {"train": source.train, "dev": source.dev, "test": source.test}
-    origins |= {f"dev_{name}": origin for name, origin in source.more_dev.items()}
+    origins = {name: origin_of(task, name) for name in names_of(task)}
     fractions = {name: part for name, part in origins.items() if isinstance(part, float)}
     _check_fractions(task, fractions)
-    cut = {}
-    if fractions:
-        cut = _divided(task, make_split(task, "train", source.train), fractions)
-    return {
-        name: cut[name] if name in cut else make_split(task, name, origins[name]) for name in names
-    }
+    cut = _divided(task, _split(task, "train"), fractions) if fractions else {}
+    return {name: cut[name] if name in cut else _split(task, name) for name in names}
+
+
+def _split(task: Task, name: str) -> Split:
+    """Return a split that is not cut off another, by the source that it is read by.
+
+    Raises:
+        UserError: as ``splits`` does; of a source of the split's own it says whose that is.
+    """
+    read, origin, key = as_read(task, name), origin_of(task, name), f"source.{key_of(name)}"
+    if read is not task and text_count(read) != text_count(task):
+        raise UserError(
+            f"Change {key} of task '{task.name}': its rows have {text_count(read)} texts, and "
+            f"those of others {text_count(task)}."
+        )
+    try:
+        return _maker(read)(read, name, origin)
+    except UserError as error:
+        if read is task or key in str(error):
+            raise
+        raise UserError(f"Change {key} of task '{task.name}', in which: {error}") from error
 
 
 def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
     where = f"of task '{task.name}'"
     for name, part in fractions.items():
-        key = name.replace("dev_", "more_dev.", 1)
         if name == "train" or not 0 < part < 1:
             raise UserError(
-                f"Change source.{key} {where}: {part:g} is no fraction to cut off train."
+                f"Change source.{key_of(name)} {where}: {part:g} is no fraction to cut off train."
             )
     if sum(fractions.values()) >= 1:
         keys = " and ".join(f"source.{name}" for name in fractions)

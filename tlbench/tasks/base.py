@@ -66,6 +66,8 @@ class TaskKind(ABC):
             token of every word; else it reads the row's first token.
         sequences: how many sequences of tokens a row is, as many of every row; a head reads each,
             and gives an equal part of the row's outputs.
+        may_merge: whether rows of a split of ``more_dev`` may have fewer labels than the task.
+        merges: whether those of this task, which is then as such a split reads it, have fewer.
     """
 
     metrics: ClassVar[Mapping[str, Metric]]
@@ -74,6 +76,8 @@ class TaskKind(ABC):
     label_length: int | None = None
     reads_words: ClassVar[bool] = False
     sequences: int = 1
+    may_merge: ClassVar[bool] = False
+    merges: bool = False
 
     def __init__(self, task: Task) -> None:
         self.task = task

@@ -1,5 +1,6 @@
 """Tasks whose rows are each of one class."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,15 +17,26 @@ if TYPE_CHECKING:
 
 
 class Classification(TaskKind):
-    """One of the task's ``labels`` for each row; losses are those of ``class_loss``."""
+    """One of the task's ``labels`` for each row; losses are those of ``class_loss``.
+
+    Labels that ``source.values`` writes the same, as a split of ``more_dev`` may, count as the
+    first of them, whichever is predicted. So are the three labels of MNLI scored on HANS, which has
+    two: the highest of the three is taken, and neutral and contradiction are non-entailment (McCoy
+    et al. 2019, Right for the Wrong Reasons). Its probability is the sum of theirs.
+    """
 
     metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
     own_keys: ClassVar[tuple[str, ...]] = ("positive", "loss")
+    may_merge: ClassVar[bool] = True
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         weights = task.loss.class_weights
         self._weights = weights if isinstance(weights, list) else None
+        written = task.source.values or []
+        # Of each label the place of the first that is written as it is.
+        self._firsts = [written.index(value) for value in written]
+        self.merges = len(set(written)) < len(written)
 
     def check(self) -> None:
         where, labels = f"of task '{self.task.name}'", self.task.labels or []
@@ -54,8 +66,8 @@ class Classification(TaskKind):
         return len(self.task.labels or [])
 
     def labeller(self) -> ToLabel:
-        written = self.task.source.values or self.task.labels or []
-        index = {str(value): float(i) for i, value in enumerate(written)}
+        written = [str(value) for value in self.task.source.values or self.task.labels or []]
+        index = {value: float(written.index(value)) for value in written}
 
         def to_class(raw: Any, where: str) -> float:
             if str(raw) not in index:
@@ -69,16 +81,31 @@ class Classification(TaskKind):
             self._weights = balanced_weights(labels, self.outputs)
 
     def losses(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        """Return the losses; of labels that are merged -log p, without what ``loss`` changes."""
+        if self.merges:
+            others = self._places(logits) != labels[:, None]
+            log_p = logits.double().log_softmax(dim=1).masked_fill(others, -math.inf)
+            return -log_p.logsumexp(dim=1).float()
         loss = self.task.loss
         assert loss.class_weights is None or self._weights, "see_train comes first"
         return class_losses(logits, labels, loss, self._weights)
 
     def predict(self, logits: "Tensor") -> "Tensor":
-        return logits.argmax(dim=1)
+        highest = logits.argmax(dim=1)
+        return self._places(highest)[highest] if self.merges else highest
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Return the softmax in float64, in which few large probabilities become the same."""
-        return logits.double().softmax(dim=1)
+        each = logits.double().softmax(dim=1)
+        if not self.merges:
+            return each
+        return each.new_zeros(each.shape).index_add(1, self._places(each), each)
+
+    def _places(self, like: "Tensor") -> "Tensor":
+        """Return of each label the first that is written as it is, (labels,), on a device."""
+        import torch
+
+        return torch.tensor(self._firsts, device=like.device)
 
     def for_metrics(self, said: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
         """Return what is given with the positive one of two classes as the second."""

@@ -12,6 +12,7 @@ from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import label_column, label_columns
 from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
+from tlbench.tasks.splits import as_read, is_more, key_of, names_of
 from tlbench.tasks.worst_group import base_of, bases, check_worst
 
 
@@ -31,6 +32,8 @@ def check_task(task: Task) -> None:
     _check_texts(task, where)
     kind = kind_of(task)
     _check_label(task, kind, where)
+    for split in names_of(task):
+        _check_split(kind, split)
     metrics = metrics_of(kind)
     check_worst(task, [*task.metrics, *task.score])
     for metric in [*task.metrics, *task.score]:
@@ -43,6 +46,33 @@ def check_task(task: Task) -> None:
     _check_probabilities(kind, where)
     kind.check()
     check_more_metrics(kind)
+
+
+def _check_split(kind: TaskKind, split: str) -> None:
+    """Refuse what a split has of its own and the task can't be scored on.
+
+    Raises:
+        UserError: naming the split and the key to change.
+    """
+    task = kind.task
+    read = as_read(task, split)
+    if read is task:
+        return
+    where = f"source.{key_of(split)} of task '{task.name}'"
+    _check_texts(read, f"of task '{task.name}', in its {key_of(split)}")
+    source, labels = read.source, task.labels
+    if source.values is None or labels is None or source.values == task.source.values:
+        return
+    count, written = len(labels), len(set(source.values))
+    if len(source.values) != count:
+        raise UserError(
+            f"Change {where}: its values say how each of {', '.join(labels)} is written, in this "
+            "order."
+        )
+    if written < count and not (kind.may_merge and is_more(split)):
+        raise UserError(f"Change {where}: in its values no two labels can be written the same.")
+    if written < 2:
+        raise UserError(f"Change {where}: its values write all labels the same.")
 
 
 def _refuse_error(task: Task, name: str, where: str) -> None:

@@ -89,7 +89,8 @@ class MultiTaskDataModule(LightningDataModule):
     def splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
         """Yield what a task trains on, then what is evaluated of it."""
         seed = subset.seed
-        tokens = {name: self.tokens(split) for name, split in splits(subset.task).items()}
+        by_name = splits(subset.task)
+        tokens = {name: self.tokens(split) for name, split in by_name.items()}
         drawn = draw(subset.count, subset.rows["train"], seed)
         held_out = self.config.selection == "held_out"
         train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
@@ -99,7 +100,7 @@ class MultiTaskDataModule(LightningDataModule):
             yield TokenizedSplit(subset.task, "held_out", tokens["train"], held).labelled()
         for name, count in subset.dev_count.items():
             used = np.sort(draw(count, subset.rows[name], seed))
-            yield TokenizedSplit(subset.task, name, tokens[name], used).labelled()
+            yield TokenizedSplit(by_name[name].task, name, tokens[name], used).labelled()
 
     def tokens(self, split: Split) -> Dataset:
         """Return all rows of a split tokenised, from the cache the second time."""

@@ -41,7 +41,7 @@ class TargetData(MultiTaskDataModule):
         train, *_ = self.splits_of(self.target)
         tokens = self.tokens(split)
         self.train = [train]
-        rows = TokenizedSplit(task, split.name, tokens, np.arange(len(tokens)))
+        rows = TokenizedSplit(split.task, split.name, tokens, np.arange(len(tokens)))
         self.evaluated = [rows.labelled()]
 
 

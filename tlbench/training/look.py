@@ -43,5 +43,6 @@ def seen_of(data: MultiTaskDataModule, split: TokenizedSplit) -> dict[str, Any]:
     """Return the overview of the rows of a split."""
     cache_dir = data.config.cache_dir
     name = "train" if split.split == "held_out" else split.split
-    rows = splits(split.task)[name].load(cache_dir)
+    (subset,) = (one for one in data.stage.subsets if one.name == split.task.name)
+    rows = splits(subset.task)[name].load(cache_dir)
     return overview(rows, split, data.tokenizer, cache_dir)

@@ -189,7 +189,8 @@ class MultiTaskModule(LightningModule):
         self._seen = [[] for _ in self.evaluated]
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        at = self.model.tasks.index(self.evaluated[dataloader_idx].task)
+        names = [task.name for task in self.model.tasks]
+        at = names.index(self.evaluated[dataloader_idx].task.name)
         logits = self.evaluation_forwards.run(partial(self._logits, batch, at), self.global_step)
         self._seen[dataloader_idx].append((batch.ids, logits))
 
@@ -227,12 +228,12 @@ class MultiTaskModule(LightningModule):
     def _dev_losses(self) -> dict[str, float]:
         """Return the mean loss of the rows of every split that was evaluated, if it is finite."""
         kinds = dict(zip((task.name for task in self.model.tasks), self.model.kinds, strict=True))
-        means = {
-            f"{self.role}/{rows.task.name}/{rows.split}/loss": kinds[rows.task.name].mean_loss(
-                evaluation.logits, evaluation.labels
-            )
-            for rows, evaluation in zip(self.evaluated, self.evaluations, strict=True)
-        }
+        means = {}
+        for rows, evaluation in zip(self.evaluated, self.evaluations, strict=True):
+            # The model's kinds have seen train; the weights of its classes are not of other labels.
+            kind = rows.kind if rows.kind.merges else kinds[rows.task.name]
+            mean = kind.mean_loss(evaluation.logits, evaluation.labels)
+            means[f"{self.role}/{rows.task.name}/{rows.split}/loss"] = mean
         return {name: mean for name, mean in means.items() if math.isfinite(mean)}
 
     def _of_all_ranks(self) -> list[list[Seen]]:

@@ -14,6 +14,7 @@ from tlbench.records.predictions import COUNTS, COUNTS_CROSSED, GROUP, LOGIT, LO
 from tlbench.tasks import ragged, scores
 from tlbench.tasks.base import TaskKind, with_threshold
 from tlbench.tasks.kinds import kind_of, needs_probabilities
+from tlbench.tasks.splits import as_read
 from tlbench.training.best import BestPerTask
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.module import Evaluation
@@ -112,7 +113,7 @@ def write_predictions(
     """
     tables = []
     for name, e in splits.items():
-        kind = kind_of(with_threshold(task, e.threshold))
+        kind = kind_of(with_threshold(as_read(task, name), e.threshold))
         predictions = kind.predict(e.logits)
         columns = {
             "split": [name] * len(e.ids),
