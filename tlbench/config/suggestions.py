@@ -1,7 +1,9 @@
 """What a user may have meant by a key that there is not."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from tlbench.config.keys import declared
 from tlbench.config.schema import Config
@@ -54,6 +56,7 @@ _SYNONYMS = {
     "warmup_steps": "optim.warmup",
     "weight_decay_rate": "optim.weight_decay",
 }
+_NO_SOURCE = re.compile(r"Interpolation key 'suite\.sources\.([^'.]+)' not found")
 _ALIKE = 0.6  # of difflib's ratio, from 0 to 1
 
 
@@ -70,6 +73,24 @@ def unknown(name: str, more: Iterable[str] = ()) -> str:
     key = declared(Config).get(meant)
     doc = f" ({key.doc})" if key else ""
     return f"Change {name}: there is no such key; did you mean {meant}{doc}?"
+
+
+def lacking_task(reason: str, key: str, suite: Any) -> str | None:
+    """Return a sentence about a task of which the chosen suite has no rows; None of another error.
+
+    Args:
+        reason: an error of OmegaConf, in which a task names a source of the suite.
+        key: that chooses the task.
+        suite: the chosen one.
+    """
+    absent = _NO_SOURCE.search(reason)
+    if absent is None or not isinstance(suite, Mapping):
+        return None
+    has = ", ".join(map(str, suite.get("sources") or {}))
+    return (
+        f"Change {key}, or suite: suite={suite.get('name')} has no task '{absent[1]}'; it has "
+        f"{has}."
+    )
 
 
 def is_synonym(word: str) -> bool:

@@ -22,7 +22,7 @@ from omegaconf.errors import (
 from tlbench.config.homes import expand_homes
 from tlbench.config.keys import Key, declared, shown, value_at, value_in
 from tlbench.config.schema import Config
-from tlbench.config.suggestions import unknown
+from tlbench.config.suggestions import lacking_task, unknown
 from tlbench.config.words import check_words
 from tlbench.errors import UserError
 
@@ -63,7 +63,8 @@ def checked(schema: type, node: Any, where: str) -> Any:
     except (OmegaConfBaseException, TypeError) as error:
         full_key = getattr(error, "full_key", None)
         path = (full_key,) if full_key else _path_of_fault(_without_words(schema), plain)
-        raise _refusal(error, ".".join(part for part in (where, *path) if part)) from error
+        name = ".".join(part for part in (where, *path) if part)
+        raise _refusal(error, name, node) from error
     instance = _instance(schema, typed)
     for key in declared(schema).values():
         _check(key, value_at(instance, key.name), where)
@@ -138,9 +139,13 @@ def _field_alone(schema: type, name: str) -> type:
     return make_dataclass(schema.__name__, [(name, hint, field(**default))])
 
 
-def _refusal(error: OmegaConfBaseException | TypeError, name: str) -> UserError:
-    """Return OmegaConf's error about a key as a sentence of ours."""
+def _refusal(error: OmegaConfBaseException | TypeError, name: str, node: Any) -> UserError:
+    """Return OmegaConf's error about a key of a config node as a sentence of ours."""
     reason = str(getattr(error, "msg", None) or error).splitlines()[0]
+    written: Any = OmegaConf.to_container(node, resolve=False)
+    suite = written.get("suite") if isinstance(written, dict) else None
+    if lacking := lacking_task(reason, name.partition(".")[0], suite):
+        return UserError(lacking)
     if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
         missing = reason.rsplit(": ", 1)[-1]
         name = name if name.endswith(missing) else missing  # of an interpolation, what it lacks

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError
 
 from tlbench.config.identity import unresolved
 from tlbench.config.overrides import read_option
 from tlbench.config.remembered import Remembered
 from tlbench.config.schema import Config, Encoder, Strategy, SubsampleSize, Task
 from tlbench.config.search_path import task_file
+from tlbench.config.suggestions import lacking_task
 from tlbench.config.validation import check_config, checked, parse_config
 from tlbench.config.words import check_file
 from tlbench.data.groups import check_groups
@@ -214,8 +216,14 @@ def _read(file: Path) -> tuple[str, str]:
 
 @cache
 def _resolved(definition: str, suite: str) -> str:
-    root = OmegaConf.create({"suite": json.loads(suite), "task": OmegaConf.create(definition)})
-    return json.dumps(OmegaConf.to_container(root.task, resolve=True))
+    plain = json.loads(suite)
+    root = OmegaConf.create({"suite": plain, "task": OmegaConf.create(definition)})
+    try:
+        return json.dumps(OmegaConf.to_container(root.task, resolve=True))
+    except InterpolationKeyError as error:
+        if lacking := lacking_task(str(error), "strategy.tasks", plain):
+            raise UserError(lacking) from error
+        raise
 
 
 @cache
