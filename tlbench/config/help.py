@@ -13,7 +13,7 @@ GROUPS = {
     "experiment": "a whole study, or a protocol, by one name",
     "encoder": "the pretrained model; any other by encoder.name=<hub name or folder>",
     "encoder/adapter": "train a few weights beside the encoder's own",
-    "suite": "where the rows of GLUE's tasks are",
+    "suite": "where the tasks' rows are: GLUE, SuperGLUE, XNLI, or generated",
     "subsample_size": "how many rows of them are used",
     "sampling": "how the rows of several tasks are mixed",
     "method": "how the losses of several tasks become one gradient",
