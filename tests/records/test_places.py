@@ -37,6 +37,15 @@ def test_paths_are_shortened_and_what_is_below_the_root_stays() -> None:
     assert without_places(without_places(RECORD)) == without_places(RECORD)
 
 
+def test_the_folders_of_a_suites_own_keys_and_of_a_splits_are_shortened() -> None:
+    hans = {"path": "/data/hans/x.txt", "split": None}
+    sources = {"rte": {**SOURCE, "more_dev": {"hans": hans}}}
+    suite = {"root": "/data/glue", "hans": "/data/hans", "language": "de", "sources": sources}
+    found = without_places(replace(RECORD, config={**CONFIG, "suite": suite})).config["suite"]
+    assert "/data" not in repr(found)
+    assert (found["hans"], found["language"]) == (short("/data/hans"), "de")
+
+
 def test_other_folders_of_one_name_stay_different() -> None:
     assert short("/a/enc") != short("/b/enc")
     assert short("/a/enc").rpartition("-")[0] == short("/b/enc").rpartition("-")[0] == "path:enc"
