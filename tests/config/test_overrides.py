@@ -13,13 +13,19 @@ from tlbench.errors import UserError
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["target_task=nope"], "Change target_task: there is no 'nope'; there are causes, cola, "),
+        (
+            ["target_task=nope"],
+            "Change target_task: there is no 'nope'; there are boolq, causes, cb, cola, ",
+        ),
         (["support_task=nope"], "Change support_task: there is no 'nope'; there are .*none"),
         (["target_task=rte,nope"], "there is no 'nope'"),
         (["target_task=choice(rte,nope)"], "there is no 'nope'"),
         (["support_task=null"], "there is no 'null'"),
         (["subsample_size=100"], "there is no '100'; there are full, half"),
-        (["target_task="], "Change target_task: give it a value; there are causes, cola, "),
+        (
+            ["target_task="],
+            "Change target_task: give it a value; there are boolq, causes, cb, cola, ",
+        ),
         (["+experiment=smoke"], "^Write experiment=smoke, not \\+experiment=smoke"),
         (["++encoder=tiny"], "^Write encoder=tiny, not \\+\\+encoder=tiny"),
         (["target_task@x=rte"], "^Write target_task=rte, not target_task@x=rte"),

@@ -1,6 +1,8 @@
 """The L1 norm of the shared representation, as a part of every row's loss."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from tests.training.test_gradients import ONES
 from tlbench.models.features import PLAIN, Kernels
 from tlbench.models.multitask import MultiTaskModel, _norms
 from tlbench.records.definitions import label_of, strategy_of
+from tlbench.tasks.base import TaskKind
 
 STRENGTH = 0.3
 
@@ -62,12 +65,15 @@ def test_it_is_of_what_heads_read_whatever_computes_it(stepper: Stepper, feature
     assert torch.allclose(plain, fast, atol=1e-4)
 
 
-def test_of_a_row_of_words_it_is_the_mean_over_those_that_are_read() -> None:
+def test_of_a_row_of_words_or_choices_it_is_the_mean_over_those_that_are_read() -> None:
     part = torch.tensor([[1.0, -2], [3, -4], [-5, 6], [7, 8]])
-    words = torch.tensor([[1, 2], [1, -1]])
-    assert _norms(part, words).tolist() == [(3 + 7) / 2, 11]
-    assert _norms(part, torch.tensor([[1, 2], [-1, -1]])).tolist() == [5, 0]
-    assert _norms(part, None).tolist() == [3, 7, 11, 15]
+    words, none = torch.tensor([[1, 2], [1, -1]]), torch.empty(4, 0)
+    tags, choices = (cast(TaskKind, SimpleNamespace(reads_words=w, sequences=2)) for w in (1, 0))
+    assert _norms(part, tags, words).tolist() == [(3 + 7) / 2, 11]
+    assert _norms(part, tags, torch.tensor([[1, 2], [-1, -1]])).tolist() == [5, 0]
+    assert _norms(part, choices, none).tolist() == [(3 + 7) / 2, (11 + 15) / 2]
+    one = cast(TaskKind, SimpleNamespace(reads_words=False, sequences=1))
+    assert _norms(part, one, none).tolist() == [3, 7, 11, 15]
 
 
 def test_a_run_with_it_is_another_choice(run: Run, tmp_path: Path) -> None:
