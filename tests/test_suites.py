@@ -231,10 +231,9 @@ def test_hans_is_scored_with_two_labels_and_chooses_nothing(
     run: Run, roots: dict[str, Path], tmp_path: Path
 ) -> None:
     root = f"suite.root={roots['glue_tsv_ood']}"
-    metrics = "target_task.metrics=[accuracy,macro_f1]"
-    record = run(
-        "suite=glue_tsv_ood", root, "target_task=mnli", "support_task=rte", "strategy=mtl", metrics
-    )
+    more = ("target_task.metrics=[accuracy,macro_f1,log_loss]", "logger=csv", "eval_every=1000")
+    chosen = ("target_task=mnli", "support_task=rte", "strategy=mtl")
+    record = run("suite=glue_tsv_ood", root, *chosen, *more)
     rows = saved(tmp_path, record.stages[-1]["key"], "mnli")
     hans = rows[rows.split == "dev_hans"]
     assert set(hans.label) == {0, 1}
@@ -244,8 +243,11 @@ def test_hans_is_scored_with_two_labels_and_chooses_nothing(
     assert record.metrics["accuracy_hans"] == pytest.approx(accuracy_score(true, said))
     expected = f1_score(true, said, average="macro")
     assert record.metrics["macro_f1_hans"] == pytest.approx(expected)
+    logged = pd.read_csv(tmp_path / "job" / "metrics.csv")
+    loss = logged["target/mnli/dev_hans/loss"].dropna().iloc[-1]
+    assert record.metrics["log_loss_hans"] == pytest.approx(loss)
     assert "accuracy_mismatched" in record.metrics
-    plain = run("suite=glue_tsv", root, "target_task=mnli", "support_task=rte", "strategy=mtl")
+    plain = run("suite=glue_tsv", root, *chosen, "eval_every=1000")
     assert plain.score == record.score
 
 
