@@ -15,7 +15,7 @@ from tlbench.errors import UserError
     [
         (
             ["target_task=nope"],
-            "Change target_task: there is no 'nope'; there are boolq, causes, cb, cola, ",
+            "Change target_task: there is no 'nope'; there are boolq, causes, ",
         ),
         (["support_task=nope"], "Change support_task: there is no 'nope'; there are .*none"),
         (["target_task=rte,nope"], "there is no 'nope'"),
@@ -24,7 +24,7 @@ from tlbench.errors import UserError
         (["subsample_size=100"], "there is no '100'; there are full, half"),
         (
             ["target_task="],
-            "Change target_task: give it a value; there are boolq, causes, cb, cola, ",
+            "Change target_task: give it a value; there are boolq, causes, ",
         ),
         (["+experiment=smoke"], "^Write experiment=smoke, not \\+experiment=smoke"),
         (["++encoder=tiny"], "^Write encoder=tiny, not \\+\\+encoder=tiny"),
