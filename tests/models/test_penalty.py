@@ -11,7 +11,8 @@ from tests.support.experiments import Run
 from tests.support.stepping import Stepper, batch
 from tests.training.test_gradients import ONES
 from tlbench.models.features import PLAIN, Kernels
-from tlbench.models.multitask import MultiTaskModel, _norms
+from tlbench.models.multitask import MultiTaskModel
+from tlbench.models.penalty import L1, norms
 from tlbench.records.definitions import label_of, strategy_of
 from tlbench.tasks.base import TaskKind
 
@@ -21,7 +22,7 @@ STRENGTH = 0.3
 @pytest.fixture
 def stepper() -> Stepper:
     one = Stepper()
-    one.model.l1 = STRENGTH
+    one.model.terms.append(L1(STRENGTH))
     return one
 
 
@@ -30,7 +31,7 @@ def test_every_row_s_loss_has_the_norm_of_its_first_token_added(stepper: Stepper
     with torch.no_grad():
         first = model.encoder(**rows.inputs).last_hidden_state[:, 0]
         with_norms = torch.cat(model.losses(rows))
-        model.l1 = 0.0
+        del model.terms[0]
         without = torch.cat(model.losses(rows))
     expected = STRENGTH * first.abs().sum(dim=1)
     assert float(expected.min()) > 0.1
@@ -42,7 +43,7 @@ def test_micro_batches_and_gradients_by_task_change_nothing(
     stepper: Stepper, options: tuple[str, ...], micro: int | None
 ) -> None:
     other = Stepper(*options, micro=micro)
-    other.model.l1 = STRENGTH
+    other.model.terms.append(L1(STRENGTH))
     whole, made = (
         torch.cat([one.flatten() for one in of.gradient(batch()).values()])
         for of in (stepper, other)
@@ -67,13 +68,13 @@ def test_it_is_of_what_heads_read_whatever_computes_it(stepper: Stepper, feature
 
 def test_of_a_row_of_words_or_choices_it_is_the_mean_over_those_that_are_read() -> None:
     part = torch.tensor([[1.0, -2], [3, -4], [-5, 6], [7, 8]])
-    words, none = torch.tensor([[1, 2], [1, -1]]), torch.empty(4, 0)
+    words = torch.tensor([[1, 2], [1, -1]])
     tags, choices = (cast(TaskKind, SimpleNamespace(reads_words=w, sequences=2)) for w in (1, 0))
-    assert _norms(part, tags, words).tolist() == [(3 + 7) / 2, 11]
-    assert _norms(part, tags, torch.tensor([[1, 2], [-1, -1]])).tolist() == [5, 0]
-    assert _norms(part, choices, none).tolist() == [(3 + 7) / 2, (11 + 15) / 2]
+    assert norms(part, tags, words).tolist() == [(3 + 7) / 2, 11]
+    assert norms(part, tags, torch.tensor([[1, 2], [-1, -1]])).tolist() == [5, 0]
+    assert norms(part, choices, None).tolist() == [(3 + 7) / 2, (11 + 15) / 2]
     one = cast(TaskKind, SimpleNamespace(reads_words=False, sequences=1))
-    assert _norms(part, one, none).tolist() == [3, 7, 11, 15]
+    assert norms(part, one, None).tolist() == [3, 7, 11, 15]
 
 
 def test_a_run_with_it_is_another_choice(run: Run, tmp_path: Path) -> None:

@@ -418,7 +418,7 @@ class Perturb:
 
 @dataclass
 class Penalty:
-    """The group ``penalty``; see ``tlbench.models.multitask`` for how it is added to losses."""
+    """The group ``penalty``; see ``tlbench.models.penalty``."""
 
     name: Literal["none", "l1"] = key(
         "l1: every row's loss has the L1 norm of its shared representation, what heads read, added",

@@ -15,7 +15,7 @@ from tlbench.models.features import PLAIN, Kernels, layer_features, prepare
 from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
 from tlbench.models.layers import layer_to_read
-from tlbench.tasks.base import TaskKind
+from tlbench.models.terms import Read
 from tlbench.tasks.kinds import head_name, kind_of
 
 
@@ -28,7 +28,7 @@ class MultiTaskModel(nn.Module):
 
     Attributes:
         kernels: what computes the features; ``use`` sets it.
-        l1: what the L1 norm of a row's features is multiplied by in its loss; 0 for none.
+        terms: what is added to the losses of rows, each a ``Term``; none until some are appended.
         trains_encoder: whether the encoder is trained; ``freeze_encoder`` changes it.
         layers: of the encoder that the tasks' heads read, from 1, (tasks,).
 
@@ -37,7 +37,6 @@ class MultiTaskModel(nn.Module):
     """
 
     kernels = PLAIN
-    l1 = 0.0
     trains_encoder = True
 
     def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
@@ -48,6 +47,7 @@ class MultiTaskModel(nn.Module):
         self.head_names = [head_name(task, heads) for task in tasks]
         self.kinds = [kind_of(task) for task in tasks]
         self.layers = [layer_to_read(encoder, task.head_layer) for task in tasks]
+        self.terms = nn.ModuleList()
         of_heads = dict(zip(self.head_names, self.kinds, strict=True))
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
         # The prefix keeps a task called "training" or "type" from shadowing an attribute.
@@ -95,18 +95,20 @@ class MultiTaskModel(nn.Module):
             Of each task (rows of the task, outputs), whatever sequences a row is; of one with words
             (rows of the task, words, outputs), -inf where a word has no token.
         """
-        words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
         return self._logits(self._parts(inputs, counts, lengths, words, reads), words)
 
     def _logits(self, parts: Sequence[Tensor], words: Sequence[Tensor]) -> list[Tensor]:
         """Return what each task's head gives of the part that it reads, as ``forward``."""
-        by_task = zip(self.kinds, self.head_names, parts, strict=True)
         return [
-            _by_word(self.heads[f"head_{name}"](part), words[task])
+            _by_word(self._head(task)(part), words[task])
             if kind.reads_words
-            else self.heads[f"head_{name}"](part).view(-1, kind.outputs)
-            for task, (kind, name, part) in enumerate(by_task)
+            else self._head(task)(part).view(-1, kind.outputs)
+            for task, (kind, part) in enumerate(zip(self.kinds, parts, strict=True))
         ]
+
+    def _head(self, task: int) -> nn.Module:
+        """Return the head of the task at a place."""
+        return self.heads[f"head_{self.head_names[task]}"]
 
     def _parts(
         self,
@@ -117,6 +119,7 @@ class MultiTaskModel(nn.Module):
         reads: Sequence[int],
     ) -> list[Tensor]:
         """Return what the head of each task reads, (tokens, hidden size), from one forward."""
+        words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
         # In training every layer that is read, whoever has rows: devices exchange the gradients of
         # all weights, and an absent task's head has gradients of zero too.
         present = [self.training or count > 0 for count in counts]
@@ -167,21 +170,17 @@ class MultiTaskModel(nn.Module):
     def losses(self, batch: Batch) -> list[Tensor]:
         """Return the loss of every row as the kind of its task has it, by task, each (rows,).
 
-        With ``l1`` a row's has that times the L1 norm of its features, of a row of words or choices
-        the mean over them: the sparse shared representation of Michel et al. 2023 (Balancing
-        average and worst-case accuracy in multitask learning). As a part of a row's loss it is
-        weighed as that, whatever the micro-batches, ranks and methods are.
+        ``terms`` are added.
         """
-        words = batch.words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
-        parts = self._parts(batch.inputs, batch.counts, batch.lengths, words, batch.reads)
-        by_task = zip(self.kinds, self._logits(parts, words), batch.labels, strict=True)
+        parts = self._parts(batch.inputs, batch.counts, batch.lengths, batch.words, batch.reads)
+        logits = self._logits(parts, batch.words)
+        by_task = zip(self.kinds, logits, batch.labels, strict=True)
         losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
-        if not self.l1:
-            return losses
-        read = zip(self.kinds, losses, parts, words, strict=True)
-        return [
-            loss + self.l1 * _norms(part, kind, of_words) for kind, loss, part, of_words in read
-        ]
+        heads = [self._head(task) for task in range(len(self.tasks))]
+        read = Read(self.kinds, heads, parts, logits, batch.labels, batch.words)
+        for term in self.terms:
+            losses = [loss + more for loss, more in zip(losses, term(read), strict=True)]
+        return losses
 
     def loss(self, batch: Batch) -> Tensor:
         """Return a batch's loss: every row's times its weight."""
@@ -224,21 +223,3 @@ def _by_word(logits: Tensor, words: Tensor) -> Tensor:
     """
     by_row = logits.view(*words.shape, logits.shape[-1])
     return by_row.masked_fill(words[..., None] < 0, -torch.inf)
-
-
-def _norms(part: Tensor, kind: TaskKind, words: Tensor) -> Tensor:
-    """Return the L1 norm of every row's features, (rows,), in float32.
-
-    Of words, and of choices, their mean.
-
-    Args:
-        part: what a head reads, (tokens, features).
-        kind: of the task whose head it is.
-        words: of rows of words the places of their tokens, (rows, words), below 0 where there is
-            none.
-    """
-    norms = part.float().abs().sum(dim=1)
-    if not kind.reads_words:
-        return norms.view(-1, kind.sequences).mean(dim=1)
-    there = words >= 0
-    return (norms.view(words.shape) * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)

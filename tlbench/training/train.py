@@ -19,14 +19,16 @@ from pytorch_lightning.loggers import Logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench.config.schema import TrainerConfig
+from tlbench.config.schema import Config, TrainerConfig
 from tlbench.console import wants_progress_bars
 from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels, preferred
 from tlbench.models.layers import freeze_above
 from tlbench.models.multitask import MultiTaskModel
+from tlbench.models.penalty import L1
 from tlbench.models.probe import try_encoder
+from tlbench.models.terms import Term
 from tlbench.models.trainable import train_biases_only, train_top_only
 from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage
@@ -195,7 +197,7 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     adapters.inject(model.encoder, config.encoder.adapter)
     model.use(kernels)
-    model.l1 = config.penalty.strength if config.penalty.name == "l1" else 0.0
+    model.terms.extend(_terms(config))
     if config.trainable == "heads":
         model.freeze_encoder()
     elif config.trainable == "bias":
@@ -211,6 +213,12 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
         )
         model.load_head(task, start / "heads.safetensors")
     return model
+
+
+def _terms(config: Config) -> Iterator[Term]:
+    """Yield what a stage adds to the losses of its rows."""
+    if config.penalty.name == "l1":
+        yield L1(config.penalty.strength)
 
 
 def _fit(
