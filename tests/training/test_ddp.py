@@ -70,7 +70,7 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
         ("+support_task.head_layer=1", "sampling.batches=homogeneous", "micro_batch_size=3"),
         ("+support_task.head_layer=1", "+target_task.head_layer=1", "batch_size=17"),
         # Rows of three sequences each, beside rows of one.
-        ("target_task=causes", "batch_size=17", "micro_batch_tokens=200", "eval_batch_size=1"),
+        ("target_task=causes", "batch_size=17", "micro_batch_tokens=200", SGD),
     ],
 )
 def test_two_devices_train_as_one(
