@@ -95,6 +95,14 @@ def test_texts_and_labels_of_superglue(roots: dict[str, Path], cache: Path) -> N
     assert first("wsc") == (text, '"she" is "Ada".', 1.0)
 
 
+def test_a_row_of_copa_has_two_choices(roots: dict[str, Path], cache: Path) -> None:
+    task = composed("superglue_jsonl", "copa", f"suite.root={roots['superglue_jsonl']}")
+    row = splits(task)["train"].load(str(cache))[1]
+    assert row["text_a"] == "Bob finds Eve on day 1. What was the cause?"
+    assert row["choices"] == ["Eve finds Bob.", "Eve finds Bob. Twice."]
+    assert row["label"] == 1.0
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("train", LANGUAGES)
 def test_the_language_of_xnli_is_an_option(
@@ -145,6 +153,10 @@ ON_HUB: dict[tuple[str, str | None], tuple[dict[str, Any], ClassLabel]] = {
     ("aps/super_glue", "cb"): (
         {**PAIR, "idx": 0},
         ClassLabel(names=["entailment", "contradiction", "neutral"]),
+    ),
+    ("aps/super_glue", "copa"): (
+        {"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "idx": 0},
+        ClassLabel(names=["choice1", "choice2"]),
     ),
     ("aps/super_glue", "multirc"): (
         {

@@ -29,6 +29,12 @@ def _cb(n: int) -> dict[str, Any]:
     return {"premise": premise, "hypothesis": hypothesis, "label": label, "idx": n}
 
 
+def _copa(n: int) -> dict[str, Any]:
+    premise, choice = _pair(n)
+    choices = {"choice1": choice, "choice2": f"{choice} Twice."}
+    return {"premise": premise, **choices, "question": "cause", "label": n % 2, "idx": n}
+
+
 def _multirc(n: int) -> dict[str, Any]:
     """Return a passage with two questions, of two and of three answers."""
     passage, question = _pair(n)
@@ -67,6 +73,7 @@ def _wsc(n: int) -> dict[str, Any]:
 SUPERGLUE: Mapping[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
     "boolq": ("BoolQ", _boolq),
     "cb": ("CB", _cb),
+    "copa": ("COPA", _copa),
     "multirc": ("MultiRC", _multirc),
     "rte": ("RTE", _rte),
     "wic": ("WiC", _wic),
