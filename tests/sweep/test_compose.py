@@ -13,9 +13,10 @@ from tlbench.config.validation import parse_config
 from tlbench.errors import UserError
 from tlbench.sweep.compose import Combination, Composer, combine
 
+OTHERS = ("boolq", "cb", "copa", "multirc", "wic", "wsc", "xnli")  # that this suite has not
 GRID = (
-    "target_task=glob(*)",
-    "support_task=glob(*,exclude=none)",
+    f"target_task=glob(*,exclude=[{','.join(OTHERS)}])",
+    f"support_task=glob(*,exclude=[none,{','.join(OTHERS)}])",
     "strategy=glob(*)",
     "seed=range(14)",
 )
@@ -42,7 +43,7 @@ def check(make_sweeper: MakeSweeper, some: list[Combination], *arguments: str) -
 @pytest.mark.slow
 def test_ten_thousand_combinations_are_what_hydra_composes(make_sweeper: MakeSweeper) -> None:
     found = combinations(make_sweeper, *GRID)
-    tasks, strategies = len(options("target_task")), len(options("strategy"))
+    tasks, strategies = len(options("target_task")) - len(OTHERS), len(options("strategy"))
     assert len(found) == tasks * tasks * strategies * 14 > 10_000
     check(make_sweeper, random.Random(0).sample(found, 50), *GRID)
 
