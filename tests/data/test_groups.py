@@ -65,6 +65,17 @@ def test_labels_are_called_by_their_names() -> None:
     assert [row[IN_GROUP] for row in rows] == ["bad"]
 
 
+def test_a_row_without_a_label_of_the_task_is_in_no_group() -> None:
+    one = task("label", "words")
+    one.source.label, one.source.values = {"mine": "verdict", "other": "b"}, None
+    rows = [{"words": "a", "verdict": "", "b": "x"}, {"words": "a", "verdict": "good", "b": ""}]
+    usable = [*usable_rows(one, "x.csv, line", enumerate(rows))]
+    assert [row[IN_GROUP] for row in usable] == ["", "good, a"]
+    groups = groups_of(Dataset.from_list(usable), np.arange(2))
+    assert {name: mask.tolist() for name, mask in groups.items()} == {"good, a": [False, True]}
+    check_groups(one, {"dev": Dataset.from_list(usable)}, {"dev": np.array([1])})
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [

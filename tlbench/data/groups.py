@@ -1,5 +1,6 @@
 """In which group each row of a task is, and which rows of a split are in each."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from tlbench.data.readers import Row
 from tlbench.errors import UserError
 
 IN_GROUP = "in_group"  # the column of rows that says it
+_NO_GROUP = ""  # of a row that has no label, and so is neither trained nor scored
 FEW = 25  # rows of which a group's accuracy has a standard error of up to ten points
 
 Groups = Mapping[str, NDArray[np.bool_]]  # by name which rows are in it, (rows,)
@@ -37,6 +39,8 @@ def with_groups(task: Task) -> Callable[[Row, Row, str], Row]:
     expressions = [RowExpression(text, key) for text in task.groups]
 
     def grouped(raw: Row, usable: Row, where: str) -> Row:
+        if _is_missing(usable["label"]):
+            return {**usable, IN_GROUP: _NO_GROUP}
         columns = {**raw, **usable, "label": _in_words(task, usable["label"])}
         parts = [str(expression(columns, where)).strip() for expression in expressions]
         if not all(parts):
@@ -45,6 +49,12 @@ def with_groups(task: Task) -> Callable[[Row, Row, str], Row]:
         return {**usable, IN_GROUP: ", ".join(parts)}
 
     return grouped
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a row has no label of the task, of whose source a column of another task has one."""
+    number = label[0] if isinstance(label, list) else label
+    return math.isnan(number)
 
 
 def _in_words(task: Task, label: Any) -> Any:
@@ -71,7 +81,7 @@ def groups_of(rows: Dataset, used: NDArray[np.int64]) -> Groups:
     if IN_GROUP not in rows.column_names:
         return {}
     names = np.asarray(rows.data.column(IN_GROUP).to_numpy(zero_copy_only=False))[used]
-    return {str(name): names == name for name in sorted(set(names.tolist()))}
+    return {str(name): names == name for name in sorted({*names.tolist()} - {_NO_GROUP})}
 
 
 def check_groups(task: Task, rows: Mapping[str, Dataset], used: Mapping[str, Any]) -> None:
@@ -86,7 +96,7 @@ def check_groups(task: Task, rows: Mapping[str, Dataset], used: Mapping[str, Any
     """
     if task.groups is None:
         return
-    every = {name: split for split in rows for name in rows[split].unique(IN_GROUP)}
+    every = {name: split for split in rows for name in rows[split].unique(IN_GROUP) if name}
     for split, numbers in used.items():
         for name in sorted(every.keys() - groups_of(rows[split], numbers).keys()):
             change = "source.test, or " if split == "test" else "subsample_size.dev, or "
