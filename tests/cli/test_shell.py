@@ -121,8 +121,10 @@ def completions(scripts: Path, line: str) -> list[str]:
 
 def test_bash_completes_what_the_line_can_choose(scripts: Path, tmp_path: Path) -> None:
     write_users_task(tmp_path, "accuracy")
-    tasks = ["target_task=mine", "target_task=mnli", "target_task=mrpc"]
-    assert completions(scripts, "tlbench --config-dir my_conf target_task=m") == tasks
+    mnli = ["target_task=mnli", "target_task=mnli_negation"]
+    assert completions(scripts, "tlbench --config-dir my_conf target_task=mn") == mnli
+    own = completions(scripts, "tlbench --config-dir my_conf target_task=mi")
+    assert own == ["target_task=mine"]
     path = "hydra.searchpath=[my_conf] support_task=mi"
     assert completions(scripts, f"tlbench {path}") == ["support_task=mine"]
     assert completions(scripts, "tlbench -m target_task=mi") == []
