@@ -9,8 +9,8 @@ from tlbench.tasks.base import TaskKind
 class L1(Term):
     """The L1 norm of a row's features, of a row of words or choices the mean over them.
 
-    The sparse shared representation of Michel et al. 2023 (Balancing average and worst-case
-    accuracy in multitask learning).
+    The sparse shared representation of Kulkarni et al. 2023 (arXiv 2312.03151, Multitask learning
+    can improve worst-group outcomes).
 
     Args:
         strength: what the norm is multiplied by.
