@@ -15,10 +15,15 @@ from tlbench.errors import UserError
 YAMLS = sorted(CONF_DIR.rglob("*.yaml"))
 
 
+def launched(file: Path) -> str:
+    """Return the line of a YAML that says how to launch it."""
+    lines = file.read_text().splitlines()
+    return lines[1] if lines[0].startswith("# @package") else lines[0]
+
+
 def test_every_yaml_opens_with_how_to_launch_it() -> None:
     for file in YAMLS:
-        lines = file.read_text().splitlines()
-        first = lines[1] if lines[0].startswith("# @package") else lines[0]
+        first = launched(file)
         assert re.match(r"# tlbench ", first), file
         group = file.parent.relative_to(CONF_DIR).as_posix()
         if group != ".":
@@ -63,7 +68,10 @@ def test_every_option_composes_and_is_checked(file: Path) -> None:
     if chosen == ["experiment=search"]:
         pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs tlbench[optuna]")
         chosen.append("hydra/sweeper=optuna")
-    cfg = compose_config("suite.root=somewhere", *chosen)
+    # A task needs a suite that has it, and a suite a task of its own.
+    beside = re.findall(r"(?:suite|target_task)=[a-z]\w*", launched(file).split(" " * 5)[0])
+    chosen += [words for words in beside if group in ("suite", "target_task")]
+    cfg = compose_config("suite.root=somewhere", *dict.fromkeys(chosen))
     assert parse_config(cfg).batch_size > 0
 
 
