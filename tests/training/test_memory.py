@@ -13,7 +13,7 @@ from tests.support.experiments import Compose, stage_run
 from tests.support.interrupting import KilledError, cut_off_at
 from tlbench.data.batch import Batch
 from tlbench.errors import UserError
-from tlbench.models.multitask import MultiTaskModel
+from tlbench.models import multitask
 from tlbench.plan.build import build
 from tlbench.training import memory
 from tlbench.training.memory import Forwards
@@ -42,15 +42,15 @@ def test_errors_that_do_not(error: Exception) -> None:
 
 def full_above(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Have the forward of more rows than that draw random numbers and fail."""
-    forward = MultiTaskModel.forward
+    forward = multitask.layer_features
 
-    def forward_if_it_fits(self: MultiTaskModel, inputs: Any, *more: Any) -> Any:
+    def forward_if_it_fits(encoder: Any, inputs: Any, *more: Any) -> Any:
         if len(inputs["input_ids"]) > rows:
             torch.rand(7)
             raise FULL_GPU
-        return forward(self, inputs, *more)
+        return forward(encoder, inputs, *more)
 
-    monkeypatch.setattr(MultiTaskModel, "forward", forward_if_it_fits)
+    monkeypatch.setattr(multitask, "layer_features", forward_if_it_fits)
 
 
 def train(compose: Compose, folder: Path, *overrides: str) -> dict[str, Any]:

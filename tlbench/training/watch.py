@@ -64,6 +64,9 @@ class _Watch(threading.Thread):
         self._receiver, self.wakeup = socket.socketpair()
         self.wakeup.setblocking(False)  # as signal.set_wakeup_fd requires
         self._over = threading.Event()
+        # Of two threads that ask at once how a process has ended, one would be told that it is not
+        # known: the operating system says it once.
+        self._asking = threading.Lock()
 
     def run(self) -> None:
         # Gloo's operations fail within the patience; then the work is over.
@@ -82,10 +85,11 @@ class _Watch(threading.Thread):
         return self._failures()
 
     def _failures(self) -> str:
-        for process in self.processes:
-            if wait([process.sentinel], 0):
-                process.join()  # it may be about to end, without an exit code as yet
-        codes = enumerate((process.exitcode for process in self.processes), 1)
+        with self._asking:
+            for process in self.processes:
+                if wait([process.sentinel], 0):
+                    process.join()  # it may be about to end, without an exit code as yet
+            codes = [*enumerate((process.exitcode for process in self.processes), 1)]
         return " and ".join(f"rank {n} failed (exit code {code})" for n, code in codes if code)
 
     def finish(self) -> None:
