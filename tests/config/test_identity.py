@@ -79,6 +79,11 @@ CHANGED = {
     "perturb.name": "sam",
     "perturb.rho": 0.5,
     "perturb.per_task": True,
+    "match.name": "co_annotation",
+    "match.weight": 0.5,
+    "match.relations": {"mnli": {"rte": [[1, 0], [0.5, 0.5], [0, 1]]}},
+    "adversary.name": "dann",
+    "adversary.weight": 0.5,
     "penalty.name": "l1",
     "penalty.strength": 0.5,
     "group_by_length": False,
@@ -99,7 +104,7 @@ def test_every_key_that_changes_a_result_has_another_value_here() -> None:
 
 def test_what_a_study_compares() -> None:
     groups = {"strategy", "target_task", "support_task", "method", "merging", "perturb", "tuned"}
-    groups |= {"penalty"}
+    groups |= {"penalty", "match", "adversary"}
     sizes = {"subsample_size.target", "subsample_size.support"}
     adapter = {key for key in KEYS if key.startswith("encoder.adapter.")}
     assert {*identity.CHOICES} == groups | sizes | adapter | {"seed"}
@@ -125,6 +130,8 @@ def test_what_changes_a_result_changes_the_key_and_the_folder(compose: Compose, 
     needed = {"sampling.mode": dynamic, "sampling.floor": dynamic}
     needed |= dict.fromkeys(["perturb.rho", "perturb.per_task"], ("perturb=sam",))
     needed["penalty.strength"] = ("penalty=l1",)
+    needed |= {key: ("match=distribution",) for key in CHANGED if key.startswith("match.")}
+    needed["adversary.weight"] = ("adversary=dann",)
     options = ("r", "alpha", "dropout", "target_modules")
     needed |= dict.fromkeys([f"encoder.adapter.{n}" for n in options], ("encoder/adapter=lora",))
     needed["trainable_layers"] = ("trainable=top",)

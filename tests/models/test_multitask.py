@@ -8,13 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, mse_loss
 
-from tlbench.config.schema import Encoder, Source, Task
+from tlbench.config.schema import Encoder, Match, Source, Task
 from tlbench.data.batch import Batch
 from tlbench.data.ranks import rank_part
 from tlbench.methods.base import Method
 from tlbench.methods.mean import Mean
 from tlbench.methods.sum import Sum
 from tlbench.models.encoder import load_encoder
+from tlbench.models.matching import Matching
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks.kinds import head_name, kind_of
 
@@ -62,6 +63,22 @@ def test_or_the_mean_over_instances(model: MultiTaskModel) -> None:
     parts = zip(TASKS, logits, b.labels, strict=True)
     expected = torch.cat([kind_of(task).losses(*part) for task, *part in parts]).mean()
     assert torch.allclose(model.loss(b), expected)
+
+
+def test_related_labels_add_their_term_to_the_rows_of_their_task(model: MultiTaskModel) -> None:
+    b, own = batch(), model.losses(batch())
+    relations = {"b": {"a": [[1, 0], [0, 1], [0, 1]]}, "a": {"c": [0, 5]}, "x": {"a": [[1, 0]]}}
+    model.terms.append(Matching(Match("co_annotation", 0.5, relations), TASKS))
+    of_a, of_b, of_c, of_d = model.losses(b)
+    del model.terms[0]
+    # The rows of one task, read by the head of the other.
+    said_a = model({name: values[3:7] for name, values in b.inputs.items()}, (4, 0, 0, 0))[0]
+    said_c = model({name: values[:3] for name, values in b.inputs.items()}, (0, 0, 3, 0))[2]
+    wanted = (b.labels[1] > 0).long()
+    torch.testing.assert_close(of_b, own[1] + 0.5 * cross_entropy(said_a, wanted, reduction="none"))
+    torch.testing.assert_close(of_a, own[0] + 0.5 * (said_c[:, 0] - 5 * b.labels[0]) ** 2)
+    assert torch.equal(of_c, own[2])
+    assert torch.equal(of_d, own[3])
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 9, 100, None])

@@ -33,6 +33,8 @@ MIXES = {
     "gradients": ("method=pcgrad", "perturb=sam", "perturb.per_task=true"),
     "losses": ("method=uncertainty", "optim.l2_sp=0.1"),
     "epochs": ("method=dwa",),
+    "domains": ("adversary=dann",),
+    "related labels": ("match=distribution",),
     "workers": ("num_workers=1", "sampling=dynamic"),
 }
 INTERRUPTS = (SystemExit, KeyboardInterrupt, signal.SIGTERM)

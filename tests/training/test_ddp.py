@@ -64,6 +64,8 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
         ("method=nash_mtl", "batch_size=9", "micro_batch_tokens=64", "subsample_size.support=90"),
         ("method=uncertainty", "batch_size=5", "perturb=sam", "optim.l2_sp=0.1", SGD),
         ("perturb=sam", "perturb.per_task=true", "batch_size=5", "subsample_size.support=90", SGD),
+        ("match=co_annotation", "batch_size=17", "micro_batch_size=8"),
+        ("adversary=dann", "batch_size=17", "micro_batch_size=8", SGD),
         # Rows of words, of which the ranks evaluate batches of different widths.
         ("target_task=mentions", "batch_size=17", "micro_batch_size=8", "eval_batch_size=1"),
         # Batches of one task, of which some read no layer above the first.

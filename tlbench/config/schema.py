@@ -458,6 +458,56 @@ class Jtt:
 
 
 @dataclass
+class Match:
+    """The group ``match``; see ``tlbench.methods.matching``."""
+
+    name: Literal["none", "distribution", "co_annotation"] = key(
+        "related labels: bring what two heads say of a row in line, or give a row of one task soft "
+        "labels of the other",
+        "mixed",
+        is_choice=True,
+        since="none",
+    )
+    weight: float = key(
+        "of the term beside a row's own loss",
+        "mixed",
+        is_choice=True,
+        since=1.0,
+        only_with=("name", ("distribution", "co_annotation")),
+        above=0,
+        most=LARGE,
+    )
+    relations: dict[str, dict[str, Any]] = key(
+        "by task and other task what each label says of the other's: {mnli: {rte: [[1, 0], ...]}}",
+        "mixed",
+        is_choice=True,
+        since={},
+        only_with=("name", ("distribution", "co_annotation")),
+    )
+
+
+@dataclass
+class Adversary:
+    """The group ``adversary``; see ``tlbench.models.discriminator``."""
+
+    name: Literal["none", "dann"] = key(
+        "dann: the encoder is trained against a discriminator of the tasks",
+        "mixed",
+        is_choice=True,
+        since="none",
+    )
+    weight: float = key(
+        "of the discriminator's gradient in the encoder, in the end",
+        "mixed",
+        is_choice=True,
+        since=0.1,
+        only_with=("name", ("dann",)),
+        above=0,
+        most=LARGE,
+    )
+
+
+@dataclass
 class Tuned:
     """What ``hydra/sweeper=tuned`` says of the values that it has chosen for a candidate."""
 
@@ -596,6 +646,8 @@ class Config:
     perturb: Perturb = group(default=Perturb, only_if_set=True)
     penalty: Penalty = group(default=Penalty, only_if_set=True)
     jtt: Jtt = group(default=Jtt, only_if_set=True)
+    match: Match = group(default=Match, only_if_set=True)
+    adversary: Adversary = group(default=Adversary, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)
     merging: dict[str, Any] = key(
         "how a merge makes one encoder of several, by _target_",

@@ -1,6 +1,6 @@
 """The stage that is a training run, and what of the config its key hashes: the schema says it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -10,9 +10,10 @@ from tlbench.config.schema import ONE_TASK_A_BATCH
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.errors import UserError
 from tlbench.methods.base import make_method, without_names
+from tlbench.methods.matching import check_matching
 from tlbench.plan.encoder_shape import layers_of
 from tlbench.plan.stage import Need, Stage
-from tlbench.tasks.kinds import head_name
+from tlbench.tasks.kinds import head_name, kind_of
 from tlbench.tasks.label_columns import same_rows
 
 TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
@@ -84,6 +85,8 @@ class TrainStage(Stage):
                 continue
             if key.name == "sampling.last_batch" and self._has_whole_batches:
                 continue
+            if key.name == "match.relations":
+                value = _between(value, self.tasks)
             value = key.trains_as.get(value, value) if key.trains_as else value
             yield key.name, without_names(value) if key.name == "method" else value
 
@@ -107,6 +110,8 @@ class TrainStage(Stage):
         """
         if self.is_mixed:
             make_method(self.config.method, self.tasks).check(self.config)
+            check_matching(self.config.match, [subset.task for subset in self.subsets])
+            self._check_adversary()
         self._check_heads()
         self._check_layers()
         self._check_shared_rows()
@@ -122,6 +127,31 @@ class TrainStage(Stage):
                 f"Change batch_size: {c.batch_size} is less than the {len(self.subsets)} tasks "
                 f"that a batch mixes ({', '.join(self.tasks)}); or set "
                 "sampling.batches=homogeneous."
+            )
+
+    def _check_adversary(self) -> None:
+        """Refuse a discriminator of features that can't be told apart for what they are.
+
+        Raises:
+            UserError: naming the key to change.
+        """
+        if self.config.adversary.name == "none":
+            return
+        if self.config.trainable == "heads":
+            raise UserError(
+                "Change adversary to none, or trainable: of heads alone nothing is opposed."
+            )
+        tasks = [subset.task for subset in self.subsets]
+        other = next((task for task in tasks if task.head_layer != tasks[0].head_layer), None)
+        several = (
+            task for task in tasks if kind_of(task).reads_words or kind_of(task).sequences > 1
+        )
+        more = next(several, None)
+        if different := more or other:
+            what = "its head reads several tokens" if more else "its head reads another layer"
+            raise UserError(
+                f"Change adversary to none: features of '{different.name}' are known anyhow, as "
+                f"{what}."
             )
 
     def _check_heads(self) -> None:
@@ -181,3 +211,14 @@ class TrainStage(Stage):
     def _heads(self, sharing: str | None = None) -> list[str]:
         """Return the name of each task's head."""
         return [head_name(subset.task, sharing or self.config.heads) for subset in self.subsets]
+
+
+def _between(
+    relations: Mapping[str, Mapping[str, Any]], tasks: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the relations between tasks of a stage, so that those of other tasks change no key."""
+    return {
+        name: {other: relations[name][other] for other in tasks if other in relations[name]}
+        for name in tasks
+        if name in relations
+    }

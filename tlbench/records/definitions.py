@@ -26,10 +26,12 @@ TASKS, STRATEGIES = "tasks", "strategies"  # where keys of definitions begin
 PARTS = {"method": "methods", "merging": "mergings"}
 # Config keys of what makes another strategy of each, with where keys of its definition begin.
 VARIANTS = {"encoder.adapter": "adapters", "perturb": "perturbs", "penalty": "penalties"}
+VARIANTS |= {"match": "matches", "adversary": "adversaries"}
 _NO_VARIANT = "none"  # the option that changes nothing
 # Options that are in a part's name, as what they say is another candidate; with their labels.
 _NAMED = {"fine_tune": "fine-tuned", "per_task": "per task"}
-_LABELS = {"lora": "LoRA", "dora": "DoRA", "sam": "SAM", "l1": "L1"}
+_LABELS = {"lora": "LoRA", "dora": "DoRA", "sam": "SAM", "l1": "L1", "dann": "DANN"}
+_LABELS |= {"distribution": "distribution matching", "co_annotation": "co-annotation"}
 _SHORT = 8  # digits of a digest
 UNTUNED = "none"  # the word of a run for whose candidate nothing was tuned
 

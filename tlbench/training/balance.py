@@ -11,6 +11,7 @@ from tlbench.methods.gradients import GradientMethod
 from tlbench.methods.stage import is_by_task, method_of
 from tlbench.methods.weighting import LossWeighting
 from tlbench.training.cosines import TaskCosines
+from tlbench.training.domains import DomainAccuracy
 from tlbench.training.gradients import Gradient, GradientByTask, JointGradient, Losses
 from tlbench.training.sam import SAM
 
@@ -24,6 +25,7 @@ class Balance:
     Attributes:
         passes_a_row: how often a row goes forward and backward through the encoder in a step.
         cosines: between the tasks' gradients, where each is made by itself; else None.
+        domains: how well a discriminator tells the tasks apart, where there is one; else None.
     """
 
     def __init__(self, module: "MultiTaskModule") -> None:
@@ -33,6 +35,8 @@ class Balance:
         self.method = method_of(config.method, self.tasks)
         self.weighting = self.method if isinstance(self.method, LossWeighting) else None
         self.cosines: TaskCosines | None = None
+        discriminator = module.discriminator
+        self.domains = None if discriminator is None else DomainAccuracy(len(self.tasks))
         is_sam = config.perturb.name == "sam"
         self.passes_a_row = 2 if is_sam else 1
         gradient: Gradient = JointGradient(module)
@@ -48,6 +52,8 @@ class Balance:
 
     def backward(self, batch: Batch) -> Losses:
         """Make the gradient of a batch, and return its loss and its rows' losses by task."""
+        if self.module.discriminator is not None:
+            self.module.discriminator.take()  # of a forward that did not fit into memory
         if self.weighting:
             weights = self.weighting.weights(self.module.config.seed, self.module.global_step)
             counts = torch.tensor(batch.counts, device=batch.weights.device)
@@ -61,6 +67,11 @@ class Balance:
             self.weighting.after_step(*self._whole_batch(batch, losses))
         if self.cosines:
             self.cosines.step()
+        if self.domains:
+            counts = self.module.discriminator.take()  # type: ignore[union-attr]
+            reduced = self.module.trainer.strategy.reduce(counts, reduce_op="sum")
+            assert isinstance(reduced, Tensor)
+            self.domains.step(reduced)
 
     def _whole_batch(self, batch: Batch, losses: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the mean loss of each task on all ranks, and which tasks have rows, (tasks,)."""
@@ -72,11 +83,17 @@ class Balance:
         return reduced[0], reduced[1] > 0
 
     def after_epoch(self) -> dict[str, float]:
-        """Return the mean cosine of every pair of tasks in the epoch, by ``mnli+rte/cosine``."""
+        """Return what an epoch comes to: ``mnli+rte/cosine`` of pairs, ``domain_accuracy``."""
         if self.weighting:
             self.weighting.after_epoch()
         means = self.cosines.end_epoch() if self.cosines else {}
-        return {f"{pair}/cosine": cosine for pair, cosine in means.items()}
+        found = {f"{pair}/cosine": cosine for pair, cosine in means.items()}
+        return found | ({"domain_accuracy": self.domains.end_epoch()} if self.domains else {})
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what ``stage.json`` has of every epoch: ``cosines``, ``domain_accuracy``."""
+        cosines = {"cosines": self.cosines.epochs} if self.cosines else {}
+        return cosines | ({"domain_accuracy": self.domains.epochs} if self.domains else {})
 
     def weights(self) -> dict[str, float]:
         """Return what each task counts now, by ``rte/weight``, where the method says so."""
@@ -96,7 +113,7 @@ class Balance:
             part.load_state_dict(state[name])
 
     @property
-    def _parts(self) -> dict[str, LossWeighting | TaskCosines]:
+    def _parts(self) -> dict[str, LossWeighting | TaskCosines | DomainAccuracy]:
         """What of it remembers anything, by its name in a checkpoint."""
-        parts = {"method": self.weighting, "cosines": self.cosines}
+        parts = {"method": self.weighting, "cosines": self.cosines, "domains": self.domains}
         return {name: part for name, part in parts.items() if part is not None}

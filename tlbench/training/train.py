@@ -19,16 +19,14 @@ from pytorch_lightning.loggers import Logger
 from tqdm.contrib.logging import logging_redirect_tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from tlbench.config.schema import Config, TrainerConfig
+from tlbench.config.schema import TrainerConfig
 from tlbench.console import wants_progress_bars
 from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels, preferred
 from tlbench.models.layers import freeze_above
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.models.penalty import L1
 from tlbench.models.probe import try_encoder
-from tlbench.models.terms import Term
 from tlbench.models.trainable import train_biases_only, train_top_only
 from tlbench.plan import encoder_files
 from tlbench.plan.stage import Stage
@@ -46,6 +44,7 @@ from tlbench.training.look import look
 from tlbench.training.module import MultiTaskModule
 from tlbench.training.row_weights import error_weights
 from tlbench.training.saying import Saying
+from tlbench.training.terms import terms_of
 
 # Their notes on hardware and products; what matters is in our own lines and in the record.
 for name in ("pytorch_lightning", "lightning_fabric"):
@@ -98,7 +97,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
         "steps": trainer.global_step,
         "instances": module.instances,
         "passes": module.passes,
-        **({"cosines": module.balance.cosines.epochs} if module.balance.cosines else {}),
+        **module.balance.manifest(),
         "seconds": round(module.seconds + time.time() - began, 2),
         **conditions.entry(),
         "micro_batch_size": module.training_forwards.rows,
@@ -197,7 +196,7 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
     adapters.inject(model.encoder, config.encoder.adapter)
     model.use(kernels)
-    model.terms.extend(_terms(config))
+    model.terms.extend(terms_of(config, tasks, model.encoder.config.hidden_size))
     if config.trainable == "heads":
         model.freeze_encoder()
     elif config.trainable == "bias":
@@ -213,12 +212,6 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
         )
         model.load_head(task, start / "heads.safetensors")
     return model
-
-
-def _terms(config: Config) -> Iterator[Term]:
-    """Yield what a stage adds to the losses of its rows."""
-    if config.penalty.name == "l1":
-        yield L1(config.penalty.strength)
 
 
 def _fit(
