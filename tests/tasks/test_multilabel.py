@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,19 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import pipeline
 
 from tests.support.commands import Command
-from tests.support.experiments import Compose, Run
-from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
+from tests.support.experiments import Compose
 from tlbench.analysis import bootstrap_metrics
 from tlbench.analysis.bootstrap_metrics import Said
-from tlbench.analysis.collect import collect
 from tlbench.analysis.confusion import errors_of
 from tlbench.analysis.row_noise import deviations
-from tlbench.analysis.saved import usable
 from tlbench.config.schema import Loss, Source, Task
-from tlbench.config.search_path import CONF_DIR
 from tlbench.data.division import Division
 from tlbench.data.overview import lines, overview
 from tlbench.data.sources import splits
-from tlbench.doctor.defaults import default_config
-from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
 from tlbench.plan.build import build
 from tlbench.predictors.knn import knn
 from tlbench.predictors.logme import logme
-from tlbench.records.packing import pack, sources
 from tlbench.records.predictions import Saved
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import head_name, kind_of
@@ -406,55 +398,6 @@ def test_a_look_at_the_rows_counts_each_label_and_the_rows_without(
     assert f"; {without} without a label" in lines("topics", "train", seen)[0]
     assert train.used_labels.tolist() == labels.tolist()
     assert dev.used_labels.shape == (64, 5)
-
-
-def test_packed_predictions_are_those_of_the_store(run: Run, tmp_path: Path) -> None:
-    record = run("target_task=topics", "optim.lr=1e-3")
-    pack([tmp_path / "job"], tmp_path / "packed.parquet")
-    (source,) = sources([tmp_path / "packed.parquet"])
-    assert source.predictions is not None
-    assert source.predictions.labels.shape == source.predictions.predictions.shape == (64, 5)
-    (row,) = collect([tmp_path / "packed.parquet"]).table.itertuples()
-    assert row.kind == "multilabel"
-    saved = {0: source.predictions}
-    scored = pd.DataFrame({"score": [record.score], "metric": ["micro_f1"]})
-    assert list(usable(scored, saved)) == [0]
-    assert not usable(scored.assign(score=record.score + 0.1), saved)
-
-
-def test_the_doctor_measures_a_step_of_it() -> None:
-    config = default_config(
-        "encoder=tiny", "logger=none", "trainer.accelerator=cpu", "suite=generated"
-    )
-    topics = default_config("suite=generated", "target_task=topics").target_task
-    shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
-    seconds = step_seconds(replace(config, target_task=topics), ["32-true"], shape)
-    assert seconds["32-true"][0] > 0
-
-
-def stage(compose: Compose, *overrides: str) -> Any:
-    tasks = ("target_task=topics", "support_task=sst2", "strategy=mtl")
-    held_out = ("selection=held_out", "++target_task.threshold=held_out")
-    settings = (*SIZES, *LENGTH, "keep_weights=all", *tasks, *held_out, *overrides)
-    return build(compose(*settings)).plan()[-1]
-
-
-@pytest.mark.parametrize("method", ["sum", "pcgrad"])
-def test_a_killed_stage_of_two_kinds_ends_as_if_it_had_not_been(
-    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    one = stage(compose, f"method={method}", "micro_batch_size=5")
-    assert_goes_on(one, tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", sorted(file.stem for file in (CONF_DIR / "method").iterdir()))
-def test_every_method_trains_it_beside_a_task_of_another_kind(run: Run, method: str) -> None:
-    names = ("target_task=topics", "support_task=stsb", "strategy=mtl", "batch_size=8")
-    record = run(*names, f"method={method}", "trainer.max_steps=3", "optim.lr=1e-3")
-    assert record.status == "done"
-    assert record.score is not None
-    assert record.metrics.keys() == set(METRICS)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,8 @@ from transformers import AutoModelForMultipleChoice, AutoTokenizer
 
 from tests.support.commands import Command
 from tests.support.experiments import Compose, Run
-from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
-from tlbench.analysis.collect import collect
-from tlbench.analysis.saved import usable
+from tests.support.interrupting import LENGTH, SIZES
 from tlbench.config.schema import Source, Task
-from tlbench.config.search_path import CONF_DIR
 from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.division import Division
@@ -28,15 +25,12 @@ from tlbench.data.overview import lines, overview
 from tlbench.data.row_digests import row_digests
 from tlbench.data.sources import splits
 from tlbench.data.tokenization import tokenise
-from tlbench.doctor.defaults import default_config
-from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
 from tlbench.export.predictions import with_columns
 from tlbench.models.encoder import load_encoder, load_tokenizer
 from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
-from tlbench.records.packing import pack, sources
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import head_name, kind_of
 from tlbench.tasks.scores import collapsed, diverged, evaluate, majority_score
@@ -309,29 +303,6 @@ def test_no_forward_has_more_tokens_than_it_may(compose: Compose, method: str) -
     assert {len(of_batch) for of_batch in lengths} <= {3, 6, 9}
 
 
-def stage(compose: Compose, *overrides: str) -> Any:
-    tasks = ("target_task=causes", "support_task=sst2", "strategy=mtl")
-    return build(compose(*SIZES, *LENGTH, "keep_weights=all", *tasks, *overrides)).plan()[-1]
-
-
-@pytest.mark.parametrize(
-    "more", [("method=sum", "micro_batch_size=5"), ("method=pcgrad", "micro_batch_tokens=100")]
-)
-def test_a_killed_stage_of_two_kinds_ends_as_if_it_had_not_been(
-    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
-) -> None:
-    assert_goes_on(stage(compose, *more), tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", sorted(file.stem for file in (CONF_DIR / "method").iterdir()))
-def test_every_method_trains_it_beside_a_task_of_another_kind(run: Run, method: str) -> None:
-    names = ("target_task=causes", "support_task=stsb", "strategy=mtl", "batch_size=8")
-    record = run(*names, f"method={method}", "trainer.max_steps=3", "optim.lr=1e-3")
-    assert record.status == "done"
-    assert record.score is not None
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", [("strategy=stilts",), ("strategy=merge", "merging=regmean")])
 def test_every_strategy_trains_it_after_a_task_of_another_kind(
@@ -342,24 +313,8 @@ def test_every_strategy_trains_it_after_a_task_of_another_kind(
     assert record.score is not None
 
 
-@pytest.mark.parametrize("selection", ["dev", "cross_fit"])
-def test_packed_predictions_are_those_of_the_store(
-    run: Run, tmp_path: Path, selection: str
-) -> None:
-    record = run("target_task=causes", "optim.lr=1e-3", f"selection={selection}")
-    pack([tmp_path / "job"], tmp_path / "packed.parquet")
-    (source,) = sources([tmp_path / "packed.parquet"])
-    assert source.predictions is not None
-    (row,) = collect([tmp_path / "packed.parquet"]).table.itertuples()
-    assert row.kind == "multiple_choice"
-    saved = {0: source.predictions}
-    scored = pd.DataFrame({"score": [record.score], "metric": ["accuracy"]})
-    assert list(usable(scored, saved)) == [0]
-    assert not usable(scored.assign(score=record.score + 0.1), saved)
-
-
 def test_to_predictors_each_choice_is_a_row_that_is_right_or_not(compose: Compose) -> None:
-    one = stage(compose, "support_task=none", "strategy=single")
+    one = build(compose("target_task=causes", *SIZES, *LENGTH)).plan()[-1]
     (subset,) = one.subsets
     found = row_features(one, subset, rows=20)
     rows = splits(subset.task)["train"].load(one.config.cache_dir)
@@ -367,16 +322,6 @@ def test_to_predictors_each_choice_is_a_row_that_is_right_or_not(compose: Compos
     right = [[float(place == rows[int(at)]["label"]) for place in range(3)] for at in sorted(used)]
     assert found.labels.tolist() == np.ravel(right).tolist()
     assert len(found.first) == len(found.mean) == 60
-
-
-def test_the_doctor_measures_a_step_of_it() -> None:
-    config = default_config(
-        "encoder=tiny", "logger=none", "trainer.accelerator=cpu", "suite=generated"
-    )
-    causes = default_config("suite=generated", "target_task=causes").target_task
-    shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
-    seconds = step_seconds(replace(config, target_task=causes), ["32-true"], shape)
-    assert seconds["32-true"][0] > 0
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,15 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from tests.support.commands import Command
-from tests.support.experiments import Compose, Run
-from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
+from tests.support.experiments import Compose
+from tests.support.interrupting import LENGTH, SIZES
 from tlbench.analysis.bootstrap_metrics import Said, score
-from tlbench.analysis.collect import collect
 from tlbench.analysis.row_noise import deviations
-from tlbench.analysis.saved import usable
 from tlbench.config.schema import Source, Task
-from tlbench.config.search_path import CONF_DIR
 from tlbench.data.batch import Batch
 from tlbench.data.division import Division
 from tlbench.data.overview import lines, overview
 from tlbench.data.sources import splits
-from tlbench.doctor.defaults import default_config
-from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.errors import UserError
 from tlbench.export.predictions import output_format, write_parts
 from tlbench.export.predictor import Ensemble, Predictor
@@ -37,7 +32,6 @@ from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
 from tlbench.predictors.logme import logme
-from tlbench.records.packing import pack, sources
 from tlbench.records.predictions import Saved
 from tlbench.tasks import ragged
 from tlbench.tasks.definition import check_task
@@ -447,50 +441,8 @@ def test_a_shared_head_is_trained_by_both_tasks_and_by_other_kinds_is_not(
     assert all(p.grad is not None for p in model.heads.parameters())
 
 
-def stage(compose: Compose, *overrides: str) -> Any:
-    tasks = ("target_task=mentions", "support_task=sst2", "strategy=mtl")
-    return build(compose(*SIZES, *LENGTH, "keep_weights=all", *tasks, *overrides)).plan()[-1]
-
-
-@pytest.mark.parametrize(
-    "more", [("method=sum", "micro_batch_size=5"), ("method=pcgrad", "micro_batch_tokens=100")]
-)
-def test_a_killed_stage_of_two_kinds_ends_as_if_it_had_not_been(
-    compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
-) -> None:
-    assert_goes_on(stage(compose, *more), tmp_path, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", sorted(file.stem for file in (CONF_DIR / "method").iterdir()))
-def test_every_method_trains_it_beside_a_task_of_another_kind(run: Run, method: str) -> None:
-    names = ("target_task=mentions", "support_task=stsb", "strategy=mtl", "batch_size=8")
-    record = run(*names, f"method={method}", "trainer.max_steps=3", "optim.lr=1e-3")
-    assert record.status == "done"
-    assert record.score is not None
-    assert record.metrics.keys() == set(METRICS)
-
-
-@pytest.mark.parametrize("selection", ["dev", "cross_fit"])
-def test_packed_predictions_are_those_of_the_store(
-    run: Run, tmp_path: Path, selection: str
-) -> None:
-    record = run("target_task=mentions", "optim.lr=1e-3", f"selection={selection}")
-    pack([tmp_path / "job"], tmp_path / "packed.parquet")
-    (source,) = sources([tmp_path / "packed.parquet"])
-    assert source.predictions is not None
-    assert source.predictions.counts is not None
-    assert source.predictions.counts.shape == (64, 6)
-    (row,) = collect([tmp_path / "packed.parquet"]).table.itertuples()
-    assert row.kind == "tagging"
-    saved = {0: source.predictions}
-    scored = pd.DataFrame({"score": [record.score], "metric": ["entity_f1"]})
-    assert list(usable(scored, saved)) == [0]
-    assert not usable(scored.assign(score=record.score + 0.1), saved)
-
-
 def test_a_row_of_words_is_to_predictors_one_with_the_tags_that_it_has(compose: Compose) -> None:
-    one = stage(compose, "support_task=none", "strategy=single")
+    one = build(compose("target_task=mentions", *SIZES, *LENGTH)).plan()[-1]
     (subset,) = one.subsets
     found = row_features(one, subset, rows=20)
     rows = splits(subset.task)["train"].load(one.config.cache_dir)
@@ -524,16 +476,6 @@ def test_a_word_that_is_not_read_is_outside_or_not_given(names: list[str], expec
     model = Known(task("accuracy", names))
     assert model.predict([["a", "b", "c"], ["d"]]) == [[names[1], names[1], expected], [names[1]]]
     assert Ensemble([model, model], [0, 1]).predict([["a", "b", "c"], ["d"]])[0][2] == expected
-
-
-def test_the_doctor_measures_a_step_of_it() -> None:
-    config = default_config(
-        "encoder=tiny", "logger=none", "trainer.accelerator=cpu", "suite=generated"
-    )
-    mentions = default_config("suite=generated", "target_task=mentions").target_task
-    shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
-    seconds = step_seconds(replace(config, target_task=mentions), ["32-true"], shape)
-    assert seconds["32-true"][0] > 0
 
 
 DEFINITION = """
