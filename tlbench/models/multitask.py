@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
+from tlbench.models.discriminator import Discriminator
 from tlbench.models.features import PLAIN, Kernels, layer_features, prepare
 from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
@@ -62,6 +63,11 @@ class MultiTaskModel(nn.Module):
         if kernels.on_cpu:
             use_fast_kernels(self.heads)
 
+    @property
+    def discriminator(self) -> Discriminator | None:
+        """The term that tells tasks apart, if there is one."""
+        return next((one for one in self.terms if isinstance(one, Discriminator)), None)
+
     def freeze_encoder(self) -> None:
         """Leave the encoder as it is: no gradient goes into it, and heads alone are trained.
 
@@ -95,7 +101,12 @@ class MultiTaskModel(nn.Module):
             Of each task (rows of the task, outputs), whatever sequences a row is; of one with words
             (rows of the task, words, outputs), -inf where a word has no token.
         """
+        words = self._words(words)
         return self._logits(self._parts(inputs, counts, lengths, words, reads), words)
+
+    def _words(self, words: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return the places of words by task, also where a batch has none of them."""
+        return words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
 
     def _logits(self, parts: Sequence[Tensor], words: Sequence[Tensor]) -> list[Tensor]:
         """Return what each task's head gives of the part that it reads, as ``forward``."""
@@ -119,7 +130,6 @@ class MultiTaskModel(nn.Module):
         reads: Sequence[int],
     ) -> list[Tensor]:
         """Return what the head of each task reads, (tokens, hidden size), from one forward."""
-        words = words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
         # In training every layer that is read, whoever has rows: devices exchange the gradients of
         # all weights, and an absent task's head has gradients of zero too.
         present = [self.training or count > 0 for count in counts]
@@ -172,12 +182,13 @@ class MultiTaskModel(nn.Module):
 
         ``terms`` are added.
         """
-        parts = self._parts(batch.inputs, batch.counts, batch.lengths, batch.words, batch.reads)
-        logits = self._logits(parts, batch.words)
+        words = self._words(batch.words)
+        parts = self._parts(batch.inputs, batch.counts, batch.lengths, words, batch.reads)
+        logits = self._logits(parts, words)
         by_task = zip(self.kinds, logits, batch.labels, strict=True)
         losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
         heads = [self._head(task) for task in range(len(self.tasks))]
-        read = Read(self.kinds, heads, parts, logits, batch.labels, batch.words)
+        read = Read(self.kinds, heads, parts, logits, batch.labels, words)
         for term in self.terms:
             losses = [loss + more for loss, more in zip(losses, term(read), strict=True)]
         return losses

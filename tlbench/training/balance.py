@@ -35,7 +35,7 @@ class Balance:
         self.method = method_of(config.method, self.tasks)
         self.weighting = self.method if isinstance(self.method, LossWeighting) else None
         self.cosines: TaskCosines | None = None
-        discriminator = module.discriminator
+        discriminator = module.model.discriminator
         self.domains = None if discriminator is None else DomainAccuracy(len(self.tasks))
         is_sam = config.perturb.name == "sam"
         self.passes_a_row = 2 if is_sam else 1
@@ -52,8 +52,8 @@ class Balance:
 
     def backward(self, batch: Batch) -> Losses:
         """Make the gradient of a batch, and return its loss and its rows' losses by task."""
-        if self.module.discriminator is not None:
-            self.module.discriminator.take()  # of a forward that did not fit into memory
+        if self.module.model.discriminator is not None:
+            self.module.model.discriminator.take()  # of a forward that did not fit into memory
         if self.weighting:
             weights = self.weighting.weights(self.module.config.seed, self.module.global_step)
             counts = torch.tensor(batch.counts, device=batch.weights.device)
@@ -68,7 +68,7 @@ class Balance:
         if self.cosines:
             self.cosines.step()
         if self.domains:
-            counts = self.module.discriminator.take()  # type: ignore[union-attr]
+            counts = self.module.model.discriminator.take()  # type: ignore[union-attr]
             reduced = self.module.trainer.strategy.reduce(counts, reduce_op="sum")
             assert isinstance(reduced, Tensor)
             self.domains.step(reduced)

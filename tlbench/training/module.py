@@ -17,7 +17,6 @@ from tlbench.config.schema import Config
 from tlbench.data.batch import Batch
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.micro_batches import rows_of_forward
-from tlbench.models.discriminator import Discriminator
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import ragged, scores
 from tlbench.tasks.base import with_threshold
@@ -83,8 +82,6 @@ class MultiTaskModule(LightningModule):
         self.eval_steps = eval_steps
         self.evaluations: list[Evaluation] = []
         self.task_losses = TaskLosses(len(model.tasks))
-        discriminators = (one for one in model.terms if isinstance(one, Discriminator))
-        self.discriminator = next(discriminators, None)
         self.balance = Balance(self)
         self.start_weights = StartWeights(model.encoder, config.optim.l2_sp)
         self.passes = 0
@@ -103,8 +100,8 @@ class MultiTaskModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         optimizer = self.optimizers()
-        if self.discriminator is not None:
-            self.discriminator.proceed(self.global_step / self.total_steps)
+        if self.model.discriminator is not None:
+            self.model.discriminator.proceed(self.global_step / self.total_steps)
         backward = partial(self._backward, batch)
         total, by_task = self.training_forwards.run(
             backward, self.global_step, self.trainer.world_size
