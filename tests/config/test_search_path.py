@@ -68,9 +68,9 @@ def test_every_option_composes_and_is_checked(file: Path) -> None:
     if chosen == ["experiment=search"]:
         pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs tlbench[optuna]")
         chosen.append("hydra/sweeper=optuna")
-    # A task needs a suite that has it, and a suite a task of its own.
-    beside = re.findall(r"(?:suite|target_task)=[a-z]\w*", launched(file).split(" " * 5)[0])
-    chosen += [words for words in beside if group in ("suite", "target_task")]
+    # A task needs a suite that has it, a suite a task of its own, and relations a use of them.
+    beside = re.findall(r"(?:suite|target_task|match)=[a-z]\w*", launched(file).split(" " * 5)[0])
+    chosen += [word for word in beside if group in ("suite", "target_task", "match/relations")]
     cfg = compose_config("suite.root=somewhere", *dict.fromkeys(chosen))
     assert parse_config(cfg).batch_size > 0
 
