@@ -1,10 +1,13 @@
 """A finished model that predicts texts."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from tlbench.config.schema import Task
 from tlbench.data.parsing import texts_per_row
@@ -18,9 +21,11 @@ from tlbench.models.heads import make_head
 from tlbench.models.probe import prepared
 from tlbench.tasks.kinds import kind_of
 
+Ints = NDArray[np.int64]
 
-class TextClassifier(Predictor):
-    """Predicts labels, or numbers, of texts or pairs of texts, as its task was trained.
+
+class EncoderPredictor(Predictor):
+    """Predicts by an encoder and a head, on a device.
 
     Attributes:
         task: its definition.
@@ -40,14 +45,37 @@ class TextClassifier(Predictor):
         super().__init__(task)
         encoder, head = encoder_and_head(model)  # type: ignore[arg-type]
         self.max_length, self.device, self.tokenizer = max_length, device, tokenizer
-        # Rows are sorted by length, so there is next to no padding to remove, and to gather and
-        # scatter tokens costs more than it saves.
-        kernels = [Kernels("first_token", on_cpu=False), PLAIN]
-        encoder, self.kernels = prepared(encoder, tokenizer, max_length, kernels)
+        encoder, self.kernels = self._prepared(encoder)
         self.encoder = encoder.to(device, dtype)  # type: ignore[arg-type]
         self.head = make_head(kind_of(task), encoder.config).train(False)
         self.head.load_state_dict(head)
         self.head.to(device)
+
+    def _prepared(self, encoder: PreTrainedModel) -> tuple[PreTrainedModel, Kernels]:
+        """Return the encoder, and what computes its features: here its own forward."""
+        return encoder, PLAIN
+
+    def _batches(self, tokens: Mapping[str, Any]) -> Iterator[tuple[Ints, dict[str, Tensor]]]:
+        """Yield the sequences of every batch, and what the encoder takes of them, on the device.
+
+        Args:
+            tokens: by name the columns of the tokenizer, each (sequences,) of lists.
+        """
+        lengths = [len(ids) for ids in tokens["input_ids"]]
+        for rows in batches(lengths, tokens_of_batch(self.encoder)):
+            columns = {name: [column[row] for row in rows] for name, column in tokens.items()}
+            inputs = pad(columns, self.tokenizer.pad_token_id, len(columns["input_ids"][-1]))
+            yield rows, {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+
+class TextClassifier(EncoderPredictor):
+    """Predicts labels, or numbers, of texts or pairs of texts, as its task was trained."""
+
+    def _prepared(self, encoder: PreTrainedModel) -> tuple[PreTrainedModel, Kernels]:
+        # Rows are sorted by length, so there is next to no padding to remove, and to gather and
+        # scatter tokens costs more than it saves.
+        kernels = [Kernels("first_token", on_cpu=False), PLAIN]
+        return prepared(encoder, self.tokenizer, self.max_length, kernels)
 
     @property
     def texts_per_row(self) -> int:
@@ -69,13 +97,9 @@ class TextClassifier(Predictor):
         if not texts:
             return found
         tokens = self._tokens(texts)
-        most = tokens_of_batch(self.encoder)
-        for rows in batches([len(ids) for ids in tokens["input_ids"]], most):
-            columns = {name: [column[row] for row in rows] for name, column in tokens.items()}
-            inputs = pad(columns, self.tokenizer.pad_token_id, len(columns["input_ids"][-1]))
-            on_device = {name: tensor.to(self.device) for name, tensor in inputs.items()}
+        for rows, inputs in self._batches(tokens):
             # The head is in float32 whatever the encoder is in: it costs next to nothing.
-            logits = self.head(features(self.encoder, on_device, self.kernels).float())
+            logits = self.head(features(self.encoder, inputs, self.kernels).float())
             found[rows] = logits.cpu().numpy()
         return found
 
