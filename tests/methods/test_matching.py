@@ -3,17 +3,10 @@ from typing import Any
 
 import pytest
 
-from tlbench.config.schema import Match, Source, Task
+from tests.support.related import MNLI, RTE, STSB, TO_RTE, TOPICS
+from tlbench.config.schema import Match, Task
 from tlbench.errors import UserError
 from tlbench.methods.matching import Relation, check_matching, relations_of
-
-MNLI = Task(
-    "mnli", ["entailment", "neutral", "contradiction"], ["accuracy"], ["accuracy"], Source()
-)
-RTE = Task("rte", ["entailment", "not_entailment"], ["accuracy"], ["accuracy"], Source())
-STSB = Task("stsb", None, ["spearman"], ["spearman"], Source())
-TOPICS = Task("topics", ["a", "b"], ["micro_f1"], ["micro_f1"], Source(), kind="multilabel")
-TO_RTE = [[1, 0], [0, 1], [0, 1]]
 
 
 def match(name: Any, relations: Any, **more: Any) -> Match:

@@ -7,18 +7,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from tlbench.config.schema import Match, Source, Task
+from tests.support.related import MNLI, RTE, STSB, TO_RTE, TOPICS
+from tlbench.config.schema import Match, Task
 from tlbench.models.matching import Matching
 from tlbench.models.terms import Read
 from tlbench.tasks.kinds import kind_of
-
-MNLI = Task(
-    "mnli", ["entailment", "neutral", "contradiction"], ["accuracy"], ["accuracy"], Source()
-)
-RTE = Task("rte", ["entailment", "not_entailment"], ["accuracy"], ["accuracy"], Source())
-STSB = Task("stsb", None, ["spearman"], ["spearman"], Source())
-TOPICS = Task("topics", ["a", "b"], ["micro_f1"], ["micro_f1"], Source(), kind="multilabel")
-TO_RTE = [[1, 0], [0, 1], [0, 1]]
 
 
 class Says(nn.Module):
