@@ -83,7 +83,8 @@ def _speeds(store: Store, on_gpu: bool | None) -> dict[str, float]:
         encoder = _encoder_of(fingerprint)
         work, seconds = done.get(encoder, (0.0, 0.0))
         evaluated = len(manifest["history"]) * _evaluated_at_once(manifest)
-        work += _work(manifest.get("passes", manifest["instances"]), evaluated, fingerprint)
+        passes: int = manifest.get("passes") or manifest["instances"]  # of before there was any
+        work += _work(passes, evaluated, fingerprint)
         done[encoder] = work, seconds + manifest["seconds"]
     return {encoder: work / seconds for encoder, (work, seconds) in done.items() if seconds}
 

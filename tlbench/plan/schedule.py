@@ -106,7 +106,7 @@ class Schedule:
             for count, group in zip(counts, _groups(self.stage), strict=True)
         )
         each = 2 if self.stage.config.perturb.name == "sam" else 1
-        return each * round(self.trained_rows * sequences / counts.sum())
+        return each * round(self.trained_rows * float(sequences / counts.sum()))
 
     @property
     def evaluated_rows(self) -> int:
