@@ -17,7 +17,14 @@ LARGE = 10**9  # of numbers that are no counts
 ONE_TASK_A_BATCH = ("homogeneous", "partition")  # of ``sampling.batches``
 
 _ITSELF = ("",)  # the ``paths`` of a key that is one
-_SOURCE = ("path", "train", "dev", "test", "more_dev.*")  # and of a suite, whose sources are open
+_SOURCE = (
+    "path",
+    "train",
+    "dev",
+    "test",
+    "more_dev.*",
+    "unlabelled",
+)  # and of a suite, whose sources are open
 
 
 @dataclass
@@ -57,6 +64,14 @@ class Source:
         "then has fewer",
         "nothing",
         since=None,
+        paths=_ITSELF,
+    )
+    unlabelled: Any = key(
+        "of a task without labels of its own the rows that it trains on: rest (train rows that the "
+        "target did not draw), or what train takes, whose labels are not read; null: those of train",
+        "experiment",
+        since=None,
+        only_if_set=True,
         paths=_ITSELF,
     )
     text: list[str] = key(
@@ -300,6 +315,9 @@ class Strategy:
     )
     tasks: list[str] = key("for supports of many or all", "experiment")
     label: str | None = key("what tables call it; null: its name", "nothing", since=None)
+    unlabelled: bool = key(
+        "whether its support has no labels, which a stage of it makes", "nothing", since=False
+    )
     without_effect: list[str] = key("keys that change nothing of it", "nothing", since=[])
 
 
@@ -466,6 +484,24 @@ class Jtt:
         since=5.0,
         above=0,
         most=LARGE,
+    )
+
+
+@dataclass
+class SelfTraining:
+    """What ``strategy=self_training`` takes of a teacher; see ``tlbench.training.pseudo_labels``."""
+
+    threshold: float = key(
+        "the least probability of a pseudo-label that is taken",
+        "experiment",
+        since=0.0,
+        least=0,
+        most=1,
+    )
+    balance: bool = key(
+        "take as many rows of every class, those that the teacher is surest of",
+        "experiment",
+        since=False,
     )
 
 
@@ -658,6 +694,7 @@ class Config:
     perturb: Perturb = group(default=Perturb, only_if_set=True)
     penalty: Penalty = group(default=Penalty, only_if_set=True)
     jtt: Jtt = group(default=Jtt, only_if_set=True)
+    self_training: SelfTraining = group(default=SelfTraining, only_if_set=True)
     match: Match = group(default=Match, only_if_set=True)
     adversary: Adversary = group(default=Adversary, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)

@@ -107,7 +107,7 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
     of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
     column, ``group`` is its cell. Where ``source.label`` names a column for each of several tasks
-    and this one's is empty, ``label`` is the kind's ``no_label``.
+    and this one's is empty, ``label`` is the kind's ``no_label``; and where none is read.
 
     Args:
         task: which names the columns.
@@ -124,6 +124,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
         column = label_column(task)
+        if column is None and source.unlabelled is not None:
+            return usable | {"label": kind_of(task).no_label}
         if column is None:
             raise UserError(f"Set source.label of task '{task.name}' to the column of the label.")
         if has_label_columns(task) and _is_empty(_cell(row, column, where, changes)):

@@ -68,6 +68,8 @@ class TaskKind(ABC):
         sequences: how many sequences of tokens a row is, as many of every row; a head reads each,
             and gives an equal part of the row's outputs.
         may_merge: whether rows of a split of ``more_dev`` may have fewer labels than the task.
+        reads_labels: whether rows have labels; else no column of them is needed, and those of train
+            are 0.
         merges: whether those of this task, which is then as such a split reads it, have fewer.
     """
 
@@ -78,6 +80,7 @@ class TaskKind(ABC):
     reads_words: ClassVar[bool] = False
     sequences: int = 1
     may_merge: ClassVar[bool] = False
+    reads_labels: ClassVar[bool] = True
     merges: bool = False
 
     def __init__(self, task: Task) -> None:
