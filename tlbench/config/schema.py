@@ -17,14 +17,8 @@ LARGE = 10**9  # of numbers that are no counts
 ONE_TASK_A_BATCH = ("homogeneous", "partition")  # of ``sampling.batches``
 
 _ITSELF = ("",)  # the ``paths`` of a key that is one
-_SOURCE = (
-    "path",
-    "train",
-    "dev",
-    "test",
-    "more_dev.*",
-    "unlabelled",
-)  # and of a suite, whose sources are open
+# And of a suite, whose sources are open.
+_SOURCE = ("path", "train", "dev", "test", "more_dev.*", "unlabelled")
 
 
 @dataclass
@@ -67,8 +61,8 @@ class Source:
         paths=_ITSELF,
     )
     unlabelled: Any = key(
-        "of a task without labels of its own the rows that it trains on: rest (train rows that the "
-        "target did not draw), or what train takes, whose labels are not read; null: those of train",
+        "the train rows of a task without labels of its own: rest (those that the target did not "
+        "draw), or a file or split of the hub, of which no label is read; null: those of train",
         "experiment",
         since=None,
         only_if_set=True,
@@ -489,7 +483,7 @@ class Jtt:
 
 @dataclass
 class SelfTraining:
-    """What ``strategy=self_training`` takes of a teacher; see ``tlbench.training.pseudo_labels``."""
+    """Which rows ``strategy=self_training`` takes; see ``tlbench.training.pseudo_labels``."""
 
     threshold: float = key(
         "the least probability of a pseudo-label that is taken",

@@ -182,7 +182,8 @@ def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
     for name, part in fractions.items():
         if name == "train" or not 0 < part < 1:
             raise UserError(
-                f"Change source.{key_of(task, name)} {where}: {part:g} is no fraction to cut off train."
+                f"Change source.{key_of(task, name)} {where}: {part:g} is no fraction to cut off "
+                "train."
             )
     if sum(fractions.values()) >= 1:
         keys = " and ".join(f"source.{name}" for name in fractions)

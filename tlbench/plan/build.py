@@ -304,7 +304,7 @@ def _subset(
         task=task,
         digests=digests,
         rows=rows,
-        count=count_rows(size, available - skip, task.name, key, target and target.count),
+        count=count_rows(size, available - skip, task.name, key, target.count if target else None),
         dev_count=dev_count,
         seed=sizes.seed,
         skip=skip,

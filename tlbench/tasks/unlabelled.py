@@ -52,7 +52,7 @@ def check_unlabelled(task: Task) -> None:
     source, where = task.source, f"source.unlabelled of task '{task.name}'"
     unlabelled = source.unlabelled
     names_labels = source.label is not None or source.label_columns is not None
-    if unlabelled is None or source.format == "generated" and unlabelled == REST:
+    if unlabelled is None or (source.format == "generated" and unlabelled == REST):
         return
     if kind_of(task).reads_labels and not names_labels and source.format != "generated":
         raise UserError(f"Set source.label of task '{task.name}' to the column of the label.")
