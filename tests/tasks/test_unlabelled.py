@@ -50,7 +50,7 @@ def test_the_rest_are_the_rows_that_a_larger_draw_has_next(compose: Compose) -> 
 def test_where_nothing_is_left_there_is_no_rest(compose: Compose) -> None:
     with pytest.raises(UserError, match=r"^Change subsample_size.target, or source.unlabelled to"):
         build(compose(*STUDENT, "subsample_size.target=800"))
-    with pytest.raises(UserError, match="subsample_size.support: 737 asks for 737 rows and task"):
+    with pytest.raises(UserError, match=r"subsample_size.support: 737 asks for 737 rows and task"):
         build(compose(*STUDENT, "subsample_size.support=737"))
 
 
@@ -109,7 +109,9 @@ def test_a_dev_set_that_is_cut_off_train_is_cut_off_that_of_the_target(
 
 
 def test_rows_that_are_also_scored_are_a_leak(compose: Compose, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="^Change the rows of task 'unlabelled', or set allow_leak"):
+    with pytest.raises(
+        UserError, match=r"^Change the rows of task 'unlabelled', or set allow_leak"
+    ):
         of_file(compose, tmp_path, f"{OF_FILE}=dev.jsonl")
 
 

@@ -274,14 +274,14 @@ def test_two_devices_give_the_same_labels_and_train_alike(
 
 
 WORDS = (
-    "animal animals cat cats dog dogs horse horses rabbit rabbits bird birds duck ducks crow pet "
-    "pets hound hounds creature creatures bunny bunnies doctor doctors baker bakers lawyer lawyers "
-    "painter painters singer singers artist artists worker workers child children kid kids boy boys "
-    "girl girls people person human humans physician attorney song",
+    "animal animals cat cats dog dogs horse horses rabbit rabbits bird birds duck ducks crow "
+    "pet pets hound hounds creature creatures bunny bunnies doctor doctors baker bakers lawyer "
+    "lawyers painter painters singer singers artist artists worker workers child children kid "
+    "kids boy boys girl girls people person human humans physician attorney song",
     "machine machines robot robots drone drones android androids device devices car cars truck "
-    "trucks lorry lorries boat boats vehicle vehicles automobile film movie story script scene plot "
-    "cast ending run walk sprint stroll chase follow hunt watch observe push pull drag shove talk "
-    "speak whisper shout yell sleep sit relax rest help assist",
+    "trucks lorry lorries boat boats vehicle vehicles automobile film movie story script scene "
+    "plot cast ending run walk sprint stroll chase follow hunt watch observe push pull drag "
+    "shove talk speak whisper shout yell sleep sit relax rest help assist",
 )
 
 

@@ -173,8 +173,8 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression, multilabel, tagging, multiple_choice or a dotted path; null: "
-        "by labels",
+        "classification, regression, multilabel, tagging, multiple_choice, consistency or a dotted "
+        "path; null: by labels",
         "experiment",
         since=None,
     )

@@ -147,7 +147,7 @@ def _canonical_texts(task: Task, row: Row, where: str, changes: Changes) -> Row:
     if kind.reads_words:
         words = words_of(task, row, where, changes)
         return {"text_a": " ".join(words), "words": words}
-    if kind.sequences > 1:
+    if kind.has_choices:
         context, choices = choices_of(task, row, where, changes)
         return {"text_a": context, "choices": choices}
     texts = texts_of(task, row, where, changes)
@@ -234,7 +234,7 @@ def columns_of(task: Task) -> list[str]:
 
 def choice_columns(task: Task) -> list[str]:
     """Return the columns of a row's choices; none of a task that has no choices."""
-    return (task.source.choices or ["choices"]) if kind_of(task).sequences > 1 else []
+    return (task.source.choices or ["choices"]) if kind_of(task).has_choices else []
 
 
 def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:

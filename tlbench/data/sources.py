@@ -93,7 +93,7 @@ class Split:
         columns: dict[str, Any] = dict.fromkeys(names, text)
         if kind.reads_words:
             columns["words"] = Sequence(text)
-        if kind.sequences > 1:
+        if kind.has_choices:
             columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
         label = number if kind.label_length is None else Sequence(number, kind.label_length)
         groups = {} if self.task.groups is None else {IN_GROUP: text}

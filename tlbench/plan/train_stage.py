@@ -132,11 +132,17 @@ class TrainStage(Stage):
             )
 
     def _check_labels(self) -> None:
-        """Refuse to train on rows whose labels nobody has.
+        """Refuse to train on rows whose labels nobody has, or on no labels of a head at all.
 
         Raises:
             UserError: naming ``strategy``.
         """
+        for task in (subset.task for subset in self.subsets):
+            if not kind_of(task).trains_on_labels and task.head not in self.tasks:
+                raise UserError(
+                    f"Change strategy to one that trains {task.head} and {task.name} together, as "
+                    f"mtl does: the stage {self.title} learns of no label."
+                )
         for task in (subset.task for subset in self.subsets if needs_labels(subset.task)):
             raise UserError(
                 f"Change strategy, or support_task: rows of '{task.name}' have no labels, which "

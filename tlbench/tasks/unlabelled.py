@@ -25,7 +25,7 @@ def is_unlabelled(task: Task) -> bool:
 
 def needs_labels(task: Task) -> bool:
     """Whether a task trains on rows without labels, and is of a kind whose losses need some."""
-    return is_unlabelled(task) and kind_of(task).reads_labels
+    return is_unlabelled(task) and kind_of(task).reads_labels and kind_of(task).trains_on_labels
 
 
 def is_rest(task: Task) -> bool:
