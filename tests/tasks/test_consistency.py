@@ -93,16 +93,19 @@ def test_its_score_is_the_target_s_and_rows_without_labels_do(run: Run, tmp_path
     assert record.stages[0]["data"]["consistency"]["labels"] == {}
 
 
-def test_micro_batches_have_the_gradient_of_the_whole_batch(compose: Compose) -> None:
+def test_both_readings_of_a_row_are_in_one_micro_batch(compose: Compose) -> None:
     stage = build(compose(*PAIR)).plan()[-1]
     data = MultiTaskDataModule(stage)
     data.setup()
     batch = MultiTaskDataset(data.train, data.tokenizer, data.config)[
         [(0, np.arange(5)), (1, np.arange(4))]
     ]
+    pieces = list(batch.micro_batches(2))
+    assert torch.equal(torch.cat([piece.ids for piece in pieces]), batch.ids)
     assert batch.rows == 9
-    assert len(batch.inputs["input_ids"]) == 5 * batch.sequences[0] + 4 * batch.sequences[1]
-    assert sum(len(piece.ids) for piece in batch.pieces(2)) == 9
+    for piece in [batch, *pieces]:
+        of_tasks = zip(piece.counts, piece.sequences, strict=True)
+        assert len(piece.inputs["input_ids"]) == sum(rows * each for rows, each in of_tasks)
 
 
 def test_an_interrupted_training_goes_on_bit_for_bit(

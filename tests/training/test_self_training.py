@@ -296,7 +296,7 @@ def plant(folder: Path, train: int = 1050, dev: int = 400) -> str:
     for split, count in {"train": train, "dev": dev}.items():
         with (folder / f"{split}.jsonl").open("w") as file:
             for number in range(count):
-                text = " ".join(draw.choices(words[number % 2], k=3))
+                text = " ".join(draw.choices(words[number % 2], k=2))
                 label = ("entailment", "not_entailment")[number % 2]
                 file.write(json.dumps({"text": text, "label": label}) + "\n")
     files = "train:train.jsonl,dev:dev.jsonl,text:[text],label:label"
