@@ -41,7 +41,7 @@ def test_a_row_of_which_both_say_the_same_costs_nothing_and_others_what_they_dif
 
 @given(logits=st.lists(st.tuples(*[st.floats(-8, 8)] * 4), min_size=1, max_size=20))
 def test_it_is_the_mean_of_both_divergences(logits: list[tuple[float, ...]]) -> None:
-    first, second = torch.tensor(logits).unflatten(1, (2, 2)).log_softmax(dim=2).unbind(dim=1)
+    first, second = torch.tensor(logits).view(-1, 2, 2).log_softmax(dim=2).unbind(dim=1)
     both = [
         functional.kl_div(one, other, log_target=True, reduction="none").sum(dim=1)
         for one, other in ((first, second), (second, first))

@@ -43,7 +43,7 @@ def test_the_rest_are_the_rows_that_a_larger_draw_has_next(compose: Compose) -> 
     assert "skip" not in experiment.target.fingerprint(held_out=False)
     all_of_it = build(compose(*STUDENT, "subsample_size.support=null")).supports[0]
     assert all_of_it.count == 800 - 64
-    as_if_fewer = ("subsample_size.per_task={rte:100}", "subsample_size.support=null")
+    as_if_fewer = ("++subsample_size.per_task.rte=100", "subsample_size.support=null")
     assert build(compose(*STUDENT, *as_if_fewer)).supports[0].count == 36
 
 

@@ -55,9 +55,10 @@ class Consistency(Classification):
         """Return the most frequent class of the rows that have a label; of none the first."""
         return super().constant(labels[~labels.isnan()])
 
-    def constant_probabilities(self, labels: "Tensor") -> None:
-        """Return none: no metric of this kind is of probabilities."""
+    def constant_probabilities(self, labels: "Tensor") -> "Tensor":
+        """Return the classes' shares of the rows that have a label; no metric is of them."""
+        return super().constant_probabilities(labels[~labels.isnan()])
 
     def _each(self, logits: "Tensor") -> "Tensor":
         """Return logits by sequence, (rows, sequences, labels)."""
-        return logits.unflatten(1, (self.sequences, -1))
+        return logits.view(-1, self.sequences, self.outputs // self.sequences)
