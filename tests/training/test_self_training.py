@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.support.experiments import Compose, Run, stage_run
+from tlbench.config.validation import parse_config
 from tlbench.data.collation import MultiTaskDataset
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.build import build
+from tlbench.plan.build import build, impossible
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Stage
@@ -84,6 +85,22 @@ def test_rows_without_labels_are_no_others_support(compose: Compose, strategy: s
     several = ("strategy=mtl_many", "strategy.tasks=[unlabelled]", "target_task=rte")
     with pytest.raises(UserError, match=r"^Change strategy, or support_task: rows of 'unlabelled'"):
         build(compose(*several)).plan()
+
+
+def test_a_sweep_leaves_out_what_makes_no_sense(compose: Compose) -> None:
+    def reason(strategy: str, support: str) -> str | None:
+        chosen = (f"strategy={strategy}", "target_task=rte", f"support_task={support}")
+        why = impossible(parse_config(compose(*chosen)))
+        return why and why.kind
+
+    assert reason("mtl", "mnli") is None
+    assert reason("self_training", "unlabelled") is None
+    assert reason("mtl", "consistency") is None
+    assert reason("mtl", "unlabelled") == "a support without labels for a strategy that needs them"
+    for support in ("mnli", "consistency"):
+        assert reason("self_training", support) == (
+            "a support with labels for a strategy that makes them"
+        )
 
 
 def test_rows_of_other_tasks_are_refused(compose: Compose) -> None:
@@ -239,13 +256,6 @@ def test_an_interrupted_training_goes_on_with_the_labels_that_it_began_with(
     assert _same(folder, whole)
 
 
-def test_micro_batches_train_the_same(compose: Compose, run: Run, tmp_path: Path) -> None:
-    kept = ("keep_weights=all", "encoder.num_hidden_layers=1")
-    _, (_, whole) = made(compose, run, tmp_path, *kept)
-    stage = plan(compose, *LONG, *SMALL, *kept, "micro_batch_size=5")[1]
-    assert stage.key == whole.name
-
-
 def test_a_dry_run_counts_both_stages(command: Callable[..., Any]) -> None:
     said = command("debug=fast", *STUDENT, "hydra.sweeper.dry_run=true")
     assert said.returncode == 0, said.stderr
@@ -309,7 +319,7 @@ def test_rows_without_labels_help_where_their_words_tell_more(run: Run, tmp_path
     sizes = ("subsample_size.support=1000", "subsample_size.dev=null", "eval_every=60")
     length = ("trainer.max_epochs=60", "trainer.max_steps=200", "optim.lr=1e-3", "selection=dev")
     scores: dict[str, list[float]] = {"single": [], "self_training": []}
-    for seed in range(5):
+    for seed in range(4):
         for strategy, of_seed in scores.items():
             support = "none" if strategy == "single" else "unlabelled"
             chosen = (f"strategy={strategy}", f"support_task={support}", f"seed={seed}")

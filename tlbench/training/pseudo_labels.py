@@ -75,9 +75,10 @@ class PseudoLabels:
         """Return the rows of the only task, and behind them those that are taken."""
         if not len(self.rows):
             return rows
-        labels = np.zeros(len(unlabelled_rows(data).tokens))
+        more = unlabelled_rows(data)
+        labels = np.zeros(len(more.tokens))
         labels[self.rows] = self.labels
-        more = with_labels(unlabelled_rows(data), labels)
+        more = with_labels(more, labels)
         names = [name for name in more.tokens.column_names if name != IN_GROUP]
         both = [of.tokens.select_columns(names) for of in (rows, more)]
         used = np.concatenate([rows.used, len(rows.tokens) + self.rows])
