@@ -73,6 +73,14 @@ def test_rows_that_are_not_of_one_class_are_refused(compose: Compose, target: st
         build(compose(*UNLABELLED, f"target_task={target}")).plan()
 
 
+def test_a_target_with_groups_and_a_class_loss_is_a_student_too(run: Run) -> None:
+    grouped = ("target_task=mnli_negation", "subsample_size.dev=200", "subsample_size.support=48")
+    record = run(*UNLABELLED, *grouped, "+target_task.loss.class_weights=balanced")
+    assert record.train_rows == {"mnli_negation": 128, "unlabelled": 48}
+    assert record.groups is not None
+    assert len(record.groups) == 6
+
+
 def test_a_support_with_labels_is_refused(compose: Compose) -> None:
     with pytest.raises(UserError, match=r"^Change support_task to unlabelled: strategy=self_train"):
         build(compose("strategy=self_training", "target_task=rte", "support_task=mnli"))
