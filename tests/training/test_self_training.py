@@ -304,23 +304,29 @@ WORDS = (
 
 
 def plant(folder: Path, train: int = 1050, dev: int = 400) -> str:
-    """Write texts of two words of one class each; 50 rows have about half of all words.
+    """Write texts of three words of one class each; 50 rows have about two thirds of all words.
 
     Returns:
         The override that has rte read them.
     """
-    draw = random.Random(0)
+    draw, known = random.Random(0), set()
     words = [text.split() for text in WORDS]
-    # Each text once, so that none is both trained on and scored.
-    texts = [sorted({f"{a} {b}" for a in of for b in of}) for of in words]
-    for of_class in texts:
-        draw.shuffle(of_class)
+
+    def new(of_class: list[str]) -> str:
+        """Return a text that is not there yet, so that none is both trained on and scored."""
+        text = " ".join(draw.choices(of_class, k=3))
+        if text in known:
+            return new(of_class)
+        known.add(text)
+        return text
+
     for split, count in {"train": train, "dev": dev}.items():
-        with (folder / f"{split}.jsonl").open("w") as file:
-            for number in range(count):
-                text = texts[number % 2].pop()
-                label = ("entailment", "not_entailment")[number % 2]
-                file.write(json.dumps({"text": text, "label": label}) + "\n")
+        rows = [
+            {"text": new(words[at % 2]), "label": ("entailment", "not_entailment")[at % 2]}
+            for at in range(count)
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(lines)
     files = "train:train.jsonl,dev:dev.jsonl,text:[text],label:label"
     return f"++suite.sources.rte={{format:jsonl,path:'{folder}',{files}}}"
 
@@ -342,5 +348,4 @@ def test_rows_without_labels_help_where_their_words_tell_more(run: Run, tmp_path
     gains = np.subtract(scores["self_training"], scores["single"])
     error = gains.std(ddof=1) / np.sqrt(len(gains))
     print(scores, gains.mean(), error)
-    assert gains.mean() > 2 * error
-    assert gains.mean() > 0.02
+    assert gains.mean() > max(2 * error, 0.005)
