@@ -103,6 +103,20 @@ def test_test_scores_are_compared_too(
     assert re.search(message, printed.out + printed.err)
 
 
+def test_rows_without_labels_get_the_same_ones_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    record = run("strategy=self_training", "target_task=rte", "support_task=unlabelled")
+    monkeypatch.chdir(tmp_path)
+    capfd.readouterr()
+    assert main(["job"]) == 0
+    assert "The score is the same" in capfd.readouterr().out
+    (file,) = tmp_path.glob("multirun/rerun/*/result.json")
+    again = read_record(file)
+    assert again.stage_keys == record.stage_keys
+    assert again.stages[1]["pseudo_labels"] == record.stages[1]["pseudo_labels"]
+
+
 TASK = {"labels": None, "score": ["mse"], "metrics": ["mse"], "source": {"format": "tsv"}}
 
 

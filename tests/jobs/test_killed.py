@@ -123,6 +123,19 @@ def test_heads_first_and_then_all_weights_killed_in_both_stages(tmp_path: Path) 
     assert_same(tmp_path / "disturbed", tmp_path / "whole")
 
 
+def test_self_training_killed_as_a_teacher_and_as_a_student(tmp_path: Path) -> None:
+    student = ("strategy=self_training", "support_task=unlabelled")
+    whole, disturbed = (
+        entry(tmp_path / name, "heterogeneous", kills)
+        for name, kills in (("whole", []), ("disturbed", OF_TWO_STAGES))
+    )
+    for one in (whole, disturbed):
+        words = [word for word in one["arguments"] if not word.startswith(("strategy", "support_"))]
+        one["arguments"] = [*words, *student]
+    assert runs(whole, disturbed) == [[0], [-9] * len(OF_TWO_STAGES) + [0]]
+    assert_same(tmp_path / "disturbed", tmp_path / "whole")
+
+
 @slow
 def test_killed_at_thirty_random_moments(tmp_path: Path) -> None:
     """Some after a random time, some at one of the moments that are known."""

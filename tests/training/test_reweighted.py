@@ -104,7 +104,7 @@ def test_a_batch_s_rows_are_weighed_as_they_are_alone_and_on_two_ranks(compose: 
     plain = MultiTaskDataModule(stage)
     plain.setup()
     used = plain.train[0].used
-    data = MultiTaskDataModule(stage, error_weights=ErrorWeights(used[::3], 4.0))
+    data = MultiTaskDataModule(stage, change=ErrorWeights(used[::3], 4.0))
     data.setup()
     at = [(0, np.array([3, 4, 5, 6, 9]))]
     batches = [

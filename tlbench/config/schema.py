@@ -17,7 +17,8 @@ LARGE = 10**9  # of numbers that are no counts
 ONE_TASK_A_BATCH = ("homogeneous", "partition")  # of ``sampling.batches``
 
 _ITSELF = ("",)  # the ``paths`` of a key that is one
-_SOURCE = ("path", "train", "dev", "test", "more_dev.*")  # and of a suite, whose sources are open
+# And of a suite, whose sources are open.
+_SOURCE = ("path", "train", "dev", "test", "more_dev.*", "unlabelled")
 
 
 @dataclass
@@ -57,6 +58,14 @@ class Source:
         "then has fewer",
         "nothing",
         since=None,
+        paths=_ITSELF,
+    )
+    unlabelled: Any = key(
+        "the train rows of a task without labels of its own: rest (those that the target did not "
+        "draw), or a file or split of the hub, of which no label is read; null: those of train",
+        "experiment",
+        since=None,
+        only_if_set=True,
         paths=_ITSELF,
     )
     text: list[str] = key(
@@ -164,8 +173,8 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression, multilabel, tagging, multiple_choice or a dotted path; null: "
-        "by labels",
+        "classification, regression, multilabel, tagging, multiple_choice, consistency or a dotted "
+        "path; null: by labels",
         "experiment",
         since=None,
     )
@@ -300,6 +309,9 @@ class Strategy:
     )
     tasks: list[str] = key("for supports of many or all", "experiment")
     label: str | None = key("what tables call it; null: its name", "nothing", since=None)
+    unlabelled: bool = key(
+        "whether its support has no labels, which a stage of it makes", "nothing", since=False
+    )
     without_effect: list[str] = key("keys that change nothing of it", "nothing", since=[])
 
 
@@ -466,6 +478,24 @@ class Jtt:
         since=5.0,
         above=0,
         most=LARGE,
+    )
+
+
+@dataclass
+class SelfTraining:
+    """Which rows ``strategy=self_training`` takes; see ``tlbench.training.pseudo_labels``."""
+
+    threshold: float = key(
+        "the least probability of a pseudo-label that is taken",
+        "experiment",
+        since=0.0,
+        least=0,
+        most=1,
+    )
+    balance: bool = key(
+        "take as many rows of every class, those that the teacher is surest of",
+        "experiment",
+        since=False,
     )
 
 
@@ -658,6 +688,7 @@ class Config:
     perturb: Perturb = group(default=Perturb, only_if_set=True)
     penalty: Penalty = group(default=Penalty, only_if_set=True)
     jtt: Jtt = group(default=Jtt, only_if_set=True)
+    self_training: SelfTraining = group(default=SelfTraining, only_if_set=True)
     match: Match = group(default=Match, only_if_set=True)
     adversary: Adversary = group(default=Adversary, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)

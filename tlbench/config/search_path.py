@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
+from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -101,6 +102,12 @@ def _study(root: DictConfig) -> str:
     return slug(choice).strip("_") if choice else "adhoc"
 
 
+def _with_unlabelled(source: DictConfig) -> dict[str, Any]:
+    """Return the source of a target with the rows without labels that it names, or the rest."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(source, resolve=True))
+    return {**plain, "unlabelled": plain.get("unlabelled") or "rest"}
+
+
 def register() -> None:
     """Register the resolvers, and every target task as a support task too."""
     with warnings.catch_warnings():
@@ -109,6 +116,7 @@ def register() -> None:
         OmegaConf.register_new_resolver("tlbench.folder", lambda *, _root_: _job_folder(_root_))
         OmegaConf.register_new_resolver("tlbench.slug", slug)
         OmegaConf.register_new_resolver("tlbench.study", lambda *, _root_: _study(_root_))
+        OmegaConf.register_new_resolver("tlbench.unlabelled", _with_unlabelled)
         OmegaConf.register_new_resolver("tlbench.gpus", lambda: max(1, len(gpus.available())))
         OmegaConf.register_new_resolver("tlbench.gpu", gpus.of_worker)
     _register_support_tasks()

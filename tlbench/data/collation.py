@@ -56,9 +56,12 @@ class TokenizedSplit:
     def sequence_lengths(self) -> Ints:
         """How many tokens the sequences of each row that is used have, (rows, sequences)."""
         sequences = self.tokens.data.column("input_ids")
-        if self.kind.sequences > 1:
+        if self.kind.has_choices:
             sequences = pc.list_flatten(sequences)
-        lengths = pc.list_value_length(sequences).to_numpy().reshape(-1, self.kind.sequences)
+        lengths = pc.list_value_length(sequences).to_numpy()
+        if self.kind.copies:
+            lengths = np.repeat(lengths, self.kind.sequences)
+        lengths = lengths.reshape(-1, self.kind.sequences)
         return np.asarray(lengths[self.used], dtype=np.int64)
 
     @cached_property
@@ -144,8 +147,8 @@ class MultiTaskDataset(TorchDataset[Batch]):
         self.ranks = ranks
         self.tokens = tokens
         self.groups = row_groups([split.task for split in rows], [split.used for split in rows])
-        has_choices = any(split.kind.sequences > 1 for split in rows)
-        self.encodes_once = not (self.is_by_task or tokens or ranks > 1 or has_choices)
+        has_several = any(split.kind.sequences > 1 for split in rows)
+        self.encodes_once = not (self.is_by_task or tokens or ranks > 1 or has_several)
 
     def __getitem__(self, plan: batching.BatchPlan) -> Batch:
         positions, numbers = expanded(plan, self.groups)
@@ -293,6 +296,8 @@ def _sequence_count(splits: Sequence[TokenizedSplit], counts: Sequence[int]) -> 
 
 def sequences_of(kind: TaskKind, rows: Sequence[Any]) -> Sequence[Sequence[int]]:
     """Return the tokens of sequences, of rows that each are one, or a list of several."""
+    if kind.copies:
+        return [ids for ids in rows for _ in range(kind.sequences)]
     return rows if kind.sequences == 1 else [ids for row in rows for ids in row]
 
 

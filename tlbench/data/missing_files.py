@@ -32,10 +32,11 @@ def no_train_file(task: Task) -> UserError:
 
 def no_such_file(task: Task, split: str, file: Path) -> UserError:
     """Return a sentence about the file of a split, beside others that are there."""
-    where = f"source.{key_of(split)}"
+    key = key_of(task, split)
+    where = f"source.{key}"
     origins = {"train": task.source.train, "dev": task.source.dev}
     missing, end = _there_is_no(file)
-    if split in origins and origins[split] is None:
+    if key in origins and origins[key] is None:
         more = "a fraction to cut off train, or " if split == "dev" else ""
         return UserError(f"Add {where} to task '{task.name}': {missing}; give {more}another file.")
     return UserError(f"Change {where} of task '{task.name}': {missing}{end}")

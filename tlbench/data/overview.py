@@ -13,6 +13,7 @@ from tlbench.data.readers import Row
 from tlbench.data.row_digests import column, row_digests
 from tlbench.data.tokenization import token_counts
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.unlabelled import reads_unlabelled
 
 MOST_NAMED = 4  # classes that a line counts one by one
 
@@ -28,17 +29,18 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
     Returns:
         ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
-        number; where rows have several labels ``unlabelled``, rows with none; of rows of words
-        ``words`` and ``words_without_token``, which are not predicted; ``empty``, rows with
-        a text of nothing but white space; ``duplicates``, rows whose texts an earlier one has, and
-        ``contradictory``, those of them with another label; ``tokens`` that are used; ``cut``, rows
-        cut at ``encoder.max_length``, and ``tokens_cut``, what they lose; ``looks_quoted``, whether
-        all quotes in texts of train look like its file's; of a task with groups ``groups``, how
-        many rows each has.
+        number, none of rows whose labels are not read; where rows have several labels
+        ``unlabelled``, rows with none; of rows of words ``words`` and ``words_without_token``,
+        which are not predicted; ``empty``, rows with a text of nothing but white space;
+        ``duplicates``, rows whose texts an earlier one has, and ``contradictory``, those of them
+        with another label; ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``,
+        and ``tokens_cut``, what they lose; ``looks_quoted``, whether all quotes in texts of train
+        look like its file's; of a task with groups ``groups``, how many rows each has.
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
-    labels = split.labels[used]
-    answers = labels if split.kind.sequences == 1 else _right_choices(rows.select(used), labels)
+    has_labels = not reads_unlabelled(split.task, split.split)
+    labels = split.labels[used] if has_labels else np.zeros(len(used))
+    answers = _right_choices(rows.select(used), labels) if split.kind.has_choices else labels
     duplicates, contradictory = _duplicates(column(digests, "exact")[used], answers)
     # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.
     bare, quoted = (bool(column(digests, name).any()) for name in ("bare", "quoted"))
@@ -46,7 +48,7 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     may_be = source.format in (None, "tsv") and source.quoting is None and split.split == "train"
     return {
         "rows": len(used),
-        "labels": _labels(split.task, labels),
+        "labels": _labels(split.task, labels) if has_labels else {},
         **_of_kind(split, labels),
         "empty": int(column(digests, "empty")[used].sum()),
         "duplicates": duplicates,
@@ -126,6 +128,8 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
 
 
 def _labels_in_words(seen: Mapping[str, Any]) -> str:
+    if not seen["labels"]:
+        return "without labels"
     if "words" in seen:
         lost = seen["words_without_token"]
         said = f"{_classes(seen['labels'], 'tags')}; {seen['words']:,} words"

@@ -107,7 +107,7 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
     of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
     column, ``group`` is its cell. Where ``source.label`` names a column for each of several tasks
-    and this one's is empty, ``label`` is the kind's ``no_label``.
+    and this one's is empty, ``label`` is the kind's ``no_label``; and where none is read.
 
     Args:
         task: which names the columns.
@@ -124,6 +124,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
         usable["group"] = _text(task, row, source.group, where, changes)
     if source.label_columns is None:
         column = label_column(task)
+        if column is None and source.unlabelled is not None:
+            return usable | {"label": kind_of(task).no_label}
         if column is None:
             raise UserError(f"Set source.label of task '{task.name}' to the column of the label.")
         if has_label_columns(task) and _is_empty(_cell(row, column, where, changes)):
@@ -145,7 +147,7 @@ def _canonical_texts(task: Task, row: Row, where: str, changes: Changes) -> Row:
     if kind.reads_words:
         words = words_of(task, row, where, changes)
         return {"text_a": " ".join(words), "words": words}
-    if kind.sequences > 1:
+    if kind.has_choices:
         context, choices = choices_of(task, row, where, changes)
         return {"text_a": context, "choices": choices}
     texts = texts_of(task, row, where, changes)
@@ -232,7 +234,7 @@ def columns_of(task: Task) -> list[str]:
 
 def choice_columns(task: Task) -> list[str]:
     """Return the columns of a row's choices; none of a task that has no choices."""
-    return (task.source.choices or ["choices"]) if kind_of(task).sequences > 1 else []
+    return (task.source.choices or ["choices"]) if kind_of(task).has_choices else []
 
 
 def _cell(row: Row, column: str, where: str, changes: Changes) -> Any:

@@ -32,6 +32,7 @@ from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
 from tlbench.tasks.relabelling import new_labels
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
+from tlbench.tasks.unlabelled import labelled, reads_unlabelled
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
@@ -92,7 +93,7 @@ class Split:
         columns: dict[str, Any] = dict.fromkeys(names, text)
         if kind.reads_words:
             columns["words"] = Sequence(text)
-        if kind.sequences > 1:
+        if kind.has_choices:
             columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
         label = number if kind.label_length is None else Sequence(number, kind.label_length)
         groups = {} if self.task.groups is None else {IN_GROUP: text}
@@ -132,7 +133,10 @@ def splits(task: Task) -> dict[str, Split]:
     Raises:
         UserError: if the source is not one of ``FORMATS``, or a file or hub dataset is not there.
     """
-    return _splits(task, ("train", "dev", *(f"dev_{name}" for name in task.source.more_dev)))
+    names = ("train", "dev", *(f"dev_{name}" for name in task.source.more_dev))
+    if not reads_unlabelled(task, "train"):
+        return _splits(task, names)
+    return _splits(labelled(task), names) | {"train": _split(task, "train")}
 
 
 def final_split(task: Task) -> Split | None:
@@ -159,7 +163,7 @@ def _split(task: Task, name: str) -> Split:
     Raises:
         UserError: as ``splits`` does; of a source of the split's own it says whose that is.
     """
-    read, origin, key = as_read(task, name), origin_of(task, name), f"source.{key_of(name)}"
+    read, origin, key = as_read(task, name), origin_of(task, name), f"source.{key_of(task, name)}"
     if read is not task and text_count(read) != text_count(task):
         raise UserError(
             f"Change {key} of task '{task.name}': its rows have {text_count(read)} texts, and "
@@ -178,7 +182,8 @@ def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
     for name, part in fractions.items():
         if name == "train" or not 0 < part < 1:
             raise UserError(
-                f"Change source.{key_of(name)} {where}: {part:g} is no fraction to cut off train."
+                f"Change source.{key_of(task, name)} {where}: {part:g} is no fraction to cut off "
+                "train."
             )
     if sum(fractions.values()) >= 1:
         keys = " and ".join(f"source.{name}" for name in fractions)

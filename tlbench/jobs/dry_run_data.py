@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from tlbench.console import say
 from tlbench.data.overview import MOST_NAMED, lines, warnings
 from tlbench.plan.experiment import Experiment
+from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.look import seen_of
+from tlbench.training.pseudo_labels import unlabelled_rows
 
 
 def say_data(experiment: Experiment, stages: Sequence[Stage]) -> int | None:
@@ -37,6 +39,10 @@ def say_data(experiment: Experiment, stages: Sequence[Stage]) -> int | None:
                     say(f"    {', '.join(counts)}")
                 for line in warnings(subset.name, split.split, seen):
                     say(f"  look at this: {line}")
+        if isinstance(stage, SelfTrainedStage):
+            more = unlabelled_rows(data)
+            longest.append(int(more.lengths.max()))
+            say(f"  {stage.more_rows.name} train: {len(more.used):,} rows without labels")
     for leak in experiment.leaks:
         say(f"  look at this: of {experiment.target.name} {leak}")
     return max(longest, default=None)

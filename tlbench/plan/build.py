@@ -24,13 +24,14 @@ from tlbench.data.groups import check_groups
 from tlbench.data.sources import Split, final_split, splits
 from tlbench.data.subsampling import count_rows, draw
 from tlbench.errors import UserError
-from tlbench.plan import encoder_files, leakage
+from tlbench.plan import encoder_files, leakage, rest
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column
 from tlbench.tasks.shared_heads import check_shared_heads
+from tlbench.tasks.unlabelled import is_rest, needs_labels
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
@@ -73,7 +74,7 @@ def from_config(
     )
     once(check_shared_heads, (config.target_task, *tasks))
     supports = tuple(
-        once(_subset, *place, task, size.support, "subsample_size.support", target.count)
+        once(_subset, *place, task, size.support, "subsample_size.support", target)
         for task in tasks
     )
     leaks = once(leakage.leaks, target, supports, config.cache_dir)
@@ -179,6 +180,28 @@ def _impossible_support(config: Config) -> Impossible | None:
             "support task = target task",
             f"Change support_task: '{target}' is the target task already.",
         )
+    return _impossible_rows(config)
+
+
+def _impossible_rows(config: Config) -> Impossible | None:
+    """Return why a strategy can't do with a support, for it has labels, or none."""
+    strategy, support = config.strategy, config.support_task
+    try:
+        has_none = needs_labels(_task(json.dumps(support), "support_task"))
+    except UserError:  # which is said of the one experiment
+        return None
+    if strategy.unlabelled and not has_none:
+        return Impossible(
+            "a support with labels for a strategy that makes them",
+            f"Change support_task to unlabelled: strategy={strategy.name} makes labels, and "
+            f"'{support['name']}' is not without them.",
+        )
+    if has_none and not strategy.unlabelled:
+        return Impossible(
+            "a support without labels for a strategy that needs them",
+            f"Change strategy to self_training, or support_task: rows of '{support['name']}' have "
+            f"no labels, which strategy={strategy.name} trains on.",
+        )
     return None
 
 
@@ -246,21 +269,31 @@ def _subset(
     task: Task,
     size: Any,
     key: str,
-    target: int | None = None,
+    target: TaskSubset | None = None,
 ) -> TaskSubset:
     """Return the rows of a task that an experiment uses.
 
     Args:
         sizes: of the config.
         size: the value of it that stands at ``key``.
-        target: how many rows the target has, for a support.
+        target: for a support.
+
+    Raises:
+        UserError: for a size or rows that there are not.
     """
     by_name = splits(task)
     rows = {name: _row_count(split, cache_dir) for name, split in by_name.items()}
     for split in by_name.values() if has_label_columns(task) else ():
         _check_labelled(split, cache_dir)
-    own_key = f"subsample_size.per_task.{task.name}"
-    available = count_rows(sizes.per_task.get(task.name), rows["train"], task.name, own_key)
+    digests = {name: split.key for name, split in by_name.items()}
+    whose, skip = task.name, 0  # rows are drawn, and how many of them before
+    if is_rest(task):
+        before = rest.target_of_rest(task, digests["train"], target, cache_dir)
+        whose, skip = before.name, before.count
+    own_key = f"subsample_size.per_task.{whose}"
+    available = count_rows(sizes.per_task.get(whose), rows["train"], whose, own_key)
+    if target and available == skip:
+        raise rest.none_left(target)
     most = sizes.dev
     dev_count = {n: min(rows[n], most or rows[n]) for n in rows if n != "train"}
     if task.groups is not None:
@@ -269,11 +302,12 @@ def _subset(
         check_groups(task, of_splits, used)
     return TaskSubset(
         task=task,
-        digests={name: split.key for name, split in by_name.items()},
+        digests=digests,
         rows=rows,
-        count=count_rows(size, available, task.name, key, target),
+        count=count_rows(size, available - skip, task.name, key, target.count if target else None),
         dev_count=dev_count,
         seed=sizes.seed,
+        skip=skip,
     )
 
 

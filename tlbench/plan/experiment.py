@@ -16,6 +16,7 @@ from tlbench.plan import cross_fit, weights
 from tlbench.plan.leak import Leak
 from tlbench.plan.merge_stage import MergeStage
 from tlbench.plan.reweighted_stage import ReweightedStage
+from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Need, Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 
@@ -140,6 +141,25 @@ class Experiment:
         own = {one.name: getattr(stage, one.name) for one in fields(stage)}
         need = _need(errors_of, stage.tasks)
         return ReweightedStage(**own, errors_of=need, error_weight=weight)
+
+    def self_trained(
+        self, stage: TrainStage, unlabelled: TaskSubset, teacher: Stage | Need
+    ) -> SelfTrainedStage:
+        """Make the stage that trains as another would, on more rows that a third has labelled.
+
+        Which of them are taken is said by ``self_training``.
+
+        Args:
+            stage: what is trained, of one task of classes.
+            unlabelled: the rows.
+            teacher: the stage whose best weights for the task label them.
+
+        Raises:
+            UserError: for a teacher that leaves the choice of weights open.
+        """
+        own = {one.name: getattr(stage, one.name) for one in fields(stage)}
+        need, options = _need(teacher, stage.tasks), asdict(self.config.self_training)
+        return SelfTrainedStage(**own, unlabelled=unlabelled, teacher=need, **options)
 
     def _target_among(self, names: Sequence[str]) -> str | None:
         """Return the task that an epoch of these tasks is measured by; None for a task alone."""

@@ -3,14 +3,14 @@
 A gain from a support that holds the target's dev rows is no transfer.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from tlbench.data.row_digests import Digests, column, row_digests
-from tlbench.data.sources import final_split, splits
+from tlbench.data.sources import Split, final_split, splits
 from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
@@ -36,7 +36,9 @@ def leaks(target: TaskSubset, supports: Iterable[TaskSubset], cache_dir: str) ->
     Raises:
         UserError: if ``cache_dir`` can't be written.
     """
-    trained = [(s.name, _drawn(s, "train", s.count, cache_dir)) for s in (target, *supports)]
+    trained = [
+        (s.name, _drawn(s, "train", s.count, cache_dir, s.skip)) for s in (target, *supports)
+    ]
     counts = target.dev_count | ({} if target.test_digest is None else {"test": target.test_rows})
     found = []
     for split, count in counts.items():
@@ -56,13 +58,15 @@ class _Drawn:
     count: int
     available: int
     seed: int
+    skip: int
 
     def digests(self, kind: str) -> Digests:
-        rows: Digests = _known[self.key][kind][draw(self.count, self.available, self.seed)]
+        drawn = draw(self.skip + self.count, self.available, self.seed)[self.skip :]
+        rows: Digests = _known[self.key][kind][drawn]
         return rows
 
 
-def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str) -> _Drawn:
+def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str, skip: int = 0) -> _Drawn:
     """Return rows of a split, with their digests in ``_known``."""
     keys, rows = subset.digests, subset.rows
     if name == "test":
@@ -70,9 +74,20 @@ def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str) -> _Drawn:
     if keys[name] not in _known:
         split = final_split(subset.task) if name == "test" else splits(subset.task)[name]
         assert split is not None  # a subset knows the digest of rows that there are
+        digests_of(split, cache_dir)
+    return _Drawn(keys[name], count, rows[name], subset.seed, skip)
+
+
+def digests_of(split: Split, cache_dir: str) -> Mapping[str, Digests]:
+    """Return of each kind the digests of all rows of a split.
+
+    Raises:
+        UserError: if ``cache_dir`` can't be written.
+    """
+    if split.key not in _known:
         digests = row_digests(split.load(cache_dir), cache_dir, split.title)
-        _known[keys[name]] = {kind: column(digests, kind) for kind in _KINDS}
-    return _Drawn(keys[name], count, rows[name], subset.seed)
+        _known[split.key] = {kind: column(digests, kind) for kind in _KINDS}
+    return _known[split.key]
 
 
 # By the key of a split and by kind, of all its rows: a sweep plans many experiments of a few tasks.

@@ -12,6 +12,7 @@ from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
 from tlbench.data.subsampling import HELD_OUT
 from tlbench.plan.reweighted_stage import ReweightedStage
+from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
 from tlbench.tasks.kinds import kind_of
@@ -32,7 +33,10 @@ class Schedule:
     @classmethod
     def planned(cls, stage: TrainStage) -> "Schedule":
         """That of a stage whose rows have not been drawn yet."""
-        counts = [subset.count - _held_out(stage, subset) for subset in stage.subsets]
+        counts = [
+            subset.count - _held_out(stage, subset) + _pseudo_labelled(stage)
+            for subset in stage.subsets
+        ]
         groups = _groups(stage)  # of two draws of the same rows the smaller is part of the larger
         return cls(stage, tuple(max(counts[task] for task in group) for group in groups))
 
@@ -110,7 +114,10 @@ class Schedule:
 
     @property
     def evaluated_rows(self) -> int:
-        """Rows of all evaluations: of every dev split, those held out, and where errors are."""
+        """Rows of all evaluations: of every dev split, those held out, and those looked at before.
+
+        These are the rows of which some are errors, or get labels.
+        """
         return self._evaluated([1] * len(self.stage.subsets))
 
     @property
@@ -120,12 +127,13 @@ class Schedule:
 
     def _evaluated(self, of_row: Sequence[int]) -> int:
         """Return what evaluations come to, of which a row of each task is so much."""
-        errors = sum(self.sizes) if isinstance(self.stage, ReweightedStage) else 0
+        before = sum(self.sizes) if isinstance(self.stage, ReweightedStage) else 0
+        before += _pseudo_labelled(self.stage)
         at_once = sum(
             each * (sum(subset.dev_count.values()) + _held_out(self.stage, subset))
             for subset, each in zip(self.stage.subsets, of_row, strict=True)
         )
-        return len(self.evaluations) * at_once + errors
+        return len(self.evaluations) * at_once + before
 
 
 def _groups(stage: TrainStage) -> list[tuple[int, ...]]:
@@ -141,6 +149,11 @@ def _sequences(subset: TaskSubset) -> int:
 def _held_out(stage: TrainStage, subset: TaskSubset) -> int:
     """Return how many of a task's train rows select and do not train."""
     return subset.count // HELD_OUT if stage.config.selection == "held_out" else 0
+
+
+def _pseudo_labelled(stage: TrainStage) -> int:
+    """Return how many rows without labels a stage trains on beside its task's own, at most."""
+    return stage.more_rows.count if isinstance(stage, SelfTrainedStage) else 0
 
 
 def trained_rows(stage: Stage) -> int:

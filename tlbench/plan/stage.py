@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tlbench.config.dotted import lacks
 from tlbench.config.identity import KEY_LENGTH
 from tlbench.config.keys import later_values
 from tlbench.config.schema import Config, Task
+from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 
 
@@ -28,6 +32,7 @@ class TaskSubset:
         count: how many training rows are drawn, ``rows["train"]`` for all.
         dev_count: for every dev split how many rows are evaluated.
         seed: of the draw.
+        skip: how many training rows another task has drawn before, which is on the same rows.
         test_digest: of the rows of ``source.test``; None but for a target that has them. They are
             apart from the other splits because nothing that is hashed may hold them.
         test_rows: how many they are.
@@ -39,6 +44,7 @@ class TaskSubset:
     count: int
     dev_count: dict[str, int]
     seed: int
+    skip: int = 0
     test_digest: str | None = None
     test_rows: int = 0
 
@@ -46,14 +52,20 @@ class TaskSubset:
     def name(self) -> str:
         return self.task.name
 
+    def drawn(self) -> NDArray[np.int64]:
+        """Return the numbers of the training rows, (count,), in the order of drawing."""
+        return draw(self.skip + self.count, self.rows["train"], self.seed)[self.skip :]
+
     def fingerprint(self, held_out: bool) -> dict[str, Any]:
         """Return what a stage's key hashes of it; the seed only where it chooses any rows."""
         counts = {"train": self.count, **self.dev_count}
         whole = counts == self.rows and not held_out
         own = {name: getattr(self.task, name) for name in ("name", "labels", "score", "metrics")}
         later = later_values(self.task)
+        later.pop("source.unlabelled", None)  # digests and ``skip`` say what comes of it
         seed = None if whole else self.seed
-        return {**own, **later, "digests": self.digests, "counts": counts, "subset_seed": seed}
+        rows = {"digests": self.digests, "counts": counts, "subset_seed": seed}
+        return {**own, **later, **rows, **({"skip": self.skip} if self.skip else {})}
 
 
 @dataclass(frozen=True)

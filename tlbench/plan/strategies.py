@@ -87,6 +87,18 @@ def jtt(experiment: "Experiment") -> Stage:
     return experiment.reweighted(experiment.stage(target), first, options.weight)
 
 
+def self_training(experiment: "Experiment") -> Stage:
+    """Train the target, have it label rows without labels, and train anew on both.
+
+    Pseudo-labels (Lee 2013), taken above a threshold and of every class alike (Xie et al. 2020,
+    Noisy Student, section 3). The teacher is the target's stage of ``single``; the student starts
+    from the pretrained encoder too, with dropout as its noise.
+    """
+    (unlabelled,) = _supports(experiment, least=1, most=1)
+    alone = experiment.stage([experiment.target])
+    return experiment.self_trained(alone, unlabelled, teacher=alone)
+
+
 def _supports(
     experiment: "Experiment", least: int, most: int | None = None
 ) -> tuple[TaskSubset, ...]:

@@ -15,6 +15,7 @@ from tlbench.plan.encoder_shape import layers_of
 from tlbench.plan.stage import Need, Stage
 from tlbench.tasks.kinds import head_name, kind_of
 from tlbench.tasks.label_columns import same_rows
+from tlbench.tasks.unlabelled import needs_labels
 
 TRAINING_VERSION = 4  # raise when training code changes numbers, or what is hashed has other names
 
@@ -112,6 +113,7 @@ class TrainStage(Stage):
             make_method(self.config.method, self.tasks).check(self.config)
             check_matching(self.config.match, [subset.task for subset in self.subsets])
             self._check_adversary()
+        self._check_labels()
         self._check_heads()
         self._check_layers()
         self._check_shared_rows()
@@ -127,6 +129,24 @@ class TrainStage(Stage):
                 f"Change batch_size: {c.batch_size} is less than the {len(self.subsets)} tasks "
                 f"that a batch mixes ({', '.join(self.tasks)}); or set "
                 "sampling.batches=homogeneous."
+            )
+
+    def _check_labels(self) -> None:
+        """Refuse to train on rows whose labels nobody has, or on no labels of a head at all.
+
+        Raises:
+            UserError: naming ``strategy``.
+        """
+        for task in (subset.task for subset in self.subsets):
+            if not kind_of(task).trains_on_labels and task.head not in self.tasks:
+                raise UserError(
+                    f"Change strategy to one that trains {task.head} and {task.name} together, as "
+                    f"mtl does: the stage {self.title} learns of no label."
+                )
+        for task in (subset.task for subset in self.subsets if needs_labels(subset.task)):
+            raise UserError(
+                f"Change strategy, or support_task: rows of '{task.name}' have no labels, which "
+                f"strategy={self.config.strategy.name} trains on."
             )
 
     def _check_adversary(self) -> None:

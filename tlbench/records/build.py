@@ -32,6 +32,8 @@ from tlbench.records.record import (
 log = logging.getLogger(__name__)
 
 _TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score", "groups")
+# Of stages that have them.
+_OF_SOME = ("cosines", "domain_accuracy", "held_out", "pseudo_labels")
 COSTS = ("steps", "instances", "passes", "seconds")
 
 
@@ -128,12 +130,14 @@ def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a record says of a finished stage: what it took, and under which conditions."""
     tasks = manifest["tasks"]
     rows = {name: task["train_rows"] for name, task in tasks.items()}
+    if taken := manifest.get("pseudo_labels"):
+        rows[taken["task"]] = taken["rows"]
     data = {name: task.get("data") for name, task in tasks.items()}  # None: of an older version
     told = ("title", *COSTS, *CONDITIONS, "versions", "git_revision")
     entry = {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
     entry["passes"] = passes_of(manifest)
     more = {"curve": dev_curve(manifest)}
-    more |= {name: manifest.get(name) for name in ("cosines", "domain_accuracy", "held_out")}
+    more |= {name: manifest.get(name) for name in _OF_SOME}
     return entry | {name: value for name, value in more.items() if value}
 
 

@@ -68,6 +68,9 @@ class TaskKind(ABC):
         sequences: how many sequences of tokens a row is, as many of every row; a head reads each,
             and gives an equal part of the row's outputs.
         may_merge: whether rows of a split of ``more_dev`` may have fewer labels than the task.
+        reads_labels: whether rows have labels; else no column of them is needed.
+        trains_on_labels: whether losses are of labels; else train rows may be without.
+        copies: whether its sequences are all of the same tokens, and not of choices.
         merges: whether those of this task, which is then as such a split reads it, have fewer.
     """
 
@@ -78,6 +81,9 @@ class TaskKind(ABC):
     reads_words: ClassVar[bool] = False
     sequences: int = 1
     may_merge: ClassVar[bool] = False
+    reads_labels: ClassVar[bool] = True
+    trains_on_labels: ClassVar[bool] = True
+    copies: ClassVar[bool] = False
     merges: bool = False
 
     def __init__(self, task: Task) -> None:
@@ -110,6 +116,11 @@ class TaskKind(ABC):
     @abstractmethod
     def outputs(self) -> int:
         """How many numbers a head gives for a row."""
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether its sequences are of choices, one of which is right."""
+        return self.sequences > 1 and not self.copies
 
     @property
     def no_label(self) -> Label:

@@ -14,6 +14,7 @@ from tlbench.tasks.label_columns import label_column, label_columns
 from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
 from tlbench.tasks.relabelling import source_labels
 from tlbench.tasks.splits import as_read, is_more, key_of, names_of
+from tlbench.tasks.unlabelled import check_unlabelled
 from tlbench.tasks.worst_group import base_of, bases, check_worst
 
 
@@ -33,6 +34,7 @@ def check_task(task: Task) -> None:
     _check_texts(task, where)
     kind = kind_of(task)
     _check_label(task, kind, where)
+    check_unlabelled(task)
     for split in names_of(task):
         _check_split(kind, split)
     metrics = metrics_of(kind)
@@ -59,8 +61,9 @@ def _check_split(kind: TaskKind, split: str) -> None:
     read = as_read(task, split)
     if read is task:
         return
-    where = f"source.{key_of(split)} of task '{task.name}'"
-    _check_texts(read, f"of task '{task.name}', in its {key_of(split)}")
+    key = key_of(task, split)
+    where = f"source.{key} of task '{task.name}'"
+    _check_texts(read, f"of task '{task.name}', in its {key}")
     source, labels = read.source, source_labels(task)
     if source.values is None or not labels or source.values == task.source.values:
         return

@@ -5,6 +5,7 @@ from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
+from tlbench.tasks.consistency import Consistency
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.multiple_choice import MultipleChoice
 from tlbench.tasks.regression import Regression
@@ -17,6 +18,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "multilabel": Multilabel,
     "tagging": Tagging,
     "multiple_choice": MultipleChoice,
+    "consistency": Consistency,
 }
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6

@@ -15,10 +15,13 @@ from omegaconf import OmegaConf
 from tlbench.config.schema import Source, Task
 from tlbench.config.validation import checked
 from tlbench.errors import UserError
+from tlbench.tasks.unlabelled import reads_unlabelled
 
 _SPLITS = ("train", "dev", "test")
 _MORE = "dev_"  # begins the names of splits of ``more_dev``
-_OWN_KEYS = tuple(one.name for one in fields(Source) if one.name not in (*_SPLITS, "more_dev"))
+_OWN_KEYS = tuple(
+    one.name for one in fields(Source) if one.name not in (*_SPLITS, "more_dev", "unlabelled")
+)
 
 
 def names_of(task: Task) -> list[str]:
@@ -31,14 +34,18 @@ def is_more(split: str) -> bool:
     return split.startswith(_MORE)
 
 
-def key_of(split: str) -> str:
+def key_of(task: Task, split: str) -> str:
     """Return the key of a source that says where a split is: ``dev``, ``more_dev.hans``."""
+    if reads_unlabelled(task, split):
+        return "unlabelled"
     return f"more_dev.{split.removeprefix(_MORE)}" if is_more(split) else split
 
 
 def _said(task: Task, split: str) -> Any:
     """Return what the source says of a split; rows held out of train are in its."""
     source, split = task.source, "train" if split == "held_out" else split
+    if reads_unlabelled(task, split):
+        return source.unlabelled
     return source.more_dev[split.removeprefix(_MORE)] if is_more(split) else getattr(source, split)
 
 
@@ -58,10 +65,12 @@ def as_read(task: Task, split: str) -> Task:
     Raises:
         UserError: if the split has a key of its own that no source has, or a value that is wrong.
     """
+    if reads_unlabelled(task, split):
+        task = replace(task, source=replace(task.source, label=None, label_columns=None))
     own = _said(task, split)
     if not isinstance(own, dict):
         return task
-    where = f"source.{key_of(split)} of task '{task.name}'"
+    where = f"source.{key_of(task, split)} of task '{task.name}'"
     for key in own:
         if key not in ("split", *_OWN_KEYS):
             raise UserError(f"Change {where}: {key!r} is none of split, {', '.join(_OWN_KEYS)}.")
@@ -69,7 +78,7 @@ def as_read(task: Task, split: str) -> Task:
         raise UserError(f"Change {where}, its split: name a file, or a split of the hub.")
     changed = _checked(
         json.dumps({key: value for key, value in own.items() if key != "split"}),
-        f"source.{key_of(split)}",
+        f"source.{key_of(task, split)}",
     )
     if "template" in changed:
         changed = {"text": [], **changed}

@@ -1,8 +1,7 @@
 """The LightningDataModule: tokenised draws of the stage's tasks, mixed for training."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,7 +27,13 @@ from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
-from tlbench.training.row_weights import ErrorWeights
+
+
+class RowChange(Protocol):
+    """What another stage's predictions make of the train rows of a task."""
+
+    def __call__(self, data: "MultiTaskDataModule", rows: TokenizedSplit) -> TokenizedSplit:
+        """Return the rows that are trained in the place of those that are drawn."""
 
 
 class MultiTaskDataModule(LightningDataModule):
@@ -38,10 +43,11 @@ class MultiTaskDataModule(LightningDataModule):
 
     Args:
         single_task_scores: of every task trained alone, for ``sampling=dynamic``.
-        error_weights: what the rows that are trained count in their loss; None for 1 each.
+        change: what another stage's predictions make of the train rows; None: nothing.
 
     Attributes:
-        train: after ``setup`` one ``TokenizedSplit`` per task.
+        drawn: after ``setup`` one ``TokenizedSplit`` per task, of its own train rows.
+        train: after ``setup`` the same with what ``change`` makes of them.
         evaluated: after ``setup`` one of every evaluation loader, in their order.
         schedule: after ``setup`` steps, evaluations and the mixer.
         latest_scores: the score of every task at the latest evaluation; whoever evaluates sets it.
@@ -54,11 +60,11 @@ class MultiTaskDataModule(LightningDataModule):
         self,
         stage: Stage,
         single_task_scores: Mapping[str, float] | None = None,
-        error_weights: ErrorWeights | None = None,
+        change: "RowChange | None" = None,
     ) -> None:
         super().__init__()
         self.stage = stage
-        self.error_weights = error_weights
+        self.change = change
         self.single_task_scores = single_task_scores or {}
         self.latest_scores: dict[str, float] = {}
         self.shares: list[list[float]] = []
@@ -69,6 +75,7 @@ class MultiTaskDataModule(LightningDataModule):
         self.tokenizer = load_tokenizer(
             encoder.name, encoder_files.revision(encoder), encoder.trust_remote_code
         )
+        self.drawn: list[TokenizedSplit] = []
         self.train: list[TokenizedSplit] = []
         self.evaluated: list[TokenizedSplit] = []
 
@@ -77,9 +84,8 @@ class MultiTaskDataModule(LightningDataModule):
             return
         for subset in self.stage.subsets:
             train, *evaluated = self.splits_of(subset)
-            if self.error_weights is not None:
-                train = replace(train, weights=self.error_weights.of(train.used))
-            self.train.append(train)
+            self.drawn.append(train)
+            self.train.append(train if self.change is None else self.change(self, train))
             self.evaluated += evaluated
         if isinstance(self.stage, TrainStage):
             used = [rows.used for rows in self.train]
@@ -91,7 +97,7 @@ class MultiTaskDataModule(LightningDataModule):
         seed = subset.seed
         by_name = splits(subset.task)
         tokens = {name: self.tokens(split) for name, split in by_name.items()}
-        drawn = draw(subset.count, subset.rows["train"], seed)
+        drawn = subset.drawn()
         held_out = self.config.selection == "held_out"
         train, held = hold_out(drawn) if held_out else (drawn, drawn[:0])
         yield TokenizedSplit(subset.task, "train", tokens["train"], np.sort(train)).labelled()

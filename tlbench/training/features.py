@@ -99,7 +99,9 @@ def _of_rows(task: Task, labels: Tensor) -> Tensor:
     Of rows of choices, each of which a head reads alone, whether it is the right one.
     """
     kind = kind_of(task)
-    if kind.sequences > 1:
+    if kind.copies:
+        return labels.repeat_interleave(kind.sequences)
+    if kind.has_choices:
         return torch.nn.functional.one_hot(labels.long(), kind.sequences).flatten().float()
     if not kind.reads_words:
         return labels

@@ -18,7 +18,7 @@ def look(data: MultiTaskDataModule) -> dict[str, dict[str, Any]]:
     Args:
         data: set up.
     """
-    seen = {split.task.name: seen_of(data, split) for split in data.train}
+    seen = {split.task.name: seen_of(data, split) for split in data.drawn}
     for task, found in seen.items():
         for line in lines(task, "train", found):
             log.info("  %s", line)

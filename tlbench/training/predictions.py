@@ -24,7 +24,7 @@ from tlbench.training.selection import CrossFit
 def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict[str, Any]:
     """The task's score, metrics and rows; no score if the training has diverged."""
     mine = best.best[task.name]
-    (train,) = (rows for rows in data.train if rows.task is task)
+    (train,) = (rows for rows in data.drawn if rows.task is task)
     dev = mine.splits["dev"]
     found = {k: v for k, v in dev.found.items() if k != "score"}
     extra = _of_extra_splits(mine.splits)

@@ -46,7 +46,6 @@ def train_reweighted(run: StageContext, loggers: Sequence[Logger] | None) -> dic
     if not (run.folder / ERRORS_FILE).exists():
         _find_errors(run)
     weights = error_weights(run)
-    assert weights is not None
     counts = _counts(run.stage, weights)
     _say(run, weights, counts)
     return {**train_stage(run, loggers), "errors": counts}

@@ -1,15 +1,17 @@
 """What the errors of another stage count in a training, and the file that says which they are."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tlbench.data.collation import TokenizedSplit
 from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.store.integrity import unseal, write_sealed
 from tlbench.training.context import StageContext
+from tlbench.training.datamodule import MultiTaskDataModule
 
 ERRORS_FILE = "errors.json"  # in the folder of a stage
 
@@ -28,6 +30,10 @@ class ErrorWeights:
     errors: Ints
     weight: float
 
+    def __call__(self, data: MultiTaskDataModule, rows: TokenizedSplit) -> TokenizedSplit:
+        """Return the rows that are trained with their weights."""
+        return replace(rows, weights=self.of(rows.used))
+
     def of(self, used: Ints) -> NDArray[np.float64]:
         """Return the weights of the rows that are trained, (rows,), of which the mean is 1.
 
@@ -42,13 +48,12 @@ def write_errors(folder: Path, errors: Ints) -> None:
     write_sealed(folder / ERRORS_FILE, {"rows": errors.tolist()}, is_plain=True)
 
 
-def error_weights(run: StageContext) -> ErrorWeights | None:
-    """Return the weights of a stage whose errors are found; None if it weighs none.
+def error_weights(run: StageContext) -> ErrorWeights:
+    """Return the weights of a stage whose errors are found.
 
     Raises:
         ValueError: if the file is damaged.
     """
-    if not isinstance(run.stage, ReweightedStage):
-        return None
+    assert isinstance(run.stage, ReweightedStage)
     rows = unseal(json.loads((run.folder / ERRORS_FILE).read_text("utf-8")))["rows"]
     return ErrorWeights(np.array(rows, np.int64), run.stage.error_weight)

@@ -42,7 +42,7 @@ from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.held import WhileHeld
 from tlbench.training.look import look
 from tlbench.training.module import MultiTaskModule
-from tlbench.training.row_weights import error_weights
+from tlbench.training.row_changes import row_change
 from tlbench.training.saying import Saying
 from tlbench.training.terms import terms_of
 
@@ -110,7 +110,7 @@ def train_stage(run: StageContext, loggers: Sequence[Logger] | None) -> dict[str
 
 def _data(run: StageContext) -> MultiTaskDataModule:
     assert isinstance(run.stage, TrainStage)
-    return MultiTaskDataModule(run.stage, run.single_task_scores, error_weights(run))
+    return MultiTaskDataModule(run.stage, run.single_task_scores, row_change(run))
 
 
 def choose_kernels(stage: Stage) -> Kernels:
