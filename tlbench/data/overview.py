@@ -28,7 +28,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
     Returns:
         ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
-        number; where rows have several labels ``unlabelled``, rows with none; of rows of words
+        number; where rows have several labels ``unlabelled``, rows with none; of rows whose tokens
+        are masked ``masked``, how many are in evaluation, and no ``labels``; of rows of words
         ``words`` and ``words_without_token``, which are not predicted; ``empty``, rows with
         a text of nothing but white space; ``duplicates``, rows whose texts an earlier one has, and
         ``contradictory``, those of them with another label; ``tokens`` that are used; ``cut``, rows
@@ -38,7 +39,12 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
     labels = split.labels[used]
-    answers = labels if split.kind.sequences == 1 else _right_choices(rows.select(used), labels)
+    if split.kind.masks:
+        answers = np.zeros(len(labels))
+    elif split.kind.sequences == 1:
+        answers = labels
+    else:
+        answers = _right_choices(rows.select(used), labels)
     duplicates, contradictory = _duplicates(column(digests, "exact")[used], answers)
     # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.
     bare, quoted = (bool(column(digests, name).any()) for name in ("bare", "quoted"))
@@ -58,6 +64,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
 
 def _labels(task: Task, labels: Any) -> dict[str, float]:
+    if kind_of(task).masks:
+        return {}
     if task.labels is None:
         numbers = (labels.min(), labels.mean(), labels.max())
         return dict(zip(("lowest", "mean", "highest"), map(float, numbers), strict=True))
@@ -75,11 +83,13 @@ def _labels(task: Task, labels: Any) -> dict[str, float]:
 
 
 def _of_kind(split: TokenizedSplit, labels: Any) -> dict[str, int]:
-    """Return what is counted of rows with several labels, or of rows of words."""
+    """Return what is counted of rows with several labels, of words, or whose tokens are masked."""
     if split.kind.reads_words:
         there = labels >= 0
         no_token = there & (split.words[split.used] < 0)
         return {"words": int(there.sum()), "words_without_token": int(no_token.sum())}
+    if split.kind.masks:
+        return {"masked": int((labels >= 0).sum())}
     return {"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}
 
 
@@ -126,6 +136,8 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
 
 
 def _labels_in_words(seen: Mapping[str, Any]) -> str:
+    if "masked" in seen:
+        return f"{seen['masked']:,} tokens to mask at a time"
     if "words" in seen:
         lost = seen["words_without_token"]
         said = f"{_classes(seen['labels'], 'tags')}; {seen['words']:,} words"

@@ -9,7 +9,7 @@ and ``in_group`` (where the task has groups), made once per content under ``cach
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,8 @@ class Split:
             columns["words"] = Sequence(text)
         if kind.sequences > 1:
             columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
-        label = number if kind.label_length is None else Sequence(number, kind.label_length)
+        is_one = kind.label_length is None or not kind.reads_labels
+        label = number if is_one else Sequence(number, kind.label_length)
         groups = {} if self.task.groups is None else {IN_GROUP: text}
         features = Features({**columns, "label": label, **groups})
         try:
@@ -189,13 +190,15 @@ def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
 def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[str, Split]:
     """Return train and what is cut off it, as splits of the rows of all."""
     division = Division(fractions, task.source.seed, task.labels is not None)
+    labelled = _labelled(task, whole)
     key = _digest(
-        "divided", VERSION, whole.key, dict(fractions), division.seed, division.has_classes
+        "divided", VERSION, labelled.key, dict(fractions), division.seed, division.has_classes
     )
+    own = [] if labelled is whole else [whole.key]
 
     def make(name: str) -> Iterable[Row]:
         if key not in _sides:
-            rows = whole.make()
+            rows = labelled.make()
             if has_label_columns(task):  # cut alike for all tasks, of which some may have none
                 rows = (row | {"label": 0.0} for row in rows)
             _sides[key] = division.side_of_rows(rows)
@@ -205,9 +208,21 @@ def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[s
                 yield row
 
     def split(name: str) -> Split:
-        return Split(task, name, _digest(key, name), lambda: make(name))
+        return Split(task, name, _digest(key, name, *own), lambda: make(name))
 
     return {name: split(name) for name in division.sides}
+
+
+def _labelled(task: Task, whole: Split) -> Split:
+    """Return all rows with the labels by which they are cut: those of a task that reads none too.
+
+    Else it would be cut otherwise than the task whose rows these are, and train on its dev rows.
+    """
+    source = task.source
+    has_labels = isinstance(source.label, str) or source.label_columns is not None
+    if kind_of(task).reads_labels or not has_labels:
+        return whole
+    return _split(replace(task, kind=task.cut_as, cut_as=None), "train")
 
 
 _sides: dict[str, NDArray[Any]] = {}
@@ -261,14 +276,18 @@ def _generated_test(task: Task, count: int) -> Split:
 
 def _grouped(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
     """Yield generated rows with the group of each, where the task has groups."""
-    grouped = with_groups(task)
+    grouped, label = with_groups(task), {} if kind_of(task).reads_labels else {"label": 0.0}
     for number, row in enumerate(rows):
-        yield grouped(row, row, f"the generated rows, row {number}")
+        yield grouped(row, row | label, f"the generated rows, row {number}")
 
 
 def _groups_key(task: Task) -> list[Any]:
-    """Return what the digest of generated rows holds of groups: nothing without."""
-    return [] if task.groups is None else [task.groups, task.labels]
+    """Return what the digest of generated rows holds of groups: nothing without.
+
+    And of a kind that reads no labels, whose rows have others.
+    """
+    of_groups = [] if task.groups is None else [task.groups, task.labels]
+    return of_groups if kind_of(task).reads_labels else [*of_groups, task.kind]
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -294,7 +313,7 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
 def _labels_of(task: Task) -> Any:
     """Return what a digest holds of the columns of labels: the task's, and which rows there are."""
     if not has_label_columns(task):
-        return task.source.label
+        return task.source.label if kind_of(task).reads_labels else None
     return [label_column(task), sorted({*label_columns(task)})]
 
 

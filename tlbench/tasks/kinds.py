@@ -5,6 +5,7 @@ from tlbench.config.schema import Task
 from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
+from tlbench.tasks.masked_lm import MaskedLM
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.multiple_choice import MultipleChoice
 from tlbench.tasks.regression import Regression
@@ -17,6 +18,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "multilabel": Multilabel,
     "tagging": Tagging,
     "multiple_choice": MultipleChoice,
+    "mlm": MaskedLM,
 }
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6
