@@ -14,11 +14,15 @@ from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.plan.build import build
 from tlbench.records.packing import pack, sources
 
+OWN_TEXTS = (
+    "target_task.labels=null target_task.cut_as=null target_task.source=${suite.sources.rte}"
+)
 # By kind a task of it, its score, and what is saved of a row for reports to resample.
 KINDS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "multilabel": ("topics", "micro_f1", "predictions", (5,)),
     "tagging": ("mentions", "entity_f1", "counts", (6,)),
     "multiple_choice": ("causes", "accuracy", "predictions", ()),
+    "mlm": ("mlm " + OWN_TEXTS, "accuracy", "counts", (2,)),
 }
 ALL = ("target_task=topics", "strategy=mtl_many", "strategy.tasks=[mentions,causes,stsb,rte]")
 
@@ -48,7 +52,8 @@ def test_packed_predictions_are_those_of_the_store(
     run: Run, tmp_path: Path, kind: str, selection: str
 ) -> None:
     task, metric, column, shape = KINDS[kind]
-    record = run(f"target_task={task}", "optim.lr=1e-3", f"selection={selection}")
+    words = f"target_task={task}".split(" ")
+    record = run(*words, "optim.lr=1e-3", f"selection={selection}")
     pack([tmp_path / "job"], tmp_path / "packed.parquet")
     (source,) = sources([tmp_path / "packed.parquet"])
     assert source.predictions is not None
@@ -63,6 +68,7 @@ def test_packed_predictions_are_those_of_the_store(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_doctor_measures_a_step_of_it(compose: Compose, kind: str) -> None:
-    config = build(compose("trainer.accelerator=cpu", f"target_task={KINDS[kind][0]}")).config
+    words = f"target_task={KINDS[kind][0]}".split(" ")
+    config = build(compose("trainer.accelerator=cpu", *words)).config
     shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
     assert step_seconds(config, ["32-true"], shape)["32-true"][0] > 0

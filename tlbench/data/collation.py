@@ -171,7 +171,8 @@ class MultiTaskDataset(TorchDataset[Batch]):
     def __getitem__(self, plan: PlannedBatch | batching.BatchPlan) -> Batch:
         moment: tuple[int, ...] = ()
         if isinstance(plan, PlannedBatch):
-            plan, moment = plan.rows, (self.seed, plan.epoch, plan.step)
+            moment = self.seed, plan.epoch, plan.step
+            plan = plan.rows
         positions, numbers = expanded(plan, self.groups)
         if self.tokens:
             by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]

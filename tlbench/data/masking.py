@@ -73,9 +73,7 @@ class Masking:
                 part.append(of_row)
         return masked
 
-    def _row(
-        self, ids: Ints, rng: np.random.Generator
-    ) -> tuple[list[int], list[int], list[int]]:
+    def _row(self, ids: Ints, rng: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
         """Return what ``rows`` does, of one row."""
         may_be = [place for place, token in enumerate(ids.tolist()) if token not in self.special]
         if not may_be:

@@ -107,7 +107,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
     of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
     column, ``group`` is its cell. Where ``source.label`` names a column for each of several tasks
-    and this one's is empty, ``label`` is the kind's ``no_label``; of a kind that reads none it is 0.
+    and this one's is empty, ``label`` is the kind's ``no_label``. Of a kind that reads no labels
+    it is 0.
 
     Args:
         task: which names the columns.

@@ -61,15 +61,22 @@ class TiedOutput(nn.Module):
     def __init__(self, encoder: PreTrainedModel, bias: nn.Parameter | None) -> None:
         super().__init__()
         # In a tuple, so that no parameter of the encoder is one of the head.
-        self._embeddings = (encoder.get_input_embeddings(),)
+        self._encoder = (encoder,)
         self.bias = bias
 
     def forward(self, features: Tensor) -> Tensor:
-        return linear(features, self._embeddings[0].weight, self.bias)
+        return linear(features, _embeddings(self._encoder[0]), self.bias)
+
+
+def _embeddings(encoder: PreTrainedModel) -> Tensor:
+    """Return the input embeddings of an encoder, (vocabulary, their size)."""
+    weight = encoder.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 def make_masked_head(encoder: PreTrainedModel, files: Encoder | None = None) -> MaskedHead:
-    """Return the head of an encoder for masked tokens; it draws no random number.
+    """Return the head of an encoder for masked tokens; random generators stay as they are.
 
     Args:
         encoder: of the model that the head is of.
@@ -78,13 +85,14 @@ def make_masked_head(encoder: PreTrainedModel, files: Encoder | None = None) -> 
     Raises:
         UserError: if the files have a head that can't be read.
     """
-    own = None if files is None or not files.pretrained else _own(encoder, files)
-    return MaskedHead(own or _new(encoder))
+    with fixed_random_state():  # weights are drawn before they get their values
+        own = None if files is None or not files.pretrained else _own(encoder, files)
+        return MaskedHead(own or _new(encoder))
 
 
 def _new(encoder: PreTrainedModel) -> nn.Module:
     """Return a transform that begins as the identity, and the tied output with a bias of 0."""
-    vocabulary, width = encoder.get_input_embeddings().weight.shape
+    vocabulary, width = _embeddings(encoder).shape
     transform = nn.Linear(encoder.config.hidden_size, width)
     nn.init.eye_(transform.weight)
     nn.init.zeros_(transform.bias)
@@ -97,7 +105,7 @@ def _own(encoder: PreTrainedModel, files: Encoder) -> nn.Module | None:
         return None
     revision = encoder_files.revision(files)
     options = {"dtype": torch.float32, "output_loading_info": True, "weights_only": True}
-    with quiet_transformers(), fixed_random_state():  # what files lack is drawn, and thrown away
+    with quiet_transformers():
         model, info = load_from_files(
             AutoModelForMaskedLM, files.name, revision, files.trust_remote_code, **options
         )
@@ -119,7 +127,7 @@ def _check(head: nn.Module, encoder: PreTrainedModel, name: str) -> None:
     Raises:
         UserError: if not.
     """
-    vocabulary = len(encoder.get_input_embeddings().weight)
+    vocabulary = len(_embeddings(encoder))
     try:
         shape = head(torch.zeros(1, encoder.config.hidden_size)).shape
         problem = None if shape == (1, vocabulary) else f"it gives {tuple(shape)} logits"

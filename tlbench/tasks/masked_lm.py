@@ -1,7 +1,7 @@
 """Tasks of texts alone: which tokens have been masked."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tlbench.errors import UserError
 from tlbench.tasks import ragged
@@ -103,6 +103,6 @@ class MaskedLM(TaskKind):
 
     def constant_probabilities(self, labels: "Tensor") -> "Tensor":
         """Return what the tokens' own shares give the right ones: their geometric mean, (1,)."""
-        _, counts = labels[labels >= 0].unique(return_counts=True)
-        shares = counts.double() / counts.sum()
-        return (shares * shares.log()).sum().exp()[None]
+        counts = labels[labels >= 0].long().bincount()
+        shares = counts[counts > 0].double() / counts.sum()
+        return (shares * shares.log()).sum(dim=0, keepdim=True).exp()
