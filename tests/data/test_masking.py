@@ -27,7 +27,7 @@ def rows(count: int, words: int) -> list[list[int]]:
 
 def test_a_seventh_is_masked_of_which_a_tenth_is_random_and_a_tenth_kept() -> None:
     given = rows(2000, 20)
-    masked = Masking(tokenizer()).rows(given, range(2000))
+    masked = Masking(tokenizer()).rows(given, range(2000), (0, 0, 0))
     became = []
     for before, after, places, labels in zip(given, *masked, strict=True):
         assert len(places) == 3 == len(set(places))
@@ -42,6 +42,12 @@ def test_a_seventh_is_masked_of_which_a_tenth_is_random_and_a_tenth_kept() -> No
     assert by_mask == pytest.approx(0.8, abs=0.02)
     assert kept == pytest.approx(0.1, abs=0.02)
     assert all(after not in (CLS, SEP) for after, _ in became)
+
+
+def test_in_evaluation_all_are_replaced_by_the_mask() -> None:
+    masked = Masking(tokenizer()).rows(rows(200, 20), range(200))
+    for ids, places in zip(masked.ids, masked.places, strict=True):
+        assert {ids[place] for place in places} == {MASK}
 
 
 @pytest.mark.parametrize(("words", "count"), [(1, 1), (3, 1), (9, 1), (12, 2), (40, 6)])

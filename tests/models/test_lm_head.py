@@ -1,4 +1,4 @@
-"""Heads for masked tokens: a family's own gives its own logits; a new one begins as its features."""
+"""Heads for masked tokens: a family's own gives its own logits; a new one begins as identity."""
 
 import shutil
 from pathlib import Path

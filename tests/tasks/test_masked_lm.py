@@ -190,7 +190,7 @@ def test_evaluated_rows_are_masked_as_their_labels_say(compose: Compose) -> None
         assert batch.labels[0][row][: len(places)].tolist() == labels.tolist()
         after = ids[row][: len(before)].tolist()
         differ = {at for at, (a, b) in enumerate(zip(before, after, strict=True)) if a != b}
-        assert differ <= {*places}
+        assert differ == {*places}
 
 
 def test_masks_are_others_at_every_step_and_the_same_on_two_devices(compose: Compose) -> None:

@@ -1,5 +1,9 @@
 """Masks tokens of texts, for masked language modelling (Devlin et al. 2019, section 3.1).
 
+In training eight of ten masked tokens are replaced by the mask, one by any other, and one is kept,
+so that an encoder does not rely on the mask. In evaluation all are replaced: what is kept would be
+right by copying, which an encoder can do before it has learned anything.
+
 What is masked of a row follows from what it is masked for, and the row's number: in training from
 (seed, epoch, step), in evaluation from nothing else. So it is the same on one device and on
 several, in micro-batches, after an interruption, and in whatever order rows stand in a batch.
@@ -16,7 +20,7 @@ from tlbench.tasks import ragged
 
 VERSION = 1  # of what is masked, in the digest of evaluated rows
 RATE = 0.15  # of a row's tokens, special ones not counted
-_BY_MASK, _BY_RANDOM = 0.8, 0.1  # of them are replaced by the mask, by any token; others are kept
+_BY_MASK, _BY_RANDOM = 0.8, 0.1  # of them, in training
 
 Ints = NDArray[np.int64]
 
@@ -69,11 +73,15 @@ class Masking:
         masked = MaskedRows([], [], [])
         for ids, number in zip(rows, numbers, strict=True):
             rng = np.random.default_rng([*moment, int(number)])
-            for part, of_row in zip(masked, self._row(np.array(ids, np.int64), rng), strict=True):
-                part.append(of_row)
+            by_mask = _BY_MASK if moment else 1.0
+            of_row = self._row(np.array(ids, np.int64), rng, by_mask)
+            for column, values in zip(masked, of_row, strict=True):
+                column.append(values)
         return masked
 
-    def _row(self, ids: Ints, rng: np.random.Generator) -> tuple[list[int], list[int], list[int]]:
+    def _row(
+        self, ids: Ints, rng: np.random.Generator, by_mask: float
+    ) -> tuple[list[int], list[int], list[int]]:
         """Return what ``rows`` does, of one row."""
         may_be = [place for place, token in enumerate(ids.tolist()) if token not in self.special]
         if not may_be:
@@ -82,6 +90,6 @@ class Masking:
         places = np.sort(rng.choice(may_be, count, replace=False))
         labels, chance = ids[places], rng.random(count)
         drawn = self.ordinary[rng.integers(len(self.ordinary), size=count)]
-        replaced = np.where(chance < _BY_MASK + _BY_RANDOM, drawn, labels)
-        ids[places] = np.where(chance < _BY_MASK, self.mask, replaced)
+        replaced = np.where(chance < by_mask + _BY_RANDOM, drawn, labels)
+        ids[places] = np.where(chance < by_mask, self.mask, replaced)
         return ids.tolist(), places.tolist(), labels.tolist()

@@ -26,8 +26,8 @@ _EMBEDDED = 8  # bytes of a token and unit: input of the embeddings' normalisati
 _STATISTICS = 16  # bytes of a token in each layer: mean and deviation of two normalisations
 # Numbers a weight that an optimizer remembers, by the name of its class; of others two.
 _STATES = {"Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "SGD": 0}
-# Numbers in 32 bits for each logit of a masked token: logits, their logarithms of probabilities, and
-# in a backward the gradients of both.
+# Numbers in 32 bits for each logit of a masked token: the logit, the logarithm of its probability,
+# and in a backward a gradient.
 _OF_LOGIT, _OF_LOGIT_EVALUATED = 3, 2
 _FILLED = 128  # tokens, to a multiple of which an unpadded batch is filled up
 
