@@ -19,6 +19,8 @@ from tlbench.store.store import Store
         ("strategy=mtl", "support_task=mnli", "trainer.max_steps=7"),
         ("strategy=mtl", "support_task=mnli", "trainer.max_steps=20", "sampling=annealed"),
         ("selection=held_out", "trainer.max_steps=6", "eval_every=1"),
+        ("strategy=mtl", "support_task=mnli", "perturb=sam", "trainer.max_steps=4"),
+        ("target_task=causes", "trainer.max_steps=4"),  # each row is three sequences
     ],
 )
 def test_what_is_planned_is_what_is_trained(
@@ -31,6 +33,7 @@ def test_what_is_planned_is_what_is_trained(
     assert found is not None
     assert planned.steps == found["steps"]
     assert planned.trained_rows == found["instances"]
+    assert planned.passes == found["passes"]
     assert sorted(planned.evaluations) == [evaluation["step"] for evaluation in found["history"]]
 
 

@@ -203,3 +203,17 @@ def test_of_several_stages_a_slurm_job_it_is_said_how_many_and_how_long(
 )
 def test_how_many_jobs_run_at_a_time(launcher: dict[str, int], count: int) -> None:
     assert dry_run.jobs_at_once(launcher) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "passes"), [(("perturb=sam",), 2), (("target_task=causes",), 3), ((), 1)]
+)
+def test_passes_are_said_where_a_row_is_several(
+    compose: Compose, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], passes: int
+) -> None:
+    print_run(experiment := build(compose(*words)))
+    (stage,) = experiment.plan()
+    rows = Schedule.planned(stage).trained_rows  # type: ignore[arg-type]
+    said = capsys.readouterr().out
+    more = f", {passes * rows:,} passes through the encoder," if passes > 1 else ""
+    assert f"at most {rows:,} rows to train{more} and " in said

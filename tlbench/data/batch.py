@@ -39,6 +39,8 @@ class Batch(NamedTuple):
         cuts: how many rows each forward takes at most, one after the other, where
             ``micro_batch_tokens`` limits them; none: as many as fit into ``micro_batch_size``.
         sequences: how many a row of each task is, (tasks,); none where all are 1.
+        encoded: how many sequences the encoder reads of the batch, on all devices; 0 where nobody
+            counts them.
     """
 
     inputs: dict[str, Tensor]
@@ -53,6 +55,7 @@ class Batch(NamedTuple):
     words: tuple[Tensor, ...] = ()
     reads: tuple[int, ...] = ()
     sequences: tuple[int, ...] = ()
+    encoded: int = 0
 
     @property
     def labels(self) -> tuple[Tensor, ...]:

@@ -184,7 +184,8 @@ class MultiTaskDataset(TorchDataset[Batch]):
         ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
         batch = self._batch(ids, weights, moment, numbers if self.encodes_once else None)
         rows = len(batch.lengths) if self.encodes_once else sum(counts)
-        return batch._replace(rows=rows, cuts=cuts)
+        encoded = rows if self.encodes_once else _sequence_count(self.rows, counts)
+        return batch._replace(rows=rows, encoded=encoded, cuts=cuts)
 
     def _own_weights(self, positions: Sequence[Ints]) -> torch.Tensor:
         """Return what each row counts beside what its batch makes of it, (rows,)."""
@@ -325,6 +326,11 @@ class MultiTaskBatchSampler(Sampler[PlannedBatch]):
 def _joined(of_tasks: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     lengths, sequences = zip(*of_tasks, strict=True)
     return np.concatenate(lengths), np.concatenate(sequences)
+
+
+def _sequence_count(splits: Sequence[TokenizedSplit], counts: Sequence[int]) -> int:
+    """Return how many sequences rows of tasks are, of each so many."""
+    return sum(of.kind.sequences * count for of, count in zip(splits, counts, strict=True))
 
 
 def sequences_of(kind: TaskKind, rows: Sequence[Any]) -> Sequence[Sequence[int]]:

@@ -30,6 +30,7 @@ from tlbench.errors import UserError
 from tlbench.progress import counted
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
+from tlbench.tasks.relabelling import new_labels
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
 
 FORMATS = (*FILE_FORMATS, "hub", "generated")
@@ -262,32 +263,43 @@ def _generated_split(task: Task, name: str, origin: Any) -> Split:
     if name == "test":
         return _generated_test(task, origin)
     arguments = (source.name, name, origin, source.seed)
-    key = _digest("generated", generated.VERSION, *arguments, *_groups_key(task))
-    return Split(task, name, key, lambda: _grouped(task, generated.rows(*arguments)))
+    key = _digest("generated", generated.VERSION, *arguments, *_reading_key(task))
+    return Split(task, name, key, lambda: _as_read(task, generated.rows(*arguments)))
 
 
 def _generated_test(task: Task, count: int) -> Split:
     source = task.source
     dev = {"dev": source.dev} | {f"dev_{name}": rows for name, rows in source.more_dev.items()}
     arguments = (str(source.name), count, source.seed, dev)
-    key = _digest("generated", generated.VERSION, "test", *arguments, *_groups_key(task))
-    return Split(task, "test", key, lambda: _grouped(task, generated.unseen_rows(*arguments)))
+    key = _digest("generated", generated.VERSION, "test", *arguments, *_reading_key(task))
+    return Split(task, "test", key, lambda: _as_read(task, generated.unseen_rows(*arguments)))
 
 
-def _grouped(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
-    """Yield generated rows with the group of each, where the task has groups."""
-    grouped, label = with_groups(task), {} if kind_of(task).reads_labels else {"label": 0.0}
+def _as_read(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
+    """Yield generated rows, relabelled and with the group of each, where the task says so."""
+    grouped = with_groups(task)
     for number, row in enumerate(rows):
-        yield grouped(row, row | label, f"the generated rows, row {number}")
+        read = row | {"label": _read_label(task, row["label"])}
+        yield grouped(row, read, f"the generated rows, row {number}")
 
 
-def _groups_key(task: Task) -> list[Any]:
-    """Return what the digest of generated rows holds of groups: nothing without.
+def _read_label(task: Task, label: Any) -> Any:
+    """Return the label that a generated row's is read as: 0 by a kind that reads none."""
+    if not kind_of(task).reads_labels:
+        return 0.0
+    return label if task.relabel is None else new_labels(task)[int(label)]
 
-    And of a kind that reads no labels, whose rows have others.
-    """
-    of_groups = [] if task.groups is None else [task.groups, task.labels]
-    return of_groups if kind_of(task).reads_labels else [*of_groups, task.kind]
+
+def _reading_key(task: Task) -> list[Any]:
+    """Return what the digest of generated rows holds of how they are read; nothing as they are."""
+    unread = [] if kind_of(task).reads_labels else [task.kind]
+    relabelled = [] if task.relabel is None else [_relabel_key(task)]
+    return unread + relabelled + ([] if task.groups is None else [task.groups, task.labels])
+
+
+def _relabel_key(task: Task) -> Any:
+    """Return ``relabel`` with its order, which says what generated rows' numbers mean."""
+    return [*(task.relabel or {}).items(), *(task.labels or [])]
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -323,6 +335,7 @@ def _set_keys(task: Task) -> list[Any]:
     values = {key: value_at(task.source, key) for key in _ROW_KEYS}
     changed = {key: value for key, value in values.items() if not keys[key].is_left_out(value)}
     changed |= {} if task.groups is None else {"groups": task.groups}
+    changed |= {} if task.relabel is None else {"relabel": _relabel_key(task)}
     return [*([task.kind] if task.kind else []), *([changed] if changed else [])]
 
 

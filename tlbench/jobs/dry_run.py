@@ -101,7 +101,9 @@ def say_work(stages: Iterable[Stage], on_gpu: bool | None = None) -> list[float]
         return []
     trained = sum(schedule.trained_rows for schedule in schedules)
     evaluated = sum(schedule.evaluated_rows for schedule in schedules)
-    say(f"at most {trained:,} rows to train and {evaluated:,} to evaluate")
+    passes = sum(schedule.passes for schedule in schedules)
+    more = "" if passes == trained else f", {passes:,} passes through the encoder,"
+    say(f"at most {trained:,} rows to train{more} and {evaluated:,} to evaluate")
     seconds = estimated_seconds(schedules, on_gpu)
     if seconds is None:
         where = " that was trained on a GPU" if on_gpu else ""

@@ -10,7 +10,7 @@ from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
 from tlbench.store.store import Store
 
-_FORWARD = 1 / 3  # of the work on a row that is trained, with a backward pass of twice that
+_FORWARD = 1 / 3  # of the work on a sequence that is trained, with a backward pass of twice that
 
 
 def estimated_seconds(
@@ -33,7 +33,7 @@ class Work:
     """What the making of a stage comes to at most.
 
     Attributes:
-        amount: rows to train, and a part of those to evaluate; 0 of what is no training.
+        amount: sequences to train, and a part of those to evaluate; 0 of what is no training.
         encoder: those of one encoder can be compared.
         store_dir: where finished ones tell how fast they are done.
     """
@@ -52,7 +52,7 @@ def work_of(stage: Stage) -> Work:
 
 def _work_of(schedule: Schedule) -> Work:
     fingerprint = schedule.stage.fingerprint()
-    amount = _work(schedule.trained_rows, schedule.evaluated_rows, fingerprint)
+    amount = _work(schedule.passes, schedule.evaluated_sequences, fingerprint)
     encoder = _encoder_of(fingerprint)
     return Work(amount, encoder, schedule.stage.config.store_dir)
 
@@ -82,8 +82,8 @@ def _speeds(store: Store, on_gpu: bool | None) -> dict[str, float]:
             continue
         encoder = _encoder_of(fingerprint)
         work, seconds = done.get(encoder, (0.0, 0.0))
-        evaluated = len(manifest["history"]) * _evaluated_at_once(fingerprint)
-        work += _work(manifest["instances"], evaluated, fingerprint)
+        evaluated = len(manifest["history"]) * _evaluated_at_once(manifest)
+        work += _work(manifest.get("passes", manifest["instances"]), evaluated, fingerprint)
         done[encoder] = work, seconds + manifest["seconds"]
     return {encoder: work / seconds for encoder, (work, seconds) in done.items() if seconds}
 
@@ -93,9 +93,14 @@ def _encoder_of(fingerprint: Mapping[str, Any]) -> str:
     return repr(sorted((k, v) for k, v in settings.items() if is_under(k, ["encoder"])))
 
 
-def _evaluated_at_once(fingerprint: Mapping[str, Any]) -> int:
-    counts = [task["counts"] for task in fingerprint["tasks"]]
-    return sum(rows for splits in counts for name, rows in splits.items() if name != "train")
+def _evaluated_at_once(manifest: Mapping[str, Any]) -> int:
+    """Return how many sequences an evaluation of a finished stage had."""
+    return sum(
+        rows * manifest["tasks"][task["name"]].get("sequences", 1)
+        for task in manifest["fingerprint"]["tasks"]
+        for name, rows in task["counts"].items()
+        if name != "train"
+    )
 
 
 def _work(trained: float, evaluated: float, fingerprint: Mapping[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """How long a stage trains and when it evaluates: planning needs it as training does."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, count, groupby, takewhile
@@ -14,6 +14,7 @@ from tlbench.data.subsampling import HELD_OUT
 from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import same_rows
 
 
@@ -97,17 +98,44 @@ class Schedule:
         return epochs * epoch + min(rest * self.stage.config.batch_size, epoch)
 
     @property
+    def passes(self) -> int:
+        """Sequences of all steps, each as often as a step takes it through the encoder."""
+        counts = self.mixer.counts()
+        sequences = sum(
+            count * _sequences(self.stage.subsets[group[0]])
+            for count, group in zip(counts, _groups(self.stage), strict=True)
+        )
+        each = 2 if self.stage.config.perturb.name == "sam" else 1
+        return each * round(self.trained_rows * sequences / counts.sum())
+
+    @property
     def evaluated_rows(self) -> int:
         """Rows of all evaluations: of every dev split, those held out, and where errors are."""
+        return self._evaluated([1] * len(self.stage.subsets))
+
+    @property
+    def evaluated_sequences(self) -> int:
+        """Sequences of all evaluations."""
+        return self._evaluated([_sequences(subset) for subset in self.stage.subsets])
+
+    def _evaluated(self, of_row: Sequence[int]) -> int:
+        """Return what evaluations come to, of which a row of each task is so much."""
         errors = sum(self.sizes) if isinstance(self.stage, ReweightedStage) else 0
-        dev = sum(sum(subset.dev_count.values()) for subset in self.stage.subsets)
-        held_out = sum(_held_out(self.stage, subset) for subset in self.stage.subsets)
-        return len(self.evaluations) * (dev + held_out) + errors
+        at_once = sum(
+            each * (sum(subset.dev_count.values()) + _held_out(self.stage, subset))
+            for subset, each in zip(self.stage.subsets, of_row, strict=True)
+        )
+        return len(self.evaluations) * at_once + errors
 
 
 def _groups(stage: TrainStage) -> list[tuple[int, ...]]:
     """Return which of a stage's tasks share their rows: places in ``stage.subsets``."""
     return same_rows([subset.task for subset in stage.subsets])
+
+
+def _sequences(subset: TaskSubset) -> int:
+    """Return how many sequences a row of a task is."""
+    return kind_of(subset.task).sequences
 
 
 def _held_out(stage: TrainStage, subset: TaskSubset) -> int:

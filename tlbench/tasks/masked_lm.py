@@ -27,7 +27,7 @@ class MaskedLM(TaskKind):
     """Masked language modelling (Devlin et al. 2019, section 3.1), of any texts.
 
     ``tlbench.data.masking`` masks tokens: of evaluated rows always the same, of trained ones others
-    at every step; of evaluated ones no token can be seen that is to be predicted. A row's labels are the tokens that were there, and a head gives two numbers for
+    at every step. A row's labels are the tokens that were there, and a head gives two numbers for
     each: the token that it takes for the likeliest, and the log-probability of the right one; so
     what is kept of an evaluation does not grow with the vocabulary. The loss of a row is the mean
     over its masked tokens: a row weighs the same however long it is. A row of which nothing can be
@@ -40,6 +40,7 @@ class MaskedLM(TaskKind):
     own_keys: ClassVar[tuple[str, ...]] = (
         "source.label_columns",
         "source.separator",
+        "relabel",
         "cut_as",
     )
     label_length = -1

@@ -116,7 +116,7 @@ class MultiTaskModule(LightningModule):
         self.log(f"{self.role}/lr", schedule.get_last_lr()[0])  # type: ignore[union-attr]
         schedule.step()  # type: ignore[union-attr]
         self.instances += batch.rows
-        self.passes += batch.rows * self.balance.passes_a_row
+        self.passes += batch.encoded * self.balance.passes_a_row
         self.log(f"{self.role}/loss", total, prog_bar=True, sync_dist=True)
         if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             weights = self.balance.weights()

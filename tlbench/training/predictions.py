@@ -43,6 +43,7 @@ def task_entry(data: MultiTaskDataModule, task: Task, best: BestPerTask) -> dict
         **({} if lost else groups_entry(as_scored, dev)),
         "step": mine.step,
         "train_rows": len(train.used),
+        **({} if train.kind.sequences == 1 else {"sequences": train.kind.sequences}),
     }
 
 
