@@ -14,17 +14,14 @@ from tlbench.doctor.measure import Shape, step_seconds
 from tlbench.plan.build import build
 from tlbench.records.packing import pack, sources
 
-OWN_TEXTS = (
-    "target_task.labels=null target_task.cut_as=null target_task.source=${suite.sources.rte}"
-)
 # By kind a task of it, its score, and what is saved of a row for reports to resample.
 KINDS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "multilabel": ("topics", "micro_f1", "predictions", (5,)),
     "tagging": ("mentions", "entity_f1", "counts", (6,)),
     "multiple_choice": ("causes", "accuracy", "predictions", ()),
-    "mlm": ("mlm " + OWN_TEXTS, "accuracy", "counts", (2,)),
+    "mlm": ("rte ++target_task.kind=mlm", "accuracy", "counts", (2,)),
 }
-ALL = ("target_task=topics", "strategy=mtl_many", "strategy.tasks=[mentions,causes,stsb,rte]")
+ALL = ("target_task=topics", "strategy=mtl_many", "strategy.tasks=[mentions,causes,stsb,rte,mlm]")
 
 
 @pytest.mark.parametrize(

@@ -325,10 +325,7 @@ def test_a_frozen_encoder_leaves_the_tied_embeddings_as_they_are(
     compose: Compose, tmp_path: Path
 ) -> None:
     cfg = compose(
-        "target_task=mlm",
-        "target_task.source=${suite.sources.rte}",
-        "target_task.labels=null",
-        "target_task.cut_as=null",
+        "++target_task.kind=mlm",
         "trainable=heads",
         "optim.lr=1e-2",
         "keep_weights=all",
@@ -338,8 +335,8 @@ def test_a_frozen_encoder_leaves_the_tied_embeddings_as_they_are(
     assert manifest["diverged"] is None
     from safetensors.torch import load_file
 
-    encoder = load_file(tmp_path / "weights" / "mlm" / "model.safetensors")
-    (head,) = [load_file(tmp_path / "weights" / "mlm" / "heads.safetensors")]
+    encoder = load_file(tmp_path / "weights" / "rte" / "model.safetensors")
+    (head,) = [load_file(tmp_path / "weights" / "rte" / "heads.safetensors")]
     assert sorted(head) == ["decoder.0.bias", "decoder.0.weight", "decoder.1.bias"]
     assert not torch.equal(head["decoder.0.weight"], torch.eye(len(head["decoder.0.weight"])))
     assert len(head["decoder.1.bias"]) == len(encoder["embeddings.word_embeddings.weight"])
@@ -398,9 +395,9 @@ def test_the_loss_falls_on_real_text(compose: Compose, tmp_path: Path) -> None:
     cfg = compose(
         "encoder=minilm",
         "encoder.max_length=48",
-        "target_task=mlm",
+        "++target_task.kind=mlm",
         "target_task.labels=null",
-        "target_task.cut_as=null",
+        "target_task.metrics=[accuracy,perplexity]",
         f"target_task.source={{path: '{file}', text: [body], dev: 0.2}}",
         "subsample_size=full",
         "subsample_size.dev=null",
@@ -411,6 +408,6 @@ def test_the_loss_falls_on_real_text(compose: Compose, tmp_path: Path) -> None:
         "optim.lr=3e-4",
     )
     manifest = train_stage(stage_run(build(cfg).plan()[-1], tmp_path), None)
-    losses = [np.log(one["tasks"]["mlm"]["dev"]["perplexity"]) for one in manifest["history"]]
+    losses = [np.log(one["tasks"]["rte"]["dev"]["perplexity"]) for one in manifest["history"]]
     assert losses[0] > losses[-1]
     assert losses[-1] < np.log(30522) - 1
