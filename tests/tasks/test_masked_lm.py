@@ -41,7 +41,7 @@ MTL = ("target_task=rte", "support_task=mlm", "strategy=mtl")
 
 def task(**source: Any) -> Task:
     made = Source(**source) if source else Source("generated", name="rte")
-    return Task("mlm", None, ["accuracy"], ["accuracy", "perplexity"], made, kind="mlm")
+    return Task("mlm", None, ["accuracy"], ["accuracy", "log_loss"], made, kind="mlm")
 
 
 # Of two rows: of the first two tokens are masked, one of them is right; of the second one is.
@@ -62,10 +62,10 @@ def test_a_rows_loss_is_the_mean_over_its_masked_tokens() -> None:
     assert kind.losses(torch.full((1, 1, 2), -torch.inf), nothing).tolist() == [0]
 
 
-def test_metrics_are_of_tokens_and_perplexity_is_exp_of_their_mean_loss() -> None:
+def test_metrics_are_of_tokens_and_not_of_rows() -> None:
     found = evaluate(task(), TOLD.detach(), LABELS)
     assert found["accuracy"] == found["score"] == pytest.approx(2 / 3)
-    assert found["perplexity"] == pytest.approx(np.exp(4.5 / 3))
+    assert found["log_loss"] == pytest.approx(4.5 / 3)
 
 
 def test_the_majority_is_the_commonest_token_of_train() -> None:
@@ -365,7 +365,7 @@ def test_memory_counts_logits_of_masked_tokens(compose: Compose) -> None:
     ("changed", "said"),
     [
         ({"more_metrics": {"m": OTHER}}, r"Leave out more_metrics of task 'mlm'"),
-        ({"score": ["perplexity"]}, r"Change score of task 'mlm': less is better of 'perplexity'"),
+        ({"score": ["log_loss"]}, r"Change score of task 'mlm': less is better of 'log_loss'"),
         ({"metrics": ["f1"], "score": ["f1"]}, r"Change metrics or score of task 'mlm'"),
         ({"positive": "x"}, r"Change positive of task 'mlm' to null: it is of classifications"),
     ],
@@ -397,7 +397,7 @@ def test_the_loss_falls_on_real_text(compose: Compose, tmp_path: Path) -> None:
         "encoder.max_length=48",
         "++target_task.kind=mlm",
         "target_task.labels=null",
-        "target_task.metrics=[accuracy,perplexity]",
+        "target_task.metrics=[accuracy,log_loss]",
         f"target_task.source={{path: '{file}', text: [body], dev: 0.2}}",
         "subsample_size=full",
         "subsample_size.dev=null",
@@ -408,6 +408,6 @@ def test_the_loss_falls_on_real_text(compose: Compose, tmp_path: Path) -> None:
         "optim.lr=3e-4",
     )
     manifest = train_stage(stage_run(build(cfg).plan()[-1], tmp_path), None)
-    losses = [np.log(one["tasks"]["rte"]["dev"]["perplexity"]) for one in manifest["history"]]
+    losses = [one["tasks"]["rte"]["dev"]["log_loss"] for one in manifest["history"]]
     assert losses[0] > losses[-1]
     assert losses[-1] < np.log(30522) - 1

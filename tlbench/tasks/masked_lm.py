@@ -17,10 +17,10 @@ def _accuracy(tokens: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
     return (tokens == labels)[there].double().mean()
 
 
-def _perplexity(probabilities: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return exp of the mean over masked tokens of -log p, p of (rows, tokens) or (rows, 1)."""
+def _log_loss(probabilities: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
+    """Return the mean over masked tokens of -log p, with p of (rows, tokens) or (rows, 1)."""
     of_tokens = probabilities.double().expand_as(labels)[labels >= 0]
-    return of_tokens.log().mean().neg().exp()
+    return of_tokens.log().mean().neg()
 
 
 class MaskedLM(TaskKind):
@@ -46,7 +46,7 @@ class MaskedLM(TaskKind):
     label_length = -1
     metrics: ClassVar[Mapping[str, Metric]] = {
         "accuracy": Metric(_accuracy),
-        "perplexity": Metric(_perplexity, of_probabilities=True, less_is_better=True),
+        "log_loss": Metric(_log_loss, of_probabilities=True, less_is_better=True),
     }
 
     def check(self) -> None:
