@@ -18,9 +18,14 @@ def _accuracy(tokens: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
 
 
 def _log_loss(probabilities: "Tensor", labels: "Tensor", outputs: int) -> "Tensor":
-    """Return the mean over masked tokens of -log p, with p of (rows, tokens) or (rows, 1)."""
-    of_tokens = probabilities.double().expand_as(labels)[labels >= 0]
-    return of_tokens.log().mean().neg()
+    """Return the mean over masked tokens of -log p, with p of (rows, tokens) or (rows, 1).
+
+    As of classifications, no p counts as less than 2^-52.
+    """
+    import torch
+
+    right = probabilities.double().expand_as(labels)[labels >= 0]
+    return -right.clamp(min=torch.finfo(torch.float64).eps).log().mean()
 
 
 class MaskedLM(TaskKind):
