@@ -25,14 +25,14 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
         "debug=fast",
         "strategy=mtl_all",
         "optim.lr=1e-3",
-        "strategy.tasks=[mine,rte,cola]",
+        "strategy.tasks=[mine,rte,cola,mlm]",
         "subsample_size.support=20",
     )
     ran = command(*overrides)
     assert ran.returncode == 0, ran.stderr
     (file,) = (tmp_path / "multirun" / "adhoc").glob("*/result.json")
     record = json.loads(file.read_text())
-    assert set(record["tasks"]) == {"mine", "rte", "cola"}
+    assert set(record["tasks"]) == {"mine", "rte", "cola", "mlm"}
     del record["checksum"]  # for what is changed here
     record["versions"]["torch"] = "1.0"
     record["config"]["logger"] = {"csv": {"_target_": "tlbench.jobs.loggers.CsvLog"}}
@@ -45,7 +45,7 @@ def test_a_record_alone_gives_the_same_score_again(command: Command, tmp_path: P
     assert f"score: {record['score']} then, {record['score']} now" in again.stdout
     assert "torch: 1.0 then, " in again.stdout
     assert "The score is the same." in again.stdout
-    assert "cola+mine+rte s0: training as target" in again.stderr
+    assert "cola+mine+mlm+rte s0: training as target" in again.stderr
     (file,) = (tmp_path / "multirun" / "rerun").glob("*/result.json")
     assert read_record(file).stage_keys == record["stage_keys"]
     assert not (tmp_path / "multirun" / ".store").exists()

@@ -19,8 +19,9 @@ KINDS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "multilabel": ("topics", "micro_f1", "predictions", (5,)),
     "tagging": ("mentions", "entity_f1", "counts", (6,)),
     "multiple_choice": ("causes", "accuracy", "predictions", ()),
+    "mlm": ("rte ++target_task.kind=mlm", "accuracy", "counts", (2,)),
 }
-ALL = ("target_task=topics", "strategy=mtl_many", "strategy.tasks=[mentions,causes,stsb,rte]")
+ALL = ("target_task=topics", "strategy=mtl_many", "strategy.tasks=[mentions,causes,stsb,rte,mlm]")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,8 @@ def test_packed_predictions_are_those_of_the_store(
     run: Run, tmp_path: Path, kind: str, selection: str
 ) -> None:
     task, metric, column, shape = KINDS[kind]
-    record = run(f"target_task={task}", "optim.lr=1e-3", f"selection={selection}")
+    words = f"target_task={task}".split(" ")
+    record = run(*words, "optim.lr=1e-3", f"selection={selection}")
     pack([tmp_path / "job"], tmp_path / "packed.parquet")
     (source,) = sources([tmp_path / "packed.parquet"])
     assert source.predictions is not None
@@ -63,6 +65,7 @@ def test_packed_predictions_are_those_of_the_store(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_doctor_measures_a_step_of_it(compose: Compose, kind: str) -> None:
-    config = build(compose("trainer.accelerator=cpu", f"target_task={KINDS[kind][0]}")).config
+    words = f"target_task={KINDS[kind][0]}".split(" ")
+    config = build(compose("trainer.accelerator=cpu", *words)).config
     shape = Shape(1, 64, 400, rows=4, tokens=16, warmup=1, steps=1, rounds=1)
     assert step_seconds(config, ["32-true"], shape)["32-true"][0] > 0

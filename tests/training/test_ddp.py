@@ -71,6 +71,8 @@ def train(cfg: Any, folder: Path, devices: int) -> dict[str, Any]:
         # Batches of one task, of which some read no layer above the first.
         ("+support_task.head_layer=1", "sampling.batches=homogeneous", "micro_batch_size=3"),
         ("+support_task.head_layer=1", "+target_task.head_layer=1", "batch_size=17"),
+        # Rows whose tokens are masked, the same of them on every device.
+        ("target_task=rte", "support_task=mlm", "batch_size=17", "micro_batch_size=8", SGD),
         # Rows of three sequences each, beside rows of one.
         ("target_task=causes", "batch_size=17", "micro_batch_tokens=200", SGD),
     ],

@@ -72,7 +72,7 @@ class Runs:
         Of errors e1 and e2 no more than e1 + e2 of the rows can differ, so a row's difference g has
         a variance of at most e1 + e2 - g^2. NaN for scores that are no shares of rows.
         """
-        shares = {"multilabel": ("accuracy",), "tagging": ()}
+        shares = {"multilabel": ("accuracy",), "tagging": (), "mlm": ()}
         if self.metric not in shares.get(self.kind, ("accuracy", "micro_f1")) or not rows:
             return np.nan
         errors = 1 - self.scores.mean(), 1 - other.scores.mean()

@@ -173,8 +173,8 @@ class Task:
     metrics: list[str] = key("the metrics that are computed", "experiment")
     source: Source = group()
     kind: str | None = key(
-        "classification, regression, multilabel, tagging, multiple_choice, consistency or a dotted "
-        "path; null: by labels",
+        "classification, regression, multilabel, tagging, multiple_choice, mlm, consistency or a "
+        "dotted path; null: by labels",
         "experiment",
         since=None,
     )
@@ -207,6 +207,13 @@ class Task:
         only_if_set=True,
         above=0,
         below=1,
+    )
+    cut_as: str | None = key(
+        "of an mlm task whose source names a label: the kind by which it is read where a fraction "
+        "is cut off train, so that the rows are cut as those of a task of that kind",
+        "experiment",
+        since=None,
+        only_if_set=True,
     )
     groups: list[str] | None = key(
         "columns, or expressions over a row, whose values crossed say the row's group; metrics "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,6 +17,7 @@ from tlbench.config.schema import Config, Task
 from tlbench.data import batching
 from tlbench.data.batch import Batch
 from tlbench.data.groups import Groups, groups_of
+from tlbench.data.masking import Masking
 from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
 from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.shared_rows import expanded, row_groups
@@ -30,6 +31,20 @@ from tlbench.tasks.label_columns import has_label_columns, label_column
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class PlannedBatch(NamedTuple):
+    """A batch of a training.
+
+    Attributes:
+        rows: of every group of tasks in it.
+        epoch, step: from 0, the step in its epoch. With the seed they alone decide what is made of
+            the rows by chance, so that it is the same again after an interruption.
+    """
+
+    rows: batching.BatchPlan
+    epoch: int
+    step: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,10 @@ class TokenizedSplit:
 
     @property
     def words(self) -> Floats:
-        """Of each row of words the places of their tokens, as ``labels``; below 0 if none."""
+        """Of each row of words the places of their tokens, as ``labels``; below 0 if none.
+
+        Of rows whose tokens are masked the places of those that are, in evaluation.
+        """
         return ragged.padded(self.tokens.data.column("words"))
 
     def labelled(self) -> "TokenizedSplit":
@@ -117,7 +135,7 @@ class TokenizedSplit:
 
 
 class MultiTaskDataset(TorchDataset[Batch]):
-    """Indexed by a batch's plan: of every group of tasks in it, rows (``row_groups``).
+    """Indexed by a planned batch, or by rows of every group of tasks (``row_groups``) to evaluate.
 
     Rows that tasks share are encoded once for all of them; on several devices, where a forward is
     of one task or limited in tokens, and beside rows with choices, once for each.
@@ -146,11 +164,18 @@ class MultiTaskDataset(TorchDataset[Batch]):
         self.rank = rank
         self.ranks = ranks
         self.tokens = tokens
+        self.seed = config.seed
+        masks = any(split.kind.masks for split in rows)
+        self.masking = Masking(tokenizer) if masks else None
         self.groups = row_groups([split.task for split in rows], [split.used for split in rows])
         has_several = any(split.kind.sequences > 1 for split in rows)
         self.encodes_once = not (self.is_by_task or tokens or ranks > 1 or has_several)
 
-    def __getitem__(self, plan: batching.BatchPlan) -> Batch:
+    def __getitem__(self, plan: PlannedBatch | batching.BatchPlan) -> Batch:
+        moment: tuple[int, ...] = ()
+        if isinstance(plan, PlannedBatch):
+            moment = self.seed, plan.epoch, plan.step
+            plan = plan.rows
         positions, numbers = expanded(plan, self.groups)
         if self.tokens:
             by_length = [np.argsort(of_task, kind="stable") for of_task in self._lengths(positions)]
@@ -160,7 +185,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
         cuts = self._cuts(positions, weights, self.tokens) if self.tokens else ()
         own, weights = self._part(positions, weights, self.rank)
         ids = [rows.used[at] for rows, at in zip(self.rows, own, strict=True)]
-        batch = self._batch(ids, weights, numbers if self.encodes_once else None)
+        batch = self._batch(ids, weights, moment, numbers if self.encodes_once else None)
         rows = len(batch.lengths) if self.encodes_once else sum(counts)
         encoded = rows if self.encodes_once else _sequence_count(self.rows, counts)
         return batch._replace(rows=rows, encoded=encoded, cuts=cuts)
@@ -208,15 +233,30 @@ class MultiTaskDataset(TorchDataset[Batch]):
             together.append(cut_alike(lengths, self.rows_of_forward, tokens, sequences))
         return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)
 
+    def _part_of(self, rows: TokenizedSplit, ids: Ints, moment: Sequence[int]) -> dict[str, Any]:
+        """Return the columns of a task's rows, of which tokens are masked if its kind does so."""
+        part: dict[str, Any] = rows.tokens[ids.tolist()]
+        if not rows.kind.masks:
+            return part
+        assert self.masking is not None
+        masked = self.masking.rows(part["input_ids"], ids.tolist(), moment)
+        return part | {"input_ids": masked.ids, "words": masked.places, "label": masked.labels}
+
     def _batch(
-        self, ids: Sequence[Ints], weights: torch.Tensor, numbers: Ints | None = None
+        self,
+        ids: Sequence[Ints],
+        weights: torch.Tensor,
+        moment: Sequence[int],
+        numbers: Ints | None = None,
     ) -> Batch:
         """Pad the tokens of the tasks' rows to one length.
 
         Args:
+            moment: as ``Masking.rows`` takes it.
             numbers: of all the rows, which of them are the same one; None: none.
         """
-        parts = [r.tokens[i.tolist()] for r, i in zip(self.rows, ids, strict=True)]
+        of_splits = zip(self.rows, ids, strict=True)
+        parts = [self._part_of(rows, of_rows, moment) for rows, of_rows in of_splits]
         counts = tuple(len(part["label"]) for part in parts)
         names = [name for name in self.tokenizer.model_input_names if name in parts[0]]
         of_tasks = [(rows.kind, part) for rows, part in zip(self.rows, parts, strict=True)]
@@ -234,7 +274,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
         labels = [kind.label_tensor(part["label"]) for kind, part in of_tasks]
         words = [
             ragged.padded_tensor(part["words"], -1)
-            if kind.reads_words
+            if kind.reads_places
             else torch.empty(len(part["label"]), 0, dtype=torch.long)
             for kind, part in of_tasks
         ]
@@ -248,7 +288,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
             tokens=tokens,
             lengths=tuple(map(len, columns["input_ids"])),
             reads=reads,
-            words=tuple(words) if any(kind.reads_words for kind, _ in of_tasks) else (),
+            words=tuple(words) if any(kind.reads_places for kind, _ in of_tasks) else (),
             sequences=tuple(kind.sequences for kind, _ in of_tasks),
         )
 
@@ -258,7 +298,7 @@ class MultiTaskDataset(TorchDataset[Batch]):
         return max(longest, min(padded(longest), self.max_length))
 
 
-class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):
+class MultiTaskBatchSampler(Sampler[PlannedBatch]):
     """The mixed batches of the current epoch; Lightning calls ``set_epoch``.
 
     Args:
@@ -277,8 +317,10 @@ class MultiTaskBatchSampler(Sampler[batching.BatchPlan]):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[batching.BatchPlan]:
-        yield from self.plan(self.epoch)
+    def __iter__(self) -> Iterator[PlannedBatch]:
+        left = self.plan(self.epoch)
+        for step, rows in enumerate(left, self.steps - len(left)):
+            yield PlannedBatch(rows, self.epoch, step)
 
     def __len__(self) -> int:
         return self.steps

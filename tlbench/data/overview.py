@@ -30,7 +30,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
     Returns:
         ``rows``; ``labels``, by class how many rows, or the ``lowest``, ``mean`` and ``highest``
         number, none of rows whose labels are not read; where rows have several labels
-        ``unlabelled``, rows with none; of rows of words ``words`` and ``words_without_token``,
+        ``unlabelled``, rows with none; of rows whose tokens are masked ``masked``, how many are in
+        evaluation, and no ``labels``; of rows of words ``words`` and ``words_without_token``,
         which are not predicted; ``empty``, rows with a text of nothing but white space;
         ``duplicates``, rows whose texts an earlier one has, and ``contradictory``, those of them
         with another label; ``tokens`` that are used; ``cut``, rows cut at ``encoder.max_length``,
@@ -38,9 +39,11 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
         look like its file's; of a task with groups ``groups``, how many rows each has.
     """
     digests, used = row_digests(rows, cache_dir, f"{split.task.name} {split.split}"), split.used
-    has_labels = not reads_unlabelled(split.task, split.split)
+    has_labels = split.kind.masks or not reads_unlabelled(split.task, split.split)
     labels = split.labels[used] if has_labels else np.zeros(len(used))
-    answers = _right_choices(rows.select(used), labels) if split.kind.has_choices else labels
+    answers = np.zeros(len(used)) if split.kind.masks else labels
+    if split.kind.has_choices:
+        answers = _right_choices(rows.select(used), labels)
     duplicates, contradictory = _duplicates(column(digests, "exact")[used], answers)
     # Of all rows of the file: a part of QQP's, which are quoted here and there, would look so.
     bare, quoted = (bool(column(digests, name).any()) for name in ("bare", "quoted"))
@@ -60,6 +63,8 @@ def overview(rows: Dataset, split: TokenizedSplit, tokenizer: Any, cache_dir: st
 
 
 def _labels(task: Task, labels: Any) -> dict[str, float]:
+    if kind_of(task).masks:
+        return {}
     if task.labels is None:
         numbers = (labels.min(), labels.mean(), labels.max())
         return dict(zip(("lowest", "mean", "highest"), map(float, numbers), strict=True))
@@ -77,11 +82,13 @@ def _labels(task: Task, labels: Any) -> dict[str, float]:
 
 
 def _of_kind(split: TokenizedSplit, labels: Any) -> dict[str, int]:
-    """Return what is counted of rows with several labels, or of rows of words."""
+    """Return what is counted of rows with several labels, of words, or whose tokens are masked."""
     if split.kind.reads_words:
         there = labels >= 0
         no_token = there & (split.words[split.used] < 0)
         return {"words": int(there.sum()), "words_without_token": int(no_token.sum())}
+    if split.kind.masks:
+        return {"masked": int((labels >= 0).sum())}
     return {"unlabelled": int((~labels.any(axis=1)).sum())} if labels.ndim == 2 else {}
 
 
@@ -128,6 +135,8 @@ def lines(task: str, split: str, seen: Mapping[str, Any]) -> list[str]:
 
 
 def _labels_in_words(seen: Mapping[str, Any]) -> str:
+    if "masked" in seen:
+        return f"{seen['masked']:,} tokens to mask at a time"
     if not seen["labels"]:
         return "without labels"
     if "words" in seen:

@@ -59,7 +59,7 @@ def usable_rows(
             or if the task keeps none.
     """
     keeps, to_label, grouped = row_filter(task), kind_of(task).labeller(), with_groups(task)
-    columns = label_columns(task) if has_label_columns(task) else []
+    columns = label_columns(task) if isinstance(task.source.label, dict) else []
     refused: list[tuple[Any, UserError]] = []
     is_empty = True
     for number, row in rows:
@@ -107,7 +107,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     Of a task with a label per word ``words`` too, and ``text_a`` is they with blanks between them;
     of one with choices ``choices``, and ``text_a`` is their context. Where ``source.group`` names a
     column, ``group`` is its cell. Where ``source.label`` names a column for each of several tasks
-    and this one's is empty, ``label`` is the kind's ``no_label``; and where none is read.
+    and this one's is empty, ``label`` is the kind's ``no_label``; and where none is read. Of a
+    kind that reads no labels it is 0.
 
     Args:
         task: which names the columns.
@@ -122,6 +123,8 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     usable = _canonical_texts(task, row, where, changes)
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
+    if not kind_of(task).reads_labels:
+        return usable | {"label": 0.0}
     if source.label_columns is None:
         column = label_column(task)
         if column is None and source.unlabelled is not None:

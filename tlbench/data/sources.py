@@ -9,7 +9,7 @@ and ``in_group`` (where the task has groups), made once per content under ``cach
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,8 @@ class Split:
             columns["words"] = Sequence(text)
         if kind.has_choices:
             columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
-        label = number if kind.label_length is None else Sequence(number, kind.label_length)
+        is_one = kind.label_length is None or not kind.reads_labels
+        label = number if is_one else Sequence(number, kind.label_length)
         groups = {} if self.task.groups is None else {IN_GROUP: text}
         features = Features({**columns, "label": label, **groups})
         try:
@@ -195,13 +196,15 @@ def _check_fractions(task: Task, fractions: Mapping[str, float]) -> None:
 def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[str, Split]:
     """Return train and what is cut off it, as splits of the rows of all."""
     division = Division(fractions, task.source.seed, task.labels is not None)
+    labelled = _labelled(task, whole)
     key = _digest(
-        "divided", VERSION, whole.key, dict(fractions), division.seed, division.has_classes
+        "divided", VERSION, labelled.key, dict(fractions), division.seed, division.has_classes
     )
+    own = [] if labelled is whole else [whole.key]
 
     def make(name: str) -> Iterable[Row]:
         if key not in _sides:
-            rows = whole.make()
+            rows = labelled.make()
             if has_label_columns(task):  # cut alike for all tasks, of which some may have none
                 rows = (row | {"label": 0.0} for row in rows)
             _sides[key] = division.side_of_rows(rows)
@@ -211,9 +214,21 @@ def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[s
                 yield row
 
     def split(name: str) -> Split:
-        return Split(task, name, _digest(key, name), lambda: make(name))
+        return Split(task, name, _digest(key, name, *own), lambda: make(name))
 
     return {name: split(name) for name in division.sides}
+
+
+def _labelled(task: Task, whole: Split) -> Split:
+    """Return all rows with the labels by which they are cut: those of a task that reads none too.
+
+    Else it would be cut otherwise than the task whose rows these are, and train on its dev rows.
+    """
+    source = task.source
+    has_labels = isinstance(source.label, str) or source.label_columns is not None
+    if kind_of(task).reads_labels or not has_labels:
+        return whole
+    return _split(replace(task, kind=task.cut_as, cut_as=None), "train")
 
 
 _sides: dict[str, NDArray[Any]] = {}
@@ -267,16 +282,24 @@ def _generated_test(task: Task, count: int) -> Split:
 
 def _as_read(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
     """Yield generated rows, relabelled and with the group of each, where the task says so."""
-    grouped, labels = with_groups(task), new_labels(task)
+    grouped = with_groups(task)
     for number, row in enumerate(rows):
-        read = row if task.relabel is None else row | {"label": labels[int(row["label"])]}
+        read = row | {"label": _read_label(task, row["label"])}
         yield grouped(row, read, f"the generated rows, row {number}")
+
+
+def _read_label(task: Task, label: Any) -> Any:
+    """Return the label that a generated row's is read as: 0 by a kind that reads none."""
+    if not kind_of(task).reads_labels:
+        return 0.0
+    return label if task.relabel is None else new_labels(task)[int(label)]
 
 
 def _reading_key(task: Task) -> list[Any]:
     """Return what the digest of generated rows holds of how they are read; nothing as they are."""
+    unread = [] if kind_of(task).reads_labels else [task.kind]
     relabelled = [] if task.relabel is None else [_relabel_key(task)]
-    return relabelled + ([] if task.groups is None else [task.groups, task.labels])
+    return unread + relabelled + ([] if task.groups is None else [task.groups, task.labels])
 
 
 def _relabel_key(task: Task) -> Any:
@@ -307,7 +330,7 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
 def _labels_of(task: Task) -> Any:
     """Return what a digest holds of the columns of labels: the task's, and which rows there are."""
     if not has_label_columns(task):
-        return task.source.label
+        return task.source.label if kind_of(task).reads_labels else None
     return [label_column(task), sorted({*label_columns(task)})]
 
 

@@ -16,15 +16,22 @@ from torch import Tensor
 
 from tlbench import progress
 from tlbench.data.cache import cached
+from tlbench.data.masking import VERSION, Masking
 
 
 def tokenise(
-    rows: Dataset, tokenizer: Any, max_length: int, cache_dir: str, title: str = "rows"
+    rows: Dataset,
+    tokenizer: Any,
+    max_length: int,
+    cache_dir: str,
+    title: str = "rows",
+    masks: bool = False,
 ) -> Dataset:
     """Return ``input_ids`` (and ``token_type_ids``) and ``label`` of all rows, cached by content.
 
     Of rows of words ``words`` too: see ``tokens_of_words``; of rows of choices each is a list of
-    those of the choices: see ``tokens_of_choices``.
+    those of the choices: see ``tokens_of_choices``. Where tokens are masked, ``words`` is where
+    they are in evaluation, and ``label`` what they are; ``input_ids`` are as without.
 
     Args:
         rows: with ``text_a``, ``text_b`` where there are two texts, ``words`` where each of them
@@ -33,14 +40,16 @@ def tokenise(
         max_length: tokens at which a row is truncated.
         cache_dir: where the result is kept.
         title: what a person calls the rows.
+        masks: whether the rows are of a task whose kind masks tokens.
 
     Raises:
-        UserError: if ``cache_dir`` can't be written.
+        UserError: if ``cache_dir`` can't be written, or there is no token that masks.
     """
     texts = [name for name in ("text_a", "text_b", "choices") if name in rows.column_names]
     has_words = "words" in rows.column_names
     tokenizer = for_words(tokenizer) if has_words else tokenizer
-    fingerprint = _fingerprint(rows, tokenizer, max_length)
+    masking = Masking(tokenizer) if masks else None
+    fingerprint = _fingerprint(rows, tokenizer, max_length, masks)
 
     def tokens(batch: Mapping[str, Any], indices: Sequence[int]) -> Any:
         progress.note(steps=len(rows))
@@ -50,7 +59,12 @@ def tokenise(
         if "choices" in texts:
             rows_of_choices = list(zip(batch["text_a"], batch["choices"], strict=True))
             return tokens_of_choices(tokenizer, rows_of_choices, max_length)
-        return tokenizer(*(batch[name] for name in texts), truncation=True, max_length=max_length)
+        of_texts = (batch[name] for name in texts)
+        encoded = tokenizer(*of_texts, truncation=True, max_length=max_length)
+        if masking is None:
+            return encoded
+        masked = masking.rows(encoded["input_ids"], indices)
+        return {**encoded, "words": masked.places, "label": masked.labels}
 
     def make() -> Dataset:
         return rows.map(
@@ -154,7 +168,7 @@ def token_counts(rows: Dataset, tokenizer: Any) -> NDArray[np.int64]:
     return np.array(counts, np.int64)[:, None]
 
 
-def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:
+def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int, masks: bool) -> str:
     """Return a digest of all that decides which tokens there are, 32 hexadecimal digits.
 
     datasets would make one by pickling the tokenizer, whose state changes with its calls, so that
@@ -165,6 +179,7 @@ def _fingerprint(rows: Dataset, tokenizer: Any, max_length: int) -> str:
     backend |= {"truncation": None, "padding": None}
     names = tokenizer.model_input_names
     identity = f"{rows._fingerprint} {json.dumps(backend)} {max_length} {names}"
+    identity += f" masked {VERSION}" if masks else ""
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

@@ -123,7 +123,7 @@ def _batch(shape: Shape, kind: TaskKind) -> Batch:
     ids = torch.arange(shape.rows)
     # Of words every second token is the first of one.
     words = torch.arange(1, shape.tokens // 2, 2).repeat(shape.rows, 1)
-    number = ids[:, None] + words if kind.reads_words else ids
+    number = ids[:, None] + words if kind.reads_places else ids
     labels = kind.predict(torch.eye(kind.outputs)[number % kind.outputs])
     return Batch(
         {"input_ids": torch.randint(shape.vocabulary, mask.shape), "attention_mask": mask},
@@ -132,7 +132,7 @@ def _batch(shape: Shape, kind: TaskKind) -> Batch:
         torch.full((shape.rows,), 1 / shape.rows),
         ids,
         shape.rows,
-        words=(words,) if kind.reads_words else (),
+        words=(words,) if kind.reads_places else (),
         sequences=(kind.sequences,),
     )
 

@@ -81,7 +81,8 @@ def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     config, weights = run.stage.config, run.needed[0].weights
     assert weights is not None
     (task,) = (subset.task for subset in run.stage.subsets)
-    model = MultiTaskModel(load_encoder(config.encoder, weights), [task], config.heads)
+    encoder = load_encoder(config.encoder, weights)
+    model = MultiTaskModel(encoder, [task], config.heads, config.encoder)
     model.use(kernels)
     model.load_head(task, weights / "heads.safetensors")
     if is_compiled(config.trainer, steps=0):

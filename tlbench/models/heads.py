@@ -9,7 +9,10 @@ from tlbench.tasks.base import TaskKind
 
 
 def make_head(kind: TaskKind, config: Any) -> nn.Module:
-    """Return a head for tasks of a kind, of an encoder with this config."""
+    """Return a head for tasks of a kind, of an encoder with this config.
+
+    Those of masked tokens are made of more: ``tlbench.models.lm_head``.
+    """
     make = WordHead if kind.reads_words else Head
     return make(config, kind.outputs // kind.sequences)
 

@@ -9,13 +9,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from tlbench.config.schema import Task
+from tlbench.config.schema import Encoder, Task
 from tlbench.data.batch import Batch
 from tlbench.models.discriminator import Discriminator
 from tlbench.models.features import PLAIN, Kernels, layer_features, prepare
 from tlbench.models.heads import make_head
 from tlbench.models.kernels.dropout import use_fast_kernels
 from tlbench.models.layers import layer_to_read
+from tlbench.models.lm_head import make_masked_head
 from tlbench.models.terms import Read
 from tlbench.tasks.kinds import head_name, kind_of
 
@@ -26,6 +27,7 @@ class MultiTaskModel(nn.Module):
     Args:
         tasks: in the order in which batches hold them.
         heads: ``per_task`` or ``per_label_count``.
+        files: where the encoder was loaded from at first; a head for masked tokens may be there.
 
     Attributes:
         kernels: what computes the features; ``use`` sets it.
@@ -40,7 +42,13 @@ class MultiTaskModel(nn.Module):
     kernels = PLAIN
     trains_encoder = True
 
-    def __init__(self, encoder: PreTrainedModel, tasks: Sequence[Task], heads: str) -> None:
+    def __init__(
+        self,
+        encoder: PreTrainedModel,
+        tasks: Sequence[Task],
+        heads: str,
+        files: Encoder | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.tasks = tuple(tasks)
@@ -53,7 +61,12 @@ class MultiTaskModel(nn.Module):
         # Sorted, so that a seed gives a head the same weights whatever the order of the tasks.
         # The prefix keeps a task called "training" or "type" from shadowing an attribute.
         self.heads = nn.ModuleDict(
-            {f"head_{name}": make_head(of_heads[name], encoder.config) for name in sorted(of_heads)}
+            {
+                f"head_{name}": make_masked_head(encoder, files)
+                if of_heads[name].masks
+                else make_head(of_heads[name], encoder.config)
+                for name in sorted(of_heads)
+            }
         )
 
     def use(self, kernels: Kernels) -> None:
@@ -92,30 +105,36 @@ class MultiTaskModel(nn.Module):
         lengths: Sequence[int] = (),
         words: Sequence[Tensor] = (),
         reads: Sequence[int] = (),
+        labels: Sequence[Tensor] = (),
     ) -> list[Tensor]:
         """Logits of every task, from one encoder forward.
 
-        Args: as a ``Batch`` has them.
+        Args: as a ``Batch`` has them; ``labels`` are read of tasks whose tokens are masked alone.
 
         Returns:
             Of each task (rows of the task, outputs), whatever sequences a row is; of one with words
-            (rows of the task, words, outputs), -inf where a word has no token.
+            or masked tokens (rows of the task, words, outputs), -inf where a word has no token.
         """
         words = self._words(words)
-        return self._logits(self._parts(inputs, counts, lengths, words, reads), words)
+        parts = self._parts(inputs, counts, lengths, words, reads)
+        return self._logits(parts, words, labels)
 
     def _words(self, words: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the places of words by task, also where a batch has none of them."""
         return words or [torch.empty(0, 0, dtype=torch.long)] * len(self.kinds)
 
-    def _logits(self, parts: Sequence[Tensor], words: Sequence[Tensor]) -> list[Tensor]:
+    def _logits(
+        self, parts: Sequence[Tensor], words: Sequence[Tensor], labels: Sequence[Tensor]
+    ) -> list[Tensor]:
         """Return what each task's head gives of the part that it reads, as ``forward``."""
-        return [
-            _by_word(self._head(task)(part), words[task])
-            if kind.reads_words
-            else self._head(task)(part).view(-1, kind.outputs)
-            for task, (kind, part) in enumerate(zip(self.kinds, parts, strict=True))
-        ]
+        logits = []
+        for task, (kind, part) in enumerate(zip(self.kinds, parts, strict=True)):
+            more = (labels[task].flatten(),) if kind.masks else ()
+            said = self._head(task)(part, *more)
+            logits.append(
+                _by_word(said, words[task]) if kind.reads_places else said.view(-1, kind.outputs)
+            )
+        return logits
 
     def _head(self, task: int) -> nn.Module:
         """Return the head of the task at a place."""
@@ -171,9 +190,9 @@ class MultiTaskModel(nn.Module):
             if not has:
                 of_task, at = of_task[:0], at[:0]
             # A word without a token reads the first: to leave it out, a GPU would have to count.
-            row.append(of_task[:, None].expand_as(at).flatten() if kind.reads_words else of_task)
+            row.append(of_task[:, None].expand_as(at).flatten() if kind.reads_places else of_task)
             place.append(
-                at.clamp(min=0).flatten() if kind.reads_words else torch.zeros_like(of_task)
+                at.clamp(min=0).flatten() if kind.reads_places else torch.zeros_like(of_task)
             )
         return _Read((torch.cat(row), torch.cat(place)), [len(of_task) for of_task in row])
 
@@ -184,7 +203,7 @@ class MultiTaskModel(nn.Module):
         """
         words = self._words(batch.words)
         parts = self._parts(batch.inputs, batch.counts, batch.lengths, words, batch.reads)
-        logits = self._logits(parts, words)
+        logits = self._logits(parts, words, batch.labels)
         by_task = zip(self.kinds, logits, batch.labels, strict=True)
         losses = [kind.losses(of_rows, truth) for kind, of_rows, truth in by_task]
         heads = [self._head(task) for task in range(len(self.tasks))]
@@ -202,7 +221,8 @@ class MultiTaskModel(nn.Module):
 
         A task alone is one stage whatever ``heads`` is set, so its file must serve both settings.
         """
-        state = self.heads[f"head_{head_name(task, self.sharing)}"].state_dict()
+        # Each once, under whatever names its modules have it.
+        state = dict(self.heads[f"head_{head_name(task, self.sharing)}"].named_parameters())
         save_file({name: value.detach().cpu() for name, value in state.items()}, file)
 
     def load_head(self, task: Task, file: Path) -> bool:
@@ -210,7 +230,9 @@ class MultiTaskModel(nn.Module):
         name = head_name(task, self.sharing)
         if name not in self.head_names:
             return False
-        self.heads[f"head_{name}"].load_state_dict(load_file(file))
+        head, state = self.heads[f"head_{name}"], load_file(file)
+        assert state.keys() == dict(head.named_parameters()).keys(), sorted(state)
+        head.load_state_dict(state, strict=False)  # second names of a parameter are not in it
         return True
 
 

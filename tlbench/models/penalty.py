@@ -22,7 +22,7 @@ class L1(Term):
 
     def forward(self, read: Read) -> list[Tensor]:
         return [
-            self.strength * norms(part, kind, read.words[task] if kind.reads_words else None)
+            self.strength * norms(part, kind, read.words[task] if kind.reads_places else None)
             for task, (kind, part) in enumerate(zip(read.kinds, read.features, strict=True))
         ]
 

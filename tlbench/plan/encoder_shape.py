@@ -92,6 +92,15 @@ def layers_of(encoder: Encoder) -> int | None:
         return None
 
 
+def vocabulary_of(encoder: Encoder) -> int:
+    """Return how many tokens an encoder has embeddings of; 0 where its files are not here."""
+    try:
+        config = _config_of(encoder.name, encoder_files.revision(encoder), encoder.identity) or {}
+        return int(config.get("vocab_size", 0))
+    except (UserError, TypeError, ValueError):
+        return 0
+
+
 @cache
 def _shape_of(
     name: str, revision: str | None, layers: int | None, identity: str | None

@@ -3,7 +3,8 @@
 Counted are weights, gradients, the optimizer's states, and what a forward of the longest rows keeps
 for its backward: inputs of linear maps, normalisations and activations, queries, keys and values,
 attention's weights, dropout masks, in mixed precision a copy of the layers' weights in 16 bits, and
-the gradients of one layer's activations. On a CPU gradients count twice: so much more a step took
+the gradients of one layer's activations; of masked tokens logits, as many as the vocabulary has
+tokens. On a CPU gradients count twice: so much more a step took
 at its peak, for seven shapes of three families. Not counted are what Python and its libraries take,
 rows of data, and what one operation takes while it runs. ``python -m benchmarks.model_memory``
 compares with what is measured.
@@ -14,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tlbench.config.schema import Config
+from tlbench.data.masking import RATE
 from tlbench.data.micro_batches import rows_of_forward
 from tlbench.methods.stage import is_by_task
-from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of
+from tlbench.plan.encoder_shape import Kept, Kernels, Shape, shape_of, vocabulary_of
 from tlbench.plan.train_stage import TrainStage
 from tlbench.tasks.kinds import kind_of
 
@@ -24,6 +26,9 @@ _EMBEDDED = 8  # bytes of a token and unit: input of the embeddings' normalisati
 _STATISTICS = 16  # bytes of a token in each layer: mean and deviation of two normalisations
 # Numbers a weight that an optimizer remembers, by the name of its class; of others two.
 _STATES = {"Adagrad": 1, "RMSprop": 1, "Adadelta": 2, "SGD": 0}
+# Numbers in 32 bits for each logit of a masked token: the logit, the logarithm of its probability,
+# and in a backward a gradient.
+_OF_LOGIT, _OF_LOGIT_EVALUATED = 3, 2
 _FILLED = 128  # tokens, to a multiple of which an unpadded batch is filled up
 
 
@@ -73,7 +78,10 @@ def memory_of(stage: TrainStage, on_gpu: bool, tokens: int | None = None) -> Mem
         weights,
         trained * (_copies(stage) + (0 if on_gpu else 1)),
         int(trained / number * _bytes_of_states(config.optim.optimizer, number)),
-        max(forward.training(_reach(read, config)), forward.evaluation()),
+        max(
+            forward.training(_reach(read, config)) + forward.logits(forward.rows, _OF_LOGIT),
+            forward.evaluation() + forward.logits(forward.evaluated, _OF_LOGIT_EVALUATED),
+        ),
     )
 
 
@@ -141,7 +149,8 @@ class _Forward:
             evaluated: in evaluation.
         tokens: of each of them.
         kept: by a layer.
-        reads_words: whether a head reads more than a row's first token of the highest layer.
+        reads_places: whether a head reads more than a row's first token of the highest layer.
+        vocabulary: tokens that are predicted of each masked one; 0 where none is masked.
         number: bytes of a number where it need not be exact.
     """
 
@@ -154,7 +163,8 @@ class _Forward:
     tokens: int
     is_mixed_precision: bool
     is_checkpointed: bool
-    reads_words: bool
+    reads_places: bool
+    vocabulary: int
 
     @classmethod
     def of(cls, stage: TrainStage, size: Shape, on_gpu: bool, tokens: int) -> "_Forward":
@@ -191,10 +201,11 @@ class _Forward:
             precision.endswith("-mixed"),
             config.encoder.gradient_checkpointing,
             any(
-                kind.reads_words
+                kind.reads_places
                 for kind, subset in zip(kinds, stage.subsets, strict=True)
                 if subset.task.head_layer in (None, size.layers)
             ),
+            vocabulary_of(config.encoder) if any(kind.masks for kind in kinds) else 0,
         )
 
     def training(self, reach: int) -> int:
@@ -209,7 +220,7 @@ class _Forward:
         layer = self._layer(self.rows)
         copies = 2 * size.layers * size.layer if self.is_mixed_precision else 0
         last = layer
-        if self.kernels != "plain" and not self.reads_words:
+        if self.kernels != "plain" and not self.reads_places:
             # Of all tokens but keys and values, and the layer's input.
             padded = 2 if self.kernels == "unpadded" else 0
             last = (3 + padded) * self.number * tokens * size.hidden
@@ -221,6 +232,15 @@ class _Forward:
         backward = 2 * self.number * (size.intermediate + size.hidden) * tokens  # of one layer
         embedded = _EMBEDDED * tokens * size.hidden if reach == size.layers else 0
         return int(embedded + layers + backward)
+
+    def logits(self, rows: int, numbers: int) -> int:
+        """Return the bytes of what a head says of masked tokens, if all rows have any.
+
+        Args:
+            rows: sequences of a forward.
+            numbers: for each logit.
+        """
+        return int(4 * numbers * RATE * rows * self.tokens * self.vocabulary)
 
     def evaluation(self) -> int:
         """Return the bytes of one layer in an evaluation, which keeps nothing of those before."""

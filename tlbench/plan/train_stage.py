@@ -164,7 +164,7 @@ class TrainStage(Stage):
         tasks = [subset.task for subset in self.subsets]
         other = next((task for task in tasks if task.head_layer != tasks[0].head_layer), None)
         several = (
-            task for task in tasks if kind_of(task).reads_words or kind_of(task).sequences > 1
+            task for task in tasks if kind_of(task).reads_places or kind_of(task).sequences > 1
         )
         more = next(several, None)
         if different := more or other:

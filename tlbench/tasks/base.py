@@ -24,6 +24,7 @@ _OF_KINDS = {
     "source.separator": ("null", "multilabel tasks"),
     "source.label_columns": ("null", "multilabel tasks"),
     "source.choices": ("null", "multiple_choice tasks"),
+    "cut_as": ("null", "mlm tasks"),
 }
 
 Label = float | list[float]  # of a row
@@ -63,12 +64,15 @@ class TaskKind(ABC):
         shared_head: the begin of a head's name that tasks of one number of outputs share.
         label_length: how many numbers a row's label is a list of, -1 where rows differ in it; None
             where a label is one number.
+        reads_labels: whether rows have labels; without them a source need not name any, and all
+            rows get the label 0.
         reads_words: whether a row is a list of words with a label each, and a head reads the first
             token of every word; else it reads the row's first token.
+        masks: whether tokens of a row are masked, and a head reads those: the labels are what they
+            were (``tlbench.data.masking``).
         sequences: how many sequences of tokens a row is, as many of every row; a head reads each,
             and gives an equal part of the row's outputs.
         may_merge: whether rows of a split of ``more_dev`` may have fewer labels than the task.
-        reads_labels: whether rows have labels; else no column of them is needed.
         trains_on_labels: whether losses are of labels; else train rows may be without.
         copies: whether its sequences are all of the same tokens, and not of choices.
         merges: whether those of this task, which is then as such a split reads it, have fewer.
@@ -78,10 +82,11 @@ class TaskKind(ABC):
     own_keys: ClassVar[tuple[str, ...]] = ()
     shared_head: ClassVar[str] = "labels"
     label_length: int | None = None
+    reads_labels: ClassVar[bool] = True
     reads_words: ClassVar[bool] = False
+    masks: ClassVar[bool] = False
     sequences: int = 1
     may_merge: ClassVar[bool] = False
-    reads_labels: ClassVar[bool] = True
     trains_on_labels: ClassVar[bool] = True
     copies: ClassVar[bool] = False
     merges: bool = False
@@ -121,6 +126,11 @@ class TaskKind(ABC):
     def has_choices(self) -> bool:
         """Whether its sequences are of choices, one of which is right."""
         return self.sequences > 1 and not self.copies
+
+    @property
+    def reads_places(self) -> bool:
+        """Whether a head reads tokens at places of their own in a row, with a label each."""
+        return self.reads_words or self.masks
 
     @property
     def no_label(self) -> Label:

@@ -135,6 +135,8 @@ def _check_label(task: Task, kind: TaskKind, where: str) -> None:
         raise UserError(f"Change source.label {where}: name a column, or by task a column each.")
     if not isinstance(label, dict):
         return
+    if not kind.reads_labels:
+        return
     label_column(task)
     for name, column in label.items():
         if not isinstance(column, str):

@@ -6,6 +6,7 @@ from tlbench.errors import UserError
 from tlbench.tasks.base import TaskKind
 from tlbench.tasks.classification import Classification
 from tlbench.tasks.consistency import Consistency
+from tlbench.tasks.masked_lm import MaskedLM
 from tlbench.tasks.multilabel import Multilabel
 from tlbench.tasks.multiple_choice import MultipleChoice
 from tlbench.tasks.regression import Regression
@@ -19,6 +20,7 @@ KINDS: dict[str, type[TaskKind]] = {
     "tagging": Tagging,
     "multiple_choice": MultipleChoice,
     "consistency": Consistency,
+    "mlm": MaskedLM,
 }
 # Probabilities as near as this are one: logits are in 32 bits, whose last digits batches change.
 ONE_PROBABILITY = 1e-6

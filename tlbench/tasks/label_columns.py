@@ -9,20 +9,23 @@ from dataclasses import replace
 
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
+from tlbench.tasks.kinds import kind_of
 
 
 def has_label_columns(task: Task) -> bool:
-    """Whether a task's source has a label column for each of several tasks."""
-    return isinstance(task.source.label, dict)
+    """Whether a task's source has a label column for each of several tasks, of which it is one."""
+    return isinstance(task.source.label, dict) and kind_of(task).reads_labels
 
 
 def label_column(task: Task) -> str | None:
-    """Return the column of a task's label; None where the source names none.
+    """Return the column of a task's label; None where the source names none, or it reads none.
 
     Raises:
         UserError: if the source names columns of other tasks alone.
     """
     label = task.source.label
+    if not kind_of(task).reads_labels:
+        return None
     if not isinstance(label, dict):
         return None if label is None else str(label)
     if task.name not in label:

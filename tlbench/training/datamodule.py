@@ -27,6 +27,7 @@ from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.plan.train_stage import TrainStage
+from tlbench.tasks.kinds import kind_of
 
 
 class RowChange(Protocol):
@@ -113,7 +114,8 @@ class MultiTaskDataModule(LightningDataModule):
         cache_dir = self.config.cache_dir
         rows = split.load(cache_dir, verify=True)
         length = self.config.encoder.max_length
-        return tokenise(rows, self.tokenizer, length, cache_dir, split.title)
+        masks = kind_of(split.task).masks
+        return tokenise(rows, self.tokenizer, length, cache_dir, split.title, masks)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         self.before_batches()

@@ -52,7 +52,8 @@ def _evaluate(
     config, data = run.stage.config, make_data()
     data.setup()
     (rows,) = data.evaluated
-    model = MultiTaskModel(load_encoder(config.encoder, weights), [rows.task], config.heads)
+    encoder = load_encoder(config.encoder, weights)
+    model = MultiTaskModel(encoder, [rows.task], config.heads, config.encoder)
     model.use(kernels)
     model.load_head(rows.task, weights / "heads.safetensors")
     if is_compiled(config.trainer, steps=0):

@@ -96,11 +96,14 @@ def row_features(
 def _of_rows(task: Task, labels: Tensor) -> Tensor:
     """Return labels of rows; of rows of words which tags each has, (rows, tags), 0 or 1.
 
-    Of rows of choices, each of which a head reads alone, whether it is the right one.
+    Of rows of choices, each of which a head reads alone, whether it is the right one; of rows whose
+    tokens are masked 0, as they have no labels.
     """
     kind = kind_of(task)
     if kind.copies:
         return labels.repeat_interleave(kind.sequences)
+    if kind.masks:
+        return labels.new_zeros(len(labels))
     if kind.has_choices:
         return torch.nn.functional.one_hot(labels.long(), kind.sequences).flatten().float()
     if not kind.reads_words:

@@ -31,7 +31,8 @@ def task_embedding(
         weights: the folder of its best weights.
         rows: how many train rows, each with a backward of its own.
     """
-    model = MultiTaskModel(load_encoder(stage.config.encoder, weights), [subset.task], "per_task")
+    files = stage.config.encoder
+    model = MultiTaskModel(load_encoder(files, weights), [subset.task], "per_task", files)
     model.load_head(subset.task, weights / "heads.safetensors")
     model.eval()
     sums = {name: torch.zeros_like(one) for name, one in model.encoder.named_parameters()}

@@ -199,13 +199,16 @@ class MultiTaskModule(LightningModule):
     def _logits(self, batch: Batch, at: int) -> Tensor:
         """Return the logits of a batch of the task at that place, (rows, ..., outputs)."""
         counts = [0] * len(self.model.tasks)
-        no_words = batch.ids.new_empty(0, 0)
+        no_words, no_labels = batch.ids.new_empty(0, 0), batch.weights.new_empty(0, 0)
         found = []
         for piece in self.evaluation_forwards.pieces(batch):
             counts[at] = len(piece.ids)
             words = [no_words] * len(counts)
             words[at : at + len(piece.words)] = piece.words
-            found.append(self.model(piece.inputs, counts, piece.lengths, words)[at].float())
+            labels = [no_labels] * len(counts)
+            labels[at] = piece.labels[0]
+            logits = self.model(piece.inputs, counts, piece.lengths, words, labels=labels)
+            found.append(logits[at].float())
         return torch.cat(found)
 
     def on_validation_epoch_end(self) -> None:
@@ -252,7 +255,7 @@ class MultiTaskModule(LightningModule):
     ) -> Evaluation:
         """Return what was found of a split; its rows choose the threshold if they are held out."""
         kind = rows.kind
-        width = rows.labels.shape[1] if kind.reads_words else None
+        width = rows.labels.shape[1] if kind.reads_places else None
         ids = torch.cat([of_batch for of_batch, _ in seen])
         logits = torch.cat([ragged.widened(of_batch, width) for _, of_batch in seen])
         # Of several ranks two may have seen the same batch.

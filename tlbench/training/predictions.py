@@ -106,7 +106,8 @@ def write_predictions(
     """Write one Parquet file for the task, each row of its splits at the best evaluation.
 
     Its columns are split, row, label, prediction (each a number, or of a multilabel task a list of
-    0 and 1, of a tagging task one of a tag for each word) and the logits of the best evaluation;
+    0 and 1, of a tagging task one of a tag for each word, of a task with masked tokens one of the
+    token's id for each) and the logits of the best evaluation;
     with a cross-fitted selection, for rows of dev, ``half`` (0 or 1) and ``prediction_cross_fit``,
     and where the score is of probabilities the logits of that, ``logit_cross_fit_0`` and so on. Of
     a tagging task ``counts`` too, and ``counts_cross_fit``: see ``tlbench.tasks.tag_metrics``. Of a
@@ -189,7 +190,7 @@ def _column(
         number: the type of a number; None for 64 bits.
     """
     numbers = values.numpy() if number is not None else values.double().numpy()
-    if kind.reads_words:
+    if kind.reads_places:
         return ragged.column(numbers, labels.numpy() >= 0)
     return pa.array(numbers, number) if numbers.ndim == 1 else _fixed(numbers)
 

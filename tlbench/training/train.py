@@ -193,7 +193,8 @@ def is_compiled(trainer: TrainerConfig, steps: int) -> bool:
 def _model(run: StageContext, kernels: Kernels) -> MultiTaskModel:
     config, start = run.stage.config, run.start
     tasks = [subset.task for subset in run.stage.subsets]
-    model = MultiTaskModel(load_encoder(config.encoder, start), tasks, config.heads)
+    encoder = load_encoder(config.encoder, start)
+    model = MultiTaskModel(encoder, tasks, config.heads, config.encoder)
     adapters.inject(model.encoder, config.encoder.adapter)
     model.use(kernels)
     model.terms.extend(terms_of(config, tasks, model.encoder.config.hidden_size))
