@@ -9,13 +9,17 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tlbench.config.dotted import lacks
 from tlbench.config.identity import KEY_LENGTH
 from tlbench.config.keys import later_values
 from tlbench.config.schema import Config, Task
 from tlbench.errors import UserError
+
+if TYPE_CHECKING:
+    from tlbench.data.sources import Split
+    from tlbench.plan.rows_stage import RowsStage
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class TaskSubset:
         test_digest: of the rows of ``source.test``; None but for a target that has them. They are
             apart from the other splits because nothing that is hashed may hold them.
         test_rows: how many they are.
+        written_by: the stage that writes its rows, if one does (``tlbench.plan.rows_stage``).
     """
 
     task: Task
@@ -41,10 +46,17 @@ class TaskSubset:
     seed: int
     test_digest: str | None = None
     test_rows: int = 0
+    written_by: "RowsStage | None" = None
 
     @property
     def name(self) -> str:
         return self.task.name
+
+    def splits(self) -> "dict[str, Split]":
+        """Return ``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``."""
+        from tlbench.data.sources import splits  # who reads no rows needs no datasets
+
+        return splits(self.task) if self.written_by is None else self.written_by.splits()
 
     def fingerprint(self, held_out: bool) -> dict[str, Any]:
         """Return what a stage's key hashes of it; the seed only where it chooses any rows."""

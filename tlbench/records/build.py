@@ -133,7 +133,9 @@ def stage_entry(manifest: dict[str, Any]) -> dict[str, Any]:
     entry = {name: manifest.get(name) for name in told} | {"train_rows": rows, "data": data}
     entry["passes"] = passes_of(manifest)
     more = {"curve": dev_curve(manifest)}
-    more |= {name: manifest.get(name) for name in ("cosines", "domain_accuracy", "held_out")}
+    more |= {
+        name: manifest.get(name) for name in ("cosines", "domain_accuracy", "held_out", "rows")
+    }
     return entry | {name: value for name, value in more.items() if value}
 
 
