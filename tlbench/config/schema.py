@@ -208,6 +208,18 @@ class Task:
         only_if_set=True,
         takes_one=True,
     )
+    head: str | None = key(
+        "another task, of which its rows are rows and whose head reads them; null: it has its own",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
+    relabel: dict[str, Any] | None = key(
+        "by label that its rows have, in their order, the one of labels that it is read as",
+        "experiment",
+        since=None,
+        only_if_set=True,
+    )
 
 
 @dataclass

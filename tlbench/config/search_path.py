@@ -6,6 +6,7 @@ Importing this registers our resolvers, and every target task as a support task.
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
@@ -77,12 +78,13 @@ def task_file(name: str, key: str = "strategy.tasks") -> Path:
     Raises:
         UserError: naming ``key``, if no config folder has one.
     """
-    for folder in config_dirs():
-        file = folder / "target_task" / f"{name}.yaml"
+    for group, folder in product(("target_task", "support_task"), config_dirs()):
+        file = folder / group / f"{name}.yaml"
         if file.is_file():
             return file
     raise UserError(
-        f"Change {key}: there is no task '{name}' in any target_task folder, in a file of its name."
+        f"Change {key}: there is no task '{name}' in any target_task or support_task folder, in a "
+        "file of its name."
     )
 
 

@@ -30,6 +30,7 @@ from tlbench.errors import UserError
 from tlbench.progress import counted
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
+from tlbench.tasks.relabelling import new_labels
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
 
 SYNTHESISED = "synthesised"  # the format of rows that a stage writes; ``tlbench.data.written``
@@ -258,28 +259,35 @@ def _generated_split(task: Task, name: str, origin: Any) -> Split:
     if name == "test":
         return _generated_test(task, origin)
     arguments = (source.name, name, origin, source.seed)
-    key = _digest("generated", generated.VERSION, *arguments, *_groups_key(task))
-    return Split(task, name, key, lambda: _grouped(task, generated.rows(*arguments)))
+    key = _digest("generated", generated.VERSION, *arguments, *_reading_key(task))
+    return Split(task, name, key, lambda: _as_read(task, generated.rows(*arguments)))
 
 
 def _generated_test(task: Task, count: int) -> Split:
     source = task.source
     dev = {"dev": source.dev} | {f"dev_{name}": rows for name, rows in source.more_dev.items()}
     arguments = (str(source.name), count, source.seed, dev)
-    key = _digest("generated", generated.VERSION, "test", *arguments, *_groups_key(task))
-    return Split(task, "test", key, lambda: _grouped(task, generated.unseen_rows(*arguments)))
+    key = _digest("generated", generated.VERSION, "test", *arguments, *_reading_key(task))
+    return Split(task, "test", key, lambda: _as_read(task, generated.unseen_rows(*arguments)))
 
 
-def _grouped(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
-    """Yield generated rows with the group of each, where the task has groups."""
-    grouped = with_groups(task)
+def _as_read(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
+    """Yield generated rows, relabelled and with the group of each, where the task says so."""
+    grouped, labels = with_groups(task), new_labels(task)
     for number, row in enumerate(rows):
-        yield grouped(row, row, f"the generated rows, row {number}")
+        read = row if task.relabel is None else row | {"label": labels[int(row["label"])]}
+        yield grouped(row, read, f"the generated rows, row {number}")
 
 
-def _groups_key(task: Task) -> list[Any]:
-    """Return what the digest of generated rows holds of groups: nothing without."""
-    return [] if task.groups is None else [task.groups, task.labels]
+def _reading_key(task: Task) -> list[Any]:
+    """Return what the digest of generated rows holds of how they are read; nothing as they are."""
+    relabelled = [] if task.relabel is None else [_relabel_key(task)]
+    return relabelled + ([] if task.groups is None else [task.groups, task.labels])
+
+
+def _relabel_key(task: Task) -> Any:
+    """Return ``relabel`` with its order, which says what generated rows' numbers mean."""
+    return [*(task.relabel or {}).items(), *(task.labels or [])]
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -315,6 +323,7 @@ def _set_keys(task: Task) -> list[Any]:
     values = {key: value_at(task.source, key) for key in _ROW_KEYS}
     changed = {key: value for key, value in values.items() if not keys[key].is_left_out(value)}
     changed |= {} if task.groups is None else {"groups": task.groups}
+    changed |= {} if task.relabel is None else {"relabel": _relabel_key(task)}
     return [*([task.kind] if task.kind else []), *([changed] if changed else [])]
 
 

@@ -1,7 +1,7 @@
 """From a config to an experiment: its tasks with their definitions, digests and sizes."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.util import find_spec
 from math import isnan
@@ -31,6 +31,7 @@ from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column
+from tlbench.tasks.shared_heads import check_shared_heads
 
 
 def build(cfg: DictConfig, in_sweep: bool = False) -> Experiment:
@@ -68,7 +69,10 @@ def from_config(
     place = size, config.cache_dir
     target = once(_subset, *place, config.target_task, size.target, "subsample_size.target")
     target = once(_with_test, target, config.cache_dir)
-    tasks = once(_support_tasks, config.strategy, config.support_task, config.suite, target.name)
+    tasks = once(
+        _support_tasks, config.strategy, config.support_task, config.suite, config.target_task
+    )
+    once(check_shared_heads, (config.target_task, *tasks))
     alone = Experiment(config, target, ())
     supports = tuple(
         _written(alone, task)
@@ -183,21 +187,23 @@ def _impossible_support(config: Config) -> Impossible | None:
 
 
 def _support_tasks(
-    strategy: Strategy, support_task: Any, suite: dict[str, Any], target: str
+    strategy: Strategy, support_task: Any, suite: dict[str, Any], target: Task
 ) -> list[Task]:
     if strategy.supports == "one":
         return [_task(json.dumps(support_task), "support_task")]
     if strategy.supports == "many":
-        return [_defined(name, suite) for name in strategy.tasks]
+        return [_defined(name, suite, target) for name in strategy.tasks]
     if strategy.supports == "all":
-        return [_defined(name, suite) for name in sorted({*strategy.tasks} - {target})]
+        others = sorted({*strategy.tasks} - {target.name})
+        return [_defined(name, suite, target) for name in others]
     return []
 
 
-def _defined(name: str, suite: dict[str, Any]) -> Task:
+def _defined(name: str, suite: dict[str, Any], target: Task) -> Task:
     """Return the definition of a task that is neither target nor support, from its file."""
     definition = _definition(name, "strategy.tasks")
-    return _task(_resolved(definition, json.dumps(suite)), f"target_task ({name})")
+    context = {"suite": suite, "target_task": asdict(target)}
+    return _task(_resolved(definition, json.dumps(context)), f"target_task ({name})")
 
 
 def _definition(name: str, key: str) -> str:
@@ -219,13 +225,14 @@ def _read(file: Path) -> tuple[str, str]:
 
 
 @cache
-def _resolved(definition: str, suite: str) -> str:
-    plain = json.loads(suite)
-    root = OmegaConf.create({"suite": plain, "task": OmegaConf.create(definition)})
+def _resolved(definition: str, context: str) -> str:
+    """Return a task's definition with what it says of the suite and the target, as JSON."""
+    plain = json.loads(context)
+    root = OmegaConf.create({**plain, "task": OmegaConf.create(definition)})
     try:
         return json.dumps(OmegaConf.to_container(root.task, resolve=True))
     except InterpolationKeyError as error:
-        if lacking := lacking_task(str(error), "strategy.tasks", plain):
+        if lacking := lacking_task(str(error), "strategy.tasks", plain["suite"]):
             raise UserError(lacking) from error
         raise
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OF_KINDS = {
     "positive": ("null", "classifications"),
     "loss": ("null", "classifications"),
+    "relabel": ("null", "classifications"),
     "threshold": ("0.5", "multilabel tasks"),
     "source.separator": ("null", "multilabel tasks"),
     "source.label_columns": ("null", "multilabel tasks"),

@@ -10,6 +10,7 @@ from tlbench.errors import UserError
 from tlbench.tasks.base import Metric, TaskKind, ToLabel, unknown_label
 from tlbench.tasks.class_loss import balanced_weights, check_loss, class_losses
 from tlbench.tasks.class_metrics import CLASS_METRICS
+from tlbench.tasks.relabelling import check_relabel, new_labels, source_labels
 from tlbench.tasks.worst_group import base_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Classification(TaskKind):
     """
 
     metrics: ClassVar[Mapping[str, Metric]] = CLASS_METRICS
-    own_keys: ClassVar[tuple[str, ...]] = ("positive", "loss")
+    own_keys: ClassVar[tuple[str, ...]] = ("positive", "loss", "relabel")
     may_merge: ClassVar[bool] = True
 
     def __init__(self, task: Task) -> None:
@@ -42,8 +43,9 @@ class Classification(TaskKind):
         where, labels = f"of task '{self.task.name}'", self.task.labels or []
         if len(set(labels)) < max(2, len(labels)):
             raise UserError(f"Change labels {where}: give two or more different names, or null.")
-        values = self.task.source.values
-        if values is not None and not len(set(values)) == len(values) == len(labels):
+        check_relabel(self.task)
+        values, written = self.task.source.values, source_labels(self.task)
+        if values is not None and not len(set(values)) == len(values) == len(written):
             raise UserError(
                 f"Change source.values {where}: give a different one for each of its labels."
             )
@@ -66,8 +68,9 @@ class Classification(TaskKind):
         return len(self.task.labels or [])
 
     def labeller(self) -> ToLabel:
-        written = [str(value) for value in self.task.source.values or self.task.labels or []]
-        index = {value: float(written.index(value)) for value in written}
+        read_as = new_labels(self.task)
+        written = [str(value) for value in self.task.source.values or source_labels(self.task)]
+        index = {value: read_as[written.index(value)] for value in written}
 
         def to_class(raw: Any, where: str) -> float:
             if str(raw) not in index:

@@ -12,6 +12,7 @@ from tlbench.tasks.base import TaskKind
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.label_columns import label_column, label_columns
 from tlbench.tasks.more_metrics import check_more_metrics, metrics_of
+from tlbench.tasks.relabelling import source_labels
 from tlbench.tasks.splits import as_read, is_more, key_of, names_of
 from tlbench.tasks.worst_group import base_of, bases, check_worst
 
@@ -60,8 +61,8 @@ def _check_split(kind: TaskKind, split: str) -> None:
         return
     where = f"source.{key_of(split)} of task '{task.name}'"
     _check_texts(read, f"of task '{task.name}', in its {key_of(split)}")
-    source, labels = read.source, task.labels
-    if source.values is None or labels is None or source.values == task.source.values:
+    source, labels = read.source, source_labels(task)
+    if source.values is None or not labels or source.values == task.source.values:
         return
     count, written = len(labels), len(set(source.values))
     if len(source.values) != count:

@@ -69,9 +69,9 @@ def kind_of(task: Task) -> TaskKind:
 def head_name(task: Task, heads: str) -> str:
     """The head a task uses: its own, or the one for its number of labels, at the same layer.
 
-    One of choices serves any number of them.
+    One of choices serves any number of them. Where ``head`` says so, its own is another task's.
     """
     kind = kind_of(task)
     size = kind.outputs // kind.sequences
     layer = f"_layer_{task.head_layer}" if task.head_layer else ""
-    return task.name if heads == "per_task" else f"{kind.shared_head}_{size}{layer}"
+    return task.head or task.name if heads == "per_task" else f"{kind.shared_head}_{size}{layer}"
