@@ -173,10 +173,10 @@ def _check_task(task: Task, target: TaskSubset) -> None:
             f"Change labels {where} to those of the target, ${{target_task.labels}}: its rows are "
             f"written like those of '{target.name}'."
         )
-    if task.groups is not None or task.source.template or task.source.choices:
+    if task.groups is not None or task.relabel is not None or task.source.template:
         raise UserError(
-            f"Leave out groups, source.template and source.choices {where}: a language model "
-            "writes its rows, which have texts and a label."
+            f"Leave out groups, relabel and source.template {where}: a language model writes its "
+            "rows, which have texts and a label."
         )
     for name, value in (("train", task.source.train), ("dev", task.source.dev)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
