@@ -95,7 +95,7 @@ def parse(written: str, texts: int, has_ended: bool) -> Texts | None:
         texts: how many it has to have.
         has_ended: whether the model has ended it, so that its last line is whole.
     """
-    lines = f"{FIELDS[texts][0]} {written.strip()}".splitlines()
+    lines = f"{FIELDS[texts][0]} {written.strip()}".split("\n")
     if len(lines) < texts or (len(lines) == texts and not has_ended):
         return None
     found = []

@@ -61,6 +61,8 @@ class Tries:
         content = self.file.read_bytes()
         tries, size = [], 0
         for line in content.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
             try:
                 plain = unseal(json.loads(line))
             except ValueError:
