@@ -6,7 +6,8 @@ import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-WORDS = "one two three four five six seven eight nine ten red blue green white black grey".split()
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+WORDS += ["red", "blue", "green", "white", "black", "grey"]
 CHAT = (
     "{% for m in messages %}<{{ m.role }}> {{ m.content }} </s> {% endfor %}"
     "{% if add_generation_prompt %}<assistant> {% endif %}"
@@ -47,3 +48,16 @@ def write_model(folder: Path, fields: tuple[str, ...] = (), chat: bool = True) -
         torch.manual_seed(0)
         LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+def overrides(folder: Path, train: int = 12, dev: int = 6) -> list[str]:
+    """Write a model; return the overrides that have it write rows for sst2, of one text."""
+    sizes = [f"support_task.source.train={train}", f"support_task.source.dev={dev}"]
+    model = f"synthesis.model={write_model(folder)}"
+    return [
+        "target_task=sst2",
+        "support_task=synthesised",
+        model,
+        "subsample_size.support=null",
+        *sizes,
+    ]

@@ -74,6 +74,11 @@ class RowsStage(Stage):
         return self.title
 
     @property
+    def wants_cross_fit(self) -> bool:
+        """False: it has no scores."""
+        return False
+
+    @property
     def most_tokens(self) -> int:
         """How many tokens it writes at most."""
         return sum(self.counts.values()) * self.options.tries * self.options.max_new_tokens

@@ -113,11 +113,11 @@ class Making:
 
     def _try(self, label: int, number: int) -> Try:
         """Have the model write answers for a label, and look at each."""
-        began = time.monotonic()
+        writer, began = self.writer, time.monotonic()  # to load it is no part of writing
         numbers = np.random.default_rng([self.options.seed, label, number])
         examples = self.target.examples(label, self.options.examples, numbers)
         asked = request(self.options, self.labels, self.labels[label], self.texts)
-        written = self.writer.write(asked, examples, self.texts, int(numbers.integers(2**62)))
+        written = writer.write(asked, examples, self.texts, int(numbers.integers(2**62)))
         rows = [parse(one.text, self.texts, one.has_ended) for one in written]
         judged = iter(self._judged([row for row in rows if row is not None]))
         answers = []

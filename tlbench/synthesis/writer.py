@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria
+from transformers.utils.logging import disable_progress_bar
 
 from tlbench.config.schema import Synthesis
 from tlbench.errors import UserError, first_line
 from tlbench.models.loading import quiet_transformers
 from tlbench.plan.prompt import FIELDS, is_whole, plain, turns
 from tlbench.plan.writer_files import place_of
+
+disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 class Written(NamedTuple):
