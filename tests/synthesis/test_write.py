@@ -226,7 +226,8 @@ def test_pairs_are_written_too_with_a_chat_or_without(
     rows = table(folder_of_rows(record, tmp_path / "store") / "rows.csv")
     assert {tuple(row) for row in rows} == {("label", "text_a", "text_b")}
     assert len(rows) == 10
-    assert all(("<user>" in text) == chat for text in seen)
+    assert seen
+    assert all(("</s>" in text) == chat for text in seen)  # the template ends every turn with it
 
 
 def test_a_prompt_that_is_too_long_is_refused(run: Run, writes: list[str]) -> None:

@@ -86,7 +86,8 @@ class RowsStage(Stage):
     def fingerprint(self) -> dict[str, Any]:
         options = asdict(self.options)
         hashed = {k: v for k, v in options.items() if k not in (*_ELSEWHERE, "tries")}
-        target, teacher = self.target, self.teacher
+        target, teacher, held_out = self.target, self.teacher, self.config.selection == "held_out"
+        drawn = target.count < target.rows["train"] or held_out
         others = {name: key for name, key in target.digests.items() if name != "train"}
         # Rows of test are kept out too. What is trained on these rows has no digest of test rows.
         others |= {} if target.test_digest is None else {"test": target.test_digest}
@@ -96,8 +97,8 @@ class RowsStage(Stage):
             "options": hashed,
             "labels": self.task.labels,
             "counts": dict(self.counts),
-            "examples": [target.digests["train"], target.rows["train"], target.count, target.seed],
-            "held_out": self.config.selection == "held_out",
+            "shown": [target.digests["train"], target.count, target.seed if drawn else None],
+            "held_out": held_out,
             "kept_out": others,
             "teacher": teacher and [teacher.stage.key, teacher.weights_of],
         }
