@@ -9,6 +9,7 @@ from tlbench.data.row_digests import normalised_digest
 from tlbench.synthesis.filters import (
     LEAKED,
     LONG,
+    SAME,
     SHORT,
     SIMILAR,
     TRAIN,
@@ -32,6 +33,7 @@ def of(*rows: tuple[str, ...]) -> list[int]:
         (("one",), SHORT),
         (("one two", "one"), SHORT),
         (("one two three four five six",), LONG),
+        (("One, two.", "one two"), SAME),
         (("the train row",), TRAIN),
         (("A Dev row!",), LEAKED),
         (("kept before now",), TWICE),

@@ -10,13 +10,14 @@ Texts = Sequence[str]
 
 UNPARSED = "not the form of a row"
 SHORT, LONG = "too short", "too long"
+SAME = "the same text twice"
 TRAIN = "a train row of the target"
 LEAKED = "a dev or test row of the target"
 TWICE = "written before"
 SIMILAR = "too similar to another row"
 DISAGREES = "another label to the teacher"
 ENOUGH = "enough of its label"
-REASONS = (UNPARSED, SHORT, LONG, LEAKED, TRAIN, TWICE, SIMILAR, DISAGREES, ENOUGH)
+REASONS = (UNPARSED, SHORT, LONG, SAME, LEAKED, TRAIN, TWICE, SIMILAR, DISAGREES, ENOUGH)
 
 
 class Filters:
@@ -52,6 +53,8 @@ class Filters:
             return SHORT
         if max(lengths) > self.options.most_words:
             return LONG
+        if len({normalised(text) for text in texts}) < len(texts):
+            return SAME
         digest = normalised_digest(texts)
         for known, why in ((self.scored, LEAKED), (self.train, TRAIN), (self.digests, TWICE)):
             if digest in known:
