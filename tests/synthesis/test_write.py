@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.support.writers import overrides, write_model
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
 from tlbench.plan.build import build
+from tlbench.plan.estimate import writing_seconds
+from tlbench.plan.rows_stage import RowsStage
 from tlbench.records.record import ResultRecord
 from tlbench.store.store import Store
 from tlbench.store.work import TRIES
@@ -81,8 +84,12 @@ def test_they_are_written_once_for_all_who_train_on_them(
     count = len(calls)
     second = run(*writes, "strategy=mtl", "seed=1")
     assert len(calls) == count == len({*calls}) > 0
-    store = tmp_path / "store"
-    assert folder_of_rows(first, store) == folder_of_rows(second, store)
+    folder = folder_of_rows(first, tmp_path / "store")
+    assert folder == folder_of_rows(second, tmp_path / "store")
+    (stage,) = (one for one in build_of(first, writes, tmp_path) if isinstance(one, RowsStage))
+    took = json.loads((folder / "stage.json").read_text())["seconds"]
+    assert writing_seconds(stage) == pytest.approx(took)
+    assert writing_seconds(replace(stage, identity="another model's")) is None
 
 
 def test_a_job_that_was_stopped_goes_on_after_the_last_whole_try(
