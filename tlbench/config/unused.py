@@ -102,7 +102,7 @@ def why_unused(config: Config, key: str) -> str | None:
 def _may_write(config: Config) -> bool:
     """Whether a support may be one whose rows are written; of strategy.tasks files say it."""
     if config.strategy.supports == "one":
-        return value_in(config.support_task, "source.format") == "synthesised"
+        return bool(value_in(config.support_task, "source.format") == "synthesised")
     return config.strategy.supports != "none"
 
 
