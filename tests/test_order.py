@@ -22,6 +22,7 @@ ORDER = (
     "predictors",
     "analysis",
     "merging",
+    "synthesis",
     "training",
     "records",
     "models",

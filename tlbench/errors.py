@@ -25,3 +25,8 @@ class UserError(CompactHydraException):
 def printable(text: str) -> str:
     """The text with an escape for every character that is none to print."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def first_line(error: BaseException | None) -> str:
+    """Return the first line of another library's message, or its error's type if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,6 +9,7 @@ from tests.store.test_integrity import flip
 from tests.support.experiments import Run
 from tlbench.cli.store import main
 from tlbench.store.store import CHECKPOINT, Store
+from tlbench.store.work import TRIES
 
 pytestmark = pytest.mark.slow
 
@@ -124,24 +125,25 @@ def test_prune_takes_only_what_was_named(store: Store, capsys: pytest.CaptureFix
     assert store.finished() == [second]
 
 
+@pytest.mark.parametrize("saved", [CHECKPOINT, TRIES])
 def test_prune_keeps_the_checkpoint_of_a_job_that_waits_in_a_queue(
-    store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, capsys: pytest.CaptureFixture[str], saved: str
 ) -> None:
     waits = store.work / f"{'0' * 16}-abc"
     waits.mkdir()
-    for path in (waits / CHECKPOINT, waits):
+    for path in (waits / saved, waits):
         path.touch()
         long_ago = time.time() - 10 * 86400
         os.utime(path, (long_ago, long_ago))
     for arguments in ([], ["--damaged"], ["--checkpoints", "11"]):
         assert command(store, "prune", *arguments) == 0
-        assert (waits / CHECKPOINT).exists()
+        assert (waits / saved).exists()
         assert capsys.readouterr().out.startswith(f"kept {waits}, ")
     with store.claim("0" * 16):
         assert command(store, "prune", "--checkpoints", "0") == 0
-    assert (waits / CHECKPOINT).exists()
+    assert (waits / saved).exists()
     assert command(store, "prune", "--checkpoints", "9", "--dry-run") == 0
-    assert (waits / CHECKPOINT).exists()
+    assert (waits / saved).exists()
     assert command(store, "prune", "--checkpoints", "9") == 0
     assert list(store.work.iterdir()) == []
 

@@ -48,6 +48,10 @@ MTL = "strategy=mtl support_task=mnli"
             f"{MTL} sampling=dynamic sampling.mode=gap sampling.temperature=3",
             "Change sampling.mode to softmax, or leave out sampling.temperature: ",
         ),
+        (
+            f"{MTL} synthesis.seed=1",
+            "Add support_task=synthesised, or leave out synthesis.seed: no",
+        ),
         ("optim.l2_sp=0.1 trainable=heads", "Change trainable to all, or leave out optim.l2_sp: "),
         ("perturb=sam perturb.per_task=true", "Change strategy, or leave out perturb.per_task: "),
         (f"{MTL} merging=ties", "Change strategy, or leave out merging: it has no effect with st"),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.killing import MOMENTS
+from tests.support.writers import overrides
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +134,28 @@ def test_self_training_killed_as_a_teacher_and_as_a_student(tmp_path: Path) -> N
         words = [word for word in one["arguments"] if not word.startswith(("strategy", "support_"))]
         one["arguments"] = [*words, *student]
     assert runs(whole, disturbed) == [[0], [-9] * len(OF_TWO_STAGES) + [0]]
+    assert_same(tmp_path / "disturbed", tmp_path / "whole")
+
+
+def test_killed_while_a_language_model_writes_rows(tmp_path: Path) -> None:
+    kills = [
+        ["a batch of rows", 1],
+        ["half a batch of rows", 1],
+        ["a file of rows", 1],
+        ["a file of rows", 2],
+        ["half a checkpoint", 2],
+        ["record", 1],
+    ]
+    writes = overrides(tmp_path / "writer")
+    whole, disturbed = (
+        entry(tmp_path / name, "heterogeneous", of_entry)
+        for name, of_entry in (("whole", []), ("disturbed", kills))
+    )
+    for one in (whole, disturbed):
+        own = ("target_task=", "support_task=", "subsample_size.support=")
+        words = [word for word in one["arguments"] if not word.startswith(own)]
+        one["arguments"] = [*words, *writes]
+    assert runs(whole, disturbed) == [[0], [-9] * len(kills) + [0]]
     assert_same(tmp_path / "disturbed", tmp_path / "whole")
 
 

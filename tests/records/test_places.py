@@ -37,6 +37,12 @@ def test_paths_are_shortened_and_what_is_below_the_root_stays() -> None:
     assert without_places(without_places(RECORD)) == without_places(RECORD)
 
 
+def test_the_folder_of_a_model_that_writes_rows_is_shortened() -> None:
+    config = {**CONFIG, "synthesis": {"model": "/home/alice/models/writer"}}
+    found = without_places(replace(RECORD, config=config)).config["synthesis"]["model"]
+    assert found.startswith("path:writer-")
+
+
 def test_the_folders_of_a_suites_own_keys_and_of_a_splits_are_shortened() -> None:
     hans = {"path": "/data/hans/x.txt", "split": None}
     sources = {"rte": {**SOURCE, "more_dev": {"hans": hans}}}

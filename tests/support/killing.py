@@ -25,6 +25,8 @@ import pytorch_lightning as pl
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.records.record import ResultRecord
 from tlbench.store import store
+from tlbench.synthesis import write
+from tlbench.synthesis.tries import Tries
 from tlbench.training import predictions, train
 from tlbench.training.best import BestPerTask
 from tlbench.training.last_checkpoint import LastCheckpoint
@@ -43,6 +45,12 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "predictions": (predictions, "write_predictions", True),
     "stage.json": (store, "write_sealed", True),
     "record": (ResultRecord, "write", False),
+}
+# The same while a language model writes rows.
+OF_ROWS: dict[str, tuple[Any, str, bool]] = {
+    "a batch of rows": (Tries, "add", True),
+    "half a batch of rows": (Tries, "add", True),
+    "a file of rows": (write, "write_rows", True),
 }
 
 
@@ -98,7 +106,7 @@ def _die_in_training(seconds: float) -> None:
 
 
 def _die_at(moment: str, time_met: int) -> None:
-    owner, name, after = MOMENTS[moment]
+    owner, name, after = {**MOMENTS, **OF_ROWS}[moment]
     original: Callable[..., Any] = getattr(owner, name)
     met = 0
 
@@ -110,6 +118,8 @@ def _die_at(moment: str, time_met: int) -> None:
         if due and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*arguments, **options)
+        if due and moment == "half a batch of rows":
+            os.truncate(arguments[0].file, arguments[0].file.stat().st_size - 9)
         if due and moment == "half a checkpoint":
             os.truncate(arguments[1], random.randrange(Path(arguments[1]).stat().st_size))
         if due:

@@ -12,7 +12,8 @@ from tlbench.store.disk import writing
 from tlbench.store.final_scores import scores_damage, scores_folders
 from tlbench.store.integrity import ASIDE
 from tlbench.store.manifest import MANIFEST
-from tlbench.store.store import CHECKPOINT, Store
+from tlbench.store.store import Store
+from tlbench.store.work import to_go_on_from
 
 DAY = 86400.0  # seconds
 _ABANDONED = 1.0  # days after which work without a checkpoint is nobody's
@@ -91,10 +92,10 @@ def _abandoned(store: Store, checkpoint_days: float | None) -> Iterator[Path]:
         checkpoint_days: age from which work with a checkpoint is yielded; None: it never is.
     """
     for path in sorted(store.work.iterdir()):
-        checkpoint = path / CHECKPOINT
+        checkpoint = to_go_on_from(path)
         if store.is_claimed(path.name[:KEY_LENGTH]):
             continue
-        if not checkpoint.exists():
+        if checkpoint is None:
             if _age(path) > _ABANDONED:
                 yield path
         elif checkpoint_days is not None and _age(checkpoint) > checkpoint_days:

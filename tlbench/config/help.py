@@ -22,6 +22,7 @@ GROUPS = {
     "match": "related labels: what one task's say of another's",
     "match/relations": "which labels those are",
     "adversary": "features that do not tell whose row it is",
+    "synthesis": "how a language model writes the rows of support_task=synthesised",
     "merging": "how strategy=merge makes one encoder of several",
     "optim": "optimizer, learning rate, schedule",
     "trainer": "epochs, precision, devices, checkpoints",

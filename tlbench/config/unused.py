@@ -89,9 +89,21 @@ def why_unused(config: Config, key: str) -> str | None:
             f"Change trainable to all, or leave out {key}: with trainable=heads the encoder "
             "stays where it is."
         )
+    if is_under(key, ("synthesis",)) and not _may_write(config):
+        return (
+            f"Add support_task=synthesised, or leave out {key}: no language model writes rows for "
+            "this run."
+        )
     if not affects_training(key, without_effect_on(strategy.supports, strategy.without_effect)):
         return _of_another_strategy(key, strategy)
     return None
+
+
+def _may_write(config: Config) -> bool:
+    """Whether a support may be one whose rows are written; of strategy.tasks files say it."""
+    if config.strategy.supports == "one":
+        return bool(value_in(config.support_task, "source.format") == "synthesised")
+    return config.strategy.supports != "none"
 
 
 def _of_another_strategy(key: str, strategy: Strategy) -> str:

@@ -61,11 +61,16 @@ def row_digests(rows: Dataset, cache_dir: str, title: str = "rows") -> Dataset:
 def _columns(rows: Sequence[tuple[str, ...]]) -> dict[str, list[Any]]:
     return {
         "exact": [_digest(texts) for texts in rows],
-        "normalised": [_digest([normalised(text) for text in texts]) for texts in rows],
+        "normalised": [normalised_digest(texts) for texts in rows],
         "empty": [any(not text.strip() for text in texts) for texts in rows],
         "quoted": [any('""' in text and _is_quoted(text) for text in texts) for texts in rows],
         "bare": [any('"' in text and not _is_quoted(text) for text in texts) for texts in rows],
     }
+
+
+def normalised_digest(texts: Sequence[str]) -> int:
+    """Return what a row's texts are known by, case and punctuation aside; see ``row_digests``."""
+    return _digest([normalised(text) for text in texts])
 
 
 def _digest(texts: Sequence[str]) -> int:

@@ -34,7 +34,8 @@ from tlbench.tasks.relabelling import new_labels
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
 from tlbench.tasks.unlabelled import labelled, reads_unlabelled
 
-FORMATS = (*FILE_FORMATS, "hub", "generated")
+SYNTHESISED = "synthesised"  # the format of rows that a stage writes; ``tlbench.data.written``
+FORMATS = (*FILE_FORMATS, "hub", "generated", SYNTHESISED)
 # Keys of a source that a split's digest holds where they are set: they decide which rows there are.
 _ROW_KEYS = (
     "template",
@@ -75,6 +76,11 @@ class Split:
     def phase(self) -> str:
         return f"reading {self.title}"
 
+    @property
+    def cache_key(self) -> str:
+        """A digest of the rows themselves, by which they are kept."""
+        return self.key
+
     def load(self, cache_dir: str, verify: bool = False) -> Dataset:
         """Return all rows, in the order of the source; from ``cache_dir`` the second time.
 
@@ -85,7 +91,7 @@ class Split:
         Raises:
             UserError: if a row can't be used, or ``cache_dir`` can't be written.
         """
-        return cached(lambda: self._load(cache_dir), cache_dir, self.key, verify, self.phase)
+        return cached(lambda: self._load(cache_dir), cache_dir, self.cache_key, verify, self.phase)
 
     def _load(self, cache_dir: str) -> Dataset:
         text, number, kind = Value("string"), Value("float64"), kind_of(self.task)
@@ -106,7 +112,7 @@ class Split:
                 lambda: ({name: row[name] for name in features} for row in counted(self.make())),
                 features=features,
                 cache_dir=str(Path(cache_dir) / "rows"),
-                fingerprint=self.key,
+                fingerprint=self.cache_key,
             )
         except DatasetGenerationError as error:
             # datasets wraps whatever its generator raises; what is wrong with a row is for users.
@@ -241,6 +247,11 @@ def _maker(task: Task) -> Callable[[Task, str, Any], Split]:
         raise UserError(
             f"Change source.format of task '{task.name}': '{name}' is not one of "
             f"{', '.join(FORMATS)}."
+        )
+    if name == SYNTHESISED:
+        raise UserError(
+            f"Change the task '{task.name}' to a support of one target: its rows are written for "
+            f"it (source.format={SYNTHESISED}), as support_task or in strategy.tasks."
         )
     if name != "generated" and text_count(task) not in (1, 2):
         raise UserError(

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from tlbench.errors import UserError
-from tlbench.models.loading import first_line
+from tlbench.errors import UserError, first_line
 
 
 def push(folder: Path, repo: str, private: bool) -> str:

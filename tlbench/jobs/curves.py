@@ -15,7 +15,8 @@ def role_of(stage: Stage, plan: Sequence[Stage]) -> str:
     """Return the first word of what a stage logs.
 
     ``target`` for the plan's last stage, ``support`` (or ``support1``, ``support2``, ... in the
-    order of training) for those that it starts from, else ``single/<tasks>``.
+    order of training) for those that it starts from, ``rows`` for one without a task of its own,
+    else ``single/<tasks>``.
     """
     final = plan[-1]
     if stage.key == final.key:
@@ -23,7 +24,7 @@ def role_of(stage: Stage, plan: Sequence[Stage]) -> str:
     chain = [start.key for start in final.starts()]
     if stage.key in chain:
         return "support" if len(chain) == 1 else f"support{chain.index(stage.key) + 1}"
-    return f"single/{'+'.join(stage.tasks)}"
+    return f"single/{'+'.join(stage.tasks)}" if stage.tasks else "rows"
 
 
 def best_of_curves(stage: Stage, role: str) -> dict[str, str]:

@@ -7,11 +7,12 @@ from operator import mul
 from tlbench.config import gpus
 from tlbench.config.schema import TrainerConfig
 from tlbench.console import say
-from tlbench.plan.estimate import estimated_seconds
+from tlbench.plan.estimate import estimated_seconds, writing_seconds
 from tlbench.plan.experiment import Experiment
 from tlbench.plan.final_scores import is_scored, tested
 from tlbench.plan.memory import largest
 from tlbench.plan.missing import Missing
+from tlbench.plan.rows_stage import RowsStage
 from tlbench.plan.schedule import Schedule, trained_rows
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TRAINING_VERSION, TrainStage
@@ -96,6 +97,8 @@ def say_work(stages: Iterable[Stage], on_gpu: bool | None = None) -> list[float]
     Returns:
         The seconds that each training takes, where that is known.
     """
+    stages = [*stages]
+    say_tokens(stage for stage in stages if isinstance(stage, RowsStage))
     schedules = [Schedule.planned(stage) for stage in stages if isinstance(stage, TrainStage)]
     if not schedules:
         return []
@@ -113,6 +116,18 @@ def say_work(stages: Iterable[Stage], on_gpu: bool | None = None) -> list[float]
     device_hours = "" if on_gpu is not None else _device_hours(schedules, seconds)
     say(f"time: about {duration} if one job runs at a time{device_hours}")
     return seconds
+
+
+def say_tokens(stages: Iterable[RowsStage]) -> None:
+    """Print how much language models write, and how long it takes where that is known."""
+    for stage in stages:
+        rows = sum(stage.counts.values())
+        seconds = writing_seconds(stage)
+        known = "" if seconds is None else f", about {timedelta(seconds=round(seconds))}"
+        say(
+            f"{stage.title}: {rows:,} rows for a language model to write{known}; at most "
+            f"{stage.most_tokens:,} tokens"
+        )
 
 
 def _device_hours(schedules: Sequence[Schedule], seconds: Sequence[float]) -> str:

@@ -109,8 +109,7 @@ def _names(names: Sequence[str], values: Array) -> list[str]:
 
 
 def _texts(stage: Stage, task: Task, saved: Saved) -> dict[str, list[str]]:
-    from tlbench.data.sources import splits  # a job that shows no text needs no datasets
-
-    rows = splits(task)["dev"].load(stage.config.cache_dir)
+    (subset,) = (one for one in stage.subsets if one.name == task.name)
+    rows = subset.splits()["dev"].load(stage.config.cache_dir)
     at = rows.select(saved.rows.astype(int).tolist())
     return {name: list(at[name]) for name in at.column_names if name != "label"}

@@ -15,8 +15,7 @@ from transformers import PreTrainedModel
 
 from tlbench.config.keys import is_under
 from tlbench.config.schema import Adapter
-from tlbench.errors import UserError
-from tlbench.models.loading import first_line
+from tlbench.errors import UserError, first_line
 
 NONE = "none"
 

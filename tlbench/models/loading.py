@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers.utils import logging as hf_logging
 
-from tlbench.errors import UserError
+from tlbench.errors import UserError, first_line
 from tlbench.plan import encoder_files
 
 
@@ -49,11 +49,6 @@ def load_from_files(
             f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
             f"'{name}' can't be loaded ({first_line(error)})."
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of another library's message, or its error's type if it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

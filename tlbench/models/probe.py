@@ -16,12 +16,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from tlbench.config.schema import Encoder
-from tlbench.errors import UserError
+from tlbench.errors import UserError, first_line
 from tlbench.models import adapters
 from tlbench.models.encoder import load_encoder, load_tokenizer
 from tlbench.models.features import PLAIN, Kernels, features, layer_features, prepare, supports
 from tlbench.models.layers import hidden_states, layer_to_read
-from tlbench.models.loading import first_line
 from tlbench.models.probe_rows import ProbeRows, Row
 from tlbench.models.random_state import fixed_random_state
 from tlbench.plan import encoder_files

@@ -26,6 +26,7 @@ from tlbench.data.subsampling import count_rows, draw
 from tlbench.errors import UserError
 from tlbench.plan import encoder_files, leakage, rest
 from tlbench.plan.experiment import Experiment
+from tlbench.plan.rows_stage import is_written, written
 from tlbench.plan.stage import TaskSubset
 from tlbench.tasks.definition import check_task
 from tlbench.tasks.kinds import kind_of
@@ -73,8 +74,11 @@ def from_config(
         _support_tasks, config.strategy, config.support_task, config.suite, config.target_task
     )
     once(check_shared_heads, (config.target_task, *tasks))
+    alone = Experiment(config, target, ())
     supports = tuple(
-        once(_subset, *place, task, size.support, "subsample_size.support", target)
+        _written(alone, task)
+        if is_written(task)
+        else once(_subset, *place, task, size.support, "subsample_size.support", target)
         for task in tasks
     )
     leaks = once(leakage.leaks, target, supports, config.cache_dir)
@@ -261,6 +265,29 @@ def _task(definition: str, where: str) -> Task:
     task: Task = checked(Task, OmegaConf.create(json.loads(definition)), where)
     check_task(task)
     return task
+
+
+def _written(alone: Experiment, task: Task) -> TaskSubset:
+    """Return the rows of a support that a stage writes for the target.
+
+    Args:
+        alone: the experiment without supports.
+    """
+    stage = written(alone, task)
+    sizes, by_name = alone.config.subsample_size, stage.splits()
+    rows = dict(stage.counts)
+    own_key = f"subsample_size.per_task.{task.name}"
+    available = count_rows(sizes.per_task.get(task.name), rows["train"], task.name, own_key)
+    key, of_target = "subsample_size.support", alone.target.count
+    return TaskSubset(
+        task=stage.task,
+        digests={name: split.key for name, split in by_name.items()},
+        rows=rows,
+        count=count_rows(sizes.support, available, task.name, key, of_target),
+        dev_count={"dev": min(rows["dev"], sizes.dev or rows["dev"])},
+        seed=sizes.seed,
+        written_by=stage,
+    )
 
 
 def _subset(

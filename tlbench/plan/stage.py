@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from tlbench.config.keys import later_values
 from tlbench.config.schema import Config, Task
 from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
+
+if TYPE_CHECKING:
+    from tlbench.data.sources import Split
+    from tlbench.plan.rows_stage import RowsStage
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class TaskSubset:
         test_digest: of the rows of ``source.test``; None but for a target that has them. They are
             apart from the other splits because nothing that is hashed may hold them.
         test_rows: how many they are.
+        written_by: the stage that writes its rows, if one does (``tlbench.plan.rows_stage``).
     """
 
     task: Task
@@ -47,6 +52,7 @@ class TaskSubset:
     skip: int = 0
     test_digest: str | None = None
     test_rows: int = 0
+    written_by: "RowsStage | None" = None
 
     @property
     def name(self) -> str:
@@ -55,6 +61,12 @@ class TaskSubset:
     def drawn(self) -> NDArray[np.int64]:
         """Return the numbers of the training rows, (count,), in the order of drawing."""
         return draw(self.skip + self.count, self.rows["train"], self.seed)[self.skip :]
+
+    def splits(self) -> "dict[str, Split]":
+        """Return ``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``."""
+        from tlbench.data.sources import splits  # who reads no rows needs no datasets
+
+        return splits(self.task) if self.written_by is None else self.written_by.splits()
 
     def fingerprint(self, held_out: bool) -> dict[str, Any]:
         """Return what a stage's key hashes of it; the seed only where it chooses any rows."""

@@ -40,7 +40,8 @@ class TrainStage(Stage):
     @property
     def needs(self) -> tuple[Need, ...]:
         start = (self.start,) if self.start else ()
-        return (*start, *(Need(stage) for stage in self.scores))
+        rows = (subset.written_by for subset in self.subsets)
+        return (*start, *(Need(stage) for stage in (*filter(None, rows), *self.scores)))
 
     @property
     def title(self) -> str:

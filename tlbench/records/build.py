@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _TEST = ("score", "metrics", "rows", "digest", "collapsed", "majority_score", "groups")
 # Of stages that have them.
-_OF_SOME = ("cosines", "domain_accuracy", "held_out", "pseudo_labels")
+_OF_SOME = ("cosines", "domain_accuracy", "held_out", "pseudo_labels", "rows")
 COSTS = ("steps", "instances", "passes", "seconds")
 
 

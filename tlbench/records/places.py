@@ -115,7 +115,7 @@ def _at_places(value: Any, change: Callable[[str], str], keys: tuple[str, ...] =
 
 
 def _is_place(keys: tuple[str, ...]) -> bool:
-    if keys in {("encoder", "name"), *((name,) for name in _FOLDERS)}:
+    if keys in {("encoder", "name"), ("synthesis", "model"), *((name,) for name in _FOLDERS)}:
         return True
     is_own_of_suite = keys[0] == "suite" and len(keys) == 2  # as the folder of HANS is
     return is_own_of_suite or bool(_OF_SOURCES.intersection(keys))

@@ -13,6 +13,7 @@ from tlbench.store.integrity import checksum, file_damage, unseal
 Manifest = dict[str, Any]
 
 MANIFEST = "stage.json"
+ROWS_FILE = "rows.csv"  # of a stage that writes rows: those of train, then those of dev
 _SCHEMA = 1
 _KEY = f"[0-9a-f]{{{KEY_LENGTH}}}"  # a folder of any other name is not a stage's
 
@@ -85,6 +86,12 @@ def weights_damage(folder: Path, manifest: Manifest, task: str) -> list[str]:
     """Return what is wrong with a task's weights in a stage's folder."""
     below = f"weights/{task}/"
     checksums = {name: value for name, value in manifest["files"].items() if name.startswith(below)}
+    return file_damage(folder, checksums)
+
+
+def rows_damage(folder: Path, manifest: Manifest) -> list[str]:
+    """Return what is wrong with the rows that a stage has written; [] of one that writes none."""
+    checksums = {name: value for name, value in manifest["files"].items() if name == ROWS_FILE}
     return file_damage(folder, checksums)
 
 

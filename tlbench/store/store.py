@@ -29,6 +29,7 @@ from tlbench.store.manifest import (
     finished_keys,
     is_cross_fitted,
     read_manifest,
+    rows_damage,
     stage_damage,
     weights_damage,
     with_checksums,
@@ -95,12 +96,12 @@ class Store:
     def find_sound(
         self, key: str, weights_of: Collection[str] = (), cross_fit: bool = False
     ) -> Manifest | None:
-        """Return the same as ``find``; None also if the weights of these tasks are damaged."""
+        """Return the same as ``find``; None also if these tasks' weights, or rows, are damaged."""
         manifest = self.find(key, weights_of, cross_fit)
         folder = self.folder(key)
         if manifest and any(weights_damage(folder, manifest, task) for task in weights_of):
             return None
-        return manifest
+        return None if manifest and rows_damage(folder, manifest) else manifest
 
     def finished(self) -> list[str]:
         """Return the keys of all finished stages, damaged ones among them.

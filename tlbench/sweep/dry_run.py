@@ -9,6 +9,7 @@ from tlbench.console import say
 from tlbench.jobs.dry_run import say_memory, say_older, say_unresolved, say_work
 from tlbench.plan.estimate import seconds_of_each, work_of
 from tlbench.plan.final_scores import is_scored
+from tlbench.plan.rows_stage import RowsStage
 from tlbench.store.store import store_of
 from tlbench.sweep.allocation import Allocation
 from tlbench.sweep.bundles import bundles_of
@@ -32,12 +33,14 @@ def print_plan(plan: Plan, slurm: Allocation | None = None) -> None:
         if planned.error:
             say(f"  would fail: {planned.title}: {planned.error}")
     missing = {job.stage.key: job.stage for job in plan.jobs}
-    merges = sum(not stage.trains for stage in missing.values())
+    writes = sum(isinstance(stage, RowsStage) for stage in missing.values())
+    merges = sum(not stage.trains for stage in missing.values()) - writes
     sizes = ", ".join(str(len(wave)) for wave in plan.waves)
     say(
         f"{len(plan.stages)} stages: {len(plan.stages) - len(missing)} reused, "
-        f"{len(missing) - merges} to train"
+        f"{len(missing) - merges - writes} to train"
         + (f", {merges} to merge" if merges else "")
+        + (f", {writes} to write rows" if writes else "")
         + (f" in {len(plan.waves)} waves of {sizes}" if sizes else "")
     )
     unscored = [one for one in plan.todo if one.stages and not is_scored(one.stages[-1])]

@@ -19,7 +19,7 @@ from tlbench.data.collation import (
 )
 from tlbench.data.length_grouping import group_by_length
 from tlbench.data.shared_rows import row_groups
-from tlbench.data.sources import Split, splits
+from tlbench.data.sources import Split
 from tlbench.data.subsampling import draw, hold_out
 from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
@@ -96,7 +96,7 @@ class MultiTaskDataModule(LightningDataModule):
     def splits_of(self, subset: TaskSubset) -> Iterator[TokenizedSplit]:
         """Yield what a task trains on, then what is evaluated of it."""
         seed = subset.seed
-        by_name = splits(subset.task)
+        by_name = subset.splits()
         tokens = {name: self.tokens(split) for name, split in by_name.items()}
         drawn = subset.drawn()
         held_out = self.config.selection == "held_out"

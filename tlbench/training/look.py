@@ -6,7 +6,6 @@ from typing import Any
 from tlbench.data.collation import TokenizedSplit
 from tlbench.data.groups import counts_of, group_lines, small_groups
 from tlbench.data.overview import lines, overview, warnings
-from tlbench.data.sources import splits
 from tlbench.training.datamodule import MultiTaskDataModule
 
 log = logging.getLogger(__name__)
@@ -44,5 +43,5 @@ def seen_of(data: MultiTaskDataModule, split: TokenizedSplit) -> dict[str, Any]:
     cache_dir = data.config.cache_dir
     name = "train" if split.split == "held_out" else split.split
     (subset,) = (one for one in data.stage.subsets if one.name == split.task.name)
-    rows = splits(subset.task)[name].load(cache_dir)
+    rows = subset.splits()[name].load(cache_dir)
     return overview(rows, split, data.tokenizer, cache_dir)
