@@ -15,8 +15,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from tlbench.config.schema import Encoder
-from tlbench.errors import UserError
-from tlbench.models.loading import first_line, load_from_files, quiet_transformers
+from tlbench.errors import UserError, first_line
+from tlbench.models.loading import load_from_files, quiet_transformers
 from tlbench.models.random_state import fixed_random_state
 from tlbench.plan import encoder_files
 
