@@ -52,7 +52,7 @@ def test_what_comes_with_tlbench_and_torch_needs_no_trust(key: str, value: Any) 
         (PLAN, "os.system", f"{PLAN}=os.system, code from outside"),
         (PLAN, "torch.load", f"{PLAN}=torch.load, which is nothing that this key takes"),
         (PLAN, "tlbench.cli.rerun.main", "which is nothing that this key takes"),
-        (PLAN, "tlbench.plan.build.impossible", "which is nothing that this key takes"),
+        (PLAN, "tlbench.plan.impossible.impossible", "which is nothing that this key takes"),
         (OPTIMIZER, "theirs.Own", f"{OPTIMIZER}=theirs.Own, code from outside"),
         (OPTIMIZER, "torch.hub.load", f"{OPTIMIZER}=torch.hub.load, which is nothing"),
         (OPTIMIZER, "torch.os.system", f"{OPTIMIZER}=torch.os.system, which is nothing"),

@@ -20,7 +20,8 @@ from tlbench.data.collation import MultiTaskDataset
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
-from tlbench.plan.build import build, impossible
+from tlbench.plan.build import build
+from tlbench.plan.impossible import impossible
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Stage

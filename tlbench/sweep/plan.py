@@ -13,9 +13,10 @@ from tlbench.config.schema import Config
 from tlbench.console import points
 from tlbench.errors import UserError
 from tlbench.plan import weights
-from tlbench.plan.build import Impossible, from_config, impossible
+from tlbench.plan.build import from_config
 from tlbench.plan.experiment import Experiment, title_of
 from tlbench.plan.final_scores import is_scored, tested
+from tlbench.plan.impossible import Impossible, impossible
 from tlbench.plan.missing import Missing, find, is_there
 from tlbench.plan.schedule import trained_rows
 from tlbench.plan.stage import Stage
