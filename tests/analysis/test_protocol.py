@@ -252,6 +252,15 @@ def test_versions_and_devices_are_named_and_kept_together(tmp_path: Path) -> Non
     assert len(analyse_study(made, ["device"])) == 2
 
 
+def test_the_same_versions_in_another_order_are_the_same(tmp_path: Path) -> None:
+    """As those of packed records are, which a file keeps sorted."""
+    old, new = under(), under(seeds=[3])
+    for records, names in ((old, ("torch", "numpy")), (new, ("numpy", "torch"))):
+        for record in records:
+            record.versions = dict.fromkeys(names, "2")
+    assert "versions" not in named_differences(study(tmp_path, old, new).table)
+
+
 def planned(name: str, plan: str, target: str = "rte") -> list[ResultRecord]:
     """A strategy's records, which say what function it is."""
     records = [one for one in under() if one.strategy == name and one.target_task == target]

@@ -304,7 +304,10 @@ def _conditions(stage: dict[str, Any]) -> str:
 
 
 def _words(values: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+    # Sorted, as packed records have them and those of a job do not.
+    return " ".join(
+        f"{name}={value}" for name, value in sorted(values.items()) if value is not None
+    )
 
 
 def _together(values: Sequence[str | None]) -> str | None:
