@@ -8,9 +8,9 @@ import pytest
 from datasets import Dataset
 
 from tlbench.config.schema import Source, Task
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.overview import lines, overview, warnings
 from tlbench.data.tokenization import tokenise
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.models.encoder import load_tokenizer
 
 CLASSES = ["a", "b", "c", "d", "e", "f"]

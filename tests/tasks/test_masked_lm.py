@@ -14,8 +14,9 @@ from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
 from tlbench.analysis.bootstrap_metrics import Said, score
 from tlbench.config.schema import Source, Task
 from tlbench.data.batch import Batch
-from tlbench.data.collation import MultiTaskDataset, PlannedBatch
+from tlbench.data.collation import MultiTaskDataset
 from tlbench.data.overview import lines, overview
+from tlbench.data.planned_batches import PlannedBatch
 from tlbench.data.sources import splits
 from tlbench.errors import UserError
 from tlbench.export.classifier import classifier

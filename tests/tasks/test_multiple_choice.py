@@ -19,12 +19,12 @@ from tests.support.experiments import Compose, Run
 from tests.support.interrupting import LENGTH, SIZES
 from tlbench.config.schema import Source, Task
 from tlbench.data.batch import Batch
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.division import Division
 from tlbench.data.overview import lines, overview
 from tlbench.data.row_digests import row_digests
 from tlbench.data.sources import splits
 from tlbench.data.tokenization import tokenise
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.errors import UserError
 from tlbench.export.predictions import with_columns
 from tlbench.models.encoder import load_encoder, load_tokenizer

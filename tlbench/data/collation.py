@@ -1,140 +1,31 @@
 """From planned batches to tensors: what the DataLoaders iterate over."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
-from datasets import Dataset
 from numpy.typing import NDArray
-from torch.utils.data import Dataset as TorchDataset
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset
 
-from tlbench.config.schema import Config, Task
+from tlbench.config.schema import Config
 from tlbench.data import batching
 from tlbench.data.batch import Batch
-from tlbench.data.groups import Groups, groups_of
 from tlbench.data.masking import Masking
 from tlbench.data.micro_batches import cut_alike, padded, rows_of_forward
+from tlbench.data.planned_batches import PlannedBatch
 from tlbench.data.ranks import rank_part, rank_part_by_task
 from tlbench.data.shared_rows import expanded, row_groups
 from tlbench.data.tokenization import pad
-from tlbench.errors import UserError
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.methods.stage import is_by_task, method_of
 from tlbench.tasks import ragged
 from tlbench.tasks.base import TaskKind
-from tlbench.tasks.kinds import kind_of
-from tlbench.tasks.label_columns import has_label_columns, label_column
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
-class PlannedBatch(NamedTuple):
-    """A batch of a training.
-
-    Attributes:
-        rows: of every group of tasks in it.
-        epoch, step: from 0, the step in its epoch. With the seed they alone decide what is made of
-            the rows by chance, so that it is the same again after an interruption.
-    """
-
-    rows: batching.BatchPlan
-    epoch: int
-    step: int
-
-
-@dataclass(frozen=True)
-class TokenizedSplit:
-    """Tokenised rows of one split of a task: all of them, and which are used.
-
-    Attributes:
-        weights: of the rows that are used, (used rows,), what each counts in its task's loss; None
-            for 1 each.
-    """
-
-    task: Task
-    split: str
-    tokens: Dataset
-    used: Ints
-    weights: Floats | None = None
-
-    @cached_property
-    def kind(self) -> TaskKind:
-        """The kind of the task, which says what a label is."""
-        return kind_of(self.task)
-
-    @cached_property
-    def sequence_lengths(self) -> Ints:
-        """How many tokens the sequences of each row that is used have, (rows, sequences)."""
-        sequences = self.tokens.data.column("input_ids")
-        if self.kind.has_choices:
-            sequences = pc.list_flatten(sequences)
-        lengths = pc.list_value_length(sequences).to_numpy()
-        if self.kind.copies:
-            lengths = np.repeat(lengths, self.kind.sequences)
-        lengths = lengths.reshape(-1, self.kind.sequences)
-        return np.asarray(lengths[self.used], dtype=np.int64)
-
-    @cached_property
-    def lengths(self) -> Ints:
-        """How many tokens the longest sequence of each row that is used has, (rows,)."""
-        return np.asarray(self.sequence_lengths.max(axis=1), dtype=np.int64)
-
-    @cached_property
-    def labels(self) -> Floats:
-        """The label of each row of the split, used or not: (rows,), or (rows, label_length).
-
-        Of a ``label_length`` of -1 it is that of the longest, and ``ragged.NONE`` fills the others.
-        """
-        column, length = self.tokens.data.column("label"), self.kind.label_length
-        if length == -1:
-            return ragged.padded(column)
-        numbers = column if length is None else pc.list_flatten(column)
-        flat = np.asarray(numbers.to_numpy(), dtype=np.float64)
-        return flat if length is None else flat.reshape(len(column), length)
-
-    @property
-    def words(self) -> Floats:
-        """Of each row of words the places of their tokens, as ``labels``; below 0 if none.
-
-        Of rows whose tokens are masked the places of those that are, in evaluation.
-        """
-        return ragged.padded(self.tokens.data.column("words"))
-
-    def labelled(self) -> "TokenizedSplit":
-        """Return the same without rows that have no label of this task, but of others.
-
-        Raises:
-            UserError: if none has one.
-        """
-        if not has_label_columns(self.task):
-            return self
-        labels = self.labels[self.used].reshape(len(self.used), -1)
-        used = self.used[~np.isnan(labels).any(axis=1)]
-        if len(self.used) and not len(used):
-            raise UserError(
-                f"Change source.label of task '{self.task.name}', or subsample_size: column "
-                f"'{label_column(self.task)}' is empty in all {len(self.used)} rows of "
-                f"{self.split} that are used."
-            )
-        return replace(self, used=used)
-
-    @cached_property
-    def groups(self) -> Groups:
-        """By name which of the rows that are used are in a group, (used rows,) each."""
-        return groups_of(self.tokens, self.used)
-
-    @cached_property
-    def used_labels(self) -> torch.Tensor:
-        """The labels of the rows that are used, as ``labels`` has them, in float64."""
-        return torch.from_numpy(self.labels[self.used])
-
-
-class MultiTaskDataset(TorchDataset[Batch]):
+class MultiTaskDataset(Dataset[Batch]):
     """Indexed by a planned batch, or by rows of every group of tasks (``row_groups``) to evaluate.
 
     Rows that tasks share are encoded once for all of them; on several devices, where a forward is
@@ -298,34 +189,6 @@ class MultiTaskDataset(TorchDataset[Batch]):
         return max(longest, min(padded(longest), self.max_length))
 
 
-class MultiTaskBatchSampler(Sampler[PlannedBatch]):
-    """The mixed batches of the current epoch; Lightning calls ``set_epoch``.
-
-    Args:
-        plan: makes the batches of an epoch, or those of them that are left.
-        steps: how many an epoch has.
-        epoch: the first, which worker processes ask for before Lightning sets it.
-    """
-
-    def __init__(
-        self, plan: Callable[[int], list[batching.BatchPlan]], steps: int, epoch: int
-    ) -> None:
-        self.plan = plan
-        self.steps = steps
-        self.epoch = epoch
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[PlannedBatch]:
-        left = self.plan(self.epoch)
-        for step, rows in enumerate(left, self.steps - len(left)):
-            yield PlannedBatch(rows, self.epoch, step)
-
-    def __len__(self) -> int:
-        return self.steps
-
-
 def _joined(of_tasks: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     lengths, sequences = zip(*of_tasks, strict=True)
     return np.concatenate(lengths), np.concatenate(sequences)
@@ -341,15 +204,3 @@ def sequences_of(kind: TaskKind, rows: Sequence[Any]) -> Sequence[Sequence[int]]
     if kind.copies:
         return [ids for ids in rows for _ in range(kind.sequences)]
     return rows if kind.sequences == 1 else [ids for row in rows for ids in row]
-
-
-def by_length(rows: TokenizedSplit, tokens: int) -> list[batching.BatchPlan]:
-    """Batches of rows of like length, each of at most so many tokens with its padding."""
-    order = np.argsort(rows.lengths, kind="stable")
-    lengths = rows.lengths[order] * rows.kind.sequences
-    batches, low = [], 0
-    for high in range(1, len(order) + 1):
-        if high == len(order) or lengths[high] * (high + 1 - low) > tokens:
-            batches.append([(0, order[low:high])])
-            low = high
-    return batches

@@ -7,11 +7,11 @@ import numpy as np
 from datasets import Dataset
 
 from tlbench.config.schema import Task
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.groups import counts_of, group_lines, small_groups
 from tlbench.data.readers import Row
 from tlbench.data.row_digests import column, row_digests
 from tlbench.data.tokenization import token_counts
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.unlabelled import reads_unlabelled
 

@@ -6,7 +6,7 @@ from copy import copy
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
-from tlbench.data.collation import TokenizedSplit
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.models.encoder import load_encoder
 from tlbench.models.features import Kernels
 from tlbench.models.multitask import MultiTaskModel

@@ -11,17 +11,14 @@ from torch.utils.data import DataLoader
 
 from tlbench.data import batching
 from tlbench.data.batch import Batch
-from tlbench.data.collation import (
-    MultiTaskBatchSampler,
-    MultiTaskDataset,
-    TokenizedSplit,
-    by_length,
-)
+from tlbench.data.collation import MultiTaskDataset
 from tlbench.data.length_grouping import group_by_length
+from tlbench.data.planned_batches import MultiTaskBatchSampler, by_length
 from tlbench.data.shared_rows import row_groups
 from tlbench.data.sources import Split
 from tlbench.data.subsampling import draw, hold_out
 from tlbench.data.tokenization import tokenise
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.models.encoder import load_tokenizer
 from tlbench.plan import encoder_files
 from tlbench.plan.schedule import Schedule

@@ -13,7 +13,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from tlbench.config.schema import Task
 from tlbench.data.batch import Batch
-from tlbench.data.collation import MultiTaskDataset, TokenizedSplit, by_length
+from tlbench.data.collation import MultiTaskDataset
+from tlbench.data.planned_batches import by_length
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.models.encoder import load_encoder
 from tlbench.models.layers import hidden_states, layer_to_read
 from tlbench.models.random_state import fixed_random_state

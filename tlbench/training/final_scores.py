@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.sources import final_split
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.errors import UserError
 from tlbench.plan.stage import Stage, TaskSubset
 from tlbench.tasks import scores

@@ -3,9 +3,9 @@
 import logging
 from typing import Any
 
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.groups import counts_of, group_lines, small_groups
 from tlbench.data.overview import lines, overview, warnings
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.training.datamodule import MultiTaskDataModule
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from tlbench.config.schema import Config
 from tlbench.data.batch import Batch
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.micro_batches import rows_of_forward
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.tasks import ragged, scores
 from tlbench.tasks.base import with_threshold

@@ -10,9 +10,9 @@ import numpy as np
 from datasets import concatenate_datasets
 from numpy.typing import NDArray
 
-from tlbench.data.collation import TokenizedSplit
 from tlbench.data.groups import IN_GROUP
 from tlbench.data.sources import splits
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.store.integrity import unseal, write_sealed
 from tlbench.training.datamodule import MultiTaskDataModule

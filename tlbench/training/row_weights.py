@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tlbench.data.collation import TokenizedSplit
+from tlbench.data.tokenized_split import TokenizedSplit
 from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.store.integrity import unseal, write_sealed
 from tlbench.training.context import StageContext
