@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.support.experiments import Compose, Run, stage_run
-from tlbench.config.validation import parse_config
 from tlbench.data.collation import MultiTaskDataset
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
 from tlbench.plan.build import build
-from tlbench.plan.impossible import impossible
 from tlbench.plan.schedule import Schedule
 from tlbench.plan.self_trained_stage import SelfTrainedStage
 from tlbench.plan.stage import Stage
@@ -94,22 +92,6 @@ def test_rows_without_labels_are_no_others_support(compose: Compose, strategy: s
     several = ("strategy=mtl_many", "strategy.tasks=[unlabelled]", "target_task=rte")
     with pytest.raises(UserError, match=r"^Change strategy, or support_task: rows of 'unlabelled'"):
         build(compose(*several)).plan()
-
-
-def test_a_sweep_leaves_out_what_makes_no_sense(compose: Compose) -> None:
-    def reason(strategy: str, support: str) -> str | None:
-        chosen = (f"strategy={strategy}", "target_task=rte", f"support_task={support}")
-        why = impossible(parse_config(compose(*chosen)))
-        return why and why.kind
-
-    assert reason("mtl", "mnli") is None
-    assert reason("self_training", "unlabelled") is None
-    assert reason("mtl", "consistency") is None
-    assert reason("mtl", "unlabelled") == "a support without labels for a strategy that needs them"
-    for support in ("mnli", "consistency"):
-        assert reason("self_training", support) == (
-            "a support with labels for a strategy that makes them"
-        )
 
 
 def test_rows_of_other_tasks_are_refused(compose: Compose) -> None:

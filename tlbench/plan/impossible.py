@@ -3,9 +3,11 @@
 import json
 from typing import NamedTuple
 
-from tlbench.config.schema import Config
+from tlbench.config.schema import Config, Strategy, Task
 from tlbench.errors import UserError
+from tlbench.methods.matching import relations_of
 from tlbench.plan.definitions import task_of
+from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.unlabelled import needs_labels
 
 
@@ -54,26 +56,44 @@ def _impossible_support(config: Config) -> Impossible | None:
             "support task = target task",
             f"Change support_task: '{target}' is the target task already.",
         )
-    return _impossible_rows(config)
-
-
-def _impossible_rows(config: Config) -> Impossible | None:
-    """Return why a strategy can't do with a support, for it has labels, or none."""
-    strategy, support = config.strategy, config.support_task
     try:
-        has_none = needs_labels(task_of(json.dumps(support), "support_task"))
+        task = task_of(json.dumps(config.support_task), "support_task")
+        return _impossible_rows(config.strategy, task) or _impossible_mix(config, task)
     except UserError:  # which is said of the one experiment
         return None
+
+
+def _impossible_rows(strategy: Strategy, support: Task) -> Impossible | None:
+    """Return why a strategy can't do with a support, for it has labels, or none."""
+    has_none = needs_labels(support)
     if strategy.unlabelled and not has_none:
         return Impossible(
             "a support with labels for a strategy that makes them",
             f"Change support_task to unlabelled: strategy={strategy.name} makes labels, and "
-            f"'{support['name']}' is not without them.",
+            f"'{support.name}' is not without them.",
         )
     if has_none and not strategy.unlabelled:
         return Impossible(
             "a support without labels for a strategy that needs them",
-            f"Change strategy to self_training, or support_task: rows of '{support['name']}' have "
+            f"Change strategy to self_training, or support_task: rows of '{support.name}' have "
             f"no labels, which strategy={strategy.name} trains on.",
+        )
+    return None
+
+
+def _impossible_mix(config: Config, support: Task) -> Impossible | None:
+    """Return why a support can't be trained as a strategy does: alone, or coupled to the target."""
+    target, mixes = config.target_task, "sampling" not in config.strategy.without_effect
+    if not mixes and not kind_of(support).trains_on_labels and support.head is not None:
+        return Impossible(
+            "a support that learns of no label, in a stage of its own",
+            f"Change strategy to one that trains {support.head} and {support.name} together, as "
+            f"mtl does: alone {support.name} learns of no label.",
+        )
+    if mixes and config.match.name != "none" and not relations_of(config.match, [target, support]):
+        return Impossible(
+            "a match of tasks without a relation",
+            "Change match to none, or match.relations: there is none between "
+            f"{target.name} and {support.name}.",
         )
     return None
