@@ -149,9 +149,9 @@ def test_the_override_turns_them_off(run: Run, monkeypatch: pytest.MonkeyPatch) 
     models: list[MultiTaskModel] = []
     forward = MultiTaskModel.forward
 
-    def watched(model: MultiTaskModel, *arguments: Any) -> Any:
+    def watched(model: MultiTaskModel, *arguments: Any, **named: Any) -> Any:
         models.append(model)
-        return forward(model, *arguments)
+        return forward(model, *arguments, **named)
 
     monkeypatch.setattr(MultiTaskModel, "forward", watched)
     for fast in (True, False):
