@@ -14,7 +14,7 @@ from tlbench.data.nested import flat_rows
 from tlbench.data.readers import Row
 from tlbench.errors import UserError
 from tlbench.tasks.base import ToLabel
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import class_of, kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
 
 
@@ -123,7 +123,7 @@ def canonical(task: Task, row: Row, to_label: ToLabel, where: str) -> Row:
     usable = _canonical_texts(task, row, where, changes)
     if source.group is not None:
         usable["group"] = _text(task, row, source.group, where, changes)
-    if not kind_of(task).reads_labels:
+    if not class_of(task).reads_labels:
         return usable | {"label": 0.0}
     if source.label_columns is None:
         column = label_column(task)

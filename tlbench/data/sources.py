@@ -28,7 +28,7 @@ from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
 from tlbench.errors import UserError
 from tlbench.progress import counted
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import class_of, kind_of
 from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
 from tlbench.tasks.relabelling import new_labels
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
@@ -293,22 +293,25 @@ def _generated_test(task: Task, count: int) -> Split:
 
 def _as_read(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
     """Yield generated rows, relabelled and with the group of each, where the task says so."""
-    grouped = with_groups(task)
+    grouped, read_label = with_groups(task), _label_reader(task)
     for number, row in enumerate(rows):
-        read = row | {"label": _read_label(task, row["label"])}
+        read = row | {"label": read_label(row["label"])}
         yield grouped(row, read, f"the generated rows, row {number}")
 
 
-def _read_label(task: Task, label: Any) -> Any:
-    """Return the label that a generated row's is read as: 0 by a kind that reads none."""
-    if not kind_of(task).reads_labels:
-        return 0.0
-    return label if task.relabel is None else new_labels(task)[int(label)]
+def _label_reader(task: Task) -> Callable[[Any], Any]:
+    """Return what reads the label of a generated row: as 0 by a kind that reads none."""
+    if not class_of(task).reads_labels:
+        return lambda label: 0.0
+    if task.relabel is None:
+        return lambda label: label
+    labels = new_labels(task)
+    return lambda label: labels[int(label)]
 
 
 def _reading_key(task: Task) -> list[Any]:
     """Return what the digest of generated rows holds of how they are read; nothing as they are."""
-    unread = [] if kind_of(task).reads_labels else [task.kind]
+    unread = [] if class_of(task).reads_labels else [task.kind]
     relabelled = [] if task.relabel is None else [_relabel_key(task)]
     return unread + relabelled + ([] if task.groups is None else [task.groups, task.labels])
 
@@ -341,7 +344,7 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
 def _labels_of(task: Task) -> Any:
     """Return what a digest holds of the columns of labels: the task's, and which rows there are."""
     if not has_label_columns(task):
-        return task.source.label if kind_of(task).reads_labels else None
+        return task.source.label if class_of(task).reads_labels else None
     return [label_column(task), sorted({*label_columns(task)})]
 
 

@@ -58,16 +58,36 @@ def kind_of(task: Task) -> TaskKind:
     Raises:
         UserError: if it names a kind that there is not, or one that can't be made.
     """
-    name = task.kind or ("regression" if task.labels is None else "classification")
+    of_kind = class_of(task)
+    if (name := _kind_name(task)) in KINDS:
+        return of_kind(task)
+    made: TaskKind = made_by(of_kind, name, _kind_key(task), task)
+    return made
+
+
+def class_of(task: Task) -> type[TaskKind]:
+    """Return the class of a task's kind, for what all tasks of the kind have in common.
+
+    Raises:
+        UserError: if it names a kind that there is not.
+    """
+    name, key = _kind_name(task), _kind_key(task)
     if name in KINDS:
-        return KINDS[name](task)
-    key = f"kind of task '{task.name}'"
+        return KINDS[name]
     if "." not in name:
         raise UserError(
             f"Change {key}: '{name}' is none of {', '.join(KINDS)}, and no dotted path."
         )
-    made: TaskKind = made_by(imported_class(name, TaskKind, key), name, key, task)
-    return made
+    found: type[TaskKind] = imported_class(name, TaskKind, key)
+    return found
+
+
+def _kind_name(task: Task) -> str:
+    return task.kind or ("regression" if task.labels is None else "classification")
+
+
+def _kind_key(task: Task) -> str:
+    return f"kind of task '{task.name}'"
 
 
 def head_name(task: Task, heads: str) -> str:

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from tlbench.config.schema import Task
 from tlbench.errors import UserError
-from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.kinds import class_of
 
 
 def has_label_columns(task: Task) -> bool:
     """Whether a task's source has a label column for each of several tasks, of which it is one."""
-    return isinstance(task.source.label, dict) and kind_of(task).reads_labels
+    return isinstance(task.source.label, dict) and class_of(task).reads_labels
 
 
 def label_column(task: Task) -> str | None:
@@ -24,7 +24,7 @@ def label_column(task: Task) -> str | None:
         UserError: if the source names columns of other tasks alone.
     """
     label = task.source.label
-    if not kind_of(task).reads_labels:
+    if not class_of(task).reads_labels:
         return None
     if not isinstance(label, dict):
         return None if label is None else str(label)
