@@ -60,14 +60,17 @@ def _parse_size(size: Any, available: int, task: str, key: str, target: int | No
     return round(number * available)
 
 
-def draw(count: int, available: int, seed: int) -> NDArray[np.int64]:
+def draw(count: int, available: int, seed: int, skip: int = 0) -> NDArray[np.int64]:
     """Return ``count`` distinct row numbers below ``available``, in the order of drawing.
 
     Nested: a smaller draw with the same seed is the beginning of a larger one, so that sizes are
     compared on the same rows.
+
+    Args:
+        skip: how many are drawn before, by whoever has those.
     """
     # A permutation of all, however few are drawn: that is what makes draws nested.
-    return np.random.default_rng([seed, available]).permutation(available)[:count]
+    return np.random.default_rng([seed, available]).permutation(available)[skip : skip + count]
 
 
 def hold_out(drawn: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -61,7 +61,7 @@ class _Drawn:
     skip: int
 
     def digests(self, kind: str) -> Digests:
-        drawn = draw(self.skip + self.count, self.available, self.seed)[self.skip :]
+        drawn = draw(self.count, self.available, self.seed, self.skip)
         rows: Digests = _known[self.key][kind][drawn]
         return rows
 

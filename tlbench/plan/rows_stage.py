@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tlbench.config.schema import Synthesis, Task
 from tlbench.data.sources import SYNTHESISED, Split, splits, text_count
-from tlbench.data.subsampling import draw, hold_out
+from tlbench.data.subsampling import hold_out
 from tlbench.data.written import TEXTS, written_splits
 from tlbench.errors import UserError
 from tlbench.plan.prompt import check_prompt
@@ -128,7 +128,7 @@ class RowsStage(Stage):
 
         Rows that are held out of train to choose weights are not among them.
         """
-        drawn = draw(self.target.count, self.target.rows["train"], self.target.seed)
+        drawn = self.target.drawn()
         return hold_out(drawn)[0] if self.config.selection == "held_out" else drawn
 
     def splits(self) -> dict[str, Split]:

@@ -60,7 +60,7 @@ class TaskSubset:
 
     def drawn(self) -> NDArray[np.int64]:
         """Return the numbers of the training rows, (count,), in the order of drawing."""
-        return draw(self.skip + self.count, self.rows["train"], self.seed)[self.skip :]
+        return draw(self.count, self.rows["train"], self.seed, self.skip)
 
     def splits(self) -> "dict[str, Split]":
         """Return ``train``, ``dev`` and one ``dev_<name>`` for each of ``source.more_dev``."""
