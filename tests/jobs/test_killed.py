@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,30 +112,31 @@ def test_killed_at_the_worst_moments(tmp_path: Path) -> None:
     assert (disturbed / "said.log").read_text().count("is damaged") == 1
 
 
-def test_heads_first_and_then_all_weights_killed_in_both_stages(tmp_path: Path) -> None:
-    heads_first = ("strategy=lp_ft", "support_task=none")
+def assert_killed_or_not(tmp_path: Path, kills: list[Any], own: Sequence[str]) -> None:
+    """Run an experiment with kills and without, to the same end.
+
+    Args:
+        own: its overrides, in the place of those of the mix that set the same keys or groups.
+    """
     whole, disturbed = (
-        entry(tmp_path / name, "heterogeneous", kills)
-        for name, kills in (("whole", []), ("disturbed", OF_TWO_STAGES))
+        entry(tmp_path / name, "heterogeneous", of_entry)
+        for name, of_entry in (("whole", []), ("disturbed", kills))
     )
+    keys = tuple(f"{word.partition('=')[0]}=" for word in own)
     for one in (whole, disturbed):
-        words = [word for word in one["arguments"] if not word.startswith(("strategy", "support_"))]
-        one["arguments"] = [*words, *heads_first]
-    assert runs(whole, disturbed) == [[0], [-9] * len(OF_TWO_STAGES) + [0]]
+        words = [word for word in one["arguments"] if not word.startswith(keys)]
+        one["arguments"] = [*words, *own]
+    assert runs(whole, disturbed) == [[0], [-9] * len(kills) + [0]]
     assert_same(tmp_path / "disturbed", tmp_path / "whole")
+
+
+def test_heads_first_and_then_all_weights_killed_in_both_stages(tmp_path: Path) -> None:
+    assert_killed_or_not(tmp_path, OF_TWO_STAGES, ("strategy=lp_ft", "support_task=none"))
 
 
 def test_self_training_killed_as_a_teacher_and_as_a_student(tmp_path: Path) -> None:
     student = ("strategy=self_training", "support_task=unlabelled")
-    whole, disturbed = (
-        entry(tmp_path / name, "heterogeneous", kills)
-        for name, kills in (("whole", []), ("disturbed", OF_TWO_STAGES))
-    )
-    for one in (whole, disturbed):
-        words = [word for word in one["arguments"] if not word.startswith(("strategy", "support_"))]
-        one["arguments"] = [*words, *student]
-    assert runs(whole, disturbed) == [[0], [-9] * len(OF_TWO_STAGES) + [0]]
-    assert_same(tmp_path / "disturbed", tmp_path / "whole")
+    assert_killed_or_not(tmp_path, OF_TWO_STAGES, student)
 
 
 def test_killed_while_a_language_model_writes_rows(tmp_path: Path) -> None:
@@ -146,17 +148,7 @@ def test_killed_while_a_language_model_writes_rows(tmp_path: Path) -> None:
         ["half a checkpoint", 2],
         ["record", 1],
     ]
-    writes = overrides(tmp_path / "writer")
-    whole, disturbed = (
-        entry(tmp_path / name, "heterogeneous", of_entry)
-        for name, of_entry in (("whole", []), ("disturbed", kills))
-    )
-    for one in (whole, disturbed):
-        own = ("target_task=", "support_task=", "subsample_size.support=")
-        words = [word for word in one["arguments"] if not word.startswith(own)]
-        one["arguments"] = [*words, *writes]
-    assert runs(whole, disturbed) == [[0], [-9] * len(kills) + [0]]
-    assert_same(tmp_path / "disturbed", tmp_path / "whole")
+    assert_killed_or_not(tmp_path, kills, overrides(tmp_path / "writer"))
 
 
 @slow
