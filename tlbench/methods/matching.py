@@ -71,8 +71,13 @@ def check_matching(match: Match, tasks: Sequence[Task]) -> None:
                 "to none: of related labels both heads read the same features."
             )
     if match.name != "none" and not relations:
-        names = " and ".join(task.name for task in tasks)
-        raise UserError(f"Change match to none, or match.relations: there is none between {names}.")
+        raise UserError(no_relation(tasks))
+
+
+def no_relation(tasks: Sequence[Task]) -> str:
+    """Return a sentence about tasks without a relation."""
+    names = " and ".join(task.name for task in tasks)
+    return f"Change match to none, or match.relations: there is none between {names}."
 
 
 def _checked(task: Task, other: Task, given: Any, where: str) -> Any:

@@ -34,19 +34,22 @@ def support_tasks(
     """
     if strategy.supports == "one":
         return [task_of(json.dumps(support_task), "support_task")]
-    if strategy.supports == "many":
-        return [_defined(name, suite, target) for name in strategy.tasks]
-    if strategy.supports == "all":
-        others = sorted({*strategy.tasks} - {target.name})
-        return [_defined(name, suite, target) for name in others]
-    return []
+    if strategy.supports not in ("many", "all"):
+        return []
+    is_all = strategy.supports == "all"
+    names = sorted({*strategy.tasks} - {target.name}) if is_all else strategy.tasks
+    context = json.dumps({"suite": suite, "target_task": asdict(target)})
+    return [_defined(name, context) for name in names]
 
 
-def _defined(name: str, suite: dict[str, Any], target: Task) -> Task:
-    """Return the definition of a task that is neither target nor support, from its file."""
+def _defined(name: str, context: str) -> Task:
+    """Return the definition of a task that is neither target nor support, from its file.
+
+    Args:
+        context: what it may speak of, as JSON.
+    """
     definition = definition_of(name, "strategy.tasks")
-    context = {"suite": suite, "target_task": asdict(target)}
-    return task_of(_resolved(definition, json.dumps(context)), f"target_task ({name})")
+    return task_of(_resolved(definition, context), f"target_task ({name})")
 
 
 def definition_of(name: str, key: str) -> str:

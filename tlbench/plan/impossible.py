@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tlbench.config.schema import Config, Strategy, Task
 from tlbench.errors import UserError
-from tlbench.methods.matching import relations_of
+from tlbench.methods.matching import no_relation, relations_of
 from tlbench.plan.definitions import task_of
 from tlbench.tasks.kinds import kind_of
 from tlbench.tasks.unlabelled import needs_labels
@@ -91,9 +91,5 @@ def _impossible_mix(config: Config, support: Task) -> Impossible | None:
             f"mtl does: alone {support.name} learns of no label.",
         )
     if mixes and config.match.name != "none" and not relations_of(config.match, [target, support]):
-        return Impossible(
-            "a match of tasks without a relation",
-            "Change match to none, or match.relations: there is none between "
-            f"{target.name} and {support.name}.",
-        )
+        return Impossible("a match of tasks without a relation", no_relation([target, support]))
     return None

@@ -8,6 +8,7 @@ from itertools import chain, count, groupby, takewhile
 
 import numpy as np
 
+from tlbench.config.schema import Config
 from tlbench.data.batching import Mixer
 from tlbench.data.sampling import Floats, annealed, dynamic, proportions
 from tlbench.data.subsampling import HELD_OUT
@@ -109,7 +110,7 @@ class Schedule:
             count * _sequences(self.stage.subsets[group[0]])
             for count, group in zip(counts, _groups(self.stage), strict=True)
         )
-        each = 2 if self.stage.config.perturb.name == "sam" else 1
+        each = passes_a_row(self.stage.config)
         return each * round(self.trained_rows * float(sequences / counts.sum()))
 
     @property
@@ -134,6 +135,11 @@ class Schedule:
             for subset, each in zip(self.stage.subsets, of_row, strict=True)
         )
         return len(self.evaluations) * at_once + before
+
+
+def passes_a_row(config: Config) -> int:
+    """Return how often a sequence goes forward and backward through the encoder in a step."""
+    return 2 if config.perturb.name == "sam" else 1
 
 
 def _groups(stage: TrainStage) -> list[tuple[int, ...]]:

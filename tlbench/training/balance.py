@@ -10,6 +10,7 @@ from tlbench.data.batch import Batch
 from tlbench.methods.gradients import GradientMethod
 from tlbench.methods.stage import is_by_task, method_of
 from tlbench.methods.weighting import LossWeighting
+from tlbench.plan.schedule import passes_a_row
 from tlbench.training.cosines import TaskCosines
 from tlbench.training.domains import DomainAccuracy
 from tlbench.training.gradients import Gradient, GradientByTask, JointGradient, Losses
@@ -38,7 +39,7 @@ class Balance:
         discriminator = module.model.discriminator
         self.domains = None if discriminator is None else DomainAccuracy(len(self.tasks))
         is_sam = config.perturb.name == "sam"
-        self.passes_a_row = 2 if is_sam else 1
+        self.passes_a_row = passes_a_row(config)
         gradient: Gradient = JointGradient(module)
         if is_sam and config.perturb.per_task:  # of a task alone it is the same
             gradient = SAM(module, gradient, config.perturb.rho)
