@@ -4,23 +4,37 @@ from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+)
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 WORDS += ["red", "blue", "green", "white", "black", "grey"]
+CHARACTERS = [*"abcdefghijklmnopqrstuvwxyzT:", "Ċ", "Ġ", "on"]  # as GPT-2 spells bytes
+LETTERS = ["<unk>", "</s>", *CHARACTERS]
 CHAT = (
     "{% for m in messages %}<{{ m.role }}> {{ m.content }} </s> {% endfor %}"
     "{% if add_generation_prompt %}<assistant> {% endif %}"
 )
 
 
-def write_model(folder: Path, fields: tuple[str, ...] = (), chat: bool = True) -> Path:
+def write_model(
+    folder: Path,
+    fields: tuple[str, ...] = (),
+    chat: bool = True,
+    config: PretrainedConfig | None = None,
+) -> Path:
     """Write the files of a model whose answers are words, ends of lines and ``fields``.
 
     Args:
         folder: to write them into.
         fields: what else it may write, as ``2:``, without which no answer has two texts.
         chat: whether it has a chat template.
+        config: of another architecture than Llama's; it is given the words.
     """
     words = ["<unk>", "</s>", "\n", *WORDS, *fields]
     tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, "<unk>"))
@@ -34,20 +48,51 @@ def write_model(folder: Path, fields: tuple[str, ...] = (), chat: bool = True) -
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>")
     fast.chat_template = CHAT if chat else None
     fast.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(words),
+    config = config or LlamaConfig(
         hidden_size=16,
         intermediate_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=4096,
-        bos_token_id=None,
-        eos_token_id=1,
     )
+    config.vocab_size, config.bos_token_id, config.eos_token_id = len(words), None, 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder)
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
+
+
+def write_gguf(file: Path, model: LlamaForCausalLM) -> Path:
+    """Write a model of ``LETTERS`` as a GGUF file, in the layout that llama.cpp's converter has."""
+    import gguf
+
+    config, writer = model.config, gguf.GGUFWriter(file, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(LETTERS)
+    writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * len(CHARACTERS))
+    writer.add_token_merges(["o n"])
+    writer.add_eos_token_id(1)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+    for name, weights in model.state_dict().items():
+        for part, count in heads.items():
+            if part in name:  # the two halves of a rotated pair stand beside each other
+                weights = weights.view(count, 2, -1, weights.shape[1]).transpose(1, 2)
+                weights = weights.reshape(-1, weights.shape[-1])
+        writer.add_tensor(names.get_name(name, (".weight",)), weights.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
 
 
 def overrides(folder: Path, train: int = 12, dev: int = 6) -> list[str]:

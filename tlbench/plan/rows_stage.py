@@ -27,7 +27,7 @@ from tlbench.tasks.kinds import kind_of
 if TYPE_CHECKING:
     from tlbench.plan.experiment import Experiment
 
-SYNTHESIS_VERSION = 1  # raise when code changes what is written, or what is kept of it
+SYNTHESIS_VERSION = 2  # raise when code changes what is written, or what is kept of it
 _ELSEWHERE = ("model", "revision")  # options for which the identity of the files stands
 _checked: set[str] = set()  # keys of stages whose examples are there: a sweep plans many
 

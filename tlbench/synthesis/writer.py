@@ -1,12 +1,14 @@
 """A causal language model that answers prompts: several answers at once, by a seed of their own."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, StoppingCriteria
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.utils.logging import disable_progress_bar
 
 from tlbench.config.schema import Synthesis
@@ -76,24 +78,40 @@ class Writer:
         options = self.options
         prompt = self._tokens(asked, examples, texts)
         self._check_length(prompt.shape[1])
+        prompts = prompt.repeat(options.batch, 1)
         ends = _Ends(self.tokenizer, prompt.shape[1], texts)
         devices = [prompt.device] if prompt.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.inference_mode():
             torch.manual_seed(seed)
             ids = self.model.generate(
-                prompt,
-                attention_mask=torch.ones_like(prompt),
+                prompts,
+                attention_mask=torch.ones_like(prompts),
+                past_key_values=self._read(prompt),
                 do_sample=True,
                 temperature=options.temperature,
                 top_p=options.top_p,
                 top_k=0,
                 max_new_tokens=options.max_new_tokens,
-                num_return_sequences=options.batch,
                 pad_token_id=self._end,
                 eos_token_id=self._end,
                 stopping_criteria=[ends],
             )
         return [self._written(row, texts) for row in ids[:, prompt.shape[1] :].tolist()]
+
+    def _read(self, prompt: Tensor) -> DynamicCache | None:
+        """Return what the model remembers of a prompt but its last token, for every answer.
+
+        It is read once, where `generate` would read it for each answer. None for a model that
+        remembers in another way than by keys and values of all tokens.
+        """
+        if "past_key_values" not in inspect.signature(self.model.forward).parameters:
+            return None
+        cache = DynamicCache(config=self.model.config.get_text_config(decoder=True))
+        if not {type(layer) for layer in cache.layers} <= {DynamicLayer, DynamicSlidingWindowLayer}:
+            return None
+        self.model.base_model(prompt[:, :-1], past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(self.options.batch)
+        return cache
 
     @property
     def _end(self) -> int:
