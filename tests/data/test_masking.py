@@ -56,6 +56,11 @@ def test_every_row_with_a_word_has_a_masked_one(words: int, count: int) -> None:
     assert [len(places) for places in masked.places] == [count] * 5
 
 
+def test_another_part_of_a_row_may_be_masked() -> None:
+    masked = Masking(tokenizer()).rows(rows(3, 20), range(3), (0, 0, 0), rate=0.5)
+    assert [len(places) for places in masked.places] == [10] * 3
+
+
 def test_a_row_of_special_tokens_has_none() -> None:
     masked = Masking(tokenizer()).rows([[CLS, SEP]], [0])
     assert masked == ([[CLS, SEP]], [[-1]], [[ragged.NONE]])
@@ -75,5 +80,5 @@ def test_the_moment_and_the_number_of_a_row_decide_and_nothing_else() -> None:
 
 
 def test_a_tokenizer_that_can_not_mask_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^Change encoder, or leave out tasks of kind mlm: its to"):
+    with pytest.raises(UserError, match=r"^Change encoder, or leave out tasks of kind mlm, and mask of"):
         Masking(tokenizer(mask=None))

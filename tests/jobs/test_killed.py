@@ -134,6 +134,10 @@ def test_heads_first_and_then_all_weights_killed_in_both_stages(tmp_path: Path) 
     assert_killed_or_not(tmp_path, OF_TWO_STAGES, ("strategy=lp_ft", "support_task=none"))
 
 
+def test_masked_language_modelling_killed_beside_its_target(tmp_path: Path) -> None:
+    assert_killed_or_not(tmp_path, FEW, ("strategy=mtl", "support_task=mlm"))
+
+
 def test_self_training_killed_as_a_teacher_and_as_a_student(tmp_path: Path) -> None:
     student = ("strategy=self_training", "support_task=unlabelled")
     assert_killed_or_not(tmp_path, OF_TWO_STAGES, student)

@@ -15,6 +15,8 @@ from tests.support.interrupting import LENGTH, SIZES, assert_goes_on
 from tests.tasks.test_unlabelled import OF_FILE, write_unlabelled
 from tlbench.config.schema import Source, Task
 from tlbench.data.collation import MultiTaskDataset
+from tlbench.data.masking import Masking
+from tlbench.data.planned_batches import PlannedBatch
 from tlbench.errors import UserError
 from tlbench.models.encoder import load_encoder
 from tlbench.models.multitask import MultiTaskModel
@@ -81,6 +83,36 @@ def test_rows_are_read_twice_under_two_dropouts_by_one_head(compose: Compose) ->
     assert model.eval().losses(batch)[at].tolist() == pytest.approx([0] * 6, abs=1e-6)
 
 
+def test_the_second_reading_of_a_trained_row_may_be_masked(compose: Compose) -> None:
+    stage = build(compose(*PAIR, "support_task.mask=0.3", "seed=5")).plan()[-1]
+    data = MultiTaskDataModule(stage)
+    data.setup()
+    at = next(i for i, rows in enumerate(data.train) if rows.task.name == "consistency")
+    rows, numbers = MultiTaskDataset(data.train, data.tokenizer, data.config), np.arange(6)
+    plan: list[tuple[int, np.ndarray[tuple[int], np.dtype[np.int64]]]] = [(at, numbers)]
+    trained, evaluated = rows[PlannedBatch(plan, 1, 2)], rows[plan]
+    clean, masked = trained.inputs["input_ids"].view(6, 2, -1).unbind(dim=1)
+    assert torch.equal(clean, evaluated.inputs["input_ids"][::2])
+    assert torch.equal(clean, evaluated.inputs["input_ids"][1::2])
+    given = data.train[at].tokens[data.train[at].used[numbers].tolist()]["input_ids"]
+    moment, ids = (5, 1, 2), data.train[at].used[numbers].tolist()
+    expected = Masking(data.tokenizer).rows(given, ids, moment, 0.3).ids
+    for row, tokens, places in zip(masked, expected, given, strict=True):
+        assert row[: len(tokens)].tolist() == tokens != places
+    assert all(torch.equal(trained.inputs[n], evaluated.inputs[n]) for n in ("attention_mask",))
+
+
+def test_a_mask_is_of_consistency_alone_and_changes_the_stage(compose: Compose) -> None:
+    with pytest.raises(UserError, match=r"^Change mask of task 'rte' to 0: it is of consistency"):
+        build(compose("target_task=rte", "++target_task.mask=0.1"))
+    with pytest.raises(UserError, match=r"support_task\.mask"):
+        build(compose(*PAIR, "support_task.mask=1"))
+    plain, masked = (
+        build(compose(*PAIR, f"support_task.mask={mask}")).plan()[-1] for mask in ("0", "0.15")
+    )
+    assert plain.key != masked.key
+
+
 def test_its_score_is_the_target_s_and_rows_without_labels_do(run: Run, tmp_path: Path) -> None:
     write_unlabelled(tmp_path, 30)
     files = (write_rows(tmp_path, train=60, dev=20), f"{OF_FILE}=more.jsonl")
@@ -111,7 +143,8 @@ def test_both_readings_of_a_row_are_in_one_micro_batch(compose: Compose) -> None
 def test_an_interrupted_training_goes_on_bit_for_bit(
     compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage = build(compose(*PAIR, *SIZES, *LENGTH, "keep_weights=all")).plan()[-1]
+    own = ("keep_weights=all", "support_task.mask=0.2")
+    stage = build(compose(*PAIR, *SIZES, *LENGTH, *own)).plan()[-1]
     assert_goes_on(stage, tmp_path, monkeypatch)
 
 

@@ -216,6 +216,15 @@ class Task:
         since=None,
         only_if_set=True,
     )
+    mask: float = key(
+        "of a consistency task: what part of a row's tokens is masked in its second reading, in "
+        "training",
+        "experiment",
+        since=0.0,
+        only_if_set=True,
+        least=0,
+        below=1,
+    )
     groups: list[str] | None = key(
         "columns, or expressions over a row, whose values crossed say the row's group; metrics "
         "called worst_group_<metric> are of the group that is worst",

@@ -56,7 +56,7 @@ class MultiTaskDataset(Dataset[Batch]):
         self.ranks = ranks
         self.tokens = tokens
         self.seed = config.seed
-        masks = any(split.kind.masks for split in rows)
+        masks = any(split.kind.masks or split.task.mask for split in rows)
         self.masking = Masking(tokenizer) if masks else None
         self.groups = row_groups([split.task for split in rows], [split.used for split in rows])
         has_several = any(split.kind.sequences > 1 for split in rows)
@@ -125,13 +125,33 @@ class MultiTaskDataset(Dataset[Batch]):
         return tuple(rows for sizes in together for rows in sizes[self.rank] if rows)
 
     def _part_of(self, rows: TokenizedSplit, ids: Ints, moment: Sequence[int]) -> dict[str, Any]:
-        """Return the columns of a task's rows, of which tokens are masked if its kind does so."""
+        """Return the columns of a task's rows, of which tokens are masked if its kind does so.
+
+        Args:
+            moment: as ``Masking.rows`` takes it.
+        """
         part: dict[str, Any] = rows.tokens[ids.tolist()]
+        if rows.kind.copies:
+            return part | self._copied(rows, part, ids, moment)
         if not rows.kind.masks:
             return part
         assert self.masking is not None
         masked = self.masking.rows(part["input_ids"], ids.tolist(), moment)
         return part | {"input_ids": masked.ids, "words": masked.places, "label": masked.labels}
+
+    def _copied(
+        self, rows: TokenizedSplit, part: dict[str, Any], ids: Ints, moment: Sequence[int]
+    ) -> dict[str, Any]:
+        """Return what the encoder reads of rows several times, the last time maybe with masks."""
+        names = [name for name in self.tokenizer.model_input_names if name in part]
+        copied = {name: [[row] * rows.kind.sequences for row in part[name]] for name in names}
+        if moment and rows.task.mask:
+            assert self.masking is not None
+            given = part["input_ids"]
+            masked = self.masking.rows(given, ids.tolist(), moment, rows.task.mask)
+            for sequences, last in zip(copied["input_ids"], masked.ids, strict=True):
+                sequences[-1] = last
+        return copied
 
     def _batch(
         self,
@@ -201,6 +221,4 @@ def _sequence_count(splits: Sequence[TokenizedSplit], counts: Sequence[int]) -> 
 
 def sequences_of(kind: TaskKind, rows: Sequence[Any]) -> Sequence[Sequence[int]]:
     """Return the tokens of sequences, of rows that each are one, or a list of several."""
-    if kind.copies:
-        return [ids for ids in rows for _ in range(kind.sequences)]
     return rows if kind.sequences == 1 else [ids for row in rows for ids in row]

@@ -1,5 +1,7 @@
 """Masks tokens of texts, for masked language modelling (Devlin et al. 2019, section 3.1).
 
+And for consistency between a row and the same one with masked tokens.
+
 In training eight of ten masked tokens are replaced by the mask, one by any other, and one is kept,
 so that an encoder does not rely on the mask. In evaluation all are replaced: what is kept would be
 right by copying, which an encoder can do before it has learned anything.
@@ -53,15 +55,19 @@ class Masking:
     def __init__(self, tokenizer: Any) -> None:
         if tokenizer.mask_token_id is None:
             raise UserError(
-                "Change encoder, or leave out tasks of kind mlm: its tokenizer "
-                f"({type(tokenizer).__name__}) has no mask_token."
+                "Change encoder, or leave out tasks of kind mlm, and mask of consistency tasks: "
+                f"its tokenizer ({type(tokenizer).__name__}) has no mask_token."
             )
         self.mask = tokenizer.mask_token_id
         self.special = frozenset(tokenizer.all_special_ids)
         self.ordinary = np.array(sorted({*tokenizer.get_vocab().values()} - self.special))
 
     def rows(
-        self, rows: Sequence[Sequence[int]], numbers: Sequence[int], moment: Sequence[int] = ()
+        self,
+        rows: Sequence[Sequence[int]],
+        numbers: Sequence[int],
+        moment: Sequence[int] = (),
+        rate: float = RATE,
     ) -> MaskedRows:
         """Mask tokens of rows.
 
@@ -69,24 +75,25 @@ class Masking:
             rows: of each its tokens.
             numbers: of the rows in their split.
             moment: what it is for: seed, epoch and step of a training; none: an evaluation.
+            rate: the part of a row's tokens, special ones not counted, but at least one.
         """
         masked = MaskedRows([], [], [])
         for ids, number in zip(rows, numbers, strict=True):
             rng = np.random.default_rng([*moment, int(number)])
             by_mask = _BY_MASK if moment else 1.0
-            of_row = self._row(np.array(ids, np.int64), rng, by_mask)
+            of_row = self._row(np.array(ids, np.int64), rng, by_mask, rate)
             for column, values in zip(masked, of_row, strict=True):
                 column.append(values)
         return masked
 
     def _row(
-        self, ids: Ints, rng: np.random.Generator, by_mask: float
+        self, ids: Ints, rng: np.random.Generator, by_mask: float, rate: float
     ) -> tuple[list[int], list[int], list[int]]:
         """Return what ``rows`` does, of one row."""
         may_be = [place for place, token in enumerate(ids.tolist()) if token not in self.special]
         if not may_be:
             return ids.tolist(), [-1], [ragged.NONE]
-        count = max(1, round(RATE * len(may_be)))
+        count = max(1, round(rate * len(may_be)))
         places = np.sort(rng.choice(may_be, count, replace=False))
         labels, chance = ids[places], rng.random(count)
         drawn = self.ordinary[rng.integers(len(self.ordinary), size=count)]

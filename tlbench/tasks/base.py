@@ -25,6 +25,7 @@ _OF_KINDS = {
     "source.label_columns": ("null", "multilabel tasks"),
     "source.choices": ("null", "multiple_choice tasks"),
     "cut_as": ("null", "mlm tasks"),
+    "mask": ("0", "consistency tasks"),
 }
 
 Label = float | list[float]  # of a row

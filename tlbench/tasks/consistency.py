@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 class Consistency(Classification):
     """What the head of another task says of a row, under one dropout and under another.
 
-    A row is two sequences of the same tokens. Its loss is the mean of the two divergences between
+    A row is two sequences of the same tokens, some of which are masked in the second of a training
+    where the task has a ``mask``. Its loss is the mean of the two divergences between
     their predictions: the term of R-Drop (Liang et al. 2021, equation 2), of rows without labels.
     Of dev rows, of which both say the same, the labels are those of the other task.
     """
 
     metrics: ClassVar[Mapping[str, Metric]] = {"accuracy": CLASS_METRICS["accuracy"]}
-    own_keys: ClassVar[tuple[str, ...]] = ()
+    own_keys: ClassVar[tuple[str, ...]] = ("mask",)
     may_merge: ClassVar[bool] = False
     trains_on_labels: ClassVar[bool] = False
     copies: ClassVar[bool] = True
