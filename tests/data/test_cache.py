@@ -9,7 +9,8 @@ from datasets import Dataset
 from tests.store.test_integrity import DAMAGES, flip, truncate
 from tests.support.experiments import Compose
 from tlbench.data import cache
-from tlbench.data.sources import Split, splits
+from tlbench.data.sources import splits
+from tlbench.data.split import Split
 from tlbench.data.tokenization import tokenise
 from tlbench.models.encoder import load_tokenizer
 from tlbench.plan.build import build

@@ -6,132 +6,29 @@ of them is right), ``label`` (a class index, a number, or a list of those, as th
 and ``in_group`` (where the task has groups), made once per content under ``cache_dir``.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, Sequence, Value
-from datasets.exceptions import DatasetGenerationError
 from numpy.typing import NDArray
 
-from tlbench.config.keys import declared, value_at
-from tlbench.config.schema import Source, Task
-from tlbench.data import files, generated, hub
-from tlbench.data.cache import cached
+from tlbench.config.schema import Task
+from tlbench.data import files, hub
 from tlbench.data.division import VERSION, Division
-from tlbench.data.groups import IN_GROUP, with_groups
+from tlbench.data.generated_splits import generated_split
 from tlbench.data.missing_files import no_such_file, no_such_path
-from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import FILE_FORMATS, Row
+from tlbench.data.split import Split, text_count
+from tlbench.data.split_key import digest, key_of_labels, set_keys
 from tlbench.errors import UserError
-from tlbench.progress import counted
-from tlbench.tasks.kinds import class_of, kind_of
-from tlbench.tasks.label_columns import has_label_columns, label_column, label_columns
-from tlbench.tasks.relabelling import new_labels
+from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.label_columns import has_label_columns
 from tlbench.tasks.splits import as_read, key_of, names_of, origin_of
 from tlbench.tasks.unlabelled import labelled, reads_unlabelled
 
 SYNTHESISED = "synthesised"  # the format of rows that a stage writes; ``tlbench.data.written``
 FORMATS = (*FILE_FORMATS, "hub", "generated", SYNTHESISED)
-# Keys of a source that a split's digest holds where they are set: they decide which rows there are.
-_ROW_KEYS = (
-    "template",
-    "choices",
-    "label_columns",
-    "separator",
-    "explode",
-    "keep",
-    "strip",
-    "group",
-    "encoding",
-    "delimiter",
-    "quoting",
-)
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of one split, not read yet.
-
-    Attributes:
-        task: as the split is read (``tlbench.tasks.splits``).
-        name: ``train``, ``dev``, ``dev_<name>`` or ``test``.
-        key: a digest of what the rows are made of; other rows have another.
-        make: yields them, with ``text_a``, ``text_b`` where there are two texts, and ``label``.
-    """
-
-    task: Task
-    name: str
-    key: str
-    make: Callable[[], Iterable[Row]]
-
-    @property
-    def title(self) -> str:
-        return f"{self.task.name} {self.name}"
-
-    @property
-    def phase(self) -> str:
-        return f"reading {self.title}"
-
-    @property
-    def cache_key(self) -> str:
-        """A digest of the rows themselves, by which they are kept."""
-        return self.key
-
-    def load(self, cache_dir: str, verify: bool = False) -> Dataset:
-        """Return all rows, in the order of the source; from ``cache_dir`` the second time.
-
-        Args:
-            cache_dir: where they are kept.
-            verify: compare checksums of what is read from there.
-
-        Raises:
-            UserError: if a row can't be used, or ``cache_dir`` can't be written.
-        """
-        return cached(lambda: self._load(cache_dir), cache_dir, self.cache_key, verify, self.phase)
-
-    def _load(self, cache_dir: str) -> Dataset:
-        text, number, kind = Value("string"), Value("float64"), kind_of(self.task)
-        names = ("text_a", "text_b")[: text_count(self.task)]
-        columns: dict[str, Any] = dict.fromkeys(names, text)
-        if kind.reads_words:
-            columns["words"] = Sequence(text)
-        if kind.has_choices:
-            columns = {"text_a": text, "choices": Sequence(text, kind.sequences)}
-        is_one = kind.label_length is None or not kind.reads_labels
-        label = number if is_one else Sequence(number, kind.label_length)
-        groups = {} if self.task.groups is None else {IN_GROUP: text}
-        features = Features({**columns, "label": label, **groups})
-        try:
-            # With this fingerprint datasets finds the rows of an earlier run; by itself it would
-            # hash the generator, which may differ from run to run.
-            return Dataset.from_generator(
-                lambda: ({name: row[name] for name in features} for row in counted(self.make())),
-                features=features,
-                cache_dir=str(Path(cache_dir) / "rows"),
-                fingerprint=self.cache_key,
-            )
-        except DatasetGenerationError as error:
-            # datasets wraps whatever its generator raises; what is wrong with a row is for users.
-            if isinstance(error.__cause__, UserError):
-                raise error.__cause__ from None
-            raise
-
-
-def text_count(task: Task) -> int:
-    """Return how many texts a row has: one, or two."""
-    if task.source.format == "generated":
-        return generated.TEXTS[str(task.source.name)]
-    return texts_per_row(task)
-
-
-def text_columns(task: Task) -> list[str]:
-    """Return the columns of a row's texts; those that generated rows are given, which have none."""
-    generated_ones = ["words"] if kind_of(task).reads_words else ["text_a", "text_b"]
-    return columns_of(task) or generated_ones[: text_count(task)]
 
 
 def splits(task: Task) -> dict[str, Split]:
@@ -203,7 +100,7 @@ def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[s
     """Return train and what is cut off it, as splits of the rows of all."""
     division = Division(fractions, task.source.seed, task.labels is not None)
     labelled = _labelled(task, whole)
-    key = _digest(
+    key = digest(
         "divided", VERSION, labelled.key, dict(fractions), division.seed, division.has_classes
     )
     own = [] if labelled is whole else [whole.key]
@@ -220,7 +117,7 @@ def _divided(task: Task, whole: Split, fractions: Mapping[str, float]) -> dict[s
                 yield row
 
     def split(name: str) -> Split:
-        return Split(task, name, _digest(key, name, *own), lambda: make(name))
+        return Split(task, name, digest(key, name, *own), lambda: make(name))
 
     return {name: split(name) for name in division.sides}
 
@@ -258,67 +155,7 @@ def _maker(task: Task) -> Callable[[Task, str, Any], Split]:
             f"Change source.text of task '{task.name}': name one or two columns; source.template "
             "makes a text of several."
         )
-    return {"hub": _hub_split, "generated": _generated_split}.get(name, _file_split)
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _generated_split(task: Task, name: str, origin: Any) -> Split:
-    source = task.source
-    if source.name not in generated.TEXTS:
-        raise UserError(
-            f"Change source.name of task '{task.name}': the generated suite has no '{source.name}'."
-        )
-    if not isinstance(origin, int) or not 1 <= origin <= generated.MOST_ROWS:
-        raise UserError(
-            f"Change source.{name} of task '{task.name}': give a number of rows to make, up to "
-            f"{generated.MOST_ROWS}, not {origin}."
-        )
-    if name == "test":
-        return _generated_test(task, origin)
-    arguments = (source.name, name, origin, source.seed)
-    key = _digest("generated", generated.VERSION, *arguments, *_reading_key(task))
-    return Split(task, name, key, lambda: _as_read(task, generated.rows(*arguments)))
-
-
-def _generated_test(task: Task, count: int) -> Split:
-    source = task.source
-    dev = {"dev": source.dev} | {f"dev_{name}": rows for name, rows in source.more_dev.items()}
-    arguments = (str(source.name), count, source.seed, dev)
-    key = _digest("generated", generated.VERSION, "test", *arguments, *_reading_key(task))
-    return Split(task, "test", key, lambda: _as_read(task, generated.unseen_rows(*arguments)))
-
-
-def _as_read(task: Task, rows: Iterable[Row]) -> Iterable[Row]:
-    """Yield generated rows, relabelled and with the group of each, where the task says so."""
-    grouped, read_label = with_groups(task), _label_reader(task)
-    for number, row in enumerate(rows):
-        read = row | {"label": read_label(row["label"])}
-        yield grouped(row, read, f"the generated rows, row {number}")
-
-
-def _label_reader(task: Task) -> Callable[[Any], Any]:
-    """Return what reads the label of a generated row: as 0 by a kind that reads none."""
-    if not class_of(task).reads_labels:
-        return lambda label: 0.0
-    if task.relabel is None:
-        return lambda label: label
-    labels = new_labels(task)
-    return lambda label: labels[int(label)]
-
-
-def _reading_key(task: Task) -> list[Any]:
-    """Return what the digest of generated rows holds of how they are read; nothing as they are."""
-    unread = [] if class_of(task).reads_labels else [task.kind]
-    relabelled = [] if task.relabel is None else [_relabel_key(task)]
-    return unread + relabelled + ([] if task.groups is None else [task.groups, task.labels])
-
-
-def _relabel_key(task: Task) -> Any:
-    """Return ``relabel`` with its order, which says what generated rows' numbers mean."""
-    return [*(task.relabel or {}).items(), *(task.labels or [])]
+    return {"hub": _hub_split, "generated": generated_split}.get(name, _file_split)
 
 
 def _file_split(task: Task, name: str, origin: Any) -> Split:
@@ -336,31 +173,14 @@ def _file_split(task: Task, name: str, origin: Any) -> Split:
             f"can't be read ({getattr(error, 'strerror', error)})."
         ) from error
     # With the file's content, all that decides which rows are made of it.
-    spec = [format_name, source.text, _labels_of(task), source.values, source.header]
-    key = _digest(content, *spec, task.labels, *_set_keys(task))
+    spec = [format_name, source.text, key_of_labels(task), source.values, source.header]
+    key = digest(content, *spec, task.labels, *set_keys(task))
     return Split(task, name, key, lambda: files.file_rows(task, file, format_name))
-
-
-def _labels_of(task: Task) -> Any:
-    """Return what a digest holds of the columns of labels: the task's, and which rows there are."""
-    if not has_label_columns(task):
-        return task.source.label if class_of(task).reads_labels else None
-    return [label_column(task), sorted({*label_columns(task)})]
-
-
-def _set_keys(task: Task) -> list[Any]:
-    """Return what a digest holds of the keys that came later: of those that are set alone."""
-    keys = declared(Source)
-    values = {key: value_at(task.source, key) for key in _ROW_KEYS}
-    changed = {key: value for key, value in values.items() if not keys[key].is_left_out(value)}
-    changed |= {} if task.groups is None else {"groups": task.groups}
-    changed |= {} if task.relabel is None else {"relabel": _relabel_key(task)}
-    return [*([task.kind] if task.kind else []), *([changed] if changed else [])]
 
 
 def _hub_split(task: Task, name: str, origin: Any) -> Split:
     source, place = task.source, hub.place_of(task, name, origin)
     names = hub.label_names(task, place)
-    spec = [source.text, _labels_of(task), source.values, task.labels, names, *_set_keys(task)]
-    key = _digest(hub.content_of(*place), *spec)
+    spec = [source.text, key_of_labels(task), source.values, task.labels, names, *set_keys(task)]
+    key = digest(hub.content_of(*place), *spec)
     return Split(task, name, key, lambda: hub.hub_rows(task, place, names))

@@ -15,7 +15,7 @@ from pathlib import Path
 from tlbench.config.schema import Task
 from tlbench.data.files import content_of, file_rows
 from tlbench.data.readers import Row
-from tlbench.data.sources import Split
+from tlbench.data.split import Split
 from tlbench.store.manifest import ROWS_FILE
 
 TEXTS = ("text_a", "text_b")

@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 
 from tlbench.data.row_digests import Digests, column, row_digests
-from tlbench.data.sources import Split, final_split
+from tlbench.data.sources import final_split
+from tlbench.data.split import Split
 from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 from tlbench.plan.leak import Leak

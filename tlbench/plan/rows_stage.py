@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlbench.config.schema import Synthesis, Task
-from tlbench.data.sources import SYNTHESISED, Split, splits, text_count
+from tlbench.data.sources import SYNTHESISED, splits
+from tlbench.data.split import Split, text_count
 from tlbench.data.subsampling import hold_out
 from tlbench.data.written import TEXTS, written_splits
 from tlbench.errors import UserError

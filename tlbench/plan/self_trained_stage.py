@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tlbench.data.sources import text_count
+from tlbench.data.split import text_count
 from tlbench.errors import UserError
 from tlbench.plan.stage import Need, TaskSubset
 from tlbench.plan.train_stage import TrainStage

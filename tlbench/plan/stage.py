@@ -22,7 +22,7 @@ from tlbench.data.subsampling import draw
 from tlbench.errors import UserError
 
 if TYPE_CHECKING:
-    from tlbench.data.sources import Split
+    from tlbench.data.split import Split
     from tlbench.plan.rows_stage import RowsStage
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from tlbench.config.schema import SubsampleSize, Task
 from tlbench.data.groups import check_groups
-from tlbench.data.sources import Split, final_split, splits
+from tlbench.data.sources import final_split, splits
+from tlbench.data.split import Split
 from tlbench.data.subsampling import count_rows, draw
 from tlbench.errors import UserError
 from tlbench.plan import rest

@@ -6,7 +6,8 @@ import numpy as np
 from datasets import Dataset
 
 from tlbench.data.row_digests import column, row_digests
-from tlbench.data.sources import Split, final_split
+from tlbench.data.sources import final_split
+from tlbench.data.split import Split
 from tlbench.data.written import TEXTS
 from tlbench.plan.rows_stage import RowsStage
 

@@ -15,7 +15,7 @@ from tlbench.data.collation import MultiTaskDataset
 from tlbench.data.length_grouping import group_by_length
 from tlbench.data.planned_batches import MultiTaskBatchSampler, by_length
 from tlbench.data.shared_rows import row_groups
-from tlbench.data.sources import Split
+from tlbench.data.split import Split
 from tlbench.data.subsampling import draw, hold_out
 from tlbench.data.tokenization import tokenise
 from tlbench.data.tokenized_split import TokenizedSplit
