@@ -23,8 +23,8 @@ from transformers import pipeline
 
 from benchmarks.process import run_python
 from tlbench.data import generated
-from tlbench.data.parsing import Changes
 from tlbench.data.readers import FileFormat
+from tlbench.data.row_texts import Changes
 from tlbench.export.load import load_model
 from tlbench.export.predictions import predict_rows, rows_of, write_parts
 from tlbench.export.predictor import Predictor

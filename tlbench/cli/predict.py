@@ -17,8 +17,8 @@ from rich.progress import Progress
 
 from tlbench.cli.exits import exit_code
 from tlbench.cli.parser import new_parser
-from tlbench.data.parsing import Changes
 from tlbench.data.readers import FILE_FORMATS, FileFormat
+from tlbench.data.row_texts import Changes
 from tlbench.errors import UserError
 from tlbench.store.disk import writing
 

@@ -12,8 +12,8 @@ from tlbench.config.schema import Task
 from tlbench.data import generated
 from tlbench.data.cache import cached
 from tlbench.data.groups import IN_GROUP
-from tlbench.data.parsing import columns_of, texts_per_row
 from tlbench.data.readers import Row
+from tlbench.data.row_texts import columns_of, texts_per_row
 from tlbench.errors import UserError
 from tlbench.progress import counted
 from tlbench.tasks.kinds import kind_of

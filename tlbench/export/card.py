@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from tlbench.console import points
-from tlbench.data.parsing import choice_columns
+from tlbench.data.row_texts import choice_columns
 from tlbench.data.split import text_columns, text_count
 from tlbench.export.chosen import Chosen
 from tlbench.records.definitions import PARTS, label_of

@@ -22,7 +22,7 @@ from transformers.utils import logging as hf_logging
 
 from tlbench.config.keys import recorded
 from tlbench.config.schema import Task
-from tlbench.data.parsing import choice_columns
+from tlbench.data.row_texts import choice_columns
 from tlbench.data.split import text_columns
 from tlbench.data.tokenization import for_words
 from tlbench.errors import UserError

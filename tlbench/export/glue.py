@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tlbench.data.parsing import Changes
 from tlbench.data.readers import FileFormat
+from tlbench.data.row_texts import Changes
 from tlbench.errors import UserError
 from tlbench.export.predictions import predict_rows, rows_of, with_columns
 from tlbench.export.predictor import Predictor

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from tlbench.config.schema import Task
-from tlbench.data.parsing import texts_per_row
+from tlbench.data.row_texts import texts_per_row
 from tlbench.data.tokenization import pad
 from tlbench.errors import UserError
 from tlbench.export.batches import batches, tokens_of_batch

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from tlbench.config.schema import Task
 from tlbench.data.nested import flat_rows
-from tlbench.data.parsing import (
+from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read_rows
+from tlbench.data.row_texts import (
     Changes,
     choice_columns,
     choices_of,
@@ -21,7 +22,6 @@ from tlbench.data.parsing import (
     texts_per_row,
     words_of,
 )
-from tlbench.data.readers import SUFFIXES, FileFormat, Row, format_by_name, read_rows
 from tlbench.errors import UserError
 from tlbench.export.predictor import Predictor, Texts
 from tlbench.tasks.kinds import kind_of
