@@ -1,6 +1,7 @@
 """Just train twice: which rows are errors, what they count, and what an interrupt leaves of it."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,18 @@ def test_the_errors_are_those_of_the_first_model(
     assert manifest["errors"] == {"rows": len(wrong), "of": 64}
     assert 0 < len(wrong) < 64
     assert ERRORS_FILE in manifest["files"]
+
+
+@pytest.mark.parametrize(("epochs", "one_label"), [(1, True), (12, False)])
+def test_errors_of_a_model_that_predicts_one_label_are_said_to_be_the_others(
+    run: Run, caplog: pytest.LogCaptureFixture, epochs: int, one_label: bool
+) -> None:
+    """As of a first stage that is too short: then labels are weighed, and no errors."""
+    caplog.set_level(logging.WARNING)
+    length = (f"jtt.epochs={epochs}", "trainer.max_epochs=12", "trainer.max_steps=null")
+    run("strategy=jtt", "target_task=sst2", *length, "optim.lr=3e-3")
+    said = "the first model predicts the same for every train row" in caplog.text
+    assert said == one_label
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -219,6 +219,17 @@ def test_without_a_row_that_is_taken_the_target_is_trained_alone_and_it_is_said(
     assert _same(first, second)
 
 
+def test_a_teacher_that_labels_all_rows_the_same_is_said(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    said = "the teacher has labelled all rows of unlabelled that are taken the same"
+    record = run(*STUDENT, *SMALL, "trainer.max_steps=4")
+    labels = [count for count in record.stages[1]["pseudo_labels"]["labels"].values() if count]
+    assert (said in caplog.text) == (len(labels) == 1)
+    assert len(labels) == 1
+
+
 class StoppedError(Exception):
     """Stands for a kill."""
 

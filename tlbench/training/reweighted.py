@@ -12,6 +12,7 @@ from tlbench.data.groups import counts_of
 from tlbench.plan.reweighted_stage import ReweightedStage
 from tlbench.plan.stage import Stage
 from tlbench.tasks.kinds import kind_of
+from tlbench.tasks.scores import collapsed
 from tlbench.training.context import StageContext
 from tlbench.training.datamodule import MultiTaskDataModule
 from tlbench.training.evaluate import evaluate_weights
@@ -57,7 +58,14 @@ def _find_errors(run: StageContext) -> None:
     (weights,) = (one.weights for one in run.needed if one.need == run.stage.errors_of)
     assert weights is not None
     data, found = evaluate_weights(run, weights, partial(TrainRows, run.stage))
-    predictions = kind_of(data.train[0].task).predict(found.logits)
+    task = data.train[0].task
+    if collapsed(task, found.logits):
+        log.warning(
+            "  %s: the first model predicts the same for every train row, so that its errors are "
+            "all rows of the other labels, and these are what is weighed: change jtt.epochs",
+            run.title,
+        )
+    predictions = kind_of(task).predict(found.logits)
     write_errors(run.folder, found.ids[predictions != found.labels].numpy())
 
 

@@ -90,6 +90,13 @@ def _say(run: StageContext, counts: dict[str, Any]) -> None:
             counts["task"],
         )
         return
+    if len([name for name, count in counts["labels"].items() if count]) == 1:
+        log.warning(
+            "  %s: the teacher has labelled all rows of %s that are taken the same, which teaches "
+            "that label alone: train it longer (trainer.max_epochs), or self_training.balance=true",
+            run.title,
+            counts["task"],
+        )
     right = "" if counts["right"] is None else f", {counts['right'] / counts['rows']:.1%} right"
     log.info(
         "  %s: %s of %s rows of %s are taken (%s)%s",
