@@ -17,7 +17,7 @@ from tlbench.cli.report import main
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-PUBLISHED = ["paper", "budgets_and_selection", "size_ablation", "methods", "python"]
+PUBLISHED = ["paper", "budgets_and_selection", "size_ablation", "methods", "unlabelled", "python"]
 
 
 def grid_study(folder: Path) -> None:
@@ -170,6 +170,27 @@ def test_the_page_says_what_the_published_records_say() -> None:
     flattered = optimism(collect([FOLDER / "glue_cpu" / "records.parquet"]).table)
     assert flattered is not None
     assert f"flatters a score by {100 * flattered.mean:.1f} points" in page
+
+
+def test_the_pages_say_what_was_found_with_200_labels_and_of_the_worst_group() -> None:
+    page = " ".join((FOLDER / "README.md").read_text("utf-8").split())
+    runs = published("unlabelled").table
+    by_seed = runs.pivot_table(index="seed", columns=["strategy", "support"], values="score")
+    alone = by_seed["single", "-"]
+    assert f"({100 * alone.mean():.1f} points, the majority is 49.7" in page
+    for strategy, support, words in (
+        ("mtl", "mnli_relabelled", "MTL with MNLI's rows relabelled {:+.1f}"),
+        ("stilts", "mnli_relabelled", "STILTs with them {:+.1f}"),
+        ("mtl", "synthesised", "{:+.1f} beside the target (+1.6"),
+        ("mtl", "consistency", "consistency {:+.1f}"),
+        ("self_training", "unlabelled", "self-training {:+.1f}"),
+    ):
+        gain = 100 * (by_seed[strategy, support] - alone).mean()
+        assert words.format(gain) in page
+    guide = (FOLDER.parent / "docs" / "guide" / "groups.md").read_text("utf-8")
+    runs = published("groups").table
+    for (strategy, _), scores in runs.groupby(["strategy", "support"]).score:
+        assert f"| {100 * scores.mean():.1f} ({100 * scores.std():.1f}) |" in guide, strategy
 
 
 def test_the_readme_says_it_in_short() -> None:

@@ -290,6 +290,20 @@ def test_what_a_stage_was_trained_under_is_named_and_kept_together(tmp_path: Pat
     assert named == {"conditions": ["threads=1", "threads=2"]}
 
 
+def test_a_stage_that_trains_nothing_is_trained_under_nothing(tmp_path: Path) -> None:
+    """As of a support's rows that a language model has written, or of a merge."""
+    trained = {"title": "rte", "train_rows": {"rte": 100}, "steps": 1, "instances": 1}
+    writing = {"title": "rows", "train_rows": {}, "steps": 0, "instances": 0, "threads": 2}
+    records = planned("single", "tlbench.plan.strategies.single")
+    for number, one in enumerate(records):
+        last = {**trained, "key": one.stage_keys[0], "threads": 1, "device": "cpu"}
+        one.stages = [{**writing, "key": "0" * 16}, last][number % 2 :]
+        one.stage_keys = [str(stage["key"]) for stage in one.stages]
+    table = study(tmp_path, records).table
+    assert len(table) == len(records) > 1
+    assert named_differences(table) == {}
+
+
 def test_what_versions_before_a_key_did_is_known(tmp_path: Path) -> None:
     """They kept an epoch's last batch, which is not what the paper's protocol does today."""
     older = under(seeds=[0, 1])

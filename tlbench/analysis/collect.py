@@ -246,7 +246,7 @@ def _row(as_read: ResultRecord, file: str, protocols: Protocols, paths: bool) ->
         "cosines": cosines_as_words(
             [epoch for stage in record.stages for epoch in stage.get("cosines") or ()]
         ),
-        "conditions": _together([_conditions(stage) for stage in record.stages]),
+        "conditions": _together([_conditions(s) for s in record.stages if s["train_rows"]]),
         **_places(record.config),
         "protocol": protocols.number(published),
         "file": file,
@@ -299,7 +299,7 @@ def _of_stages(record: ResultRecord, name: str) -> str | None:
 
 
 def _conditions(stage: dict[str, Any]) -> str:
-    """Return what may have changed bits of a stage, its device aside."""
+    """Return what may have changed bits of a stage's training, its device aside."""
     return _words({name: stage.get(name) for name in CONDITIONS if name != "device"})
 
 
