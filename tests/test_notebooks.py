@@ -172,7 +172,7 @@ def test_the_page_says_what_the_published_records_say() -> None:
     assert f"flatters a score by {100 * flattered.mean:.1f} points" in page
 
 
-def test_the_pages_say_what_was_found_with_200_labels_and_of_the_worst_group() -> None:
+def test_the_pages_say_what_was_found_with_200_labels_worst_groups_and_adapters() -> None:
     page = " ".join((FOLDER / "README.md").read_text("utf-8").split())
     runs = published("unlabelled").table
     by_seed = runs.pivot_table(index="seed", columns=["strategy", "support"], values="score")
@@ -187,10 +187,10 @@ def test_the_pages_say_what_was_found_with_200_labels_and_of_the_worst_group() -
     ):
         gain = 100 * (by_seed[strategy, support] - alone).mean()
         assert words.format(gain) in page
-    guide = (FOLDER.parent / "docs" / "guide" / "groups.md").read_text("utf-8")
-    runs = published("groups").table
-    for (strategy, _), scores in runs.groupby(["strategy", "support"]).score:
-        assert f"| {100 * scores.mean():.1f} ({100 * scores.std():.1f}) |" in guide, strategy
+    for name in ("groups", "adapters"):
+        guide = (FOLDER.parent / "docs" / "guide" / f"{name}.md").read_text("utf-8")
+        for strategy, scores in published(name).table.groupby("strategy").score:
+            assert f"| {100 * scores.mean():.1f} ({100 * scores.std():.1f}) |" in guide, strategy
 
 
 def test_the_readme_says_it_in_short() -> None:
