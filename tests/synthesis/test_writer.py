@@ -25,6 +25,7 @@ SIZES: dict[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
+    "initializer_range": 0.5,  # so that what a model remembers decides what it writes
 }
 EXAMPLES = [(" ".join(WORDS[n : n + 5]),) for n in range(6)]  # a prompt of more than 30 words
 
@@ -43,7 +44,7 @@ def written(writer: Writer) -> list[Written]:
     [
         LlamaConfig(**SIZES),
         MistralConfig(**SIZES, sliding_window=8),
-        GPT2Config(n_embd=16, n_layer=2, n_head=2),
+        GPT2Config(n_embd=16, n_layer=2, n_head=2, initializer_range=0.5),
     ],
     ids=["llama", "mistral_that_sees_8_words", "gpt2"],
 )
