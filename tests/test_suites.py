@@ -62,6 +62,7 @@ def texts_of(task: Task, split: str, cache: Path) -> list[tuple[Any, ...]]:
     return [*zip(*(rows[name][:] for name in ("text_a", "text_b", "label")), strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suite", "task"), LOCAL)
 def test_every_task_is_planned_from_its_official_files(
     suite: str, task: str, roots: dict[str, Path], command: Command
@@ -261,6 +262,7 @@ def test_hans_is_scored_with_two_labels_and_chooses_nothing(
     assert plain.score == record.score
 
 
+@pytest.mark.slow
 def test_multirc_is_trained_exported_and_predicted_from_its_nested_file(
     command: Command, roots: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -401,6 +401,7 @@ def by_transformers(folder: Path, table: pd.DataFrame) -> np.ndarray:  # type: i
     return torch.stack(found).double().softmax(dim=1).numpy()
 
 
+@pytest.mark.slow
 def test_from_endings_to_predictions_by_command_line(
     command: Command, tmp_path: Path, endings: pd.DataFrame
 ) -> None:

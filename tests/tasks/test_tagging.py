@@ -535,6 +535,7 @@ def tags_by_transformers(folder: Path) -> Callable[[list[str]], list[str]]:
     return tags
 
 
+@pytest.mark.slow
 def test_from_conll_to_tags_by_command_line(
     command: Command, tmp_path: Path, sentences: list[list[str]]
 ) -> None:
