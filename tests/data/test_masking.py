@@ -80,5 +80,6 @@ def test_the_moment_and_the_number_of_a_row_decide_and_nothing_else() -> None:
 
 
 def test_a_tokenizer_that_can_not_mask_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^Change encoder, or .* kind mlm, and mask of"):
+    asked = "^Change encoder, or leave out tasks of kind mlm, and mask of consistency tasks: its to"
+    with pytest.raises(UserError, match=asked):
         Masking(tokenizer(mask=None))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gguf
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import (
@@ -64,8 +65,6 @@ def write_model(
 
 def write_gguf(file: Path, model: LlamaForCausalLM) -> Path:
     """Write a model of ``LETTERS`` as a GGUF file, in the layout that llama.cpp's converter has."""
-    import gguf
-
     config, writer = model.config, gguf.GGUFWriter(file, "llama")
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)

@@ -74,7 +74,6 @@ def test_a_model_without_keys_and_values_answers_too(tmp_path: Path) -> None:
 
 
 def test_a_gguf_file_is_the_model_that_it_was_made_of(tmp_path: Path) -> None:
-    pytest.importorskip("gguf", reason="pip install 'tlbench[synth]'")
     model = LlamaForCausalLM(LlamaConfig(**SIZES, vocab_size=len(LETTERS), eos_token_id=1))
     writer = writer_of(write_gguf(tmp_path / "model.gguf", model))
     assert writer.tokenizer.decode(writer._tokens("one", EXAMPLES, 1)[0]).startswith("one\nText:")

@@ -90,7 +90,7 @@ def _say(run: StageContext, counts: dict[str, Any]) -> None:
             counts["task"],
         )
         return
-    if len([name for name, count in counts["labels"].items() if count]) == 1:
+    if sum(map(bool, counts["labels"].values())) == 1:
         log.warning(
             "  %s: the teacher has labelled all rows of %s that are taken the same, which teaches "
             "that label alone: train it longer (trainer.max_epochs), or self_training.balance=true",
